@@ -1,0 +1,70 @@
+"""What a person can say about a backbone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from omegaconf import MISSING
+
+from tlx.config.fields import choice
+
+
+@dataclass
+class Input:
+    """What the network sees. ``null`` takes the model's own data configuration."""
+
+    size: int | None = None
+    mean: list[float] | None = None
+    std: list[float] | None = None
+    interpolation: str | None = None
+
+
+@dataclass
+class Backbone:
+    """A pretrained network, without its head."""
+
+    kind: str = MISSING
+    modality: str = MISSING
+    name: str = MISSING
+    # hub | none | <file or folder> | trial:<experiment> | mlflow:<run id>
+    weights: str = "hub"
+    # what the checkpoint puts before every tensor name; null finds model., module., backbone., ... by itself
+    weights_prefix: str | None = None
+
+
+@dataclass
+class TimmBackbone(Backbone):
+    """Any image model of timm, by name."""
+
+    kind: str = "timm"
+    modality: str = "image"
+    input: Input = field(default_factory=Input)
+    # further arguments of timm.create_model, such as drop_path_rate
+    args: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class TransformersBackbone(Backbone):
+    """Any text encoder or decoder of transformers, by hub name or folder."""
+
+    kind: str = "transformers"
+    modality: str = "text"
+    # mean over tokens, first token, last token; auto: mean for encoders, last for decoders
+    pooling: str = choice("auto", "mean", "first", "last")
+    # tokens kept; null is what the model and its tokenizer allow, 512 at most
+    max_length: int | None = None
+
+
+@dataclass
+class PixelsBackbone(Backbone):
+    """No network at all: the image itself as features, the baseline every study needs."""
+
+    kind: str = "pixels"
+    modality: str = "image"
+    name: str = "pixels"
+    weights: str = "none"
+    input: Input = field(default_factory=lambda: Input(size=8, mean=[0.0], std=[1.0], interpolation="bilinear"))
+
+
+KINDS = {"timm": TimmBackbone, "transformers": TransformersBackbone, "pixels": PixelsBackbone}

@@ -1,0 +1,1 @@
+"""Configuration: the schema, its composition, its checks, and what makes two trials the same."""

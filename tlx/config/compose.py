@@ -1,0 +1,93 @@
+"""From overrides to a checked configuration: ``compose`` for one trial, ``expand`` for a sweep."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from functools import cache
+
+from hydra import compose as hydra_compose
+from hydra import initialize_config_module
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from tlx.config import check, places, request, rules, schema
+from tlx.config.errors import ConfigError, Problem
+from tlx.config.schema import Trial
+from tlx.report.options import Study
+
+
+def compose(overrides: Sequence[str] = ()) -> Trial:
+    """Compose and check one trial; raises :class:`ConfigError` with every problem found.
+
+    The grammar of ``overrides`` is Hydra's. Nothing heavy is imported and nothing is started.
+    """
+    asked = request.read(list(overrides))
+    problems = [*asked.problems, *check.choices(asked)]
+    broken = {p.key for p in problems}
+    groups = tuple(f"{g}={s.value}" for g, s in asked.choices.items() if g not in broken and g != schema.EXPERIMENT)
+    absent = {g for g in schema.REQUIRED if g in broken}
+    base = typed(groups)
+    if any(setting.key.startswith("study") for setting in asked.settings):
+        base.study = OmegaConf.structured(Study)
+    problems += check.settings(base, asked.settings)
+    broken = {p.key for p in problems}
+    for setting in asked.settings:
+        if setting.key not in broken:
+            check.put(base, setting)
+    problems += check.values(base, absent)
+    if not problems:
+        base = _hydra(tuple(overrides))
+        problems += check.extras(base)
+    problems += rules.across(base, absent)
+    if problems:
+        raise ConfigError(problems)
+    trial = OmegaConf.to_object(base)
+    assert isinstance(trial, Trial)
+    return trial
+
+
+def expand(overrides: Sequence[str]) -> list[list[str]]:
+    """The trials of a multirun: Hydra's basic sweeper's product, in its order."""
+    parser = OverridesParser.create()
+    problems: list[Problem] = []
+    parsed = []
+    for text in overrides:
+        try:
+            parsed.append(parser.parse_override(text))
+        except HydraException as error:
+            problems.append(Problem(text, f"not an override: {str(error).splitlines()[0]}"))
+    if problems:
+        raise ConfigError(problems)
+    try:
+        batches = BasicSweeper.split_arguments(parsed, max_batch_size=None)
+    except HydraException as error:
+        raise ConfigError([Problem("sweep", str(error))]) from None
+    return [list(job) for batch in batches for job in batch]
+
+
+def typed(groups: tuple[str, ...]) -> DictConfig:
+    """The typed configuration of these group choices alone; required groups left out stay missing."""
+    return copy.deepcopy(_typed(tuple(sorted(groups))))
+
+
+@cache
+def _typed(groups: tuple[str, ...]) -> DictConfig:
+    named = {text.split("=", 1)[0] for text in groups}
+    absent = [f"~{group}" for group in schema.REQUIRED if group not in named]
+    return _hydra((*groups, *absent))
+
+
+def _hydra(overrides: tuple[str, ...]) -> DictConfig:
+    schema.register()
+    places.register()
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_module("tlx.conf", version_base="1.3", job_name="tlx"):
+            return hydra_compose("trial", overrides=list(overrides))
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError([check.explain(error, overrides)]) from None

@@ -1,0 +1,69 @@
+"""What a person sees when a request is wrong: every problem at once, in one block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong with a request: the dotted ``key``, its ``value`` if it has one, and what to do.
+
+    ``where`` names the file and line for a mistake made in a file; it is empty for the command line.
+    """
+
+    key: str
+    message: str
+    value: object = None
+    where: str = ""
+
+    @property
+    def subject(self) -> str:
+        """``key = value``, or the key alone."""
+        return self.key if self.value is None else f"{self.key} = {self.value}"
+
+
+class RequestError(Exception):
+    """The request cannot be carried out as written; nothing was started (exit code 2)."""
+
+    heading = "in this request"
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = list(dict.fromkeys(problems))
+        super().__init__(self.block())
+
+    def block(self) -> str:
+        """The problems as an aligned block, one line each."""
+        count = len(self.problems)
+        lines = [f"tlx: {count} problem{'s' if count != 1 else ''} {self.heading}"]
+        width = min(44, max((len(p.subject) for p in self.problems), default=0))
+        for problem in self.problems:
+            place = f"  [{problem.where}]" if problem.where else ""
+            lines.append(f"  {problem.subject:<{width}}  {problem.message}{place}")
+        return "\n".join(lines)
+
+
+class ConfigError(RequestError):
+    """The configuration is wrong."""
+
+    heading = "in this configuration"
+
+
+class DataError(RequestError):
+    """The data set cannot be used as it is."""
+
+    heading = "in this data set"
+
+
+class WeightsError(RequestError):
+    """The pretrained weights cannot be loaded as asked."""
+
+    heading = "with these weights"
+
+
+def nearest(word: str, known: Iterable[str], path: str = "") -> str:
+    """``; did you mean X?`` for the closest known word (shown behind ``path``), or nothing when none is close."""
+    close = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"; did you mean {path}{close[0]}?" if close else ""

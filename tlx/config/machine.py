@@ -1,0 +1,21 @@
+"""What this machine has, found without importing torch."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def cores() -> int:
+    """CPU cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def gpus() -> int:
+    """NVIDIA GPUs visible to this process, by device files and ``CUDA_VISIBLE_DEVICES``."""
+    present = len([path for path in Path("/dev").glob("nvidia[0-9]*")])
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is None:
+        return present
+    listed = [word for word in visible.split(",") if word.strip() not in ("", "-1")]
+    return min(present, len(listed))

@@ -1,0 +1,167 @@
+"""What must fit together: one function per rule, each yielding the problems it sees."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+
+from tlx.config.amount import EXPECTED, Amount
+from tlx.config.errors import Problem
+from tlx.config.machine import cores, gpus
+
+Rule = Callable[[DictConfig], Iterator[Problem]]
+
+
+def across(config: DictConfig, absent: set[str]) -> list[Problem]:
+    """Every problem between parts that are right by themselves; a rule that reads an ``absent`` group is skipped."""
+    problems = []
+    for needs, rule in RULES:
+        if not absent & set(needs):
+            problems.extend(rule(config))
+    return problems
+
+
+def modality_fits(config: DictConfig) -> Iterator[Problem]:
+    """A text backbone needs texts, an image backbone images."""
+    have, want = config.dataset.modality, config.backbone.modality
+    if have != want:
+        kind = "an image" if want == "image" else "a text"
+        message = f"{kind} backbone cannot read the {have}s of dataset={config.dataset.name} (tlx list dataset)"
+        yield Problem("backbone", message, config.backbone.name)
+
+
+def task_fits(config: DictConfig) -> Iterator[Problem]:
+    """The task's modality is the data set's."""
+    want = config.task.get("modality") if config.task.kind != "auto" else None
+    if want is not None and want != config.dataset.modality:
+        message = f"needs {want}s, but dataset={config.dataset.name} holds {config.dataset.modality}s; task=auto fits"
+        yield Problem("task", message, config.task.kind)
+
+
+def amounts_read(config: DictConfig) -> Iterator[Problem]:
+    """Lengths of training are amounts, and the budget is a whole one."""
+    strategy = config.strategy
+    keys = ["budget", "validate_every", *(f"phases.{i}.until" for i in range(len(strategy.phases)))]
+    for key in [*keys, "schedule.warmup"]:
+        text = OmegaConf.select(strategy, key)
+        try:
+            amount = Amount.parse(str(text))
+        except ValueError:
+            yield Problem(f"strategy.{key}", f"expected {EXPECTED}", text)
+            continue
+        relative = amount.unit in ("%", "rest")
+        if key in ("budget", "validate_every") and (relative or amount.value <= 0):
+            yield Problem(f"strategy.{key}", "expected epochs or steps above zero", text)
+        if key == "schedule.warmup" and (amount.unit != "%" or amount.value > 100):
+            yield Problem(f"strategy.{key}", "expected a share of the schedule, such as '10%'", text)
+
+
+def phases_make_sense(config: DictConfig) -> Iterator[Problem]:
+    """There is a phase, at most one takes the rest, and each trains something."""
+    phases = config.strategy.phases
+    if not phases:
+        yield Problem("strategy.phases", "no phase: nothing would be trained (tlx list strategy)")
+    rest = [i for i, phase in enumerate(phases) if str(phase.until).strip() == "rest" and phase.solver == "gradient"]
+    if len(rest) > 1:
+        yield Problem(f"strategy.phases.{rest[1]}.until", "only one phase can take the rest", "rest")
+    for i, phase in enumerate(phases):
+        if not phase.train:
+            yield Problem(f"strategy.phases.{i}.train", "trains nothing; name a selector such as head or all")
+        if phase.solver == "logistic" and list(phase.train) != ["head"]:
+            yield Problem(f"strategy.phases.{i}.solver", "solves the head alone; set train: [head]", "logistic")
+        if phase.restore == "best" and i == 0:
+            yield Problem(f"strategy.phases.{i}.restore", "the first phase has no phase before it", "best")
+
+
+def numbers_in_range(config: DictConfig) -> Iterator[Problem]:
+    """Counts and rates that must be positive are."""
+    for key in ("strategy.lr", "strategy.backbone_lr", "strategy.batch_size", "dataset.shots", "hardware.accumulate"):
+        value = OmegaConf.select(config, key)
+        if value is not None and value <= 0:
+            yield Problem(key, "expected a number above zero", value)
+    for key in ("dataset.val", "dataset.test"):
+        value = OmegaConf.select(config, key)
+        if not 0 < value < 1:
+            yield Problem(key, "expected a share between 0 and 1", value)
+
+
+def pixels_have_nothing_to_train(config: DictConfig) -> Iterator[Problem]:
+    """Raw pixels have no weights: nothing to fine-tune, nothing to load."""
+    if config.backbone.kind == "pixels" and config.backbone.weights != "none":
+        yield Problem("backbone.weights", "raw pixels have no weights; leave it at none", config.backbone.weights)
+
+
+def files_are_there(config: DictConfig) -> Iterator[Problem]:
+    """Paths the configuration names exist."""
+    for key in ("dataset.root", "dataset.file", "dataset.val_file", "dataset.test_file"):
+        if OmegaConf.is_missing(config.dataset, key.split(".")[1]):
+            continue
+        value = OmegaConf.select(config, key)
+        if value is not None and not Path(str(value)).expanduser().exists():
+            yield Problem(key, f"no such file or folder, seen from {Path.cwd()}", value)
+
+
+def weights_are_there(config: DictConfig) -> Iterator[Problem]:
+    """Weights given as a path exist."""
+    weights = str(config.backbone.weights)
+    if config.strategy.init == "scratch" or weights in ("hub", "none") or weights.startswith(("trial:", "mlflow:")):
+        return
+    if not Path(weights).expanduser().exists():
+        yield Problem("backbone.weights", "no such file; expected hub, none, a path, trial:<experiment>, mlflow:<run>", weights)
+
+
+def devices_are_there(config: DictConfig) -> Iterator[Problem]:
+    """No more devices than the machine has."""
+    hardware = config.hardware
+    word = hardware.accelerator
+    if word not in ("auto", "cpu", "gpu", "mps"):
+        yield Problem("hardware.accelerator", "not one of auto, cpu, gpu, mps", word)
+        return
+    wanted = hardware.devices if hardware.devices is not None else 1
+    if wanted < 1:
+        yield Problem("hardware.devices", "expected at least 1", wanted)
+    if word == "gpu" and wanted > gpus():
+        have = gpus()
+        message = f"this machine has {have} GPU{'' if have == 1 else 's'}; use hardware=cpu or fewer devices"
+        yield Problem("hardware.devices", message, wanted)
+    if word == "mps" and sys.platform != "darwin":
+        yield Problem("hardware.accelerator", "only on Apple machines; use hardware=auto", word)
+    if word in ("auto", "cpu") and wanted > max(cores(), gpus()):
+        yield Problem("hardware.devices", f"this machine has {cores()} cores; use at most that many", wanted)
+
+
+def batch_divides(config: DictConfig) -> Iterator[Problem]:
+    """The batch is shared equally by devices and accumulation steps."""
+    share = config.hardware.accumulate * (config.hardware.devices or 1)
+    if share > 0 and config.strategy.batch_size % share:
+        message = f"batch size {config.strategy.batch_size} is not a multiple of devices x accumulate = {share}"
+        yield Problem("strategy.batch_size", message, config.strategy.batch_size)
+
+
+def augmentation_fits(config: DictConfig) -> Iterator[Problem]:
+    """Image augmentation is for images, and an exact solver sees each image once."""
+    augment = config.dataset.augment
+    if augment == "none":
+        return
+    if config.dataset.modality == "text":
+        yield Problem("dataset.augment", "images only; use none for texts", augment)
+    elif any(phase.solver == "logistic" for phase in config.strategy.phases):
+        yield Problem("dataset.augment", "a logistic phase sees each image once; use dataset.augment=none", augment)
+
+
+RULES: list[tuple[tuple[str, ...], Rule]] = [
+    (("backbone", "dataset"), modality_fits),
+    (("task", "dataset"), task_fits),
+    (("strategy",), amounts_read),
+    (("strategy",), phases_make_sense),
+    (("strategy", "dataset", "hardware"), numbers_in_range),
+    (("backbone",), pixels_have_nothing_to_train),
+    (("dataset",), files_are_there),
+    (("backbone", "strategy"), weights_are_there),
+    (("hardware",), devices_are_there),
+    (("hardware", "strategy"), batch_divides),
+    (("dataset", "strategy"), augmentation_fits),
+]

@@ -1,0 +1,60 @@
+"""The shape of a configuration: the root, and every room's options registered with Hydra.
+
+Options live beside the code that reads them (``tlx/<room>/options.py``, which import nothing heavy);
+this file only gathers them. A group file begins with ``/schema/<group>/<kind>@_here_``, which is what types it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING
+
+from tlx.backbones import options as backbones
+from tlx.config.fields import aside
+from tlx.data import options as data
+from tlx.report.options import Study
+from tlx.strategies.options import Strategy
+from tlx.tasks import options as tasks
+from tlx.tracking.options import Tracking
+from tlx.trial.options import Hardware
+
+
+@dataclass
+class Trial:
+    """One resolved configuration: everything tlx needs to train, test and record a model."""
+
+    backbone: backbones.Backbone = MISSING
+    strategy: Strategy = MISSING
+    dataset: data.Dataset = MISSING
+    task: tasks.Task = MISSING
+    hardware: Hardware = field(default_factory=Hardware)
+    tracking: Tracking = field(default_factory=Tracking)
+    seed: int = 0
+    # a prefix for the names of runs; null: the experiment's
+    label: str | None = aside(None)
+    # where run folders go
+    output: str = aside("runs")
+    study: Study | None = aside(None)
+
+
+GROUPS: dict[str, dict[str, type]] = {
+    "backbone": dict(backbones.KINDS),
+    "strategy": {"phased": Strategy},
+    "dataset": dict(data.KINDS),
+    "task": dict(tasks.KINDS),
+    "hardware": {"machine": Hardware},
+    "tracking": {"record": Tracking},
+}
+REQUIRED = ("backbone", "dataset")
+EXPERIMENT = "experiment"
+
+
+def register() -> None:
+    """Put the schema into Hydra's ConfigStore (again is harmless)."""
+    store = ConfigStore.instance()
+    store.store(name="schema", node=Trial)
+    for group, kinds in GROUPS.items():
+        for kind, node in kinds.items():
+            store.store(group=f"schema/{group}", name=kind, node=node)
