@@ -6,6 +6,7 @@ import copy
 import re
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
+from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf, flag_override
@@ -16,7 +17,7 @@ from tlx.config import places
 from tlx.config.errors import Problem, nearest
 from tlx.config.fields import CHOICES
 from tlx.config.request import SELECTABLE, Request, Setting
-from tlx.config.schema import EXPERIMENT, REQUIRED
+from tlx.config.schema import EXPERIMENT, GROUPS, REQUIRED
 
 
 def choices(request: Request) -> list[Problem]:
@@ -29,8 +30,9 @@ def choices(request: Request) -> list[Problem]:
             problems.append(Problem(group, "a group cannot be taken away; choose another option", None, setting.where))
         else:
             problems.extend(_option(group, setting))
+    undecided = any(problem.key == EXPERIMENT for problem in problems)  # it may have been the one to choose them
     for group in REQUIRED:
-        if group not in request.choices:
+        if group not in request.choices and not undecided:
             problems.append(Problem(group, f"nothing chosen; write {group}=<name> (tlx list {group})"))
     return problems
 
@@ -51,8 +53,14 @@ def _option(group: str, setting: Setting) -> list[Problem]:
 
 
 def settings(base: DictConfig, given: list[Setting]) -> list[Problem]:
-    """Is every key there, and does its value have the right type?"""
-    return [problem for setting in given for problem in _setting(base, setting)]
+    """Apply the settings to ``base``; those whose key is not there or whose type is wrong are left out and told."""
+    problems = []
+    for setting in given:
+        found = list(_setting(base, setting))
+        if not found:
+            put(base, setting)
+        problems.extend(found)
+    return problems
 
 
 def _setting(base: DictConfig, setting: Setting) -> Iterator[Problem]:
@@ -93,7 +101,7 @@ def _walk(config: Any, key: str) -> tuple[Any, tuple[str, str] | None]:
     for name in key.split("."):
         if OmegaConf.is_list(config) and name.isdigit() and int(name) < len(config):
             child = config._get_node(int(name))
-        elif OmegaConf.is_dict(config) and name in config:
+        elif name in _names(config):  # `in config` leaves out keys whose value is missing
             child = config._get_node(name)
         else:
             return config, (path, name)
@@ -161,14 +169,18 @@ def _nodes(config: Any, path: str = "") -> Iterator[tuple[str, DictConfig]]:
             yield from _nodes(config._get_node(index), f"{path}{index}.")
 
 
-def explain(error: Exception, overrides: tuple[str, ...]) -> Problem:
+def explain(error: Exception) -> Problem:
     """What Hydra refused although the request looked right: a mistake in a group file, most likely."""
-    cause = error.__cause__ or error
-    key = str(getattr(cause, "full_key", "") or "")
-    message = str(cause).splitlines()[0]
-    group = key.split(".")[0]
-    for text in overrides:
-        name, _, option = text.partition("=")
-        if name == group and (path := places.find(name, option)) is not None:
-            return Problem(key, message, None, str(path.name if path.parent == places.shipped_conf() else path))
-    return Problem(key or "configuration", message)
+    text = str(error)
+    place = re.search(r"In '([^']+)'", text)
+    key = re.search(r"full_key: (\S+)", text)
+    owner = re.search(r"Key '([^']+)' not in '(\w+)'", text)
+    path = places.find(*place.group(1).rsplit("/", 1)) if place and "/" in place.group(1) else None
+    where = str(path.relative_to(Path.cwd()) if path and path.is_relative_to(Path.cwd()) else path or "")
+    if owner is None:
+        message = next((line for line in text.splitlines()[1:] if line.strip()), text.splitlines()[0])
+        return Problem(key.group(1) if key else "configuration", message.strip(), None, where)
+    known = [f.name for kinds in GROUPS.values() for kind in kinds.values() if kind.__name__ == owner.group(2) for f in fields(kind)]
+    group = f"{place.group(1).split('/')[0]}." if place else ""
+    name = key.group(1) if key else owner.group(1)
+    return Problem(name if "." in name else f"{group}{name}", f"unknown key{nearest(owner.group(1), known, group)}", None, where)

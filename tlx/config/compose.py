@@ -29,16 +29,18 @@ def compose(overrides: Sequence[str] = ()) -> Trial:
     asked = request.read(list(overrides))
     problems = [*asked.problems, *check.choices(asked)]
     broken = {p.key for p in problems}
-    groups = tuple(f"{g}={s.value}" for g, s in asked.choices.items() if g not in broken and g != schema.EXPERIMENT)
-    absent = {g for g in schema.REQUIRED if g in broken}
-    base = typed(groups)
+    groups = {g: f"{g}={s.value}" for g, s in asked.choices.items() if g not in broken and g != schema.EXPERIMENT}
+    for group, choice in list(groups.items()):
+        try:
+            typed((choice,))
+        except ConfigError as error:  # a mistake inside that option's file
+            problems += error.problems
+            del groups[group]
+    base = typed(tuple(groups.values()))
+    absent = {group for group in schema.REQUIRED if group not in groups}
     if any(setting.key.startswith("study") for setting in asked.settings):
         base.study = OmegaConf.structured(Study)
-    problems += check.settings(base, asked.settings)
-    broken = {p.key for p in problems}
-    for setting in asked.settings:
-        if setting.key not in broken:
-            check.put(base, setting)
+    problems += check.settings(base, [s for s in asked.settings if s.key.split(".")[0] not in absent])
     problems += check.values(base, absent)
     if not problems:
         base = _hydra(tuple(overrides))
@@ -90,4 +92,4 @@ def _hydra(overrides: tuple[str, ...]) -> DictConfig:
         with initialize_config_module("tlx.conf", version_base="1.3", job_name="tlx"):
             return hydra_compose("trial", overrides=list(overrides))
     except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigError([check.explain(error, overrides)]) from None
+        raise ConfigError([check.explain(error)]) from None

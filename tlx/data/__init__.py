@@ -1,1 +1,1 @@
-"""data"""
+"""Data: sources, splits, pre-flight, transforms, and the order in which examples are seen."""

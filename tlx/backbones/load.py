@@ -1,0 +1,44 @@
+"""A backbone from its configuration: the network, its width, what it is fed, and what its weights matched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from torch import nn
+
+from tlx.backbones.options import Backbone, PixelsBackbone, TimmBackbone, TransformersBackbone
+from tlx.backbones.spec import Spec
+
+if TYPE_CHECKING:
+    from tlx.backbones.weights import Match
+
+
+@dataclass
+class Loaded:
+    """A backbone ready for a head: ``module(**inputs)`` gives features [batch, width]."""
+
+    module: nn.Module
+    width: int
+    spec: Spec
+    match: Match | None = None  # how the pretrained weights fitted; null when there are none
+
+
+def load(config: Backbone, *, channels: int = 3, pretrained: bool = True) -> Loaded:
+    """Build the backbone and load its weights; raises :class:`~tlx.config.errors.WeightsError`.
+
+    ``pretrained=False`` leaves the random initialisation. Inside ``torch.device("meta")`` nothing is allocated.
+    """
+    if isinstance(config, TimmBackbone):
+        from tlx.backbones import timm_images
+
+        return timm_images.load(config, channels=channels, pretrained=pretrained)
+    if isinstance(config, TransformersBackbone):
+        from tlx.backbones import transformers_texts
+
+        return transformers_texts.load(config, pretrained=pretrained)
+    if isinstance(config, PixelsBackbone):
+        from tlx.backbones import pixels
+
+        return pixels.load(config, channels=channels)
+    raise TypeError(f"no loader for {type(config).__name__}")

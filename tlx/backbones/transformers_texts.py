@@ -1,0 +1,131 @@
+"""Text backbones of transformers: any encoder or decoder, pooled to one vector per text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModel, AutoTokenizer
+from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
+
+from tlx.backbones import hub, weights
+from tlx.backbones.load import Loaded
+from tlx.backbones.options import TransformersBackbone
+from tlx.backbones.spec import TextSpec
+from tlx.config.errors import Problem, WeightsError
+
+_LONGEST = 512  # tokens, where neither the model nor its tokenizer sets a smaller limit
+
+
+class TextEncoder(nn.Module):
+    """A transformers model whose token states are pooled to one vector per text."""
+
+    def __init__(self, encoder: nn.Module, pooling: str) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.pooling = pooling
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """[batch, tokens] ids and mask to [batch, width] features."""
+        states: Tensor = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        if self.pooling == "first":
+            return states[:, 0]
+        if self.pooling == "last":
+            rows = torch.arange(len(states), device=states.device)
+            return states[rows, attention_mask.sum(1).clamp(min=1) - 1]
+        mask = attention_mask.unsqueeze(-1).to(states.dtype)
+        return (states * mask).sum(1) / mask.sum(1).clamp(min=1)
+
+
+def load(config: TransformersBackbone, *, pretrained: bool) -> Loaded:
+    """The model with its pooled features as output, and its tokenizer; weights loaded and counted."""
+    local = Path(config.name).expanduser()
+    place = str(local) if local.is_dir() else config.name
+    offline = local.is_dir() or not hub.reachable()
+    try:
+        settings = AutoConfig.from_pretrained(place, local_files_only=offline)
+        tokenizer = AutoTokenizer.from_pretrained(place, local_files_only=offline)
+    except (OSError, ValueError) as error:
+        if local.is_dir():
+            message = f"no transformers model and tokenizer in this folder: {str(error).splitlines()[0]}"
+            raise WeightsError([Problem("backbone.name", message, config.name)]) from error
+        raise hub.unreachable(config.name) from error
+    _check_tokenizer(tokenizer, settings, config.name)
+    if pretrained and config.weights == "hub":
+        encoder, match = _from_pretrained(place, offline, config)
+    else:
+        encoder, match = AutoModel.from_config(settings, **_without_pooler(settings)).float(), None
+        if pretrained and config.weights != "none":
+            prefix = encoder.base_model_prefix
+            state = weights.strip(
+                weights.read(config.weights), encoder.state_dict(), config.weights_prefix, own=(prefix,)
+            )
+            match = weights.fill(encoder, state, config.weights, config.weights_prefix)
+    pooling = config.pooling
+    if pooling == "auto":
+        pooling = "mean" if settings.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES else "last"
+    width = int(getattr(settings, "hidden_size", 0) or settings.n_embd)
+    return Loaded(TextEncoder(encoder, pooling), width, _spec(config, settings, tokenizer), match)
+
+
+def _from_pretrained(place: str, offline: bool, config: TransformersBackbone) -> tuple[nn.Module, weights.Match]:
+    """The checkpoint beside the configuration, through transformers' own conversions, then counted."""
+    settings = AutoConfig.from_pretrained(place, local_files_only=offline)
+    try:
+        encoder, report = AutoModel.from_pretrained(
+            place,
+            dtype=torch.float32,
+            local_files_only=offline,
+            output_loading_info=True,
+            use_safetensors=None,
+            **_without_pooler(settings),
+        )
+    except OSError as error:
+        if Path(place).is_dir():
+            message = f"no weights in this folder: {str(error).splitlines()[0]}"
+            raise WeightsError([Problem("backbone.weights", message, config.name)]) from error
+        raise hub.unreachable(config.name) from error
+    own = dict(encoder.state_dict())
+    absent = [*report["missing_keys"], *(entry[0] for entry in report["mismatched_keys"])]
+    missing = tuple(sorted(str(name) for name in absent))
+    unexpected = tuple(str(name) for name in report["unexpected_keys"])
+    match = weights.Match(config.name, len(own) - len(missing), len(own), missing, unexpected)
+    if match.share < weights.ENOUGH:
+        raise weights.mismatch(match, own, {}, config.weights_prefix)
+    return encoder, match
+
+
+def _without_pooler(settings: Any) -> dict[str, Any]:
+    """BERT-like models bring a pooler that mean pooling would leave untrained: build them without it."""
+    try:
+        with torch.device("meta"):
+            AutoModel.from_config(settings, add_pooling_layer=False)
+    except TypeError:
+        return {}
+    return {"add_pooling_layer": False}
+
+
+def _check_tokenizer(tokenizer: Any, settings: Any, name: str) -> None:
+    """A folder without tokenizer files yields an empty vocabulary that maps every word to [UNK]."""
+    vocabulary = getattr(settings, "vocab_size", None)
+    if vocabulary and len(tokenizer) < 0.5 * vocabulary:
+        message = f"its tokenizer knows {len(tokenizer)} tokens, the model {vocabulary}: are its files there?"
+        raise WeightsError([Problem("backbone.name", message, name)])
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+
+
+def _spec(config: TransformersBackbone, settings: Any, tokenizer: Any) -> TextSpec:
+    limits = [_LONGEST, int(min(tokenizer.model_max_length, 10**9))]
+    for name in ("max_position_embeddings", "n_positions"):
+        if getattr(settings, name, None):
+            limits.append(int(getattr(settings, name)))
+    if settings.model_type in ("roberta", "xlm-roberta", "camembert"):
+        limits.append(int(settings.max_position_embeddings) - int(settings.pad_token_id) - 1)
+    longest = min(limits)
+    if config.max_length is not None and config.max_length > longest:
+        message = f"the model reads {longest} tokens at most"
+        raise WeightsError([Problem("backbone.max_length", message, config.max_length)])
+    return TextSpec(tokenizer, config.max_length or longest, int(tokenizer.pad_token_id or 0))

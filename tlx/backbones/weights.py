@@ -1,0 +1,158 @@
+"""Pretrained tensors: read them from wherever they are, fit their names, and count what matched.
+
+A checkpoint that silently does not fit trains a random network with normal-looking logs; so below
+``ENOUGH`` of the backbone's tensors this stops and says what is missing, what is left over and why.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from tlx.config.errors import Problem, WeightsError
+
+ENOUGH = 0.95
+_WRAPPERS = frozenset({"module", "model", "backbone", "encoder", "network", "net", "_orig_mod", "base_model"})
+_FILES = ("model.safetensors", "checkpoint.safetensors", "pytorch_model.bin", "model.pt", "model.pth", "last.ckpt")
+State = dict[str, Tensor]
+
+# how 'trial:' and 'mlflow:' sources are read; the trial room sets these, since arrows point down
+earlier: dict[str, Callable[[str], State]] = {}
+
+
+@dataclass(frozen=True)
+class Match:
+    """How a checkpoint fitted a backbone, in tensors."""
+
+    source: str
+    matched: int
+    total: int
+    missing: tuple[str, ...]
+    unexpected: tuple[str, ...]
+
+    @property
+    def share(self) -> float:
+        """Matched tensors over all of the backbone's."""
+        return self.matched / self.total if self.total else 1.0
+
+
+def read(source: str | Path) -> State:
+    """The tensors of a file, a folder, or an earlier trial; raises :class:`WeightsError`."""
+    for scheme, reader in earlier.items():
+        if str(source).startswith(f"{scheme}:"):
+            return reader(str(source).split(":", 1)[1])
+    path = Path(source).expanduser()
+    if path.is_dir():
+        found = [path / name for name in _FILES if (path / name).is_file()]
+        found = found or sorted(path.glob("*.safetensors"))
+        if not found:
+            raise _refuse(source, f"the folder holds none of {', '.join(_FILES)}")
+        path = found[0]
+    if not path.is_file():
+        raise _refuse(source, "no such file or folder")
+    return _read_file(path)
+
+
+def _read_file(path: Path) -> State:
+    if path.suffix == ".safetensors":
+        try:
+            return load_file(path)
+        except SafetensorError as error:
+            raise _refuse(path, f"not a readable safetensors file: {error}") from error
+    try:
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many kinds here: pickle, zip, runtime, OS
+        first = str(error).splitlines()[0]
+        message = f"torch cannot read it as plain tensors (pickled objects are refused): {first}"
+        raise _refuse(path, message) from error
+    for key in ("state_dict", "model", "model_state_dict"):
+        if isinstance(loaded, Mapping) and isinstance(loaded.get(key), Mapping):
+            loaded = loaded[key]
+    tensors = {str(k): v for k, v in loaded.items() if isinstance(v, Tensor)} if isinstance(loaded, Mapping) else {}
+    if not tensors:
+        raise _refuse(path, "holds no tensors by name")
+    return tensors
+
+
+def strip(state: State, target: Mapping[str, Tensor], prefix: str | None, own: tuple[str, ...] = ()) -> State:
+    """Take the prefix off the checkpoint's names. ``None`` takes off what is known to wrap a backbone.
+
+    ``own`` are further wrappers of this architecture, such as ``bert``.
+    """
+    if prefix is None:
+        found = likely_prefix(state, target)
+        known = all(word in _WRAPPERS or word in own for word in found.rstrip(".").split("."))
+        prefix = found if known else ""
+    if not prefix:
+        return dict(state)
+    return {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
+
+
+def likely_prefix(state: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> str:
+    """What most of the checkpoint's names carry before the backbone's."""
+    votes: Counter[str] = Counter()
+    wanted = set(target)
+    for name in state:
+        words = name.split(".")
+        for cut in range(len(words)):
+            if ".".join(words[cut:]) in wanted:
+                votes["".join(f"{word}." for word in words[:cut])] += 1
+                break
+    return votes.most_common(1)[0][0] if votes else ""
+
+
+def fill(model: nn.Module, state: State, source: str, prefix: str | None) -> Match:
+    """Copy every tensor that fits by name and shape into ``model``; raises :class:`WeightsError` below ``ENOUGH``."""
+    own = {name: t for name, t in model.state_dict().items() if not name.endswith("num_batches_tracked")}
+    good = {name: tensor for name, tensor in state.items() if name in own and tensor.shape == own[name].shape}
+    match = Match(
+        source=source,
+        matched=len(good),
+        total=len(own),
+        missing=tuple(name for name in own if name not in good),
+        unexpected=tuple(name for name in state if name not in model.state_dict()),
+    )
+    if match.share < ENOUGH:
+        raise mismatch(match, own, state, prefix)
+    counters = {name: t for name, t in state.items() if name.endswith("num_batches_tracked") and name in model.state_dict()}
+    model.load_state_dict({**good, **counters}, strict=False)
+    return match
+
+
+def mismatch(match: Match, own: Mapping[str, Tensor], state: State, prefix: str | None) -> WeightsError:
+    """The error for too few matching tensors, with the likely reason."""
+    problems = [
+        Problem(
+            "backbone.weights",
+            f"{match.matched} of {match.total} tensors fit ({match.share:.0%}); at least {ENOUGH:.0%} must",
+            match.source,
+        ),
+        Problem("missing", _some(match.missing)),
+        Problem("unexpected", _some(match.unexpected)),
+    ]
+    wrong = [name for name in own if name in state and state[name].shape != own[name].shape]
+    if wrong:
+        sizes = f"{wrong[0]} is {list(state[wrong[0]].shape)} there, {list(own[wrong[0]].shape)} here"
+        problems.append(Problem("shapes", f"{len(wrong)} differ, e.g. {sizes}: another architecture or size?"))
+    likely = likely_prefix(state, own)
+    if likely and likely != prefix:
+        problems.append(Problem("prefix", f"the names carry {likely!r}; set backbone.weights_prefix={likely}"))
+    elif prefix and not state:
+        problems.append(Problem("backbone.weights_prefix", "no tensor name begins with it", prefix))
+    return WeightsError(problems)
+
+
+def _some(names: tuple[str, ...], most: int = 4) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return (", ".join(names[:most]) or "none") + more
+
+
+def _refuse(source: str | Path, message: str) -> WeightsError:
+    return WeightsError([Problem("backbone.weights", message, str(source))])

@@ -1,0 +1,34 @@
+"""What makes two trials the same: everything that decides the numbers, and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import tlx
+from tlx.config.fields import IDENTITY
+
+
+def deciding(node: Any) -> Any:
+    """A configuration as plain data, without the options marked as asides (paths, devices, logging)."""
+    if is_dataclass(node):
+        kept = (option for option in fields(node) if option.metadata.get(IDENTITY, True))
+        return {option.name: deciding(getattr(node, option.name)) for option in kept}
+    if isinstance(node, Mapping):
+        return {str(key): deciding(value) for key, value in node.items()}
+    if isinstance(node, (list, tuple)):
+        return [deciding(value) for value in node]
+    return node
+
+
+def identity(config: Any, facts: Mapping[str, str]) -> str:
+    """The trial's identity, 16 hexadecimal digits.
+
+    ``facts`` are what the configuration only points at: the fingerprint of the data, the hash of the weights.
+    """
+    canon = {"config": deciding(config), "facts": dict(facts), "tlx": tlx.__version__}
+    text = json.dumps(canon, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

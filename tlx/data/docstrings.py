@@ -1,0 +1,55 @@
+"""The standard library's docstrings, labelled by the package that holds them: real English text, no download."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import sysconfig
+from pathlib import Path
+
+import numpy as np
+
+from tlx.data.options import Docstrings
+from tlx.data.source import Source, index_classes
+
+_PACKAGES = ("asyncio", "concurrent", "ctypes", "email", "http", "importlib", "logging", "multiprocessing", "tkinter", "unittest", "xml")
+_SHORTEST = 40  # characters
+_LEAST = 20  # examples of a package, or it is left out
+
+
+def fingerprint(config: Docstrings) -> str:
+    """The texts come with Python: its version is their version."""
+    return "docstrings-1-python-" + ".".join(map(str, sys.version_info[:3]))
+
+
+def load(config: Docstrings) -> Source:
+    """Docstrings of functions, classes and modules, the package's own name masked."""
+    texts: list[str] = []
+    names: list[str] = []
+    places: list[str] = []
+    library = Path(sysconfig.get_path("stdlib"))
+    for package in _PACKAGES:
+        found = [(text, place) for file in sorted((library / package).rglob("*.py")) for text, place in _of_file(file)]
+        if len(found) < _LEAST or "test" in package:
+            continue
+        for text, place in found:
+            texts.append(re.sub(package, "_", text, flags=re.IGNORECASE))
+            names.append(package)
+            places.append(place)
+    labels, classes, _ = index_classes(names, np.arange(len(names)))
+    return Source("text", texts, labels, classes, splits={}, origin=lambda i: places[i])
+
+
+def _of_file(file: Path) -> list[tuple[str, str]]:
+    if "test" in file.parts or "tests" in file.parts or file.name.startswith("test"):
+        return []
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, kinds):
+            text = ast.get_docstring(node) or ""
+            if len(text) > _SHORTEST:
+                found.append((text, f"{file.name}:{getattr(node, 'lineno', 1)}"))
+    return found

@@ -1,0 +1,115 @@
+"""From a file or an array to the tensor a backbone expects: decode, resize, crop, normalise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+from torch import Tensor
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms.v2 import functional as F
+
+from tlx.backbones.spec import ImageSpec
+
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".npy"})
+_DEEP = ("I;16", "I;16B", "I;16L", "I")  # PIL's own conversion of these to 8 bits cuts at 255
+_LOOK = 64  # files looked at to find the number of channels
+Array = npt.NDArray[Any]
+
+
+def decode(item: Any) -> Array:
+    """A path or an array as ``uint8`` or ``float32`` in 0..255, [h, w] or [h, w, c].
+
+    16-bit images are scaled by 255 / 65535. Transparency is laid over black. Raises whatever PIL or numpy raise
+    for a file that is not an image.
+    """
+    if isinstance(item, np.ndarray):
+        return item
+    if isinstance(item, Image.Image):
+        return _pixels(item)
+    path = Path(item)
+    if path.suffix.lower() == ".npy":
+        return _scaled(np.load(path, allow_pickle=False))
+    with Image.open(path) as image:
+        image.load()
+        return _pixels(image)
+
+
+def _pixels(image: Image.Image) -> Array:
+    if image.mode in _DEEP:
+        values = np.asarray(image).astype(np.float32)
+        return values * np.float32(255 / 65535)
+    if image.mode == "F":
+        return np.asarray(image, dtype=np.float32)
+    if image.mode in ("1", "L"):
+        return np.asarray(image.convert("L"))
+    return np.asarray(image.convert("RGB"))
+
+
+def _scaled(values: Array) -> Array:
+    if values.ndim not in (2, 3):
+        raise ValueError(f"expected an array [h, w] or [h, w, c], found {list(values.shape)}")
+    if values.dtype == np.uint16:
+        return values.astype(np.float32) * np.float32(255 / 65535)
+    return values
+
+
+def channels_of(paths: Sequence[Path]) -> int:
+    """Channels of the images: 1 when all are grey, an array's own number, else 3."""
+    found = set()
+    step = max(1, len(paths) // _LOOK)
+    for path in list(paths)[::step]:
+        try:
+            values = decode(path)
+        except (OSError, ValueError, SyntaxError):
+            continue  # the pre-flight names unreadable files; this only looks at the readable ones
+        found.add(1 if values.ndim == 2 else values.shape[2])
+    return max(found, default=3)
+
+
+def prepare(values: Array, spec: ImageSpec) -> Tensor:
+    """The tensor of ``spec``: channels matched, resized (shorter side / crop), centre-cropped, normalised."""
+    return normalise(resize(planes(values, spec.channels), spec), spec)
+
+
+def prepare_all(values: Array, spec: ImageSpec) -> Tensor:
+    """:func:`prepare` for a whole array of grey images [n, h, w] at once."""
+    stacked = torch.from_numpy(np.ascontiguousarray(values)).float().unsqueeze(1)
+    return normalise(resize(stacked.expand(-1, spec.channels, -1, -1), spec), spec)
+
+
+def planes(values: Array, channels: int) -> Tensor:
+    """[c, h, w] floats with the wanted number of channels: grey is repeated, colour made grey by luma."""
+    tensor = torch.from_numpy(np.ascontiguousarray(values)).float()
+    tensor = tensor.unsqueeze(0) if tensor.ndim == 2 else tensor.permute(2, 0, 1)
+    have = tensor.shape[0]
+    if have == channels:
+        return tensor
+    if have == 1:
+        return tensor.expand(channels, -1, -1)
+    if channels == 1 and have == 3:
+        return F.rgb_to_grayscale(tensor)
+    raise ValueError(f"the image has {have} channels, the backbone reads {channels}")
+
+
+def resize(tensor: Tensor, spec: ImageSpec) -> Tensor:
+    """Shorter side to size / crop, then the centre crop."""
+    mode = InterpolationMode(spec.interpolation)
+    height, width = round(spec.height / spec.crop), round(spec.width / spec.crop)
+    if height == width:
+        tensor = F.resize(tensor, [height], interpolation=mode, antialias=True)
+    else:
+        tensor = F.resize(tensor, [height, width], interpolation=mode, antialias=True)
+    return F.center_crop(tensor, [spec.height, spec.width])
+
+
+def normalise(tensor: Tensor, spec: ImageSpec) -> Tensor:
+    """``(pixel / 255 - mean) / std`` per channel."""
+    mean = torch.tensor(spec.mean).view(-1, 1, 1)
+    std = torch.tensor(spec.std).view(-1, 1, 1)
+    return ((tensor / 255 - mean) / std).contiguous()
