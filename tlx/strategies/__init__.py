@@ -1,1 +1,1 @@
-"""strategies"""
+"""Strategies: selectors, phases, parameter groups, freezing and its audit."""

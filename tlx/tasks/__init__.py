@@ -1,1 +1,1 @@
-"""tasks"""
+"""Tasks: what a batch means."""

@@ -1,0 +1,82 @@
+"""One split as a torch data set: decoded, prepared for the backbone, kept in memory when that is small."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from tlx.backbones.spec import ImageSpec, Spec, TextSpec
+from tlx.data import augment, images
+from tlx.data.order import Item
+from tlx.data.source import Indices, Source
+
+_MEMORY = 1 << 30  # bytes of prepared images kept per split
+Sample = dict[str, Any]
+
+
+class Examples(Dataset[list[Sample]]):
+    """Samples ``{index, x | input_ids, y}`` by (epoch, position); random only through (seed, epoch, index)."""
+
+    def __init__(self, source: Source, indices: Indices, spec: Spec, *, augmentation: str = "none", seed: int = 0) -> None:
+        self.source = source
+        self.indices = indices
+        self.spec = spec
+        self.augmentation = augmentation
+        self.seed = seed
+        self.labels = torch.from_numpy(source.labels[indices])
+        self.whole = self._whole()
+        self.tokens = self._tokens() if isinstance(spec, TextSpec) else None
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitems__(self, items: list[Item]) -> list[Sample]:
+        """A batch of samples; torch's loader fetches through this."""
+        return [self[item] for item in items]
+
+    def __getitem__(self, item: Item) -> Sample:  # type: ignore[override]
+        epoch, position = item
+        index = int(self.indices[position])
+        sample: Sample = {"index": index, "y": self.labels[position]}
+        if self.tokens is not None:
+            sample["input_ids"] = self.tokens[position]
+        else:
+            sample["x"] = self._image(epoch, position, index)
+        return sample
+
+    def _image(self, epoch: int, position: int, index: int) -> Tensor:
+        assert isinstance(self.spec, ImageSpec)
+        if self.augmentation == "flip_crop":
+            planes = images.planes(images.decode(self.source.inputs[index]), self.spec.channels)
+            rng = augment.generator(self.seed, epoch, index)
+            return images.normalise(augment.flip_crop(planes, self.spec, rng), self.spec)
+        if self.whole is not None:
+            image = self.whole[position]
+        else:
+            image = images.prepare(images.decode(self.source.inputs[index]), self.spec)
+        if self.augmentation == "shift":
+            return augment.shift(image, augment.generator(self.seed, epoch, index))
+        return image
+
+    def _whole(self) -> Tensor | None:
+        """Every image prepared at once, where there is nothing random before it and memory allows."""
+        spec, inputs = self.spec, self.source.inputs
+        if not isinstance(spec, ImageSpec) or self.augmentation == "flip_crop":
+            return None
+        if not isinstance(inputs, np.ndarray) or inputs.ndim != 3:
+            return None
+        if len(self.indices) * spec.channels * spec.height * spec.width * 4 > _MEMORY:
+            return None
+        return images.prepare_all(inputs[self.indices], spec)
+
+    def _tokens(self) -> list[list[int]]:
+        spec = self.spec
+        assert isinstance(spec, TextSpec)
+        texts = [str(self.source.inputs[i]) for i in self.indices]
+        encoded = spec.tokenizer(texts, truncation=True, max_length=spec.max_length, padding=False)
+        ids: list[list[int]] = encoded["input_ids"]
+        return ids

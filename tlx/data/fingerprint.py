@@ -1,0 +1,81 @@
+"""What the data are, in one hash, without torch: part of a trial's identity."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+from tlx.config.cache import cache_folder
+from tlx.data import docstrings, options
+
+
+def fingerprint(config: options.Dataset) -> str:
+    """32 hexadecimal digits that change when the examples do.
+
+    Files are hashed by content; a content hash is remembered under (path, size, modification time).
+    """
+    if isinstance(config, options.Digits):
+        return _short("sklearn-digits-1")
+    if isinstance(config, options.Glyphs):
+        from tlx.data import glyphs
+
+        return glyphs.fingerprint(config)
+    if isinstance(config, options.Docstrings):
+        return _short(docstrings.fingerprint(config))
+    if isinstance(config, options.ImageFolder):
+        root = Path(config.root).expanduser()
+        return _files(root, sorted(p for p in root.rglob("*") if p.is_file()))
+    if isinstance(config, options.Table):
+        named = [Path(f).expanduser() for f in (config.file, config.val_file, config.test_file) if f]
+        listed = _listed(config, named) if config.modality == "image" else []
+        return _files(named[0].parent, [*named, *listed])
+    if isinstance(config, options.Hub):
+        return _short(f"hub:{config.name}:{config.config}:{config.revision}")
+    raise TypeError(f"no fingerprint for {type(config).__name__}")
+
+
+def _short(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _listed(config: options.Table, files: list[Path]) -> list[Path]:
+    from tlx.data.rows import read
+
+    named = [file.parent / str(value) for file in files for value in read(file, "", config.input, config.label).inputs]
+    return [path for path in named if path.is_file()]
+
+
+def _files(root: Path, paths: list[Path]) -> str:
+    known_file = cache_folder("hashes") / f"{_short(str(root.resolve()))}.json"
+    known = _remembered(known_file)
+    fresh: dict[str, str] = {}
+    whole = hashlib.sha256()
+    for path in paths:
+        stat = path.stat()
+        key = f"{path}|{stat.st_size}|{stat.st_mtime_ns}"
+        fresh[key] = known.get(key) or content_hash(path)
+        shown = path.relative_to(root) if path.is_relative_to(root) else path
+        whole.update(f"{shown}|{fresh[key]}\n".encode())
+    if fresh != known:
+        partial = known_file.with_suffix(f".{os.getpid()}.json")
+        partial.write_text(json.dumps(fresh), encoding="utf-8")
+        partial.replace(known_file)
+    return whole.hexdigest()[:32]
+
+
+def _remembered(file: Path) -> dict[str, str]:
+    if not file.is_file():
+        return {}
+    try:
+        known: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError:  # torn by a crash: hash again
+        return {}
+    return known
+
+
+def content_hash(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

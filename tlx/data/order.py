@@ -1,0 +1,79 @@
+"""The order in which examples are seen: a pure function of (seed, epoch), the same for any worker or device count.
+
+Training runs in *rounds*: a round is the stretch between two validations, an epoch of the data unless the strategy
+validates more or less often. Every example is seen exactly once per epoch; a remainder too small for a batch of its
+own (norm layers need two examples per device) joins the batch before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from torch.utils.data import Sampler
+
+from tlx.data.source import Indices
+
+Item = tuple[int, int]  # (epoch, position among the split's examples)
+
+
+@dataclass(frozen=True)
+class Epochs:
+    """Batches of ``count`` shuffled examples, epoch after epoch."""
+
+    count: int
+    batch_size: int
+    seed: int
+    least: int = 2  # examples in the smallest batch
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Optimizer steps that see every example once."""
+        return len(self.borders) - 1
+
+    @property
+    def borders(self) -> list[int]:
+        """Where batches begin and end within an epoch."""
+        return borders(self.count, self.batch_size, self.least)
+
+    def batches(self, start: int, stop: int) -> Iterator[list[Item]]:
+        """The batches of optimizer steps ``start`` to ``stop``, counted from the beginning of training."""
+        cuts = self.borders
+        epoch, order = -1, np.empty(0, dtype=np.int64)
+        for step in range(start, stop):
+            now, position = divmod(step, self.steps_per_epoch)
+            if now != epoch:
+                epoch, order = now, self.order(now)
+            yield [(epoch, int(i)) for i in order[cuts[position] : cuts[position + 1]]]
+
+    def order(self, epoch: int) -> Indices:
+        """The permutation of one epoch."""
+        return np.random.default_rng([self.seed, epoch]).permutation(self.count)
+
+
+def borders(count: int, batch_size: int, least: int) -> list[int]:
+    """Batch borders over ``count`` examples; the last batch has at least ``least``."""
+    cuts = [*range(0, count, batch_size), count]
+    if len(cuts) > 2 and count - cuts[-2] < least:
+        del cuts[-2]
+    return cuts
+
+
+class Batches(Sampler[list[Item]]):
+    """This process's share of a list of batches: every ``world``-th example, beginning at ``rank``."""
+
+    def __init__(self, batches: Sequence[list[Item]], accumulate: int = 1, rank: int = 0, world: int = 1) -> None:
+        self.batches = [part for batch in batches for part in _parts(batch, accumulate, rank, world)]
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[list[Item]]:
+        return iter(self.batches)
+
+
+def _parts(batch: list[Item], accumulate: int, rank: int, world: int) -> Iterator[list[Item]]:
+    mine = batch[rank::world]
+    for k in range(accumulate):
+        yield mine[k::accumulate]

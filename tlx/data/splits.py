@@ -1,0 +1,66 @@
+"""Which examples train, which choose, which test: given, stratified, or k shots per class."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tlx.config.errors import DataError, Problem
+from tlx.data.options import Dataset
+from tlx.data.source import Indices, Source
+
+
+def assign(source: Source, config: Dataset, seed: int) -> dict[str, Indices]:
+    """Indices of ``train``, ``val`` and ``test``; raises :class:`DataError`.
+
+    Splits the source brings are kept; missing ones are cut from train by share, stratified by class.
+    Shots are the first k of a permutation within each class, so k=1 lies in k=5 at one seed.
+    """
+    splits = dict(source.splits) or {"train": np.arange(len(source.labels))}
+    for name, share in (("test", config.test), ("val", config.val)):
+        if name not in splits:
+            splits["train"], splits[name] = _cut(source, splits["train"], share, config.split_seed, name)
+    if config.shots is not None:
+        splits["train"] = _shots(source, splits["train"], config, seed)
+    empty = [Problem(f"dataset ({name})", "no examples") for name, indices in splits.items() if len(indices) == 0]
+    if empty:
+        raise DataError(empty)
+    return splits
+
+
+def _cut(source: Source, pool: Indices, share: float, seed: int, name: str) -> tuple[Indices, Indices]:
+    from sklearn.model_selection import train_test_split
+
+    labels = None if source.multilabel else source.labels[pool]
+    try:
+        rest, taken = train_test_split(pool, test_size=share, stratify=labels, random_state=seed)
+    except ValueError as error:
+        raise DataError([_too_few(source, pool, share, name, error)]) from None
+    return np.sort(rest), np.sort(taken)
+
+
+def _too_few(source: Source, pool: Indices, share: float, name: str, error: ValueError) -> Problem:
+    if not source.multilabel and len(pool):
+        counts = np.bincount(source.labels[pool].astype(int), minlength=len(source.classes))
+        rare = int(counts.argmin())
+        if counts[rare] < 2:
+            message = f"class {source.classes[rare]!r} has {counts[rare]} example(s): too few to give one to {name}"
+            return Problem(f"dataset.{name}", message, share)
+    return Problem(f"dataset.{name}", f"cannot be cut from {len(pool)} examples: {error}", share)
+
+
+def _shots(source: Source, pool: Indices, config: Dataset, seed: int) -> Indices:
+    shots = config.shots
+    assert shots is not None
+    if source.multilabel:
+        message = "shots need one label per example; drop dataset.label_separator or set dataset.shots=null"
+        raise DataError([Problem("dataset.shots", message, shots)])
+    rng = np.random.default_rng(config.shots_seed if config.shots_seed is not None else seed)
+    taken, problems = [], []
+    for label, name in enumerate(source.classes):
+        mine = pool[source.labels[pool] == label]
+        if len(mine) < shots:
+            problems.append(Problem("dataset.shots", f"class {name!r} has {len(mine)} training examples", shots))
+        taken.append(rng.permutation(mine)[:shots])
+    if problems:
+        raise DataError(problems)
+    return np.sort(np.concatenate(taken))

@@ -1,0 +1,68 @@
+"""Frozen means frozen: no gradients, eval mode, and a proof after each phase that nothing moved.
+
+The audit hashes every parameter and buffer. It caught what logs never show: BatchNorm statistics that follow the
+data under ``requires_grad=False``, and a "frozen" tensor shared with a trained one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from tlx.strategies.selectors import is_norm
+
+
+class AuditError(RuntimeError):
+    """A frozen tensor moved, or a trained one did not."""
+
+
+def freeze(model: nn.Module, trainable: frozenset[str], frozen_norm: str = "eval") -> None:
+    """Let exactly ``trainable`` learn; modules whose parameters are all frozen go into eval mode, the rest train.
+
+    A module without parameters (dropout, pooling) belongs with the parameters registered before it.
+    """
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(name in trainable)
+        if name not in trainable:
+            parameter.grad = None  # a zero gradient would still be moved by momentum and decay
+    set_modes(model, frozen_norm)
+
+
+def set_modes(model: nn.Module, frozen_norm: str = "eval") -> None:
+    """Eval mode where everything is frozen, train mode elsewhere."""
+    learning = False  # does what came before learn?
+    for module in model.modules():
+        own = [p.requires_grad for p in module.parameters()]
+        learning = any(own) if own else learning
+        module.training = learning or (frozen_norm == "train" and is_norm(module))
+
+
+def checksums(model: nn.Module) -> dict[str, int]:
+    """A 64-bit XOR hash of every parameter and buffer."""
+    tensors: dict[str, Tensor] = {**dict(model.named_parameters()), **dict(model.named_buffers())}
+    return {name: _checksum(tensor.detach()) for name, tensor in tensors.items() if tensor.numel()}
+
+
+def _checksum(tensor: Tensor) -> int:
+    return int(torch.hash_tensor(tensor.contiguous().view(-1)).item())
+
+
+def audit(model: nn.Module, before: Mapping[str, int], frozen_norm: str = "eval") -> None:
+    """Raise :class:`AuditError` if anything frozen moved since ``before``, or anything trainable did not."""
+    after = checksums(model)
+    trainable = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    fixed = {name for name, _ in model.named_parameters()} - trainable
+    for path, module in model.named_modules():
+        stays = not module.training and not (frozen_norm == "train" and is_norm(module))
+        if stays:
+            prefix = f"{path}." if path else ""
+            fixed |= {f"{prefix}{name}" for name, _ in module.named_buffers(recurse=False)}
+    moved = sorted(name for name in fixed & before.keys() if after[name] != before[name])
+    still = sorted(name for name in trainable & before.keys() if after[name] == before[name])
+    if moved:
+        raise AuditError(f"{len(moved)} frozen tensors moved, first {moved[0]}")
+    if still:
+        message = f"{len(still)} of {len(trainable)} trained tensors did not move, first {still[0]}"
+        raise AuditError(f"{message} (no gradient reached them; strategy.audit=off lets it pass)")

@@ -1,0 +1,50 @@
+"""What every task can do. Nothing here assumes a batch is ``(x, y)``, so detection, seq2seq and CTC fit too."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from torch import Tensor, nn
+
+from tlx.backbones.load import Loaded
+from tlx.data.examples import Sample
+from tlx.data.source import DataInfo
+
+Batch = dict[str, Any]
+
+
+@dataclass
+class Out:
+    """What one step gives: the mean loss over ``n`` examples (null where there is none), and its parts."""
+
+    loss: Tensor | None
+    n: int
+    parts: dict[str, Tensor] = field(default_factory=dict)
+
+
+class Task(Protocol):
+    """A task joins a backbone with a head and knows its loss, metrics and predictions."""
+
+    monitor: tuple[str, Literal["min", "max"]]
+
+    def build(self, backbone: Loaded, info: DataInfo) -> nn.Module:
+        """The model: a module with ``backbone`` and ``head``."""
+
+    def collate(self, samples: list[Sample]) -> Batch:
+        """Samples to one batch of tensors; ``index`` says which examples they are."""
+
+    def training_step(self, model: nn.Module, batch: Batch) -> Out:
+        """The loss to descend."""
+
+    def eval_step(self, model: nn.Module, batch: Batch, metrics: nn.Module) -> Out:
+        """The loss on held-out data; updates ``metrics``."""
+
+    def metrics(self) -> nn.Module:
+        """Fresh metrics, to live on the module that trains."""
+
+    def compute(self, metrics: nn.Module) -> dict[str, float | None]:
+        """Values since the last reset, undefined ones as ``None``; resets."""
+
+    def predict(self, model: nn.Module, batch: Batch) -> list[dict[str, Any]]:
+        """One record per example, plain enough for a JSON line."""
