@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from torch import nn
 
+from tlx.backbones import weights
+
 from tlx.backbones.options import Backbone, PixelsBackbone, TimmBackbone, TransformersBackbone
 from tlx.backbones.spec import Spec
-
-if TYPE_CHECKING:
-    from tlx.backbones.weights import Match
 
 
 @dataclass
@@ -21,22 +19,25 @@ class Loaded:
     module: nn.Module
     width: int
     spec: Spec
-    match: Match | None = None  # how the pretrained weights fitted; null when there are none
+    match: weights.Match | None = None  # how the pretrained weights fitted; null when there are none
 
 
-def load(config: Backbone, *, channels: int = 3, pretrained: bool = True) -> Loaded:
+def load(
+    config: Backbone, *, channels: int = 3, pretrained: bool = True, read: weights.Reader = weights.read
+) -> Loaded:
     """Build the backbone and load its weights; raises :class:`~tlx.config.errors.WeightsError`.
 
     ``pretrained=False`` leaves the random initialisation. Inside ``torch.device("meta")`` nothing is allocated.
+    ``read`` turns what ``weights`` names into tensors; the trial room's also knows earlier trials.
     """
     if isinstance(config, TimmBackbone):
         from tlx.backbones import timm_images
 
-        return timm_images.load(config, channels=channels, pretrained=pretrained)
+        return timm_images.load(config, channels=channels, pretrained=pretrained, read=read)
     if isinstance(config, TransformersBackbone):
         from tlx.backbones import transformers_texts
 
-        return transformers_texts.load(config, pretrained=pretrained)
+        return transformers_texts.load(config, pretrained=pretrained, read=read)
     if isinstance(config, PixelsBackbone):
         from tlx.backbones import pixels
 

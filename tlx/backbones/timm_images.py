@@ -18,16 +18,16 @@ from tlx.backbones.spec import ImageSpec, per_channel
 from tlx.config.errors import Problem, WeightsError, nearest
 
 
-def load(config: TimmBackbone, *, channels: int, pretrained: bool) -> Loaded:
+def load(config: TimmBackbone, *, channels: int, pretrained: bool, read: weights.Reader) -> Loaded:
     """The timm model with its pooled features as output, weights loaded and counted."""
     model = _create(config, channels)
     width = int(getattr(model, "head_hidden_size", model.num_features))
     loaded = Loaded(model, width, image_spec(config, model, channels))
     if pretrained and config.weights != "none":
-        source = hub.timm_file(model, config.name) if config.weights == "hub" else config.weights
-        state = weights.read(source)
+        source = str(hub.timm_file(model, config.name)) if config.weights == "hub" else config.weights
+        state = read(source)
         state = weights.strip(state, model.state_dict(), config.weights_prefix)
-        loaded.match = weights.fill(model, _fitted(model, state, channels), str(source), config.weights_prefix)
+        loaded.match = weights.fill(model, _fitted(model, state, channels), source, config.weights_prefix)
     return loaded
 
 

@@ -39,7 +39,7 @@ class TextEncoder(nn.Module):
         return (states * mask).sum(1) / mask.sum(1).clamp(min=1)
 
 
-def load(config: TransformersBackbone, *, pretrained: bool) -> Loaded:
+def load(config: TransformersBackbone, *, pretrained: bool, read: weights.Reader) -> Loaded:
     """The model with its pooled features as output, and its tokenizer; weights loaded and counted."""
     local = Path(config.name).expanduser()
     place = str(local) if local.is_dir() else config.name
@@ -60,7 +60,7 @@ def load(config: TransformersBackbone, *, pretrained: bool) -> Loaded:
         if pretrained and config.weights != "none":
             prefix = encoder.base_model_prefix
             state = weights.strip(
-                weights.read(config.weights), encoder.state_dict(), config.weights_prefix, own=(prefix,)
+                read(config.weights), encoder.state_dict(), config.weights_prefix, own=(prefix,)
             )
             match = weights.fill(encoder, state, config.weights, config.weights_prefix)
     pooling = config.pooling

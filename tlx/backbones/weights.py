@@ -22,9 +22,7 @@ ENOUGH = 0.95
 _WRAPPERS = frozenset({"module", "model", "backbone", "encoder", "network", "net", "_orig_mod", "base_model"})
 _FILES = ("model.safetensors", "checkpoint.safetensors", "pytorch_model.bin", "model.pt", "model.pth", "last.ckpt")
 State = dict[str, Tensor]
-
-# how 'trial:' and 'mlflow:' sources are read; the trial room sets these, since arrows point down
-earlier: dict[str, Callable[[str], State]] = {}
+Reader = Callable[[str], State]
 
 
 @dataclass(frozen=True)
@@ -44,10 +42,7 @@ class Match:
 
 
 def read(source: str | Path) -> State:
-    """The tensors of a file, a folder, or an earlier trial; raises :class:`WeightsError`."""
-    for scheme, reader in earlier.items():
-        if str(source).startswith(f"{scheme}:"):
-            return reader(str(source).split(":", 1)[1])
+    """The tensors of a file or a folder; raises :class:`WeightsError`."""
     path = Path(source).expanduser()
     if path.is_dir():
         found = [path / name for name in _FILES if (path / name).is_file()]

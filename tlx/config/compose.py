@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
+from typing import Any
 
 from hydra import compose as hydra_compose
 from hydra import initialize_config_module
@@ -21,10 +22,11 @@ from tlx.config.schema import Trial
 from tlx.report.options import Study
 
 
-def compose(overrides: Sequence[str] = ()) -> Trial:
+def compose(overrides: Sequence[str] = (), *, whole: bool = True) -> Trial:
     """Compose and check one trial; raises :class:`ConfigError` with every problem found.
 
-    The grammar of ``overrides`` is Hydra's. Nothing heavy is imported and nothing is started.
+    The grammar of ``overrides`` is Hydra's. Nothing heavy is imported and nothing is started. Sweeps compose with
+    ``whole=False``: settings are applied to the composed groups, which is the same and spares Hydra's 0.1 s.
     """
     asked = request.read(list(overrides))
     problems = [*asked.problems, *check.choices(asked)]
@@ -42,15 +44,29 @@ def compose(overrides: Sequence[str] = ()) -> Trial:
         base.study = OmegaConf.structured(Study)
     problems += check.settings(base, [s for s in asked.settings if s.key.split(".")[0] not in absent])
     problems += check.values(base, absent)
-    if not problems:
+    if not problems and whole:
         base = _hydra(tuple(overrides))
-        problems += check.extras(base)
+    problems += check.extras(base)
     problems += rules.across(base, absent)
     if problems:
         raise ConfigError(problems)
     trial = OmegaConf.to_object(base)
     assert isinstance(trial, Trial)
+    trial.group = trial.group or asked.chosen(schema.EXPERIMENT)
     return trial
+
+
+def vary(trial: Trial, values: Mapping[str, Any]) -> Trial:
+    """A composed trial with some settings changed, checked like any other; raises :class:`ConfigError`."""
+    config = OmegaConf.structured(trial)
+    problems = check.settings(config, [request.Setting(key, value) for key, value in values.items()])
+    problems += check.values(config, set())
+    problems += rules.across(config, set())
+    if problems:
+        raise ConfigError(problems)
+    varied = OmegaConf.to_object(config)
+    assert isinstance(varied, Trial)
+    return varied
 
 
 def expand(overrides: Sequence[str]) -> list[list[str]]:

@@ -32,8 +32,8 @@ class Trial:
     hardware: Hardware = field(default_factory=Hardware)
     tracking: Tracking = field(default_factory=Tracking)
     seed: int = 0
-    # a prefix for the names of runs; null: the experiment's
-    label: str | None = aside(None)
+    # runs are grouped under this in MLflow; null: the experiment's name, or 'trials'
+    group: str | None = aside(None)
     # where run folders go
     output: str = aside("runs")
     study: Study | None = aside(None)

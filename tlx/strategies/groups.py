@@ -36,12 +36,13 @@ def optimizer(strategy: Strategy, stages: Sequence[Stage]) -> Optimizer:
     """The strategy's optimizer over all groups."""
     groups = parameter_groups(strategy, stages)
     name, momentum = strategy.optimizer.name, strategy.optimizer.momentum
+    fused = strategy.clip is None  # a fused step unscales half-precision gradients itself, so they cannot be clipped
     if name == "adamw":
-        return torch.optim.AdamW(groups)
+        return torch.optim.AdamW(groups, fused=fused)
     if name == "adam":
-        return torch.optim.Adam(groups)
+        return torch.optim.Adam(groups, fused=fused)
     if name == "sgd":
-        return torch.optim.SGD(groups, momentum=momentum, nesterov=momentum > 0)
+        return torch.optim.SGD(groups, momentum=momentum, nesterov=momentum > 0, fused=fused)
     return torch.optim.RMSprop(groups, momentum=momentum)
 
 

@@ -1,1 +1,1 @@
-"""sweep"""
+"""Sweeps: many trials, each in a clean warm process, and studies made of them."""

@@ -65,7 +65,8 @@ class ClassificationTask:
         """A :class:`Classifier` with one output per class."""
         if isinstance(backbone.spec, TextSpec):
             self.pad_id = backbone.spec.pad_id
-        return Classifier(backbone.module, backbone.width, len(info.classes))
+        model = Classifier(backbone.module, backbone.width, len(info.classes))
+        return model.to(memory_format=torch.channels_last) if info.modality == "image" else model  # type: ignore[call-overload]
 
     def collate(self, samples: list[Sample]) -> Batch:
         """Images are stacked; token ids are padded to the longest and get a mask."""
@@ -74,7 +75,8 @@ class ClassificationTask:
             "y": torch.stack([sample["y"] for sample in samples]),
         }
         if "x" in samples[0]:
-            return batch | {"x": torch.stack([sample["x"] for sample in samples])}
+            images = torch.stack([sample["x"] for sample in samples])
+            return batch | {"x": images.contiguous(memory_format=torch.channels_last)}  # a third faster for conv nets
         ids = [torch.tensor(sample["input_ids"]) for sample in samples]
         padded = nn.utils.rnn.pad_sequence(ids, batch_first=True, padding_value=self.pad_id)
         lengths = torch.tensor([len(one) for one in ids])
@@ -91,7 +93,7 @@ class ClassificationTask:
         loss = self._loss(logits, batch["y"], 0.0)
         assert isinstance(metrics, ClassificationMetrics)
         metrics.update(logits, batch["y"], loss)
-        return Out(loss, len(batch["y"]))
+        return Out(loss, len(batch["y"]), {"logits": logits})
 
     def metrics(self) -> nn.Module:
         """Metrics for this many classes."""
@@ -102,9 +104,9 @@ class ClassificationTask:
         assert isinstance(metrics, ClassificationMetrics)
         return metrics.compute()
 
-    def predict(self, model: nn.Module, batch: Batch) -> list[dict[str, Any]]:
+    def predict(self, model: nn.Module, batch: Batch, out: Out | None = None) -> list[dict[str, Any]]:
         """Index, true label, prediction and probabilities of each example, classes by name."""
-        logits = model(batch).float()
+        logits = (out.parts["logits"] if out else model(batch)).float()
         probabilities = logits.sigmoid() if self.info.multilabel else logits.softmax(-1)
         names = self.info.classes
         records = []

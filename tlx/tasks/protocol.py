@@ -16,7 +16,7 @@ Batch = dict[str, Any]
 
 @dataclass
 class Out:
-    """What one step gives: the mean loss over ``n`` examples (null where there is none), and its parts."""
+    """What one step gives: the mean loss over ``n`` examples (null where there is none), and what it came from."""
 
     loss: Tensor | None
     n: int
@@ -46,5 +46,5 @@ class Task(Protocol):
     def compute(self, metrics: nn.Module) -> dict[str, float | None]:
         """Values since the last reset, undefined ones as ``None``; resets."""
 
-    def predict(self, model: nn.Module, batch: Batch) -> list[dict[str, Any]]:
-        """One record per example, plain enough for a JSON line."""
+    def predict(self, model: nn.Module, batch: Batch, out: Out | None = None) -> list[dict[str, Any]]:
+        """One record per example, plain enough for a JSON line; ``out`` of the same batch saves a second forward."""

@@ -1,1 +1,1 @@
-"""tracking"""
+"""Tracking: the journal of a trial, and MLflow as a view of it."""

@@ -1,1 +1,1 @@
-"""trial"""
+"""One trial: its folder, its learner, its story."""

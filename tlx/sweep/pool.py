@@ -1,0 +1,186 @@
+"""Run trials in parallel, each in a clean process forked from a warm server; one that dies is one failed trial."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+from tlx.config.machine import cores
+from tlx.config.schema import Trial
+from tlx.sweep import worker
+from tlx.tracking import journal
+from tlx.trial.folder import CONFIG, Folder, Result, write_config
+
+
+@dataclass
+class Job:
+    """A trial to run, after the trials whose identities it waits for."""
+
+    trial: Trial
+    place: Folder
+    after: frozenset[str] = frozenset()
+
+
+@dataclass
+class Outcome:
+    """How a job ended: with a result, or with the reason it has none."""
+
+    job: Job
+    result: Result | None
+    reason: str = ""
+
+
+@dataclass
+class Pool:
+    """Runs jobs, ``slots`` at a time. ``done`` hears each outcome and may answer with further jobs."""
+
+    slots: int
+    done: Callable[[Outcome], Iterable[Job]]
+    started: Callable[[Job], None] = lambda job: None
+    tick: Callable[[], None] = lambda: None
+    finished: set[str] = field(default_factory=set)  # identities with a result
+    lost: set[str] = field(default_factory=set)  # identities that failed here
+    _waiting: list[Job] = field(default_factory=list)
+    _running: dict[int, tuple[Job, BaseProcess]] = field(default_factory=dict)
+
+    def run(self, jobs: list[Job]) -> None:
+        """Run all jobs and those they lead to. Ctrl-C stops the running ones and is passed on."""
+        self._waiting = list(jobs)
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(worker.preload([job.trial for job in jobs]))
+        threads = {name: os.environ.get(name) for name in worker.THREADS}
+        os.environ |= dict.fromkeys(worker.THREADS, "1")  # read by the server when it imports
+        try:
+            while self._waiting or self._running:
+                self._start_ready(context)
+                self._collect()
+        finally:
+            self._stop_all()
+            for name, value in threads.items():
+                os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
+
+    def _start_ready(self, context: multiprocessing.context.ForkServerContext) -> None:
+        for job in list(self._waiting):
+            width = job.trial.hardware.devices or 1
+            busy = sum(running.trial.hardware.devices or 1 for running, _ in self._running.values())
+            if self._running and busy + width > self.slots:
+                return
+            if job.after & self.lost:
+                self._waiting.remove(job)
+                self._end(Outcome(job, None, "the trial it starts from failed"))
+                continue
+            if not job.after <= self.finished:
+                continue
+            self._waiting.remove(job)
+            self.started(job)
+            process = _spawn(job) if width > 1 else _fork(context, job)
+            self._running[process.sentinel] = (job, process)
+
+    def _collect(self) -> None:
+        ready = wait(list(self._running), timeout=0.2)
+        self.tick()
+        for sentinel in ready:
+            job, process = self._running.pop(sentinel)  # type: ignore[call-overload]
+            process.join()
+            self._end(_outcome(job, process.exitcode))
+
+    def _end(self, outcome: Outcome) -> None:
+        (self.lost if outcome.result is None else self.finished).add(outcome.job.place.identity)
+        self._waiting.extend(self.done(outcome))
+
+    def _stop_all(self) -> None:
+        for _, process in self._running.values():
+            process.terminate()
+        deadline = time.monotonic() + 5
+        for job, process in self._running.values():
+            process.join(max(0.1, deadline - time.monotonic()))
+            if process.is_alive():
+                process.kill()
+                process.join()
+            _close_journal(job, "KILLED", "stopped with the sweep")
+        self._running.clear()
+
+
+def default_slots() -> int:
+    """One trial per core."""
+    return cores()
+
+
+def _fork(context: multiprocessing.context.ForkServerContext, job: Job) -> BaseProcess:
+    process = context.Process(target=worker.run, args=(job.trial, str(job.place.path), 1), name=job.place.name)
+    process.start()
+    return process
+
+
+class _Interpreter:
+    """A fresh interpreter with the face of a process: trials on several devices start their own children from it."""
+
+    def __init__(self, job: Job) -> None:
+        job.place.path.mkdir(parents=True, exist_ok=True)
+        write_config(job.place.path, job.trial)
+        log = (job.place.path / worker.LOG).open("a", encoding="utf-8")
+        command = [sys.executable, "-m", "tlx.trial", str(job.place.path / CONFIG)]
+        self._process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        self.sentinel = os.pidfd_open(self._process.pid)
+
+    @property
+    def exitcode(self) -> int | None:
+        return self._process.poll()
+
+    def join(self, timeout: float | None = None) -> None:
+        try:
+            self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            return
+        if self.sentinel >= 0:
+            os.close(self.sentinel)
+            self.sentinel = -1
+
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
+    def terminate(self) -> None:
+        self._process.terminate()
+
+    def kill(self) -> None:
+        self._process.kill()
+
+
+def _spawn(job: Job) -> BaseProcess:
+    return _Interpreter(job)  # type: ignore[return-value]
+
+
+def _outcome(job: Job, code: int | None) -> Outcome:
+    result = job.place.result()
+    if result is not None:
+        return Outcome(job, result)
+    reason = next((row["reason"] for row in journal.read(job.place.path) if row["event"] == "end"), "")
+    if not reason and code is not None and code < 0:
+        reason = f"killed by signal {-code}" + (" (out of memory?)" if code == -9 else "")
+    if not reason and code == 2:
+        reason = _refusal(job.place.path / worker.LOG)
+    reason = reason or f"exit code {code}"
+    _close_journal(job, "KILLED" if code is not None and code < 0 else "FAILED", reason)
+    return Outcome(job, None, reason)
+
+
+def _refusal(log: Path) -> str:
+    """The problems of a refused request, from the end of its log."""
+    lines = log.read_text(encoding="utf-8").splitlines() if log.is_file() else []
+    start = max((i for i, line in enumerate(lines) if line.startswith("tlx: ")), default=0)
+    return "; ".join(" ".join(line.split()) for line in lines[start + 1 :]) or "refused"
+
+
+def _close_journal(job: Job, status: str, reason: str) -> None:
+    """Say how the trial ended where it could not say so itself."""
+    rows = list(journal.read(job.place.path))
+    if rows and rows[-1]["event"] != "end":
+        journal.Journal(job.place.path).write("end", status=status, reason=reason)

@@ -1,0 +1,149 @@
+"""A sweep from one command: every trial checked first, finished ones skipped, the rest run, all of them mirrored."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from tlx.config.compose import compose, expand
+from tlx.config.errors import ConfigError, Problem
+from tlx.config.schema import Trial
+from tlx.sweep.pool import Job, Outcome, Pool, default_slots
+from tlx.sweep.progress import Sweeping
+from tlx.tracking.journal import Journal, set_aside
+from tlx.tracking.mirror import Mirror
+from tlx.trial.describe import experiment_name
+from tlx.trial.folder import Result, experiment, locate
+
+After = Callable[[Outcome], Iterable[Job]]
+
+
+@dataclass
+class Sweep:
+    """What a sweep left: results by identity, and why the others have none."""
+
+    folder: Path
+    results: dict[str, Result] = field(default_factory=dict)
+    failures: list[Outcome] = field(default_factory=list)
+    ran: int = 0
+
+
+def plan(overrides: list[str]) -> list[Trial]:
+    """Every trial of a multirun, composed and checked; raises :class:`ConfigError` with the problems of all."""
+    trials, problems = [], []
+    for words in expand(overrides):
+        try:
+            trials.append(compose(words, whole=False))
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(problems)
+    return trials
+
+
+def job(trial: Trial) -> Job:
+    """A trial with its place, waiting for the earlier trial whose weights it takes."""
+    after: frozenset[str] = frozenset()
+    if trial.strategy.init == "pretrained" and trial.backbone.weights.startswith("trial:"):
+        after = frozenset({locate(experiment(trial.backbone.weights, trial)).identity})
+    return Job(trial, locate(trial), after)
+
+
+def with_sources(jobs: list[Job]) -> list[Job]:
+    """The jobs, led by the earlier trials they start from, each trial once."""
+    found: dict[str, Job] = {}
+
+    def add(one: Job) -> None:
+        if one.after:
+            add(job(experiment(one.trial.backbone.weights, one.trial)))
+        found.setdefault(one.place.identity, one)
+
+    for one in jobs:
+        add(one)
+    return list(found.values())
+
+
+def run(name: str, jobs: list[Job], console: Console, *, slots: int | None = None, after: After | None = None, more: int = 0) -> Sweep:
+    """Run what is not finished. ``after`` answers an outcome with further jobs, of which ``more`` are expected."""
+    follow = after or (lambda outcome: ())
+    jobs = with_sources(jobs)
+    first = jobs[0].trial if jobs else None
+    if first is None:
+        raise ConfigError([Problem("sweep", "no trials")])
+    sweep = Sweep(folder_of(name, first, jobs))
+    todo = _settle(sweep, jobs, follow)
+    if not todo:
+        return sweep
+    progress = Sweeping(console, name, len(todo) + more)
+    sweep.folder.mkdir(parents=True, exist_ok=True)
+    set_aside(sweep.folder)
+    journal = Journal(sweep.folder)
+    journal.write("start", kind="sweep", **_described(name, first, sweep.folder))
+    with Mirror(first.tracking) as mirror:
+        mirror.watch(sweep.folder)
+        expected = more
+
+        def done(outcome: Outcome) -> list[Job]:
+            nonlocal expected
+            sweep.ran += 1
+            _keep(sweep, outcome)
+            progress.ended(outcome.result is not None)
+            further = _settle(sweep, follow(outcome), follow)
+            surprise = len(further) - expected
+            expected = max(0, expected - len(further))
+            if surprise > 0:
+                progress.add(surprise)
+            return further
+
+        def started(one: Job) -> None:
+            progress.started(one.place.name)
+            mirror.watch(one.place.path, sweep.folder)
+
+        try:
+            with progress:
+                Pool(slots or default_slots(), done, started, progress.tick, set(sweep.results)).run(todo)
+        except BaseException as error:
+            journal.write("end", status="KILLED", reason=f"{type(error).__name__}")
+            raise
+        status = "FAILED" if sweep.failures else "FINISHED"
+        reason = f"{len(sweep.failures)} trials failed" if sweep.failures else ""
+        journal.write("end", status=status, reason=reason)
+    return sweep
+
+
+def _settle(sweep: Sweep, jobs: Iterable[Job], follow: After) -> list[Job]:
+    """Take the results of finished jobs, and of those they lead to; returns the jobs still to be run."""
+    todo: list[Job] = []
+    for one in jobs:
+        result = one.place.result()
+        if result is None:
+            todo.append(one)
+            continue
+        outcome = Outcome(one, result)
+        _keep(sweep, outcome)
+        todo += _settle(sweep, follow(outcome), follow)
+    return todo
+
+
+def _keep(sweep: Sweep, outcome: Outcome) -> None:
+    if outcome.result is None:
+        sweep.failures.append(outcome)
+    else:
+        sweep.results[outcome.result.identity] = outcome.result
+
+
+def folder_of(name: str, first: Trial, jobs: list[Job]) -> Path:
+    """A sweep's folder: its name and a hash of the trials it began with."""
+    key = hashlib.sha256(json.dumps(sorted(one.place.identity for one in jobs)).encode()).hexdigest()[:8]
+    return Path(first.output).expanduser().resolve() / f"{name}-{key}"
+
+
+def _described(name: str, first: Trial, folder: Path) -> dict[str, Any]:
+    tags = {"tlx.kind": "sweep", "tlx.folder": str(folder), "tlx.sweep_id": folder.name}
+    return {"name": name, "experiment": experiment_name(first), "params": {}, "tags": tags}

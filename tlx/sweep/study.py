@@ -1,0 +1,171 @@
+"""A study: arms x points x seeds, each arm tuned on validation, every trial an ordinary one.
+
+For an arm with something to tune, the first seed tries every candidate at each point; the candidate best on
+validation is used for the other seeds. The first seed's best candidate is the first seed's result: nothing is run
+twice, and the test set is never looked at for a choice.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from rich.console import Console
+
+from tlx.config.compose import compose, vary
+from tlx.config.errors import ConfigError, Problem, nearest
+from tlx.config.schema import Trial
+from tlx.report.options import Study
+from tlx.sweep import run as sweeps
+from tlx.sweep.pool import Job, Outcome
+from tlx.trial.folder import Result, experiment, locate
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One arm at one point."""
+
+    arm: str
+    point: Any
+
+
+@dataclass
+class Found:
+    """Everything a study knows when it is over: results per cell and seed, and what tuning tried."""
+
+    name: str
+    study: Study
+    sweep: sweeps.Sweep
+    cells: dict[Cell, dict[int, Result]]
+    chosen: dict[Cell, dict[str, Any]]
+    tried: dict[Cell, list[tuple[dict[str, Any], Result]]]
+    source: Result | None = None
+    trials: dict[str, Trial] = field(default_factory=dict)  # by identity
+
+
+def conduct(name: str, overrides: Sequence[str], console: Console, slots: int | None = None) -> Found:
+    """Run a study to its end; raises :class:`ConfigError` before anything starts."""
+    conductor = _Conductor(name, list(overrides))
+    sweep = sweeps.run(name, conductor.opening(), console, slots=slots, after=conductor.after, more=conductor.later)
+    return conductor.found(sweep)
+
+
+def plan(overrides: Sequence[str]) -> list[Trial]:
+    """The trials a study begins with; those for the other seeds depend on what tuning finds."""
+    return [job.trial for job in sweeps.with_sources(_Conductor("plan", list(overrides)).opening())]
+
+
+class _Conductor:
+    """Knows which trials follow from which results."""
+
+    def __init__(self, name: str, overrides: list[str]) -> None:
+        self.name = name
+        whole = compose(overrides)
+        if whole.study is None:
+            raise ConfigError([Problem("study", "this experiment has no study")])
+        self.study = whole.study
+        verify(self.study)
+        self.arms = {arm: _arm(overrides, options.overrides) for arm, options in self.study.arms.items()}
+        self.source = None
+        if self.study.source is not None:
+            self.source = locate(experiment(f"trial:{self.study.source}", whole))
+        self.trials: dict[str, Trial] = {}
+        self.places: dict[str, list[tuple[Cell, int, dict[str, Any]]]] = {}  # identity -> where its result belongs
+        self.tried: dict[Cell, list[tuple[dict[str, Any], Result]]] = {}
+        self.cells: dict[Cell, dict[int, Result]] = {}
+        self.chosen: dict[Cell, dict[str, Any]] = {}
+
+    @property
+    def later(self) -> int:
+        """How many trials follow from tuning."""
+        tuned = [arm for arm, options in self.study.arms.items() if options.tune]
+        return len(tuned) * len(self.study.points) * (len(self.study.seeds) - 1)
+
+    def opening(self) -> list[Job]:
+        """All seeds of the arms with nothing to tune, and every candidate of the others at the first seed."""
+        jobs = []
+        for arm, options in self.study.arms.items():
+            for point in self.study.points:
+                cell = Cell(arm, point)
+                seeds = self.study.seeds[:1] if options.tune else self.study.seeds
+                for values, seed in itertools.product(_candidates(options.tune), seeds):
+                    jobs.append(self._job(cell, seed, values))
+        return jobs
+
+    def after(self, outcome: Outcome) -> Iterable[Job]:
+        """File a result; when a cell's candidates are all in, its best goes on to the other seeds."""
+        further: list[Job] = []
+        result = outcome.result
+        if result is None:
+            return further
+        for cell, seed, values in self.places.get(result.identity, []):
+            tune = self.study.arms[cell.arm].tune
+            if not tune:
+                self.cells.setdefault(cell, {})[seed] = result
+                continue
+            if cell in self.chosen:
+                self.cells[cell][seed] = result
+                continue
+            tried = self.tried.setdefault(cell, [])
+            tried.append((values, result))
+            if len(tried) == len(_candidates(tune)):
+                further += self._settle(cell, seed)
+        return further
+
+    def found(self, sweep: sweeps.Sweep) -> Found:
+        """Everything, for the report."""
+        source = self.source.result() if self.source is not None else None
+        return Found(self.name, self.study, sweep, self.cells, self.chosen, self.tried, source, self.trials)
+
+    def _settle(self, cell: Cell, seed: int) -> list[Job]:
+        order = _candidates(self.study.arms[cell.arm].tune)
+        tried = sorted(self.tried[cell], key=lambda pair: order.index(pair[0]))
+        best, result = max(tried, key=lambda pair: (_score(pair[1]), -pair[1].metrics["val/loss"]))  # type: ignore[operator]
+        self.chosen[cell] = best
+        self.cells[cell] = {seed: result}
+        return [self._job(cell, other, best) for other in self.study.seeds[1:]]
+
+    def _job(self, cell: Cell, seed: int, values: dict[str, Any]) -> Job:
+        trial = vary(self.arms[cell.arm], {self.study.axis: cell.point, **values, "seed": seed})
+        job = sweeps.job(trial)
+        self.trials[job.place.identity] = trial
+        self.places.setdefault(job.place.identity, []).append((cell, seed, values))
+        return job
+
+
+def _arm(overrides: list[str], own: list[str]) -> Trial:
+    """The study's file, then the arm's overrides, then the command line's own."""
+    experiment_words = [word for word in overrides if word.startswith("experiment=")]
+    rest = [word for word in overrides if word not in experiment_words and not word.startswith("study.")]
+    trial = compose([*experiment_words, *own, *rest])
+    trial.study = None
+    return trial
+
+
+def _candidates(tune: dict[str, list[Any]]) -> list[dict[str, Any]]:
+    """The product of the values to try; one empty candidate when there is nothing to tune."""
+    return [dict(zip(tune, values, strict=True)) for values in itertools.product(*tune.values())]
+
+
+def _score(result: Result) -> float:
+    value = result.metrics.get("val/acc", result.metrics.get("val/f1_macro"))
+    return float("-inf") if value is None else value
+
+
+def verify(study: Study) -> None:
+    """Raise :class:`ConfigError` for a study that cannot answer its question."""
+    problems = []
+    if study.control not in study.arms:
+        hint = nearest(study.control, study.arms) or f"; the arms are {', '.join(study.arms)}"
+        problems.append(Problem("study.control", f"not an arm{hint}", study.control))
+    for field_name in ("points", "seeds"):
+        if not getattr(study, field_name):
+            problems.append(Problem(f"study.{field_name}", "empty: nothing would be run"))
+    for arm, options in study.arms.items():
+        for key, values in options.tune.items():
+            if not isinstance(values, list) or not values:
+                problems.append(Problem(f"study.arms.{arm}.tune.{key}", "expected a list of values", values))
+    if problems:
+        raise ConfigError(problems)

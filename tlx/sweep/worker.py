@@ -1,0 +1,48 @@
+"""What runs in a trial's own process, forked from a server that has done the imports."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from pathlib import Path
+
+from tlx.config.errors import RequestError
+from tlx.config.schema import Trial
+
+LOG = "log.txt"
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+def preload(trials: list[Trial]) -> list[str]:
+    """The modules the server imports once for all: only libraries, nothing that starts threads or opens files."""
+    modules = ["tlx.trial.story", "torchvision.transforms.v2", "sklearn.linear_model", "sklearn.model_selection"]
+    modules += {"tlx.backbones.transformers_texts" for t in trials if t.backbone.kind == "transformers"}
+    modules += {"tlx.backbones.timm_images" for t in trials if t.backbone.kind == "timm"}
+    modules += {f"tlx.data.{t.dataset.kind}" for t in trials}
+    return modules + (["sklearn.datasets"] if any(t.dataset.kind == "digits" for t in trials) else [])
+
+
+def run(trial: Trial, folder: str, threads: int) -> None:
+    """Train one trial with its output in ``folder/log.txt``; exit code 0 finished, 1 failed, 2 refused."""
+    import torch
+
+    from tlx.trial.story import train
+
+    log = Path(folder) / LOG
+    log.parent.mkdir(parents=True, exist_ok=True)
+    stream = log.open("a", encoding="utf-8", buffering=1)
+    os.dup2(stream.fileno(), sys.stdout.fileno())
+    os.dup2(stream.fileno(), sys.stderr.fileno())
+    torch.set_num_threads(threads)
+    if trial.hardware.threads is None:
+        trial.hardware.threads = threads
+    try:
+        train(trial, lambda line: print(line, flush=True))
+    except RequestError as error:
+        print(error.block(), flush=True)
+        os._exit(2)
+    except BaseException:
+        traceback.print_exc()
+        sys.stdout.flush()
+        os._exit(1)

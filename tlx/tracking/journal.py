@@ -1,0 +1,54 @@
+"""A trial's own record: one JSON object per line, appended and never changed. MLflow is made from it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+FILE = "journal.jsonl"
+
+
+class Journal:
+    """Appends events; each line is on disk before the call returns."""
+
+    def __init__(self, folder: Path | None) -> None:
+        """A journal in ``folder``, or one that writes nothing (``None``: ranks other than the first)."""
+        self.path = folder / FILE if folder is not None else None
+
+    def write(self, event: str, **fields: Any) -> None:
+        """Append one event with the time in milliseconds."""
+        if self.path is None:
+            return
+        row = {"event": event, "time": time.time_ns() // 1_000_000, **fields}
+        with self.path.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(row, allow_nan=True) + "\n")
+
+
+def read(folder: Path) -> Iterator[dict[str, Any]]:
+    """The events of a run folder; a last line torn by a crash is left out."""
+    path = folder / FILE
+    if not path.is_file():
+        return
+    with path.open(encoding="utf-8") as stream:
+        for line in stream:
+            if not line.endswith("\n"):
+                return
+            yield json.loads(line)
+
+
+def metrics(folder: Path) -> list[dict[str, Any]]:
+    """The metric rows: ``{step, epoch, values}``, in order."""
+    return [row for row in read(folder) if row["event"] == "metrics"]
+
+
+def set_aside(folder: Path) -> None:
+    """Keep the journal of an earlier attempt under a number of its own."""
+    path = folder / FILE
+    if path.is_file():
+        attempt = 1
+        while (kept := folder / f"journal.{attempt}.jsonl").exists():
+            attempt += 1
+        path.rename(kept)

@@ -1,0 +1,157 @@
+"""MLflow as a view of journals: a background thread sends what is new, and can never hurt training.
+
+Every send is idempotent: ``mlflow.json`` in the run folder remembers the run and how many journal rows it has.
+What could not be sent stays in the journal; ``tlx sync`` sends it later.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from tlx.tracking import journal, store
+from tlx.tracking.options import Tracking
+
+FILE = "mlflow.json"
+_PERIOD = 2.0  # seconds between looks at the journals
+_BATCH = 1000  # metrics per request, MLflow's limit
+_ARTIFACTS = ("config.yaml", "result.json", "journal.jsonl", "report.html", "study.yaml")
+_log = logging.getLogger("tlx.tracking")
+
+
+class Mirror:
+    """Sends the journals of the folders it watches. Use as a context manager; leaving it sends the rest."""
+
+    def __init__(self, tracking: Tracking) -> None:
+        self.uri = store.uri(tracking) if tracking.kind == "mlflow" else ""
+        self.failure = ""  # why sending stopped, for the closing message
+        self._watched: dict[Path, Path | None] = {}  # run folder -> folder of its parent run
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._loop, name="mlflow-mirror", daemon=True)
+        self._client: Any = None
+
+    def __enter__(self) -> Mirror:
+        if self.uri:
+            self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.uri:
+            self._stop.set()
+            self._thread.join()
+
+    def watch(self, folder: Path, parent: Path | None = None) -> None:
+        """Mirror this run folder from now on, as a child of another watched folder's run if given."""
+        with self._lock:
+            self._watched.setdefault(folder, parent)
+
+    def _loop(self) -> None:
+        while not self.failure:
+            stopping = self._stop.wait(_PERIOD)
+            self._send_all()
+            if stopping:
+                return
+
+    def _send_all(self) -> None:
+        with self._lock:
+            watched = list(self._watched.items())
+        for folder, parent in watched:
+            try:
+                if self._client is None:
+                    _hush()
+                    self._client = store.client(self.uri)
+                ended = send(self._client, self.uri, folder, parent)
+            except Exception as error:  # whatever the store raises, training goes on and the journal is whole
+                self.failure = f"{type(error).__name__}: {str(error).splitlines()[0]}"
+                _log.warning("tracking stopped (%s); the journals are whole, `tlx sync` sends them later", self.failure)
+                return
+            if ended:
+                with self._lock:
+                    self._watched.pop(folder, None)
+
+
+def send(client: Any, uri: str, folder: Path, parent: Path | None = None) -> bool:
+    """Send what is new in a folder's journal; returns whether its run is over. Raises what the client raises."""
+    rows = list(journal.read(folder))
+    if not rows:
+        return False
+    state = _state(folder)
+    if state.get("uri") != uri or state.get("started") != rows[0]["time"]:  # a new attempt is a new run
+        state = {"uri": uri, "started": rows[0]["time"], "sent": 0, "run_id": _create(client, uri, folder, rows[0], parent)}
+        _remember(folder, state)
+    run_id, sent = state["run_id"], int(state["sent"])
+    fresh = rows[sent:]
+    _send_metrics(client, run_id, (row for row in fresh if row["event"] == "metrics"))
+    ends = [row for row in fresh if row["event"] == "end"]
+    if ends:
+        if "note" in ends[-1]:
+            client.set_tag(run_id, "mlflow.note.content", ends[-1]["note"])
+        if ends[-1]["reason"]:
+            client.set_tag(run_id, "tlx.status_reason", ends[-1]["reason"][:5000])
+        for artifact in (folder / name for name in _ARTIFACTS):
+            if artifact.is_file():
+                client.log_artifact(run_id, str(artifact))
+        client.set_terminated(run_id, status=ends[-1]["status"])
+    if fresh:
+        _remember(folder, {**state, "sent": len(rows)})
+    return rows[-1]["event"] == "end"
+
+
+def _create(client: Any, uri: str, folder: Path, start: dict[str, Any], parent: Path | None) -> str:
+    from mlflow.entities import DatasetInput, Metric, Param, RunTag
+    from mlflow.entities import Dataset as DatasetEntity
+
+    tags = dict(start["tags"])
+    if parent is not None and (run := _state(parent).get("run_id")):
+        tags["mlflow.parentRunId"] = run
+    experiment = store.experiment_id(client, uri, start["experiment"])
+    run = client.create_run(experiment, start_time=start["time"], run_name=start["name"], tags=tags)
+    run_id = str(run.info.run_id)
+    unused: list[Metric] = []
+    client.log_batch(run_id, unused, [Param(k, v) for k, v in start["params"].items()], list[RunTag]())
+    if start.get("dataset"):
+        name, digest = start["dataset"]["name"], start["dataset"]["digest"]
+        entity = DatasetEntity(name=name, digest=digest, source_type="local", source=json.dumps({"name": name}))
+        client.log_inputs(run_id, [DatasetInput(dataset=entity, tags=[])])
+    return run_id
+
+
+def _send_metrics(client: Any, run_id: str, rows: Iterable[dict[str, Any]]) -> None:
+    from mlflow.entities import Metric
+
+    points = []
+    for row in rows:
+        values = {name: value for name, value in row["values"].items() if value is not None} | {"epoch": row["epoch"]}
+        points += [Metric(name, float(value), row["time"], row["step"]) for name, value in values.items()]
+    for i in range(0, len(points), _BATCH):
+        client.log_batch(run_id, points[i : i + _BATCH])
+
+
+def _state(folder: Path) -> dict[str, Any]:
+    file = folder / FILE
+    if not file.is_file():
+        return {}
+    state: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return state
+
+
+def _remember(folder: Path, state: dict[str, Any]) -> None:
+    partial = folder / f"{FILE}.partial"
+    partial.write_text(json.dumps(state), encoding="utf-8")
+    partial.replace(folder / FILE)
+
+
+def run_id(folder: Path) -> str | None:
+    """The MLflow run of a run folder, once it has one."""
+    return _state(folder).get("run_id")
+
+
+def _hush() -> None:
+    """MLflow announces every table it creates."""
+    for name in ("alembic", "mlflow.store.db.utils"):
+        logging.getLogger(name).setLevel(logging.WARNING)

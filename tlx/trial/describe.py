@@ -1,0 +1,77 @@
+"""What a trial is called and the few settings worth comparing it by, for MLflow and for people."""
+
+from __future__ import annotations
+
+import subprocess
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import tlx
+from tlx.config.schema import Trial
+from tlx.trial.folder import Folder
+
+
+def described(trial: Trial, place: Folder) -> dict[str, Any]:
+    """Name, MLflow experiment, at most 25 parameters, tags and data set, for the journal's first line."""
+    commit, dirty = git_state(str(Path.cwd()))
+    tags = {
+        "tlx.kind": "train",
+        "tlx.version": tlx.__version__,
+        "tlx.identity": place.identity,
+        "tlx.folder": str(place.path),
+        "tlx.data_sha": place.facts["data"],
+        "tlx.weights_sha": place.facts["weights"],
+        "tlx.git_commit": commit,
+        "tlx.git_dirty": dirty,
+    }
+    return {
+        "name": place.name,
+        "experiment": experiment_name(trial),
+        "params": parameters(trial),
+        "tags": {name: value for name, value in tags.items() if value},
+        "dataset": {"name": trial.dataset.name, "digest": place.facts["data"]},
+    }
+
+
+def experiment_name(trial: Trial) -> str:
+    """The MLflow experiment of a trial."""
+    return trial.tracking.experiment or f"tlx/{trial.group or 'trials'}"
+
+
+def parameters(trial: Trial) -> dict[str, str]:
+    """The settings people compare trials by."""
+    chosen = {
+        "backbone.name": trial.backbone.name,
+        "backbone.weights": "none" if trial.strategy.init == "scratch" else trial.backbone.weights,
+        "strategy.name": trial.strategy.name,
+        "strategy.budget": trial.strategy.budget,
+        "strategy.batch_size": trial.strategy.batch_size,
+        "strategy.lr": trial.strategy.lr,
+        "strategy.backbone_lr": trial.strategy.backbone_lr,
+        "strategy.optimizer": trial.strategy.optimizer.name,
+        "strategy.weight_decay": trial.strategy.optimizer.weight_decay,
+        "strategy.schedule": trial.strategy.schedule.shape,
+        "strategy.keep": trial.strategy.keep,
+        "dataset.name": trial.dataset.name,
+        "dataset.shots": trial.dataset.shots,
+        "dataset.augment": trial.dataset.augment,
+        "hardware.precision": trial.hardware.precision,
+        "seed": trial.seed,
+    }
+    return {name: str(value) for name, value in chosen.items() if value is not None}
+
+
+@cache
+def git_state(folder: str) -> tuple[str, str]:
+    """(commit, ``true`` if there are uncommitted changes) of the user's project; empty outside a repository."""
+
+    def git(*words: str) -> str:
+        done = subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, check=False, timeout=10)
+        return done.stdout.strip() if done.returncode == 0 else ""
+
+    try:
+        commit = git("rev-parse", "HEAD")
+        return commit, str(bool(git("status", "--porcelain", "--untracked-files=no"))).lower() if commit else ""
+    except (OSError, subprocess.TimeoutExpired):
+        return "", ""
