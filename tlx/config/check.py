@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import re
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
@@ -56,14 +55,11 @@ def settings(base: DictConfig, given: list[Setting]) -> list[Problem]:
     """Apply the settings to ``base``; those whose key is not there or whose type is wrong are left out and told."""
     problems = []
     for setting in given:
-        found = list(_setting(base, setting))
-        if not found:
-            put(base, setting)
-        problems.extend(found)
+        problems.extend(_apply(base, setting))
     return problems
 
 
-def _setting(base: DictConfig, setting: Setting) -> Iterator[Problem]:
+def _apply(base: DictConfig, setting: Setting) -> Iterator[Problem]:
     parent, unknown = _walk(base, setting.key)
     if unknown is None and setting.deletes:
         yield Problem(setting.key, "cannot be deleted; set it to null or another value", None, setting.where)
@@ -80,7 +76,7 @@ def _setting(base: DictConfig, setting: Setting) -> Iterator[Problem]:
         yield Problem(setting.key, f"unknown key{hint}", setting.value, setting.where)
         return
     try:
-        put(copy.deepcopy(base), setting)
+        put(base, setting)
     except ValidationError as error:
         yield Problem(setting.key, _type_message(error), setting.value, setting.where)
     except OmegaConfBaseException as error:

@@ -32,13 +32,16 @@ def compose(overrides: Sequence[str] = (), *, whole: bool = True) -> Trial:
     problems = [*asked.problems, *check.choices(asked)]
     broken = {p.key for p in problems}
     groups = {g: f"{g}={s.value}" for g, s in asked.choices.items() if g not in broken and g != schema.EXPERIMENT}
-    for group, choice in list(groups.items()):
-        try:
-            typed((choice,))
-        except ConfigError as error:  # a mistake inside that option's file
-            problems += error.problems
-            del groups[group]
-    base = typed(tuple(groups.values()))
+    try:
+        base = typed(tuple(groups.values()))
+    except ConfigError:  # a mistake inside an option's file: find every such file, and go on without them
+        for group, choice in list(groups.items()):
+            try:
+                typed((choice,))
+            except ConfigError as error:
+                problems += error.problems
+                del groups[group]
+        base = typed(tuple(groups.values()))
     absent = {group for group in schema.REQUIRED if group not in groups}
     if any(setting.key.startswith("study") for setting in asked.settings):
         base.study = OmegaConf.structured(Study)

@@ -6,6 +6,7 @@ data under ``requires_grad=False``, and a "frozen" tensor shared with a trained 
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 
 import torch
@@ -40,13 +41,14 @@ def set_modes(model: nn.Module, frozen_norm: str = "eval") -> None:
 
 
 def checksums(model: nn.Module) -> dict[str, int]:
-    """A 64-bit XOR hash of every parameter and buffer."""
+    """A CRC of the bytes of every parameter and buffer."""
     tensors: dict[str, Tensor] = {**dict(model.named_parameters()), **dict(model.named_buffers())}
     return {name: _checksum(tensor.detach()) for name, tensor in tensors.items() if tensor.numel()}
 
 
 def _checksum(tensor: Tensor) -> int:
-    return int(torch.hash_tensor(tensor.contiguous().view(-1)).item())
+    flat = tensor.cpu().contiguous().view(-1).view(torch.uint8)
+    return zlib.crc32(flat.numpy())  # not torch.hash_tensor: its XOR cannot see 64 equal values become 64 others
 
 
 def audit(model: nn.Module, before: Mapping[str, int], frozen_norm: str = "eval") -> None:

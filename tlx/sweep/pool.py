@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from multiprocessing import forkserver
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -55,17 +56,13 @@ class Pool:
         """Run all jobs and those they lead to. Ctrl-C stops the running ones and is passed on."""
         self._waiting = list(jobs)
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(worker.preload([job.trial for job in jobs]))
-        threads = {name: os.environ.get(name) for name in worker.THREADS}
-        os.environ |= dict.fromkeys(worker.THREADS, "1")  # read by the server when it imports
+        warm([job.trial for job in jobs])
         try:
             while self._waiting or self._running:
                 self._start_ready(context)
                 self._collect()
         finally:
             self._stop_all()
-            for name, value in threads.items():
-                os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
 
     def _start_ready(self, context: multiprocessing.context.ForkServerContext) -> None:
         for job in list(self._waiting):
@@ -107,6 +104,19 @@ class Pool:
                 process.join()
             _close_journal(job, "KILLED", "stopped with the sweep")
         self._running.clear()
+
+
+def warm(trials: list[Trial]) -> None:
+    """Start the server that imports everything these trials need; it goes on by itself. Again is harmless."""
+    threads = {name: os.environ.get(name) for name in worker.THREADS}
+    os.environ |= dict.fromkeys(worker.THREADS, "1")  # read by the libraries when the server imports them
+    multiprocessing.get_context("forkserver").set_forkserver_preload(worker.preload(trials))
+    forkserver.ensure_running()
+    for name, value in threads.items():
+        if value is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = value
 
 
 def default_slots() -> int:

@@ -139,7 +139,7 @@ def _arm(overrides: list[str], own: list[str]) -> Trial:
     """The study's file, then the arm's overrides, then the command line's own."""
     experiment_words = [word for word in overrides if word.startswith("experiment=")]
     rest = [word for word in overrides if word not in experiment_words and not word.startswith("study.")]
-    trial = compose([*experiment_words, *own, *rest])
+    trial = compose([*experiment_words, *own, *rest], whole=False)
     trial.study = None
     return trial
 

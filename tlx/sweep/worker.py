@@ -46,3 +46,5 @@ def run(trial: Trial, folder: str, threads: int) -> None:
         traceback.print_exc()
         sys.stdout.flush()
         os._exit(1)
+    sys.stdout.flush()
+    os._exit(0)  # everything is on disk; taking torch apart again takes longer than a small trial

@@ -60,14 +60,13 @@ def reader(trial: Trial) -> weights.Reader:
 def backbone_of(where: Path) -> weights.State:
     """The backbone's tensors of a finished trial, those it never trained included."""
     state = {name.removeprefix("backbone."): t for name, t in load_file(where / folders.CHECKPOINT).items()}
-    source = folders.read_config(where)
-    if source.strategy.init == "scratch" or source.backbone.weights == "none":
+    facts = folders.read_result(where).facts
+    if facts["weights"] == "none":  # it began from nothing, so it trained everything
         return state
     from tlx.backbones.load import load as load_backbone
 
-    result = folders.read_result(where)
-    channels = int(result.facts["channels"])
-    base = load_backbone(source.backbone, channels=channels, read=reader(source)).module.state_dict()
+    source = folders.read_config(where)
+    base = load_backbone(source.backbone, channels=int(facts["channels"]), read=reader(source)).module.state_dict()
     return {**base, **state}
 
 

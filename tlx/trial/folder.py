@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import yaml
 from omegaconf import OmegaConf
 
 from tlx.config.identity import identity
@@ -143,7 +144,7 @@ def _experiment(name: str, output: str, _cwd: str) -> Trial:
 
 def write_config(folder: Path, trial: Trial) -> None:
     """The resolved configuration, readable and complete."""
-    text = OmegaConf.to_yaml(OmegaConf.structured(trial))
+    text = yaml.safe_dump(asdict(trial), sort_keys=False, allow_unicode=True)
     (folder / CONFIG).write_text(text, encoding="utf-8")
 
 
