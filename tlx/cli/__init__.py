@@ -1,1 +1,80 @@
-"""cli"""
+"""The command line: one small file per verb.
+
+Exit codes: 0 done, 1 the trial or some trials failed, 2 the request is wrong and nothing was started.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from importlib import import_module
+
+VERBS = {
+    "train": "run one trial; -m or a comma runs a sweep",
+    "sweep": "run many trials, or the study of an experiment",
+    "plan": "show what would run: stages, phases, steps, cost; nothing is loaded or trained",
+    "list": "the options of every group, or of one",
+    "report": "write the report of a finished study again",
+    "ui": "open MLflow's pages on the runs made here",
+    "sync": "send to MLflow what could not be sent during training",
+    "init": "copy a shipped experiment to ./experiments to start from",
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a verb; returns the exit code."""
+    words = sys.argv[1:] if arguments is None else arguments
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(_usage())
+        return 0
+    if words[0] == "--version":
+        import tlx
+
+        print(f"tlx {tlx.__version__}")
+        return 0
+    verb, *rest = words
+    if verb not in VERBS:
+        from tlx.config.errors import nearest
+
+        print(f"tlx: no verb {verb!r}{nearest(verb, VERBS)}\n\n{_usage()}", file=sys.stderr)
+        return 2
+    module = import_module(f"tlx.cli.{verb}")
+    if "-h" in rest or "--help" in rest:
+        print((module.__doc__ or "").strip())
+        return 0
+    return _run(module.run, rest)
+
+
+def _run(verb: object, rest: list[str]) -> int:
+    from tlx.config.errors import RequestError
+
+    assert callable(verb)
+    signal.signal(signal.SIGTERM, _terminated)
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    try:
+        return int(verb(rest))
+    except RequestError as error:
+        print(error.block(), file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("tlx: stopped", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # `tlx list | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _terminated(number: int, frame: object) -> None:
+    raise SystemExit(128 + number)
+
+
+def _usage() -> str:
+    width = max(map(len, VERBS))
+    verbs = "\n".join(f"  {name:<{width}}  {text}" for name, text in VERBS.items())
+    return (
+        "usage: tlx <verb> [overrides]\n\n"
+        f"{verbs}\n\n"
+        "Overrides are Hydra's: tlx train backbone=resnet18 strategy=fine_tune dataset=digits strategy.lr=1e-3\n"
+        "tlx <verb> --help says more."
+    )

@@ -1,1 +1,1 @@
-"""report"""
+"""Reports: what a study found, with intervals, as one page."""

@@ -14,7 +14,7 @@ from rich.console import Console
 from tlx.config.compose import compose, expand
 from tlx.config.errors import ConfigError, Problem
 from tlx.config.schema import Trial
-from tlx.sweep.pool import Job, Outcome, Pool, default_slots
+from tlx.sweep.pool import Job, Outcome, Pool, default_slots, warm
 from tlx.sweep.progress import Sweeping
 from tlx.tracking.journal import Journal, set_aside
 from tlx.tracking.mirror import Mirror
@@ -69,17 +69,35 @@ def with_sources(jobs: list[Job]) -> list[Job]:
     return list(found.values())
 
 
-def run(name: str, jobs: list[Job], console: Console, *, slots: int | None = None, after: After | None = None, more: int = 0) -> Sweep:
-    """Run what is not finished. ``after`` answers an outcome with further jobs, of which ``more`` are expected."""
-    follow = after or (lambda outcome: ())
+def gather(name: str, jobs: list[Job], after: After) -> tuple[Sweep, list[Job]]:
+    """The results there are already, following ``after``, and the jobs still to be run."""
     jobs = with_sources(jobs)
-    first = jobs[0].trial if jobs else None
-    if first is None:
+    if not jobs:
         raise ConfigError([Problem("sweep", "no trials")])
-    sweep = Sweep(folder_of(name, first, jobs))
-    todo = _settle(sweep, jobs, follow)
+    sweep = Sweep(folder_of(name, jobs))
+    return sweep, _settle(sweep, jobs, after)
+
+
+def run(
+    name: str,
+    jobs: list[Job],
+    console: Console,
+    *,
+    slots: int | None = None,
+    after: After = lambda outcome: (),
+    more: int = 0,
+    close: Callable[[Sweep], str] = lambda sweep: "",
+) -> Sweep:
+    """Run what is not finished.
+
+    ``after`` answers an outcome with further jobs, of which ``more`` are expected. ``close`` is called when all is
+    done and gives the note for the sweep's record.
+    """
+    sweep, todo = gather(name, jobs, after)
+    first = jobs[0].trial
     if not todo:
         return sweep
+    warm([one.trial for one in todo])  # imports go on while the rest is prepared
     progress = Sweeping(console, name, len(todo) + more)
     sweep.folder.mkdir(parents=True, exist_ok=True)
     set_aside(sweep.folder)
@@ -94,7 +112,7 @@ def run(name: str, jobs: list[Job], console: Console, *, slots: int | None = Non
             sweep.ran += 1
             _keep(sweep, outcome)
             progress.ended(outcome.result is not None)
-            further = _settle(sweep, follow(outcome), follow)
+            further = _settle(sweep, after(outcome), after)
             surprise = len(further) - expected
             expected = max(0, expected - len(further))
             if surprise > 0:
@@ -113,11 +131,11 @@ def run(name: str, jobs: list[Job], console: Console, *, slots: int | None = Non
             raise
         status = "FAILED" if sweep.failures else "FINISHED"
         reason = f"{len(sweep.failures)} trials failed" if sweep.failures else ""
-        journal.write("end", status=status, reason=reason)
+        journal.write("end", status=status, reason=reason, note=close(sweep))
     return sweep
 
 
-def _settle(sweep: Sweep, jobs: Iterable[Job], follow: After) -> list[Job]:
+def _settle(sweep: Sweep, jobs: Iterable[Job], after: After) -> list[Job]:
     """Take the results of finished jobs, and of those they lead to; returns the jobs still to be run."""
     todo: list[Job] = []
     for one in jobs:
@@ -127,7 +145,7 @@ def _settle(sweep: Sweep, jobs: Iterable[Job], follow: After) -> list[Job]:
             continue
         outcome = Outcome(one, result)
         _keep(sweep, outcome)
-        todo += _settle(sweep, follow(outcome), follow)
+        todo += _settle(sweep, after(outcome), after)
     return todo
 
 
@@ -138,10 +156,10 @@ def _keep(sweep: Sweep, outcome: Outcome) -> None:
         sweep.results[outcome.result.identity] = outcome.result
 
 
-def folder_of(name: str, first: Trial, jobs: list[Job]) -> Path:
+def folder_of(name: str, jobs: list[Job]) -> Path:
     """A sweep's folder: its name and a hash of the trials it began with."""
     key = hashlib.sha256(json.dumps(sorted(one.place.identity for one in jobs)).encode()).hexdigest()[:8]
-    return Path(first.output).expanduser().resolve() / f"{name}-{key}"
+    return Path(jobs[0].trial.output).expanduser().resolve() / f"{name}-{key}"
 
 
 def _described(name: str, first: Trial, folder: Path) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console
@@ -17,6 +17,8 @@ from rich.console import Console
 from tlx.config.compose import compose, vary
 from tlx.config.errors import ConfigError, Problem, nearest
 from tlx.config.schema import Trial
+from tlx.report import page
+from tlx.report.findings import Findings, gather
 from tlx.report.options import Study
 from tlx.sweep import run as sweeps
 from tlx.sweep.pool import Job, Outcome
@@ -32,29 +34,47 @@ class Cell:
 
 
 @dataclass
-class Found:
-    """Everything a study knows when it is over: results per cell and seed, and what tuning tried."""
+class Conducted:
+    """A study that is over: its findings, its sweep, and the folder of its report."""
 
-    name: str
-    study: Study
+    found: Findings
     sweep: sweeps.Sweep
-    cells: dict[Cell, dict[int, Result]]
-    chosen: dict[Cell, dict[str, Any]]
-    tried: dict[Cell, list[tuple[dict[str, Any], Result]]]
-    source: Result | None = None
-    trials: dict[str, Trial] = field(default_factory=dict)  # by identity
 
 
-def conduct(name: str, overrides: Sequence[str], console: Console, slots: int | None = None) -> Found:
-    """Run a study to its end; raises :class:`ConfigError` before anything starts."""
+def conduct(name: str, overrides: Sequence[str], console: Console, slots: int | None = None) -> Conducted:
+    """Run a study to its end and write its report; raises :class:`ConfigError` before anything starts."""
     conductor = _Conductor(name, list(overrides))
-    sweep = sweeps.run(name, conductor.opening(), console, slots=slots, after=conductor.after, more=conductor.later)
-    return conductor.found(sweep)
+    written: list[Findings] = []
+
+    def close(sweep: sweeps.Sweep) -> str:
+        """The report, before the sweep's record is closed, so that MLflow gets both."""
+        written.append(conductor.findings(sweep))
+        page.write(written[0], sweep.folder)
+        return page.markdown(written[0])
+
+    sweep = sweeps.run(
+        name, conductor.opening(), console, slots=slots, after=conductor.after, more=conductor.later, close=close
+    )
+    if not written:
+        close(sweep)
+    return Conducted(written[0], sweep)
 
 
-def plan(overrides: Sequence[str]) -> list[Trial]:
+def collect(name: str, overrides: Sequence[str]) -> Conducted:
+    """The findings of a study that has been run, with its report written again; raises :class:`ConfigError`."""
+    conductor = _Conductor(name, list(overrides))
+    sweep, missing = sweeps.gather(name, conductor.opening(), conductor.after)
+    if missing:
+        message = f"{len(missing)} trials are not finished; run: tlx sweep experiment={name}"
+        raise ConfigError([Problem("study", message, name)])
+    found = conductor.findings(sweep)
+    page.write(found, sweep.folder)
+    return Conducted(found, sweep)
+
+
+def plan(overrides: Sequence[str]) -> list[Job]:
     """The trials a study begins with; those for the other seeds depend on what tuning finds."""
-    return [job.trial for job in sweeps.with_sources(_Conductor("plan", list(overrides)).opening())]
+    return sweeps.with_sources(_Conductor("plan", list(overrides)).opening())
 
 
 class _Conductor:
@@ -71,7 +91,6 @@ class _Conductor:
         self.source = None
         if self.study.source is not None:
             self.source = locate(experiment(f"trial:{self.study.source}", whole))
-        self.trials: dict[str, Trial] = {}
         self.places: dict[str, list[tuple[Cell, int, dict[str, Any]]]] = {}  # identity -> where its result belongs
         self.tried: dict[Cell, list[tuple[dict[str, Any], Result]]] = {}
         self.cells: dict[Cell, dict[int, Result]] = {}
@@ -114,10 +133,18 @@ class _Conductor:
                 further += self._settle(cell, seed)
         return further
 
-    def found(self, sweep: sweeps.Sweep) -> Found:
-        """Everything, for the report."""
-        source = self.source.result() if self.source is not None else None
-        return Found(self.name, self.study, sweep, self.cells, self.chosen, self.tried, source, self.trials)
+    def findings(self, sweep: sweeps.Sweep) -> Findings:
+        """Every number of the report."""
+        return gather(
+            self.name,
+            self.study,
+            sweep.folder.parent,
+            {(cell.arm, cell.point): runs for cell, runs in self.cells.items()},
+            {(cell.arm, cell.point): values for cell, values in self.chosen.items()},
+            {(cell.arm, cell.point): [result for _, result in tried] for cell, tried in self.tried.items()},
+            self.source.result() if self.source is not None else None,
+            [(outcome.job.place.name, outcome.reason) for outcome in sweep.failures],
+        )
 
     def _settle(self, cell: Cell, seed: int) -> list[Job]:
         order = _candidates(self.study.arms[cell.arm].tune)
@@ -130,7 +157,6 @@ class _Conductor:
     def _job(self, cell: Cell, seed: int, values: dict[str, Any]) -> Job:
         trial = vary(self.arms[cell.arm], {self.study.axis: cell.point, **values, "seed": seed})
         job = sweeps.job(trial)
-        self.trials[job.place.identity] = trial
         self.places.setdefault(job.place.identity, []).append((cell, seed, values))
         return job
 

@@ -1,0 +1,33 @@
+"""tlx init [experiment]: copy a shipped experiment, and what it starts from, to ./experiments. Never overwrites.
+
+  tlx init quickstart
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+from tlx.config import places
+from tlx.config.errors import ConfigError, Problem, nearest
+
+
+def run(words: list[str]) -> int:
+    """The verb."""
+    name = words[0] if words else "quickstart"
+    shipped = {path.stem: path for path in places.shipped_experiments().glob("*.yaml")}
+    if name not in shipped:
+        hint = nearest(name, shipped) or f"; there are {', '.join(sorted(shipped))}"
+        raise ConfigError([Problem("experiment", f"not a shipped experiment{hint}", name)])
+    wanted = [name, *sorted(set(re.findall(r"trial:(\w+)", shipped[name].read_text(encoding="utf-8"))) & set(shipped))]
+    targets = [Path("experiments") / f"{one}.yaml" for one in wanted]
+    there = [Problem(str(path), "is there already; it was left as it is") for path in targets if path.exists()]
+    if there:
+        raise ConfigError(there)
+    for one, target in zip(wanted, targets, strict=True):
+        target.parent.mkdir(exist_ok=True)
+        shutil.copyfile(shipped[one], target)
+        print(target)
+    print(f"edit them, then: tlx plan experiment={name}; tlx sweep experiment={name}")
+    return 0

@@ -1,0 +1,40 @@
+"""tlx list [group]: the options of every group, or of one with what each is.
+
+  tlx list
+  tlx list strategy
+"""
+
+from __future__ import annotations
+
+from tlx.config import places
+from tlx.config.errors import ConfigError, Problem, nearest
+from tlx.config.schema import EXPERIMENT, GROUPS
+
+
+def run(words: list[str]) -> int:
+    """The verb."""
+    groups = [*GROUPS, EXPERIMENT]
+    if not words:
+        for group in groups:
+            print(f"{group:<11} {' '.join(places.options(group))}")
+        return 0
+    group = words[0]
+    if group not in groups:
+        hint = nearest(group, groups) or f"; the groups are {', '.join(groups)}"
+        raise ConfigError([Problem("group", f"not a group{hint}", group)])
+    options = places.options(group)
+    width = max(map(len, options), default=0)
+    for option in options:
+        path = places.find(group, option)
+        print(f"{option:<{width}}  {_first_comment(path.read_text(encoding='utf-8')) if path else ''}")
+    if group == "backbone":
+        from tlx.backbones.zoo import timm_architectures
+
+        print(f"\nand any of timm's {len(timm_architectures())} architectures by name, e.g. backbone=resnet34,")
+        print("or backbone=timm backbone.name=resnet34.a1_in1k for certain weights of it")
+    return 0
+
+
+def _first_comment(text: str) -> str:
+    lines = (line.removeprefix("#").strip() for line in text.splitlines() if line.startswith("#"))
+    return next((line for line in lines if not line.startswith("@package")), "")

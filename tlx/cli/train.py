@@ -1,0 +1,69 @@
+"""tlx train [overrides]: run one trial, or return the result it has already.
+
+  tlx train backbone=resnet18 strategy=fine_tune dataset=imagefolder dataset.root=photos
+  tlx train experiment=letters
+  tlx train -m backbone=resnet18,vit_tiny seed=0,1,2 dataset=digits     (a sweep: see tlx sweep --help)
+"""
+
+from __future__ import annotations
+
+import traceback
+
+from rich.console import Console
+
+from tlx.config.compose import compose
+from tlx.config.errors import ConfigError, Problem, RequestError
+from tlx.config.schema import Trial
+
+
+def run(words: list[str]) -> int:
+    """The verb."""
+    if "-m" in words or "--multirun" in words:
+        from tlx.cli import sweep
+
+        return sweep.run([word for word in words if word not in ("-m", "--multirun")])
+    trial = compose(words)
+    if trial.study is not None:
+        name = trial.group or "..."
+        message = f"a study is many trials; run: tlx sweep experiment={name}"
+        raise ConfigError([Problem("experiment", message, name)])
+    return _one(trial, Console(highlight=False, soft_wrap=True))
+
+
+def _one(trial: Trial, console: Console) -> int:
+    from tlx.tracking.mirror import Mirror
+    from tlx.trial.folder import Busy, locate
+    from tlx.trial.machine import rank
+
+    place = locate(trial)
+    finished = place.result()
+    if finished is not None:
+        console.print("already finished; nothing was trained", markup=False)
+        return _show(finished.metrics, str(place.path), console)
+    from tlx.trial.story import train
+
+    if rank() > 0:
+        train(trial)
+        return 0
+    console.print(f"trial {place.name}  ({place.identity})", markup=False)
+    try:
+        with Mirror(trial.tracking) as mirror:
+            mirror.watch(place.path)
+            result = train(trial, lambda line: console.print(line, markup=False))
+    except (RequestError, KeyboardInterrupt, SystemExit):
+        raise
+    except Busy as busy:
+        console.print(f"tlx: {busy}", markup=False)
+        return 1
+    except Exception:  # ours or a library's: the whole story, here and in the journal
+        traceback.print_exc()
+        console.print(f"tlx: the trial failed; its record is in {place.path}", markup=False)
+        return 1
+    return _show(result.metrics, str(place.path), console)
+
+
+def _show(metrics: dict[str, float | None], folder: str, console: Console) -> int:
+    for name, value in metrics.items():
+        console.print(f"  {name:<16} {'undefined' if value is None else f'{value:.4f}'}", markup=False)
+    console.print(f"record: {folder}\npages:  tlx ui", markup=False)
+    return 0

@@ -1,0 +1,110 @@
+"""The report of a study: one self-contained page without JavaScript, its figures, a table for terminals, a note."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+import tlx
+from tlx.report.figures import draw
+from tlx.report.findings import CellFinding, Findings, Run
+from tlx.report.statistics import Estimate
+from tlx.trial.folder import RESULT, Result
+
+FILE = "report.html"
+_METRICS = {"acc": "accuracy", "f1_macro": "macro F1"}
+
+
+def write(found: Findings, folder: Path) -> Path:
+    """Write ``report.html`` and the figures as SVG into a study's folder; returns the page's path."""
+    figures = draw(found)
+    for name, svg in figures.items():
+        _replace(folder / f"{name}.svg", svg)
+    environment = Environment(loader=PackageLoader("tlx.report", ""), autoescape=True, undefined=StrictUndefined)
+    text = environment.get_template("study.html.j2").render(
+        found=found,
+        figures=figures,
+        metric=_METRICS.get(found.metric, found.metric),
+        axis=found.study.axis.rsplit(".", 1)[-1],
+        verdicts=[(cell, found.sentence(cell)) for cell in found.cells.values() if cell.arm != found.study.control],
+        best=best_arms(found),
+        trained={arm: max(c.runs[0].result.trained for c in found.cells.values() if c.arm == arm) for arm in found.arms},
+        percent=percent,
+        gain=gain,
+        steps=steps,
+        link=link,
+        folder_link=_folder_link,
+        version=tlx.__version__,
+    )
+    _replace(folder / FILE, text)
+    return folder / FILE
+
+
+def best_arms(found: Findings) -> dict[Any, str]:
+    """The arm with the highest mean at each point."""
+    best: dict[Any, str] = {}
+    for point in found.study.points:
+        cells = [cell for cell in found.cells.values() if cell.point == point]
+        best[point] = max(cells, key=lambda cell: cell.score.mean).arm if cells else ""
+    return best
+
+
+def rows(found: Findings) -> list[list[str]]:
+    """The table for a terminal: arm, score at each point, paired gain at each point."""
+    table = []
+    for arm in found.arms:
+        cells = [found.cells.get((arm, point)) for point in found.study.points]
+        scores = [percent(cell.score) if cell else "-" for cell in cells]
+        control = arm == found.study.control
+        table.append([arm, *scores, *("control" if control else gain(cell) for cell in cells)])
+    return table
+
+
+def markdown(found: Findings) -> str:
+    """The same table as Markdown, for MLflow's note."""
+    axis = found.study.axis.rsplit(".", 1)[-1]
+    head = ["arm", *(f"{axis}={p}" for p in found.study.points), *(f"gain, {axis}={p}" for p in found.study.points)]
+    lines = [head, ["---"] * len(head), *rows(found)]
+    table = "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines)
+    return f"**{found.study.question}**\n\n{table}\n\nTest {_METRICS.get(found.metric, found.metric)} in %, 95 % intervals."
+
+
+def percent(value: Estimate) -> str:
+    """``90.8 ± 1.2``."""
+    return f"{100 * value.mean:.1f}" if value.half is None else f"{100 * value.mean:.1f} ± {100 * value.half:.1f}"
+
+
+def gain(cell: CellFinding | None) -> str:
+    """``+3.1 [+2.0, +4.2]``, with ``(covers 0)`` where it does."""
+    if cell is None or cell.gain is None:
+        return "-"
+    value = cell.gain
+    if value.low is None or value.high is None:
+        return f"{100 * value.mean:+.1f} (one seed)"
+    interval = f"{100 * value.mean:+.1f} [{100 * value.low:+.1f}, {100 * value.high:+.1f}]"
+    return interval if value.clear else f"{interval} covers 0"
+
+
+def steps(cell: CellFinding | None) -> str:
+    """The median, or why there is none."""
+    if cell is None or not cell.runs[0].curve:
+        return "–"
+    return "not reached" if cell.steps is None else str(cell.steps)
+
+
+def link(run: Run) -> str:
+    """The run's record, relative to the study's folder."""
+    return _folder_link(run.result)
+
+
+def _folder_link(result: Result) -> str:
+    return f"../{quote(result.folder)}/{RESULT}"
+
+
+def _replace(path: Path, text: str) -> None:
+    partial = path.with_name(f"{path.name}.partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
