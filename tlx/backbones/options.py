@@ -7,7 +7,7 @@ from typing import Any
 
 from omegaconf import MISSING
 
-from tlx.config.fields import choice
+from tlx.config.fields import aside, choice
 
 
 @dataclass
@@ -54,6 +54,9 @@ class TransformersBackbone(Backbone):
     pooling: str = choice("auto", "mean", "first", "last")
     # tokens kept; null is what the model and its tokenizer allow, 512 at most
     max_length: int | None = None
+    # transformers' model type and what differs from its defaults: lets `tlx plan` do without the hub
+    architecture: str | None = aside(None)
+    settings: dict[str, Any] = aside({})
 
 
 @dataclass

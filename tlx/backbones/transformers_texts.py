@@ -63,11 +63,32 @@ def load(config: TransformersBackbone, *, pretrained: bool, read: weights.Reader
                 read(config.weights), encoder.state_dict(), config.weights_prefix, own=(prefix,)
             )
             match = weights.fill(encoder, state, config.weights, config.weights_prefix)
-    pooling = config.pooling
-    if pooling == "auto":
-        pooling = "mean" if settings.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES else "last"
-    width = int(getattr(settings, "hidden_size", 0) or settings.n_embd)
-    return Loaded(TextEncoder(encoder, pooling), width, _spec(config, settings, tokenizer), match)
+    module = TextEncoder(encoder, _pooling(config, settings))
+    return Loaded(module, _width(settings), _spec(config, settings, tokenizer), match)
+
+
+def outline(config: TransformersBackbone, tokens: int) -> Loaded:
+    """The network without weights or tokenizer, for texts of ``tokens``; from its folder, the cache, or its type."""
+    local = Path(config.name).expanduser()
+    try:
+        settings = AutoConfig.from_pretrained(str(local) if local.is_dir() else config.name, local_files_only=True)
+    except (OSError, ValueError) as error:
+        if config.architecture is None:
+            raise hub.unreachable(config.name) from error
+        settings = AutoConfig.for_model(config.architecture, **config.settings)
+    settings._attn_implementation = "eager"  # the others look at the mask's values, which shapes alone have not
+    encoder = AutoModel.from_config(settings, **_without_pooler(settings))
+    return Loaded(TextEncoder(encoder, _pooling(config, settings)), _width(settings), TextSpec(None, tokens, 0))
+
+
+def _pooling(config: TransformersBackbone, settings: Any) -> str:
+    if config.pooling != "auto":
+        return config.pooling
+    return "mean" if settings.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES else "last"
+
+
+def _width(settings: Any) -> int:
+    return int(getattr(settings, "hidden_size", 0) or settings.n_embd)
 
 
 def _from_pretrained(place: str, offline: bool, config: TransformersBackbone) -> tuple[nn.Module, weights.Match]:

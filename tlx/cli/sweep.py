@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 from tlx.config.errors import ConfigError, Problem
+from tlx.config.places import find
+from tlx.config.schema import EXPERIMENT
 from tlx.sweep.pool import Outcome
 
 
@@ -55,9 +57,9 @@ def _study(words: list[str], jobs: int | None, console: Console) -> int:
 
 
 def _is_study(words: list[str]) -> bool:
-    from tlx.config.compose import compose
-
-    return compose(words).study is not None
+    name = next(word for word in words if word.startswith("experiment=")).partition("=")[2]
+    path = find(EXPERIMENT, name)
+    return path is not None and any(line.startswith("study:") for line in path.read_text(encoding="utf-8").splitlines())
 
 
 def _jobs(words: list[str]) -> tuple[list[str], int | None]:

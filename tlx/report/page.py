@@ -69,7 +69,7 @@ def markdown(found: Findings) -> str:
     head = ["arm", *(f"{axis}={p}" for p in found.study.points), *(f"gain, {axis}={p}" for p in found.study.points)]
     lines = [head, ["---"] * len(head), *rows(found)]
     table = "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines)
-    return f"**{found.study.question}**\n\n{table}\n\nTest {_METRICS.get(found.metric, found.metric)} in %, 95 % intervals."
+    return f"**{found.study.question}**\n\n{table}\n\nTest {_METRICS.get(found.metric, found.metric)} in %, 95 % intervals; ~ covers zero: no difference shown."
 
 
 def percent(value: Estimate) -> str:
@@ -78,14 +78,14 @@ def percent(value: Estimate) -> str:
 
 
 def gain(cell: CellFinding | None) -> str:
-    """``+3.1 [+2.0, +4.2]``, with ``(covers 0)`` where it does."""
+    """``+3.1 [+2.0, +4.2]``, with a ``~`` where the interval covers zero."""
     if cell is None or cell.gain is None:
         return "-"
     value = cell.gain
     if value.low is None or value.high is None:
         return f"{100 * value.mean:+.1f} (one seed)"
     interval = f"{100 * value.mean:+.1f} [{100 * value.low:+.1f}, {100 * value.high:+.1f}]"
-    return interval if value.clear else f"{interval} covers 0"
+    return f"{interval}{'' if value.clear else ' ~'}"
 
 
 def steps(cell: CellFinding | None) -> str:

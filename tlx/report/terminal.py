@@ -15,7 +15,7 @@ def show(found: Findings, folder: str, console: Console) -> None:
     console.print(f"\n[bold]{found.study.question}[/bold]")
     points = [f"{axis} = {point}" for point in found.study.points]
     scores = _table("test accuracy, %" if found.metric == "acc" else "test macro F1, %", points)
-    gains = _table(f"gain over {found.study.control}, paired", points)
+    gains = _table(f"paired gain over {found.study.control}", points)
     for row in page.rows(found):
         scores.add_row(*row[: len(points) + 1])
         if row[0] != found.study.control:
@@ -23,7 +23,7 @@ def show(found: Findings, folder: str, console: Console) -> None:
     console.print(scores)
     console.print()
     console.print(gains)
-    console.print(f"\n95 % intervals over {len(found.study.seeds)} seeds; 'covers 0' means no difference is shown.")
+    console.print(f"\n95 % intervals over {len(found.study.seeds)} seeds; ~ covers zero: no difference is shown.")
     console.print(f"report: {folder}/{page.FILE}", markup=False, soft_wrap=True)
     console.print(f"pages:  tlx ui {found.name}", markup=False)
 
@@ -32,5 +32,5 @@ def _table(title: str, points: list[str]) -> Table:
     table = Table(box=None, pad_edge=False)
     table.add_column(title)
     for point in points:
-        table.add_column(point, justify="right")
+        table.add_column(point, justify="right", no_wrap=True)
     return table
