@@ -27,6 +27,8 @@ class Backbone:
     kind: str = MISSING
     modality: str = MISSING
     name: str = MISSING
+    # what runs are called by; null: the name
+    alias: str | None = aside(None)
     # hub | none | <file or folder> | trial:<experiment> | mlflow:<run id>
     weights: str = "hub"
     # what the checkpoint puts before every tensor name; null finds model., module., backbone., ... by itself

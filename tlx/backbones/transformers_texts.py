@@ -76,8 +76,8 @@ def outline(config: TransformersBackbone, tokens: int) -> Loaded:
         if config.architecture is None:
             raise hub.unreachable(config.name) from error
         settings = AutoConfig.for_model(config.architecture, **config.settings)
-    settings._attn_implementation = "eager"  # the others look at the mask's values, which shapes alone have not
-    encoder = AutoModel.from_config(settings, **_without_pooler(settings))
+    eager = {"attn_implementation": "eager"}  # the others look at the mask's values, which shapes alone have not
+    encoder = AutoModel.from_config(settings, **_without_pooler(settings), **eager)
     return Loaded(TextEncoder(encoder, _pooling(config, settings)), _width(settings), TextSpec(None, tokens, 0))
 
 

@@ -103,7 +103,7 @@ def cost(found: Findings) -> str:
         axes.bar(places, [cell.cpu.mean for cell in cells], width * 0.9, color=_colour(i), label=arm)
     _categories(axes, found)
     axes.set_ylabel("CPU-seconds per trial")
-    axes.legend(loc="upper left", ncols=2)
+    figure.legend(loc="outside lower center", ncols=4)
     return _svg(figure)
 
 

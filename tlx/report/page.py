@@ -32,6 +32,7 @@ def write(found: Findings, folder: Path) -> Path:
         verdicts=[(cell, found.sentence(cell)) for cell in found.cells.values() if cell.arm != found.study.control],
         best=best_arms(found),
         trained={arm: max(c.runs[0].result.trained for c in found.cells.values() if c.arm == arm) for arm in found.arms},
+        verdict=verdict,
         percent=percent,
         gain=gain,
         steps=steps,
@@ -70,6 +71,13 @@ def markdown(found: Findings) -> str:
     lines = [head, ["---"] * len(head), *rows(found)]
     table = "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines)
     return f"**{found.study.question}**\n\n{table}\n\nTest {_METRICS.get(found.metric, found.metric)} in %, 95 % intervals; ~ covers zero: no difference shown."
+
+
+def verdict(cell: CellFinding) -> str:
+    """``better``, ``worse``, or ``open`` when the interval covers zero."""
+    if cell.gain is None or not cell.gain.clear:
+        return "open"
+    return "better" if cell.gain.mean > 0 else "worse"
 
 
 def percent(value: Estimate) -> str:

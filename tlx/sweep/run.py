@@ -69,6 +69,13 @@ def with_sources(jobs: list[Job]) -> list[Job]:
     return list(found.values())
 
 
+def prepare(jobs: list[Job]) -> None:
+    """Let the trials' imports begin, if any of these is still to be run."""
+    todo = [one.trial for one in with_sources(jobs) if one.place.result() is None]
+    if todo:
+        warm(todo)
+
+
 def gather(name: str, jobs: list[Job], after: After) -> tuple[Sweep, list[Job]]:
     """The results there are already, following ``after``, and the jobs still to be run."""
     jobs = with_sources(jobs)
@@ -97,7 +104,7 @@ def run(
     first = jobs[0].trial
     if not todo:
         return sweep
-    warm([one.trial for one in todo])  # imports go on while the rest is prepared
+    warm([one.trial for one in todo])
     progress = Sweeping(console, name, len(todo) + more)
     sweep.folder.mkdir(parents=True, exist_ok=True)
     set_aside(sweep.folder)

@@ -10,19 +10,20 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
 from tlx.config.compose import compose, vary
 from tlx.config.errors import ConfigError, Problem, nearest
 from tlx.config.schema import Trial
-from tlx.report import page
-from tlx.report.findings import Findings, gather
 from tlx.report.options import Study
 from tlx.sweep import run as sweeps
 from tlx.sweep.pool import Job, Outcome
 from tlx.trial.folder import Result, experiment, locate
+
+if TYPE_CHECKING:
+    from tlx.report.findings import Findings
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,10 @@ class Conducted:
 def conduct(name: str, overrides: Sequence[str], console: Console, slots: int | None = None) -> Conducted:
     """Run a study to its end and write its report; raises :class:`ConfigError` before anything starts."""
     conductor = _Conductor(name, list(overrides))
+    opening = conductor.opening()
+    sweeps.prepare(opening)
+    from tlx.report import page  # seconds of imports, while the trials' own go on elsewhere
+
     written: list[Findings] = []
 
     def close(sweep: sweeps.Sweep) -> str:
@@ -53,7 +58,7 @@ def conduct(name: str, overrides: Sequence[str], console: Console, slots: int | 
         return page.markdown(written[0])
 
     sweep = sweeps.run(
-        name, conductor.opening(), console, slots=slots, after=conductor.after, more=conductor.later, close=close
+        name, opening, console, slots=slots, after=conductor.after, more=conductor.later, close=close
     )
     if not written:
         close(sweep)
@@ -62,6 +67,8 @@ def conduct(name: str, overrides: Sequence[str], console: Console, slots: int | 
 
 def collect(name: str, overrides: Sequence[str]) -> Conducted:
     """The findings of a study that has been run, with its report written again; raises :class:`ConfigError`."""
+    from tlx.report import page
+
     conductor = _Conductor(name, list(overrides))
     sweep, missing = sweeps.gather(name, conductor.opening(), conductor.after)
     if missing:
@@ -135,6 +142,8 @@ class _Conductor:
 
     def findings(self, sweep: sweeps.Sweep) -> Findings:
         """Every number of the report."""
+        from tlx.report.findings import gather
+
         return gather(
             self.name,
             self.study,

@@ -42,7 +42,7 @@ def experiment_name(trial: Trial) -> str:
 def parameters(trial: Trial) -> dict[str, str]:
     """The settings people compare trials by."""
     chosen = {
-        "backbone.name": trial.backbone.name,
+        "backbone.name": trial.backbone.alias or trial.backbone.name,
         "backbone.weights": "none" if trial.strategy.init == "scratch" else trial.backbone.weights,
         "strategy.name": trial.strategy.name,
         "strategy.budget": trial.strategy.budget,

@@ -106,7 +106,7 @@ def _settled(trial: Trial) -> Trial:
 
 def readable_name(trial: Trial) -> str:
     """``resnet18-fine_tune-digits-k5-s0``."""
-    backbone = Path(trial.backbone.name).name
+    backbone = trial.backbone.alias or Path(trial.backbone.name).name
     shots = f"-k{trial.dataset.shots}" if trial.dataset.shots is not None else ""
     dataset = Path(trial.dataset.name).name
     return f"{backbone}-{trial.strategy.name}-{dataset}{shots}-s{trial.seed}".replace("/", "_").replace(" ", "_")

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from tlx.backbones.load import Loaded, load
@@ -149,7 +150,9 @@ def _cost(model: nn.Module, backbone: Loaded) -> tuple[float, float, float]:
             saved[storage._cdata] = storage.nbytes()
         return tensor
 
-    with torch.device("meta"), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+    # fake tensors, as transformers looks into a mask unless it knows there are no values in it
+    fake, hooks = FakeTensorMode(allow_non_fake_inputs=True), torch.autograd.graph.saved_tensors_hooks
+    with fake, torch.device("meta"), hooks(keep, lambda tensor: tensor):
         with FlopCounterMode(display=False) as forward:
             logits = model(_example(backbone))
         with FlopCounterMode(display=False) as backward:
