@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
@@ -41,10 +42,15 @@ def unreachable(name: str) -> WeightsError:
     return WeightsError([Problem("backbone.weights", message, f"hub ({name})")])
 
 
+def pretrained_cfg(model: nn.Module) -> dict[str, Any]:
+    """What timm knows about a model's published weights."""
+    known: Any = getattr(model, "pretrained_cfg", None)
+    return dict(known or {})
+
+
 def timm_file(model: nn.Module, name: str) -> Path:
     """The checkpoint of a timm model; raises :class:`WeightsError` when there is none or it cannot be had."""
-    cfg = model.pretrained_cfg or {}
-    get = cfg.get  # type: ignore[operator,union-attr]
+    get = pretrained_cfg(model).get
     repository = get("hf_hub_id")
     if get("file"):
         return Path(str(get("file")))

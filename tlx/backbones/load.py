@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from torch import nn
 
 from tlx.backbones import weights
-
 from tlx.backbones.options import Backbone, PixelsBackbone, TimmBackbone, TransformersBackbone
 from tlx.backbones.spec import Spec
 

@@ -21,7 +21,7 @@ from tlx.config.errors import Problem, WeightsError, nearest
 def load(config: TimmBackbone, *, channels: int, pretrained: bool, read: weights.Reader) -> Loaded:
     """The timm model with its pooled features as output, weights loaded and counted."""
     model = _create(config, channels)
-    width = int(getattr(model, "head_hidden_size", model.num_features))
+    width = int(getattr(model, "head_hidden_size", None) or model.num_features)  # type: ignore[arg-type]
     loaded = Loaded(model, width, image_spec(config, model, channels))
     if pretrained and config.weights != "none":
         source = str(hub.timm_file(model, config.name)) if config.weights == "hub" else config.weights
@@ -35,15 +35,20 @@ def _create(config: TimmBackbone, channels: int) -> nn.Module:
     architecture = config.name.split(".")[0]
     if not timm.is_model(architecture):
         known = timm.list_models()
-        raise WeightsError([Problem("backbone.name", f"timm has no such model{nearest(architecture, known)}", config.name)])
+        raise WeightsError(
+            [Problem("backbone.name", f"timm has no such model{nearest(architecture, known)}", config.name)]
+        )
     arguments: dict[str, Any] = dict(config.args)
     defaults = timm.get_pretrained_cfg(config.name) if timm.models.is_model_pretrained(config.name) else None
     if config.input.size is not None and defaults is not None and defaults.fixed_input_size:
         arguments.setdefault("img_size", config.input.size)
     try:
-        return timm.create_model(config.name, pretrained=False, num_classes=0, in_chans=channels, **arguments)
+        model: nn.Module = timm.create_model(
+            config.name, pretrained=False, num_classes=0, in_chans=channels, **arguments
+        )
     except (TypeError, RuntimeError) as error:
         raise WeightsError([Problem("backbone.name", f"timm cannot build it: {error}", config.name)]) from error
+    return model
 
 
 def image_spec(config: TimmBackbone, model: nn.Module, channels: int) -> ImageSpec:
@@ -64,7 +69,7 @@ def image_spec(config: TimmBackbone, model: nn.Module, channels: int) -> ImageSp
 
 def _fitted(model: nn.Module, state: dict[str, Tensor], channels: int) -> dict[str, Tensor]:
     """The checkpoint made to fit as timm itself does: input channels, position embeddings, old names."""
-    first = (model.pretrained_cfg or {}).get("first_conv") or ()  # type: ignore[operator,union-attr]
+    first = hub.pretrained_cfg(model).get("first_conv") or ()
     for name in [first] if isinstance(first, str) else first:
         key = f"{name}.weight"
         if key in state and state[key].ndim == 4 and state[key].shape[1] != channels:

@@ -59,9 +59,7 @@ def load(config: TransformersBackbone, *, pretrained: bool, read: weights.Reader
         encoder, match = AutoModel.from_config(settings, **_without_pooler(settings)).float(), None
         if pretrained and config.weights != "none":
             prefix = encoder.base_model_prefix
-            state = weights.strip(
-                read(config.weights), encoder.state_dict(), config.weights_prefix, own=(prefix,)
-            )
+            state = weights.strip(read(config.weights), encoder.state_dict(), config.weights_prefix, own=(prefix,))
             match = weights.fill(encoder, state, config.weights, config.weights_prefix)
     module = TextEncoder(encoder, _pooling(config, settings))
     return Loaded(module, _width(settings), _spec(config, settings, tokenizer), match)

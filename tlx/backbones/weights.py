@@ -116,7 +116,9 @@ def fill(model: nn.Module, state: State, source: str, prefix: str | None) -> Mat
     )
     if match.share < ENOUGH:
         raise mismatch(match, own, state, prefix)
-    counters = {name: t for name, t in state.items() if name.endswith("num_batches_tracked") and name in model.state_dict()}
+    counters = {
+        name: t for name, t in state.items() if name.endswith("num_batches_tracked") and name in model.state_dict()
+    }
     model.load_state_dict({**good, **counters}, strict=False)
     return match
 

@@ -1,6 +1,6 @@
 """tlx init [experiment]: copy a shipped experiment, and what it starts from, to ./experiments. Never overwrites.
 
-  tlx init quickstart
+tlx init quickstart
 """
 
 from __future__ import annotations

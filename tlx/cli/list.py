@@ -1,7 +1,7 @@
 """tlx list [group]: the options of every group, or of one with what each is.
 
-  tlx list
-  tlx list strategy
+tlx list
+tlx list strategy
 """
 
 from __future__ import annotations

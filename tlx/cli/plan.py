@@ -1,8 +1,8 @@
 """tlx plan [overrides]: show what would run; no weights are loaded, nothing is downloaded or trained.
 
-  tlx plan backbone=vit_small strategy=gradual_unfreezing dataset=imagefolder dataset.root=photos
-  tlx plan experiment=quickstart                       (a study: its trials, and which are done)
-  tlx plan -m backbone=resnet18,vit_tiny seed=0,1,2 dataset=digits
+tlx plan backbone=vit_small strategy=gradual_unfreezing dataset=imagefolder dataset.root=photos
+tlx plan experiment=quickstart                       (a study: its trials, and which are done)
+tlx plan -m backbone=resnet18,vit_tiny seed=0,1,2 dataset=digits
 """
 
 from __future__ import annotations
@@ -67,7 +67,9 @@ def _choices(trial: Trial, machine: str, console: Console) -> None:
 
 def _forecast(trial: Trial, found: Forecast, console: Console) -> None:
     info = found.info
-    sizes = f"{info.n_train} train, {info.n_val} val, {info.n_test} test" if info.n_train else "size unknown until fetched"
+    sizes = (
+        f"{info.n_train} train, {info.n_val} val, {info.n_test} test" if info.n_train else "size unknown until fetched"
+    )
     console.print(f"data      {len(info.classes)} classes, {sizes}\n", markup=False)
     table = _table("stage", "parameters", "share")
     for stage in found.stages:
@@ -83,7 +85,9 @@ def _forecast(trial: Trial, found: Forecast, console: Console) -> None:
             f"{phase.trained / max(1, found.parameters):.1%}",
             "-" if phase.lr_head is None else f"{phase.lr_head:g}",
             "-" if phase.lr_backbone is None else f"{phase.lr_backbone:g}",
-            "exact" if phase.plan.options.solver == "logistic" else _end(phase.start, phase.stop, phase.plan.options.plateau is not None),
+            "exact"
+            if phase.plan.options.solver == "logistic"
+            else _end(phase.start, phase.stop, phase.plan.options.plateau is not None),
             "-" if not steps else f"{steps / found.steps_per_epoch:.1f}",
             _si(phase.forward),
             _si(phase.backward),

@@ -1,6 +1,6 @@
 """tlx report experiment=<study> [overrides]: write the report of a finished study again; nothing is run.
 
-  tlx report experiment=quickstart
+tlx report experiment=quickstart
 """
 
 from __future__ import annotations

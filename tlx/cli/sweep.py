@@ -1,8 +1,8 @@
 """tlx sweep [overrides]: run many trials, each in a clean process; run it again and only what is missing runs.
 
-  tlx sweep experiment=quickstart                                   (the study an experiment holds, with its report)
-  tlx sweep backbone=resnet18,vit_tiny strategy=fine_tune,lp_ft seed=0,1,2 dataset=digits
-  tlx sweep ... --jobs 4                                            (trials at once; default: one per core)
+tlx sweep experiment=quickstart                                   (the study an experiment holds, with its report)
+tlx sweep backbone=resnet18,vit_tiny strategy=fine_tune,lp_ft seed=0,1,2 dataset=digits
+tlx sweep ... --jobs 4                                            (trials at once; default: one per core)
 """
 
 from __future__ import annotations

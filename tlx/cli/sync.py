@@ -1,7 +1,7 @@
 """tlx sync [folder]: send to MLflow what could not be sent during training. Again is harmless.
 
-  tlx sync
-  tlx sync runs
+tlx sync
+tlx sync runs
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """tlx train [overrides]: run one trial, or return the result it has already.
 
-  tlx train backbone=resnet18 strategy=fine_tune dataset=imagefolder dataset.root=photos
-  tlx train experiment=letters
-  tlx train -m backbone=resnet18,vit_tiny seed=0,1,2 dataset=digits     (a sweep: see tlx sweep --help)
+tlx train backbone=resnet18 strategy=fine_tune dataset=imagefolder dataset.root=photos
+tlx train experiment=letters
+tlx train -m backbone=resnet18,vit_tiny seed=0,1,2 dataset=digits     (a sweep: see tlx sweep --help)
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """tlx ui [experiment] [--port 5000]: MLflow's pages on the runs made here, opened at the right experiment.
 
-  tlx ui
-  tlx ui quickstart --port 5050
+tlx ui
+tlx ui quickstart --port 5050
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ def _option(group: str, setting: Setting) -> list[Problem]:
 
 def settings(base: DictConfig, given: list[Setting]) -> list[Problem]:
     """Apply the settings to ``base``; those whose key is not there or whose type is wrong are left out and told."""
-    problems = []
+    problems: list[Problem] = []
     for setting in given:
         problems.extend(_apply(base, setting))
     return problems
@@ -149,7 +149,7 @@ def extras(base: DictConfig) -> list[Problem]:
         for key in node:
             if key not in known:
                 value = node._get_node(key)
-                problems.append(Problem(f"{path}{key}", f"unknown key{nearest(str(key), known)}", value))
+                problems.append(Problem(f"{path}{key!s}", f"unknown key{nearest(str(key), known)}", value))
     return problems
 
 
@@ -159,7 +159,7 @@ def _nodes(config: Any, path: str = "") -> Iterator[tuple[str, DictConfig]]:
         if is_dataclass(OmegaConf.get_type(config)):
             yield path, config
         for key in config:
-            yield from _nodes(config._get_node(key), f"{path}{key}.")
+            yield from _nodes(config._get_node(key), f"{path}{key!s}.")
     elif isinstance(config, ListConfig) and not config._is_none() and not config._is_missing():
         for index in range(len(config)):
             yield from _nodes(config._get_node(index), f"{path}{index}.")
@@ -176,7 +176,15 @@ def explain(error: Exception) -> Problem:
     if owner is None:
         message = next((line for line in text.splitlines()[1:] if line.strip()), text.splitlines()[0])
         return Problem(key.group(1) if key else "configuration", message.strip(), None, where)
-    known = [f.name for kinds in GROUPS.values() for kind in kinds.values() if kind.__name__ == owner.group(2) for f in fields(kind)]
+    known = [
+        f.name
+        for kinds in GROUPS.values()
+        for kind in kinds.values()
+        if kind.__name__ == owner.group(2)
+        for f in fields(kind)
+    ]
     group = f"{place.group(1).split('/')[0]}." if place else ""
     name = key.group(1) if key else owner.group(1)
-    return Problem(name if "." in name else f"{group}{name}", f"unknown key{nearest(owner.group(1), known, group)}", None, where)
+    return Problem(
+        name if "." in name else f"{group}{name}", f"unknown key{nearest(owner.group(1), known, group)}", None, where
+    )

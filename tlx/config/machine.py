@@ -13,7 +13,7 @@ def cores() -> int:
 
 def gpus() -> int:
     """NVIDIA GPUs visible to this process, by device files and ``CUDA_VISIBLE_DEVICES``."""
-    present = len([path for path in Path("/dev").glob("nvidia[0-9]*")])
+    present = len(list(Path("/dev").glob("nvidia[0-9]*")))
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is None:
         return present

@@ -5,12 +5,12 @@ from __future__ import annotations
 from importlib.resources import files
 from pathlib import Path
 
+from hydra._internal.core_plugins.file_config_source import FileConfigSource
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.object_type import ObjectType
 from hydra.core.plugins import Plugins
 from hydra.plugins.config_source import ConfigResult, ConfigSource
 from hydra.plugins.search_path_plugin import SearchPathPlugin
-from hydra._internal.core_plugins.file_config_source import FileConfigSource
 from omegaconf import OmegaConf
 
 from tlx.backbones.zoo import timm_architectures
@@ -37,7 +37,7 @@ def user_experiments() -> Path:
     return Path.cwd() / "experiments"
 
 
-class ExperimentSource(FileConfigSource):  # type: ignore[misc]
+class ExperimentSource(FileConfigSource):
     """Serves a folder of experiment files as the group ``experiment``."""
 
     @staticmethod
@@ -67,7 +67,7 @@ class ExperimentSource(FileConfigSource):  # type: ignore[misc]
         return config_path.removeprefix(f"{EXPERIMENT}/")
 
 
-class ZooSource(ConfigSource):  # type: ignore[misc]
+class ZooSource(ConfigSource):
     """Serves ``backbone/<any timm architecture>`` without a file of its own; not listed, there are too many."""
 
     @staticmethod
@@ -77,7 +77,7 @@ class ZooSource(ConfigSource):  # type: ignore[misc]
     def load_config(self, config_path: str) -> ConfigResult:
         name = self._architecture(config_path)
         config = OmegaConf.create({"defaults": [{"/schema/backbone@_here_": "timm"}, "_self_"], "name": name})
-        header = {"package": None}  # Hydra fills the package in from the path
+        header: dict[str, str | None] = {"package": None}  # Hydra fills the package in from the path
         return ConfigResult(config=config, path=f"zoo://{self.path}", provider=self.provider, header=header)
 
     def available(self) -> bool:
@@ -97,7 +97,7 @@ class ZooSource(ConfigSource):  # type: ignore[misc]
         return config_path.removeprefix("backbone/").removesuffix(".yaml")
 
 
-class Places(SearchPathPlugin):  # type: ignore[misc]
+class Places(SearchPathPlugin):
     """The search path: the user's files win over the shipped ones, which win over timm's bare names."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:

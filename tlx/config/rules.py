@@ -17,7 +17,7 @@ Rule = Callable[[DictConfig], Iterator[Problem]]
 
 def across(config: DictConfig, absent: set[str]) -> list[Problem]:
     """Every problem between parts that are right by themselves; a rule that reads an ``absent`` group is skipped."""
-    problems = []
+    problems: list[Problem] = []
     for needs, rule in RULES:
         if not absent & set(needs):
             problems.extend(rule(config))
@@ -110,7 +110,9 @@ def weights_are_there(config: DictConfig) -> Iterator[Problem]:
     if config.strategy.init == "scratch" or weights in ("hub", "none") or weights.startswith(("trial:", "mlflow:")):
         return
     if not Path(weights).expanduser().exists():
-        yield Problem("backbone.weights", "no such file; expected hub, none, a path, trial:<experiment>, mlflow:<run>", weights)
+        yield Problem(
+            "backbone.weights", "no such file; expected hub, none, a path, trial:<experiment>, mlflow:<run>", weights
+        )
 
 
 def devices_are_there(config: DictConfig) -> Iterator[Problem]:

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 from torchvision.transforms import InterpolationMode
-from torchvision.transforms.v2 import functional as F
 from torchvision.transforms.v2 import RandomResizedCrop
+from torchvision.transforms.v2 import functional as F
 
 from tlx.backbones.spec import ImageSpec
 
@@ -36,4 +36,4 @@ def flip_crop(image: Tensor, spec: ImageSpec, rng: np.random.Generator) -> Tenso
     mode = InterpolationMode(spec.interpolation)
     size = [spec.height, spec.width]
     cropped = F.resized_crop(image, box["top"], box["left"], box["height"], box["width"], size, mode, antialias=True)
-    return F.horizontal_flip(cropped) if rng.random() < 0.5 else cropped
+    return torch.as_tensor(F.horizontal_flip(cropped) if rng.random() < 0.5 else cropped)

@@ -7,6 +7,7 @@ import numpy as np
 from tlx.data.options import Digits
 from tlx.data.source import Source
 
+
 def load(config: Digits) -> Source:
     """1797 images 8 x 8, values 0..16 spread over 0..255."""
     from sklearn.datasets import load_digits

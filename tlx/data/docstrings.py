@@ -13,7 +13,19 @@ import numpy as np
 from tlx.data.options import Docstrings
 from tlx.data.source import Source, index_classes
 
-_PACKAGES = ("asyncio", "concurrent", "ctypes", "email", "http", "importlib", "logging", "multiprocessing", "tkinter", "unittest", "xml")
+_PACKAGES = (
+    "asyncio",
+    "concurrent",
+    "ctypes",
+    "email",
+    "http",
+    "importlib",
+    "logging",
+    "multiprocessing",
+    "tkinter",
+    "unittest",
+    "xml",
+)
 _SHORTEST = 40  # characters
 _LEAST = 20  # examples of a package, or it is left out
 

@@ -21,7 +21,9 @@ Sample = dict[str, Any]
 class Examples(Dataset[list[Sample]]):
     """Samples ``{index, x | input_ids, y}`` by (epoch, position); random only through (seed, epoch, index)."""
 
-    def __init__(self, source: Source, indices: Indices, spec: Spec, *, augmentation: str = "none", seed: int = 0) -> None:
+    def __init__(
+        self, source: Source, indices: Indices, spec: Spec, *, augmentation: str = "none", seed: int = 0
+    ) -> None:
         self.source = source
         self.indices = indices
         self.spec = spec

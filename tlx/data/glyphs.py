@@ -24,7 +24,11 @@ from tlx.data.source import Source
 _VERSION = 1  # raise it when the drawing changes
 _CANVAS, _SIZE = 48, 32
 _FONTS = (
-    *(f"DejaVu{family}{style}" for family in ("Sans", "SansMono") for style in ("", "-Bold", "-Oblique", "-BoldOblique")),
+    *(
+        f"DejaVu{family}{style}"
+        for family in ("Sans", "SansMono")
+        for style in ("", "-Bold", "-Oblique", "-BoldOblique")
+    ),
     *(f"DejaVuSerif{style}" for style in ("", "-Bold", "-Italic", "-BoldItalic")),
     *(f"STIXGeneral{style}" for style in ("", "Bol", "Italic", "BolIta")),
     *("cmr10", "cmb10", "cmss10", "cmtt10"),
@@ -105,7 +109,9 @@ def _ink(character: str, font: ImageFont.FreeTypeFont, rng: np.random.Generator)
     scale = rng.uniform(0.60, 0.95) * _CANVAS / max(glyph.size)
     width, height = (max(1, round(side * scale)) for side in glyph.size)
     canvas = Image.new("L", (_CANVAS, _CANVAS))
-    canvas.paste(glyph.resize((width, height), Image.Resampling.BILINEAR), ((_CANVAS - width) // 2, (_CANVAS - height) // 2))
+    canvas.paste(
+        glyph.resize((width, height), Image.Resampling.BILINEAR), ((_CANVAS - width) // 2, (_CANVAS - height) // 2)
+    )
     return canvas
 
 

@@ -93,7 +93,7 @@ def planes(values: Array, channels: int) -> Tensor:
     if have == 1:
         return tensor.expand(channels, -1, -1)
     if channels == 1 and have == 3:
-        return F.rgb_to_grayscale(tensor)
+        return torch.as_tensor(F.rgb_to_grayscale(tensor))
     raise ValueError(f"the image has {have} channels, the backbone reads {channels}")
 
 
@@ -105,7 +105,7 @@ def resize(tensor: Tensor, spec: ImageSpec) -> Tensor:
         tensor = F.resize(tensor, [height], interpolation=mode, antialias=True)
     else:
         tensor = F.resize(tensor, [height, width], interpolation=mode, antialias=True)
-    return F.center_crop(tensor, [spec.height, spec.width])
+    return torch.as_tensor(F.center_crop(tensor, [spec.height, spec.width]))
 
 
 def normalise(tensor: Tensor, spec: ImageSpec) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable
 from importlib import import_module
 from typing import Any
@@ -70,7 +71,15 @@ class Data:
         return Epochs(count, self.batch_size, self.seed, least)
 
     def train_loader(
-        self, collate: Collate, epochs: Epochs, start: int, stop: int, *, accumulate: int = 1, rank: int = 0, world: int = 1
+        self,
+        collate: Collate,
+        epochs: Epochs,
+        start: int,
+        stop: int,
+        *,
+        accumulate: int = 1,
+        rank: int = 0,
+        world: int = 1,
     ) -> DataLoader[Any]:
         """Optimizer steps ``start`` to ``stop`` of training."""
         batches = Batches(list(epochs.batches(start, stop)), accumulate, rank, world)
@@ -80,7 +89,7 @@ class Data:
         """A split in its own order, each example exactly once over all processes."""
         count = len(self.splits[name])
         cuts = borders(count, max(world, self.config.eval_batch_size), world)
-        batches = [[(0, i) for i in range(a, b)] for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
+        batches = [[(0, i) for i in range(a, b)] for a, b in itertools.pairwise(cuts)]
         return self._loader(name, collate, Batches(batches, 1, rank, world))
 
     def _loader(self, name: str, collate: Collate, batches: Iterable[Any]) -> DataLoader[Any]:

@@ -31,7 +31,9 @@ def check(source: Source, splits: dict[str, Indices], config: Dataset, fingerpri
         problems.append(Problem("dataset.on_bad", "set it to skip to leave them out", "error"))
         raise DataError(problems)
     if bad:
-        source.notes.append(f"{len(bad)} unreadable examples skipped: {', '.join(source.origin(i) for i in list(bad)[:3])}")
+        source.notes.append(
+            f"{len(bad)} unreadable examples skipped: {', '.join(source.origin(i) for i in list(bad)[:3])}"
+        )
         splits = {name: indices[~np.isin(indices, list(bad))] for name, indices in splits.items()}
     problems = [*_counts(source, splits), *_labels(source, used)]
     if problems:

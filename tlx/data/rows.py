@@ -115,5 +115,4 @@ def _parquet(rows: Rows) -> Iterator[tuple[int, dict[str, Any]]]:
         cause = error.__cause__ or error
         rows.problems.append(Problem(str(rows.file), f"not readable as Parquet: {str(cause).splitlines()[0]}"))
         return
-    for number, cells in enumerate(table, start=1):
-        yield number, cells
+    yield from enumerate(table, start=1)

@@ -23,7 +23,7 @@ class Source:
     """
 
     modality: str
-    inputs: Sequence[Any]
+    inputs: Sequence[Any] | npt.NDArray[Any]
     labels: Labels
     classes: list[str]
     splits: dict[str, Indices]

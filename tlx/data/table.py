@@ -48,7 +48,9 @@ def load(config: Table) -> Source:
     if fatal or (problems and config.on_bad == "error"):
         raise DataError([*fatal, *problems])
     source = _assemble(config, inputs, labels, places, splits)
-    source.notes += [f"{len(problems)} rows skipped, first: {problems[0].key} {problems[0].message}"] if problems else []
+    source.notes += (
+        [f"{len(problems)} rows skipped, first: {problems[0].key} {problems[0].message}"] if problems else []
+    )
     return source
 
 

@@ -13,14 +13,14 @@ import matplotlib as mpl
 
 mpl.use("svg")
 
-from matplotlib.axes import Axes  # noqa: E402
-from matplotlib.figure import Figure  # noqa: E402
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from tlx.report.findings import Findings  # noqa: E402
+from tlx.report.findings import Findings
 
 _COLOURS = ("#999999", "#000000", "#56B4E9", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#0072B2")
 _MARKERS = ("s", "o", "^", "D", "v", "P", "X", "*")
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "svg.hashsalt": "tlx",  # the same figure is the same file
     "svg.fonttype": "path",
     "font.family": "DejaVu Sans",

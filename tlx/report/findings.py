@@ -64,7 +64,8 @@ class Findings:
         gain, n = cell.gain, cell.gain.n
         if gain.low is None or gain.high is None:
             return f"{cell.arm}, {where}: {gain.mean:+.1%} on one seed; one seed has no interval."
-        interval = f"{gain.mean * 100:+.1f} points, 95 % interval {gain.low * 100:+.1f} to {gain.high * 100:+.1f}, {n} paired seeds"
+        low, high = f"{100 * gain.low:+.1f}", f"{100 * gain.high:+.1f}"
+        interval = f"{100 * gain.mean:+.1f} points, 95 % interval {low} to {high}, {n} paired seeds"
         if not gain.clear:
             return f"{cell.arm}, {where}: no difference from {self.study.control} shown ({interval}: it covers zero)."
         word = "better" if gain.mean > 0 else "worse"
@@ -125,6 +126,10 @@ def _runs(output: Path, found: dict[int, Result], metric: str) -> list[Run]:
         if score is None:
             continue
         rows = [row for row in journal.metrics(output / result.folder) if "train/loss" in row["values"]]
-        curve = [(row["step"], row["values"][f"val/{metric}"]) for row in rows if row["values"].get(f"val/{metric}") is not None]
+        curve = [
+            (row["step"], row["values"][f"val/{metric}"])
+            for row in rows
+            if row["values"].get(f"val/{metric}") is not None
+        ]
         runs.append(Run(seed, score, curve, result))
     return runs

@@ -7,6 +7,8 @@ from typing import Any
 
 from omegaconf import MISSING
 
+from tlx.config.fields import choice
+
 
 @dataclass
 class Arm:
@@ -27,6 +29,8 @@ class Study:
     axis: str = MISSING
     points: list[Any] = field(default_factory=list)
     seeds: list[int] = field(default_factory=lambda: [0, 1, 2, 3, 4])
+    # what tuning goes by, on validation; the loss says more than a score on a few hundred examples
+    tune_on: str = choice("loss", "score")
     # the arm every other is compared with
     control: str = MISSING
     # the share of the metric at which an arm counts as having learned

@@ -31,7 +31,9 @@ def write(found: Findings, folder: Path) -> Path:
         axis=found.study.axis.rsplit(".", 1)[-1],
         verdicts=[(cell, found.sentence(cell)) for cell in found.cells.values() if cell.arm != found.study.control],
         best=best_arms(found),
-        trained={arm: max(c.runs[0].result.trained for c in found.cells.values() if c.arm == arm) for arm in found.arms},
+        trained={
+            arm: max(c.runs[0].result.trained for c in found.cells.values() if c.arm == arm) for arm in found.arms
+        },
         verdict=verdict,
         percent=percent,
         gain=gain,
@@ -70,7 +72,9 @@ def markdown(found: Findings) -> str:
     head = ["arm", *(f"{axis}={p}" for p in found.study.points), *(f"gain, {axis}={p}" for p in found.study.points)]
     lines = [head, ["---"] * len(head), *rows(found)]
     table = "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines)
-    return f"**{found.study.question}**\n\n{table}\n\nTest {_METRICS.get(found.metric, found.metric)} in %, 95 % intervals; ~ covers zero: no difference shown."
+    metric = _METRICS.get(found.metric, found.metric)
+    legend = f"Test {metric} in %, 95 % intervals; ~ covers zero: no difference shown."
+    return f"**{found.study.question}**\n\n{table}\n\n{legend}"
 
 
 def verdict(cell: CellFinding) -> str:

@@ -48,7 +48,7 @@ def checksums(model: nn.Module) -> dict[str, int]:
 
 def _checksum(tensor: Tensor) -> int:
     flat = tensor.cpu().contiguous().view(-1).view(torch.uint8)
-    return zlib.crc32(flat.numpy())  # not torch.hash_tensor: its XOR cannot see 64 equal values become 64 others
+    return zlib.crc32(flat.numpy().data)  # not torch.hash_tensor: its XOR cannot see 64 equal values become 64 others
 
 
 def audit(model: nn.Module, before: Mapping[str, int], frozen_norm: str = "eval") -> None:

@@ -27,7 +27,13 @@ def parameter_groups(strategy: Strategy, stages: Sequence[Stage]) -> list[dict[s
             chosen = [p for p in stage.parameters() if (p.ndim > 1) == decays]
             if chosen:
                 decay = strategy.optimizer.weight_decay if decays else 0.0
-                group = {"params": chosen, "name": f"{stage.name}/{kind}", "base_lr": lr, "lr": lr, "weight_decay": decay}
+                group = {
+                    "params": chosen,
+                    "name": f"{stage.name}/{kind}",
+                    "base_lr": lr,
+                    "lr": lr,
+                    "weight_decay": decay,
+                }
                 groups.append(group)
     return groups
 

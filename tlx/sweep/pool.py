@@ -85,7 +85,7 @@ class Pool:
         ready = wait(list(self._running), timeout=0.2)
         self.tick()
         for sentinel in ready:
-            job, process = self._running.pop(sentinel)  # type: ignore[call-overload]
+            job, process = self._running.pop(sentinel)  # type: ignore[arg-type]
             process.join()
             self._end(_outcome(job, process.exitcode))
 

@@ -57,9 +57,7 @@ def conduct(name: str, overrides: Sequence[str], console: Console, slots: int | 
         page.write(written[0], sweep.folder)
         return page.markdown(written[0])
 
-    sweep = sweeps.run(
-        name, opening, console, slots=slots, after=conductor.after, more=conductor.later, close=close
-    )
+    sweep = sweeps.run(name, opening, console, slots=slots, after=conductor.after, more=conductor.later, close=close)
     if not written:
         close(sweep)
     return Conducted(written[0], sweep)
@@ -158,7 +156,7 @@ class _Conductor:
     def _settle(self, cell: Cell, seed: int) -> list[Job]:
         order = _candidates(self.study.arms[cell.arm].tune)
         tried = sorted(self.tried[cell], key=lambda pair: order.index(pair[0]))
-        best, result = max(tried, key=lambda pair: (_score(pair[1]), -pair[1].metrics["val/loss"]))  # type: ignore[operator]
+        best, result = max(tried, key=lambda pair: _merit(pair[1], self.study.tune_on))
         self.chosen[cell] = best
         self.cells[cell] = {seed: result}
         return [self._job(cell, other, best) for other in self.study.seeds[1:]]
@@ -184,9 +182,13 @@ def _candidates(tune: dict[str, list[Any]]) -> list[dict[str, Any]]:
     return [dict(zip(tune, values, strict=True)) for values in itertools.product(*tune.values())]
 
 
-def _score(result: Result) -> float:
-    value = result.metrics.get("val/acc", result.metrics.get("val/f1_macro"))
-    return float("-inf") if value is None else value
+def _merit(result: Result, tune_on: str) -> float:
+    """Larger is better; undefined is worst."""
+    if tune_on == "loss":
+        loss = result.metrics.get("val/loss")
+        return float("-inf") if loss is None else -loss
+    score = result.metrics.get("val/acc", result.metrics.get("val/f1_macro"))
+    return float("-inf") if score is None else score
 
 
 def verify(study: Study) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchmetrics import MeanMetric
+from torchmetrics import MeanMetric, Metric
 from torchmetrics.classification import (
     MulticlassAccuracy,
     MulticlassF1Score,
@@ -66,7 +66,7 @@ class ClassificationTask:
         if isinstance(backbone.spec, TextSpec):
             self.pad_id = backbone.spec.pad_id
         model = Classifier(backbone.module, backbone.width, len(info.classes))
-        return model.to(memory_format=torch.channels_last) if info.modality == "image" else model  # type: ignore[call-overload]
+        return model.to(memory_format=torch.channels_last) if info.modality == "image" else model
 
     def collate(self, samples: list[Sample]) -> Batch:
         """Images are stacked; token ids are padded to the longest and get a mask."""
@@ -137,7 +137,7 @@ class ClassificationMetrics(nn.Module):
         self.multilabel = multilabel
         self.loss = MeanMetric()
         if multilabel:
-            self.f1_macro = MultilabelF1Score(classes, average="macro")
+            self.f1_macro: Metric = MultilabelF1Score(classes, average="macro")
             self.auroc = MultilabelAUROC(classes, average="none")
             self.ap = MultilabelAveragePrecision(classes, average="none")
         else:
@@ -175,7 +175,7 @@ class ClassificationMetrics(nn.Module):
         return values
 
     def _positives(self) -> list[tuple[int, int]]:
-        """(positives, examples) per label, over all processes; to be called after ``auroc.compute``'s sync or before."""
+        """(positives, examples) per label, over all processes."""
         with self.auroc.sync_context():
             target = self.auroc.target
             stacked = torch.cat(target) if isinstance(target, list) else target

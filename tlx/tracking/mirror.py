@@ -82,7 +82,12 @@ def send(client: Any, uri: str, folder: Path, parent: Path | None = None) -> boo
         return False
     state = _state(folder)
     if state.get("uri") != uri or state.get("started") != rows[0]["time"]:  # a new attempt is a new run
-        state = {"uri": uri, "started": rows[0]["time"], "sent": 0, "run_id": _create(client, uri, folder, rows[0], parent)}
+        state = {
+            "uri": uri,
+            "started": rows[0]["time"],
+            "sent": 0,
+            "run_id": _create(client, uri, folder, rows[0], parent),
+        }
         _remember(folder, state)
     run_id, sent = state["run_id"], int(state["sent"])
     fresh = rows[sent:]
@@ -99,12 +104,12 @@ def send(client: Any, uri: str, folder: Path, parent: Path | None = None) -> boo
         client.set_terminated(run_id, status=ends[-1]["status"])
     if fresh:
         _remember(folder, {**state, "sent": len(rows)})
-    return rows[-1]["event"] == "end"
+    return bool(rows[-1]["event"] == "end")
 
 
 def _create(client: Any, uri: str, folder: Path, start: dict[str, Any], parent: Path | None) -> str:
-    from mlflow.entities import DatasetInput, Metric, Param, RunTag
     from mlflow.entities import Dataset as DatasetEntity
+    from mlflow.entities import DatasetInput, Metric, Param, RunTag
 
     tags = dict(start["tags"])
     if parent is not None and (run := _state(parent).get("run_id")):

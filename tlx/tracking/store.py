@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import os
-from contextlib import contextmanager
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,9 @@ def uri(tracking: Tracking) -> str:
     if chosen.startswith("sqlite:///") and not chosen.startswith("sqlite:////"):
         chosen = f"sqlite:///{(Path.cwd() / chosen.removeprefix('sqlite:///')).resolve()}"
     if chosen.startswith("file:") or "://" not in chosen:
-        message = "MLflow no longer writes to plain folders; use sqlite:///mlflow.db (mlflow migrate-filestore moves one)"
+        message = (
+            "MLflow no longer writes to plain folders; use sqlite:///mlflow.db (mlflow migrate-filestore moves one)"
+        )
         raise ConfigError([Problem("tracking.uri", message, chosen)])
     return chosen
 

@@ -18,14 +18,14 @@ from tlx.trial import folder as folders
 
 def tensors(model: nn.Module, trained: frozenset[str]) -> dict[str, Tensor]:
     """Copies of the trained parameters and of all buffers, on the CPU."""
-    kept = {name: p for name, p in model.named_parameters() if name in trained}
+    kept: dict[str, Tensor] = {name: p for name, p in model.named_parameters() if name in trained}
     kept |= dict(model.named_buffers())
     return {name: tensor.detach().cpu().clone().contiguous() for name, tensor in kept.items()}
 
 
 def restore(model: nn.Module, state: dict[str, Tensor]) -> None:
     """Put :func:`tensors` back."""
-    own = {**dict(model.named_parameters()), **dict(model.named_buffers())}
+    own: dict[str, Tensor] = {**dict(model.named_parameters()), **dict(model.named_buffers())}
     with torch.no_grad():
         for name, tensor in state.items():
             own[name].copy_(tensor)

@@ -83,9 +83,7 @@ def _info(trial: Trial) -> DataInfo:
     source = read(trial.dataset)
     splits = assign(source, trial.dataset, trial.seed)
     counts = {f"n_{name}": len(indices) for name, indices in splits.items()}
-    return DataInfo(
-        source.modality, tuple(source.classes), source.channels, multilabel=source.multilabel, **counts
-    )
+    return DataInfo(source.modality, tuple(source.classes), source.channels, multilabel=source.multilabel, **counts)
 
 
 def _backbone(trial: Trial, info: DataInfo) -> Loaded:

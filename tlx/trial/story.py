@@ -20,8 +20,8 @@ from tlx.tracking import journal as journals
 from tlx.tracking.journal import Journal
 from tlx.trial import folder as folders
 from tlx.trial.build import Built, build
-from tlx.trial.describe import described
 from tlx.trial.checkpoint import restore, save, tensors
+from tlx.trial.describe import described
 from tlx.trial.folder import Folder, Result
 from tlx.trial.machine import rank
 from tlx.trial.quiet import quiet
