@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
+from transformers.utils import logging
 
 from tlx.backbones import hub, weights
 from tlx.backbones.load import Loaded
@@ -92,6 +93,8 @@ def _width(settings: Any) -> int:
 def _from_pretrained(place: str, offline: bool, config: TransformersBackbone) -> tuple[nn.Module, weights.Match]:
     """The checkpoint beside the configuration, through transformers' own conversions, then counted."""
     settings = AutoConfig.from_pretrained(place, local_files_only=offline)
+    logging.set_verbosity_error()  # what its report says is counted below
+    logging.disable_progress_bar()
     try:
         encoder, report = AutoModel.from_pretrained(
             place,

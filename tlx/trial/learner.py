@@ -114,8 +114,13 @@ class Learner(LightningModule):
         return out.loss * self._weight(out.n)
 
     def on_train_epoch_end(self) -> None:
-        count = sum(n for _, n in self._losses)
-        loss = float(sum(loss * n for loss, n in self._losses) / count)
+        seen = torch.stack(
+            [torch.stack([loss * n, torch.tensor(float(n), device=loss.device)]) for loss, n in self._losses]
+        )
+        total = seen.sum(0)
+        if self.trainer.world_size > 1:
+            torch.distributed.all_reduce(total)
+        loss = float(total[0] / total[1])
         self._losses.clear()
         step = int(self.trainer.global_step)
         values = {"train/loss": loss, **{f"val/{name}": value for name, value in self.values.items()}}

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 _WARNINGS = (
     (r".*does not have many workers.*", UserWarning),
     (r".*isinstance\(treespec, LeafSpec\).*", Warning),
+    (r".*recommended to use `self.log\('monitor'.*sync_dist.*", UserWarning),  # its value is global already
     (r".*`max_epochs` was not set.*", UserWarning),
     (r".*srun.*command is available.*", UserWarning),
     (r".*in eval mode at the start of training.*", UserWarning),

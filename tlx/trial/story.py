@@ -39,8 +39,11 @@ def train(trial: Trial, say: Say = lambda line: None) -> Result:
     finished = place.result()
     if finished is not None:
         return finished
+    began = time.perf_counter(), time.process_time()
+    with quiet():
+        built = build(trial)  # refuses what cannot be run before anything is written
     if rank() > 0:  # a process Lightning started beside the first: it computes, the first one records
-        _run(trial, place, Journal(None), say)
+        _run(trial, built, place, Journal(None), say, began)
         raise SystemExit(0)
     with place.lock():
         if (finished := place.result()) is not None:  # another process was just finishing it
@@ -50,7 +53,7 @@ def train(trial: Trial, say: Say = lambda line: None) -> Result:
         journal = Journal(place.path)
         journal.write("start", kind="train", identity=place.identity, **described(trial, place))
         try:
-            result = _run(trial, place, journal, say)
+            result = _run(trial, built, place, journal, say, began)
         except BaseException as error:
             status = "KILLED" if isinstance(error, (KeyboardInterrupt, SystemExit)) else "FAILED"
             reason = f"{type(error).__name__}: {error}"
@@ -61,10 +64,8 @@ def train(trial: Trial, say: Say = lambda line: None) -> Result:
     return result
 
 
-def _run(trial: Trial, place: Folder, journal: Journal, say: Say) -> Result:
-    began, spent = time.perf_counter(), time.process_time()
+def _run(trial: Trial, built: Built, place: Folder, journal: Journal, say: Say, began: tuple[float, float]) -> Result:
     with quiet():
-        built = build(trial)
         torch.set_num_threads(built.machine.threads)
         learner = built.learner
         learner.journal, learner.say = journal, say
@@ -95,8 +96,8 @@ def _run(trial: Trial, place: Folder, journal: Journal, say: Say) -> Result:
         steps=steps,
         parameters=sum(p.numel() for p in learner.model.parameters()),
         trained=trained,
-        cpu_seconds=round(time.process_time() - spent, 3),
-        wall_seconds=round(time.perf_counter() - began, 3),
+        cpu_seconds=round(time.process_time() - began[1], 3),
+        wall_seconds=round(time.perf_counter() - began[0], 3),
         facts={**place.facts, "channels": str(built.data.info.channels), "hardware": str(built.machine)},
     )
 
