@@ -113,7 +113,9 @@ def test_the_head_of_a_task_is_the_last_stage(name: str) -> None:
     cut = stages(model)
     assert [stage.name for stage in cut].index(HEAD) == len(cut) - 1
     assert cut[-1].names == ("head.weight", "head.bias")
-    assert {n for stage in cut[:-1] for n in stage.names} == {f"backbone.{n}" for n, _ in model.backbone.named_parameters()}
+    assert {n for stage in cut[:-1] for n in stage.names} == {
+        f"backbone.{n}" for n, _ in model.backbone.named_parameters()
+    }
 
 
 @pytest.mark.parametrize("name", TIMM)

@@ -52,7 +52,10 @@ def _checksum(tensor: Tensor) -> int:
 
 
 def audit(model: nn.Module, before: Mapping[str, int], frozen_norm: str = "eval") -> None:
-    """Raise :class:`AuditError` if anything frozen moved since ``before``, or anything trainable did not."""
+    """Raise :class:`AuditError` if anything frozen moved since ``before``, or anything trainable did not.
+
+    A tensor that did get a gradient in the last step, but one too small for its values, is fine.
+    """
     after = checksums(model)
     trainable = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
     fixed = {name for name, _ in model.named_parameters()} - trainable
@@ -62,9 +65,16 @@ def audit(model: nn.Module, before: Mapping[str, int], frozen_norm: str = "eval"
             prefix = f"{path}." if path else ""
             fixed |= {f"{prefix}{name}" for name, _ in module.named_buffers(recurse=False)}
     moved = sorted(name for name in fixed & before.keys() if after[name] != before[name])
-    still = sorted(name for name in trainable & before.keys() if after[name] == before[name])
+    own = dict(model.named_parameters())
+    still = sorted(
+        name for name in trainable & before.keys() if after[name] == before[name] and not _has_gradient(own[name])
+    )
     if moved:
         raise AuditError(f"{len(moved)} frozen tensors moved, first {moved[0]}")
     if still:
         message = f"{len(still)} of {len(trainable)} trained tensors did not move, first {still[0]}"
         raise AuditError(f"{message} (no gradient reached them; strategy.audit=off lets it pass)")
+
+
+def _has_gradient(parameter: nn.Parameter) -> bool:
+    return parameter.grad is not None and bool(parameter.grad.any())

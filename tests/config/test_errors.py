@@ -1,0 +1,225 @@
+"""Mistakes on the command line: each a problem with its key, its value and the nearest right choice, told at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+import tlx
+from tlx.config.errors import ConfigError, Problem, nearest
+
+BASE = ("backbone=resnet18", "dataset=digits")
+
+
+def problems(overrides: Sequence[str], *, whole: bool = True) -> list[Problem]:
+    with pytest.raises(ConfigError) as caught:
+        tlx.compose(overrides, whole=whole)
+    return caught.value.problems
+
+
+def the_problem(overrides: Sequence[str]) -> Problem:
+    """The one problem, which both ways of composing tell."""
+    found = problems(overrides)
+    assert problems(overrides, whole=False) == found
+    assert len(found) == 1, found
+    return found[0]
+
+
+@pytest.mark.parametrize(
+    ("words", "key", "value", "message"),
+    [
+        ("strategy.batchsize=8", "strategy.batchsize", 8, "unknown key; did you mean strategy.batch_size?"),
+        ("sead=1", "sead", 1, "unknown key; did you mean seed?"),
+        ("backbne=vit_tiny", "backbne", "vit_tiny", "unknown key; did you mean backbone?"),
+        ("strategy.optimizer.nam=sgd", "strategy.optimizer.nam", "sgd", "did you mean strategy.optimizer.name?"),
+        ("strategy.phases.0.trian=[head]", "strategy.phases.0.trian", ["head"], "mean strategy.phases.0.train?"),
+        ("strategy.phases.7.lr_scale=1", "strategy.phases.7.lr_scale", 1, "unknown key"),
+        ("dataset.root=photos", "dataset.root", "photos", "unknown key; dataset has augment, "),
+        ("+junk=1", "junk", 1, "unknown key; a trial has backbone, dataset, "),
+        ("++junk=1", "junk", 1, "unknown key"),
+        ("+strategy.optimizer.junk=1", "strategy.optimizer.junk", 1, "strategy.optimizer has momentum, name"),
+        ("backbone.args.depth=3", "backbone.args.depth", 3, "add it with +backbone.args.depth=3"),
+    ],
+)
+def test_an_unknown_key(words: str, key: str, value: object, message: str) -> None:
+    problem = the_problem([*BASE, words])
+    assert (problem.key, problem.value, problem.where) == (key, value, "")
+    assert message in problem.message
+
+
+@pytest.mark.parametrize(
+    ("words", "value", "expected"),
+    [
+        ("strategy.lr=fast", "fast", "a number"),
+        ("seed=1.5", 1.5, "a whole number"),
+        ("seed=x", "x", "a whole number"),
+        ("backbone.input.size=big", "big", "a whole number"),
+        ("strategy.lr=null", None, "wrong type"),
+        ("strategy.phases.0.train=head", "head", "wrong type"),
+        ("strategy.optimizer=sgd", "sgd", "wrong type"),
+        ("strategy.lr=[1]", [1], "wrong type"),
+        ("seed={a: 1}", {"a": 1}, "wrong type"),
+        ("strategy.phases.0.plateau={patience: soon}", {"patience": "soon"}, ""),
+    ],
+)
+def test_a_wrong_type(words: str, value: object, expected: str) -> None:
+    problem = the_problem([*BASE, words])
+    key = words.partition("=")[0]
+    assert problem.key.startswith(key)
+    assert problem.value == value
+    assert expected in problem.message
+
+
+def test_a_boolean_says_so() -> None:
+    problem = the_problem([*BASE, "task=image_classification", "task.multilabel=perhaps"])
+    assert (problem.key, problem.value) == ("task.multilabel", "perhaps")
+    assert "true or false" in problem.message
+
+
+@pytest.mark.parametrize(
+    ("words", "choices", "hint"),
+    [
+        ("strategy.optimizer.name=adamm", "adamw, adam, sgd, rmsprop", "did you mean adam?"),
+        ("strategy.keep=lst", "best, last", "did you mean last?"),
+        ("strategy.phases.0.solver=magic", "gradient, logistic", ""),
+        ("hardware.precision=bf16-mix", "bf16-mixed", "did you mean bf16-mixed?"),
+        ("tracking.kind=wandb", "mlflow, none", ""),
+        ("dataset.augment=shfit", "none, shift, flip_crop", "did you mean shift?"),
+    ],
+)
+def test_a_word_that_is_not_a_choice(words: str, choices: str, hint: str) -> None:
+    problem = the_problem([*BASE, words])
+    assert (problem.key, problem.value) == tuple(words.split("="))
+    assert choices in problem.message
+    assert hint in problem.message
+
+
+@pytest.mark.parametrize(
+    ("group", "option", "hint"),
+    [
+        ("backbone", "resnet81", "did you mean resnet18?"),
+        ("backbone", "ghostnet_10", "did you mean ghostnet_100?"),  # timm's, no file
+        ("dataset", "digit", "did you mean digits?"),
+        ("strategy", "fine-tune", "did you mean fine_tune?"),
+        ("hardware", "cpus", "did you mean cpu?"),
+        ("tracking", "mlfow", "did you mean mlflow?"),
+        ("task", "zzz", ""),
+        ("experiment", "quikstart", "did you mean quickstart?"),
+        ("backbone", "../strategy/lp_ft", ""),
+    ],
+)
+def test_an_option_that_is_not_there(group: str, option: str, hint: str) -> None:
+    problem = the_problem([*BASE, f"{group}={option}"])
+    assert (problem.key, problem.value) == (group, option)
+    assert "not an option" in problem.message
+    assert hint in problem.message
+    assert f"tlx list {group}" in problem.message
+
+
+@pytest.mark.parametrize("missing", ["backbone", "dataset"])
+@pytest.mark.parametrize("how", ["", "{}=", "{}=null"], ids=["left out", "empty", "null"])
+def test_a_required_group_not_chosen(missing: str, how: str) -> None:
+    rest = [word for word in BASE if not word.startswith(missing)]
+    problem = the_problem([*rest, how.format(missing)] if how else rest)
+    assert problem.key == missing
+    assert f"{missing}=<name>" in problem.message
+    assert f"tlx list {missing}" in problem.message
+
+
+def test_nothing_asked_for_at_all() -> None:
+    assert [problem.key for problem in problems([])] == ["backbone", "dataset"]
+
+
+@pytest.mark.parametrize(("words", "key"), [("~seed", "seed"), ("~strategy.lr", "strategy.lr"), ("~task", "task")])
+def test_nothing_can_be_taken_away(words: str, key: str) -> None:
+    assert the_problem([*BASE, words]).key == key
+
+
+@pytest.mark.parametrize("words", ["seed", "strategy.lr=[1", "seed=1}", "a b=1", "--fast", "'x'"])
+def test_what_is_not_an_override(words: str) -> None:
+    problem = the_problem([*BASE, words])
+    assert problem.key == words
+    assert "key=value" in problem.message
+
+
+@pytest.mark.parametrize(
+    ("option", "key"),
+    [
+        ("dataset=imagefolder", "dataset.root"),
+        ("dataset=image_table", "dataset.file"),
+        ("dataset=hub_image", "dataset.name"),
+        ("backbone=timm", "backbone.name"),
+    ],
+)
+def test_a_value_that_must_be_given(option: str, key: str) -> None:
+    problem = the_problem([*BASE, option])
+    assert problem.key == key
+    assert f"write {key}=" in problem.message
+
+
+@pytest.mark.parametrize("words", ["seed=0,1", "strategy=lp_ft,scratch", "strategy.lr=range(1,3)"])
+def test_many_values_are_not_one_trial(words: str) -> None:
+    assert the_problem([*BASE, words]).key == words.partition("=")[0]
+
+
+@pytest.mark.parametrize("words", ["strategy=[lp_ft,scratch]", "strategy={a: 1}"])
+def test_an_option_is_one_name(words: str) -> None:
+    assert the_problem([*BASE, words]).key == "strategy"
+
+
+def test_an_interpolation_of_nothing() -> None:
+    assert the_problem([*BASE, "strategy.lr=${nope}"]).key == "strategy.lr"
+
+
+@pytest.mark.parametrize("words", ["backbone.kind=foo", "dataset.kind=imagefolder", "dataset.modality=text"])
+def test_what_an_option_is_cannot_be_overridden(words: str) -> None:
+    assert words.partition("=")[0] in [problem.key for problem in problems([*BASE, words])]
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["whole", "for a sweep"])
+def test_a_mistake_within_a_list_names_the_whole_way_to_it(whole: bool) -> None:
+    found = problems([*BASE, "strategy.phases=[{train: [head], untill: '1 epochs'}]"], whole=whole)
+    assert len(found) == 1
+    assert found[0].key.startswith("strategy.phases")
+    assert "until" in found[0].message
+
+
+def test_all_problems_are_told_at_once_and_nothing_else() -> None:
+    words = ["backbone=resnet81", "dataset=digits", "seed=x", "+junk=1", "strategy.keep=worst", "strategy.batch_size=0"]
+    found = problems([*words, "oops", "hardware=gpuu"])
+    assert {problem.key for problem in found} == {
+        "backbone", "seed", "junk", "strategy.keep", "strategy.batch_size", "oops", "hardware",
+    }  # fmt: skip
+    assert len(found) == 7
+
+
+def test_the_block_is_a_line_for_each() -> None:
+    with pytest.raises(ConfigError) as caught:
+        tlx.compose(["backbone=resnet81", "dataset=digits", "strategy.lr=fast"])
+    assert str(caught.value).splitlines() == [
+        "tlx: 2 problems in this configuration",
+        "  backbone = resnet81  not an option; did you mean resnet18? (tlx list backbone)",
+        "  strategy.lr = fast   wrong type: expected a number",
+    ]
+
+
+def test_one_problem_is_a_singular() -> None:
+    with pytest.raises(ConfigError, match=r"^tlx: 1 problem in this configuration\n  seed = x  ") as caught:
+        tlx.compose([*BASE, "seed=x"])
+    assert len(str(caught.value).splitlines()) == 2
+
+
+def test_the_same_problem_twice_is_told_once() -> None:
+    twice = [Problem("seed", "wrong", 1), Problem("seed", "wrong", 1), Problem("seed", "wrong", 2)]
+    assert [problem.value for problem in ConfigError(twice).problems] == [1, 2]
+
+
+def test_the_place_of_a_mistake_is_in_the_block() -> None:
+    assert ConfigError([Problem("seed", "wrong", 1, "a.yaml:3")]).block().endswith("seed = 1  wrong  [a.yaml:3]")
+
+
+def test_only_a_close_word_is_suggested() -> None:
+    assert nearest("sead", ["seed", "group"]) == "; did you mean seed?"
+    assert nearest("sead", ["seed"], "a.") == "; did you mean a.seed?"
+    assert nearest("zzz", ["seed", "group"]) == ""

@@ -1,0 +1,173 @@
+"""Mistakes in the user's own files: the file is named, for an experiment its line too."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+import tlx
+from tlx.config.errors import ConfigError, Problem
+
+BASE = ("backbone=resnet18", "dataset=digits")
+WAYS = pytest.mark.parametrize("whole", [True, False], ids=["whole", "for a sweep"])
+
+
+def problems(overrides: Sequence[str], *, whole: bool = True) -> list[Problem]:
+    with pytest.raises(ConfigError) as caught:
+        tlx.compose(overrides, whole=whole)
+    return caught.value.problems
+
+
+def strategy(folder: Path, name: str, body: str) -> list[str]:
+    """A strategy file with this body, and the request for it."""
+    file = folder / "conf" / "strategy" / f"{name}.yaml"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(f"# mine\ndefaults: [{{/schema/strategy@_here_: phased}}, _self_]\nname: {name}\n{body}")
+    return [*BASE, f"strategy={name}"]
+
+
+def experiment(folder: Path, name: str, text: str) -> list[str]:
+    """An experiment file, and the request for it."""
+    file = folder / "experiments" / f"{name}.yaml"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(text)
+    return [f"experiment={name}"]
+
+
+PHASE = "phases: [{train: [head]}]\n"
+WRONG_GROUPS = {
+    "key": (f"batchsize: 3\n{PHASE}", "strategy.batchsize", "did you mean strategy.batch_size?"),
+    "nested_key": (f"optimizer: {{nam: sgd}}\n{PHASE}", "strategy.optimizer.nam", "mean strategy.optimizer.name?"),
+    "phase_key": ("phases: [{trian: [head]}]\n", "strategy.phases.0.trian", "mean strategy.phases.0.train?"),
+    "kind": (f"lr: fast\n{PHASE}", "strategy.lr", ""),
+    "nested_kind": (f"optimizer: {{momentum: much}}\n{PHASE}", "strategy.optimizer.momentum", ""),
+    "word": (f"keep: worst\n{PHASE}", "strategy.keep", "best, last"),
+    "length": (f"budget: long\n{PHASE}", "strategy.budget", "3 epochs"),
+}
+
+
+@WAYS
+@pytest.mark.parametrize("case", WRONG_GROUPS)
+def test_a_mistake_in_a_group_file_names_the_key_and_the_file(folder: Path, case: str, whole: bool) -> None:
+    body, key, message = WRONG_GROUPS[case]
+    (problem,) = problems(strategy(folder, f"wrong_{case}", body), whole=whole)
+    assert problem.key == key
+    assert message in problem.message
+    assert problem.where.startswith(f"conf/strategy/wrong_{case}.yaml")
+
+
+@WAYS
+def test_a_group_file_that_is_no_yaml_is_named(folder: Path, whole: bool) -> None:
+    with pytest.raises(ConfigError, match=r"conf/strategy/torn\.yaml"):
+        tlx.compose(strategy(folder, "torn", "lr: [1\n"), whole=whole)
+
+
+@WAYS
+def test_mistakes_in_two_group_files_and_on_the_command_line_are_told_together(folder: Path, whole: bool) -> None:
+    request = strategy(folder, "one_of_two", f"foo: 3\n{PHASE}")
+    other = folder / "conf" / "hardware" / "other_of_two.yaml"
+    other.parent.mkdir()
+    other.write_text("# mine\ndefaults: [{/schema/hardware@_here_: machine}, _self_]\ndevcies: 2\n")
+    found = problems([*request, "hardware=other_of_two", "seed=x"], whole=whole)
+    assert {(problem.key, problem.where) for problem in found} == {
+        ("strategy.foo", "conf/strategy/one_of_two.yaml"),
+        ("hardware.devcies", "conf/hardware/other_of_two.yaml"),
+        ("seed", ""),
+    }
+
+
+WRONG = """\
+# @package _global_
+# mine
+defaults:
+  - override /backbone: resnet81
+  - override /dataset: digits
+  - override /stragety: lp_ft
+seed: x
+strategy:
+  optimizer:
+    nam: adam
+  lr: 0.5
+  keep: worst
+hardware: {devcies: 2}
+lr: 3
+"""
+
+
+@WAYS
+def test_every_mistake_of_an_experiment_names_its_line(folder: Path, whole: bool) -> None:
+    found = problems(experiment(folder, "wrong", WRONG), whole=whole)
+    assert {(problem.key, problem.value, problem.where) for problem in found} == {
+        ("backbone", "resnet81", "experiments/wrong.yaml:4"),
+        ("stragety", "lp_ft", "experiments/wrong.yaml:6"),
+        ("seed", "x", "experiments/wrong.yaml:7"),
+        ("strategy.optimizer.nam", "adam", "experiments/wrong.yaml:10"),
+        ("strategy.keep", "worst", "experiments/wrong.yaml:12"),
+        ("hardware.devcies", 2, "experiments/wrong.yaml:13"),
+        ("lr", 3, "experiments/wrong.yaml:14"),
+    }
+
+
+@WAYS
+def test_its_suggestions_are_those_of_the_command_line(folder: Path, whole: bool) -> None:
+    found = {problem.key: problem.message for problem in problems(experiment(folder, "wrong", WRONG), whole=whole)}
+    assert "did you mean resnet18?" in found["backbone"]
+    assert "did you mean strategy?" in found["stragety"]
+    assert "did you mean strategy.optimizer.name?" in found["strategy.optimizer.nam"]
+    assert "did you mean hardware.devices?" in found["hardware.devcies"]
+
+
+@WAYS
+def test_a_study_is_checked_too(folder: Path, whole: bool) -> None:
+    text = (
+        "# @package _global_\ndefaults: [{override /backbone: resnet18}, {override /dataset: digits}]\n"
+        "study:\n  qestion: why?\n  axis: seed\n  control: a\n  seeds: [0, one]\n"
+    )
+    found = problems(experiment(folder, "asked", text), whole=whole)
+    assert ("study.qestion", "experiments/asked.yaml:4") in {(problem.key, problem.where) for problem in found}
+    assert {problem.key.split(".")[1] for problem in found} == {"qestion", "question", "seeds"}
+
+
+@WAYS
+def test_an_experiment_that_is_no_yaml_is_named(folder: Path, whole: bool) -> None:
+    with pytest.raises(ConfigError, match=r"experiments/torn\.yaml.*line 2"):
+        tlx.compose([*BASE, *experiment(folder, "torn", "# @package _global_\nseed: [1\n")], whole=whole)
+
+
+@WAYS
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("unpackaged", "defaults: [{override /backbone: vit_tiny}, {override /dataset: digits}]\nseed: 1\n"),
+        ("not_overriding", "# @package _global_\ndefaults: [{/backbone: vit_tiny}, {/dataset: digits}]\nseed: 1\n"),
+        ("a_list", "- a\n- b\n"),
+    ],
+    ids=["unpackaged", "not_overriding", "a_list"],
+)
+def test_an_experiment_of_the_wrong_shape_is_named(folder: Path, name: str, text: str, whole: bool) -> None:
+    with pytest.raises(ConfigError, match=rf"experiments/{name}\.yaml"):
+        tlx.compose([*BASE, *experiment(folder, name, text)], whole=whole)
+
+
+@WAYS
+def test_what_an_experiment_adds_to_a_dict_is_kept(folder: Path, whole: bool) -> None:
+    text = (
+        "# @package _global_\ndefaults: [{override /backbone: resnet18}, {override /dataset: digits}]\n"
+        "backbone: {args: {drop_path_rate: 0.1}}\n"
+    )
+    request = experiment(folder, "adding", text)
+    trial = tlx.compose([*request, "backbone.args.drop_path_rate=0.2"], whole=whole)
+    assert vars(trial.backbone)["args"] == {"drop_path_rate": 0.2}
+
+
+@WAYS
+def test_the_command_line_mends_what_an_experiment_gets_wrong(folder: Path, whole: bool) -> None:
+    text = (
+        "# @package _global_\ndefaults: [{override /backbone: resnet81}, {override /dataset: digits}]\nseed: 3\n"
+        "strategy: {batch_size: 0}\n"
+    )
+    request = experiment(folder, "mended", text)
+    trial = tlx.compose([*request, "backbone=vit_tiny", "strategy.batch_size=8"], whole=whole)
+    assert (trial.strategy.batch_size, trial.seed) == (8, 3)

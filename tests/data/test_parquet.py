@@ -1,0 +1,75 @@
+"""Parquet: the same words, numbers and faults as in text files, with the row for a line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tlx.config.errors import DataError
+from tlx.data.options import Table
+from tlx.data.source import Source
+from tlx.data.table import load
+
+pytestmark = pytest.mark.usefixtures("datasets_cache")
+
+
+def parquet(file: Path, columns: dict[str, list[Any]], **options: Any) -> Source:
+    """Write a table and load it."""
+    pq.write_table(pa.table(columns), file)
+    return load(Table(file=str(file), **options))
+
+
+def test_words_and_labels(folder: Path) -> None:
+    source = parquet(folder / "a.parquet", {"text": ["NA", "None", "null"], "label": ["b", "NA", "b"], "n": [1, 2, 3]})
+    assert list(source.inputs) == ["NA", "None", "null"]
+    assert (source.classes, list(source.labels)) == (["NA", "b"], [1, 0, 1])
+    assert source.origin(1) == f"{folder / 'a.parquet'}:2"
+
+
+def test_whole_floats_are_the_classes_of_integers(folder: Path) -> None:
+    (folder / "val.csv").write_text("text,label\nv,3\n")
+    columns = {"text": ["x", "y"], "label": [3.0, 10.0]}
+    source = parquet(folder / "a.parquet", columns, val_file=str(folder / "val.csv"))
+    assert (source.classes, list(source.labels)) == (["3", "10"], [0, 1, 0])
+
+
+def test_a_file_written_again_is_read_again(folder: Path) -> None:
+    parquet(folder / "a.parquet", {"text": ["old"], "label": ["a"]})
+    source = parquet(folder / "a.parquet", {"text": ["new", "newer"], "label": ["b", "c"]})
+    assert list(source.inputs) == ["new", "newer"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "column"),
+    [
+        ({"text": ["x", None, "z"], "label": ["a", "b", "c"]}, "text"),
+        ({"text": ["x", " ", "z"], "label": ["a", "b", "c"]}, "text"),
+        ({"text": ["x", "y", "z"], "label": ["a", None, "c"]}, "label"),
+        ({"text": ["x", "y", "z"], "label": [1.0, None, 3.0]}, "label"),
+        ({"text": ["x", "y", "z"], "label": [1.0, float("nan"), 3.0]}, "label"),
+    ],
+)
+def test_what_is_missing_names_its_row(folder: Path, columns: dict[str, list[Any]], column: str) -> None:
+    with pytest.raises(DataError) as caught:
+        parquet(folder / "a.parquet", columns)
+    assert [problem.key for problem in caught.value.problems] == [f"{folder / 'a.parquet'}:2"]
+    assert repr(column) in caught.value.problems[0].message
+    assert len(parquet(folder / "a.parquet", columns, on_bad="skip").inputs) == 2
+
+
+def test_an_unknown_column_suggests_the_nearest(folder: Path) -> None:
+    with pytest.raises(DataError, match=r"dataset.label = label .*did you mean labels\?"):
+        parquet(folder / "a.parquet", {"text": ["x"], "labels": ["a"]})
+
+
+@pytest.mark.parametrize("content", [b"", b"text,label\nx,a\n"])
+@pytest.mark.parametrize("on_bad", ["error", "skip"])
+def test_a_file_that_is_not_parquet_is_named(folder: Path, content: bytes, on_bad: str) -> None:
+    (folder / "a.parquet").write_bytes(content)
+    with pytest.raises(DataError, match="not readable as Parquet") as caught:
+        load(Table(file=str(folder / "a.parquet"), on_bad=on_bad))
+    assert str(folder / "a.parquet") in str(caught.value)

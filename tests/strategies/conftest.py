@@ -1,0 +1,69 @@
+"""For the strategy tests: one thread, and a small network with BatchNorm and dropout in every stage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import timm
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from tlx.backbones.stages import Stage, stages
+from tlx.tasks.classification import Classifier
+
+torch.set_num_threads(1)
+Cut = Callable[[str], list[Stage]]
+MakeNet = Callable[[], nn.Module]
+
+
+class Block(nn.Module):
+    """A stage: linear, BatchNorm, ReLU, dropout."""
+
+    def __init__(self, inputs: int, dropout: float) -> None:
+        super().__init__()
+        self.linear = nn.Linear(inputs, 64)
+        self.norm = nn.BatchNorm1d(64)
+        self.drop = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[batch, inputs] to [batch, 64]."""
+        out: Tensor = self.drop(F.relu(self.norm(self.linear(x))))
+        return out
+
+
+class Backbone(nn.Module):
+    """Three stages."""
+
+    def __init__(self, dropout: float = 0.5) -> None:
+        super().__init__()
+        self.blocks = nn.Sequential(Block(8, dropout), Block(64, dropout), Block(64, dropout))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[batch, 8] to [batch, 64]."""
+        out: Tensor = self.blocks(x)
+        return out
+
+
+@pytest.fixture
+def net() -> MakeNet:
+    """Makes equal networks: stages ``stem``, ``blocks.1``, ``blocks.2`` and ``head``."""
+
+    def make() -> nn.Module:
+        torch.manual_seed(0)
+        return Classifier(Backbone(), 64, 3)
+
+    return make
+
+
+@pytest.fixture
+def cut() -> Cut:
+    """The stages of a timm model behind a task's head, without memory."""
+
+    def make(name: str) -> list[Stage]:
+        with torch.device("meta"):
+            backbone = timm.create_model(name, num_classes=0)
+            return stages(Classifier(backbone, 8, 5))
+
+    return make

@@ -1,0 +1,23 @@
+"""A worker that is killed when the seed is 1, in the middle of its trial."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from tlx.config.schema import Trial
+from tlx.sweep import worker
+
+_run = worker.run
+
+
+def run(trial: Trial, folder: str, threads: int) -> None:
+    """As the real one, until the first metric is written."""
+    if trial.seed == 1:
+        from tlx.trial.learner import Learner
+
+        def dies(self: Learner) -> None:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        Learner.on_train_epoch_end = dies  # type: ignore[method-assign]
+    _run(trial, folder, threads)

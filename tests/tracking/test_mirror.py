@@ -1,0 +1,97 @@
+"""MLflow as a view of the journal: complete, idempotent, with true statuses, and harmless when it is not there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from tlx.config.errors import ConfigError
+from tlx.tracking import mirror, store
+from tlx.tracking.journal import Journal
+from tlx.tracking.options import Tracking
+
+
+def begin(folder: Path, name: str = "a trial") -> Journal:
+    folder.mkdir(parents=True, exist_ok=True)
+    book = Journal(folder)
+    tags = {"tlx.kind": "train", "tlx.folder": str(folder)}
+    book.write("start", name=name, experiment="tlx/tests", params={"seed": "0"}, tags=tags, dataset=None)
+    return book
+
+
+def metrics(book: Journal, steps: range) -> None:
+    for step in steps:
+        book.write("metrics", step=step, epoch=step / 2, values={"val/acc": step / 10, "val/auroc": None})
+
+
+@pytest.fixture
+def uri(folder: Path) -> str:
+    return store.uri(Tracking())
+
+
+def test_the_store_is_absolute_and_beside_its_artifacts(folder: Path, uri: str) -> None:
+    assert uri == f"sqlite:///{folder}/mlflow.db"
+    client = store.client(uri)
+    experiment = client.get_experiment(store.experiment_id(client, uri, "tlx/tests"))
+    assert experiment.artifact_location == (folder / "mlartifacts" / "tlx-tests").as_uri()
+
+
+def test_sending_twice_sends_once(folder: Path, uri: str) -> None:
+    book = begin(folder / "run")
+    metrics(book, range(1, 4))
+    client = store.client(uri)
+    assert not mirror.send(client, uri, folder / "run")
+    assert not mirror.send(client, uri, folder / "run")
+    metrics(book, range(4, 6))
+    book.write("end", status="FINISHED", reason="")
+    assert mirror.send(client, uri, folder / "run")
+    assert mirror.send(client, uri, folder / "run")
+    run = client.get_run(mirror.run_id(folder / "run"))
+    history = client.get_metric_history(run.info.run_id, "val/acc")
+    assert [(point.step, point.value) for point in history] == [(s, s / 10) for s in range(1, 6)]
+    assert "val/auroc" not in run.data.metrics  # undefined is not zero
+    assert run.info.status == "FINISHED"
+
+
+def test_a_second_attempt_is_a_second_run(folder: Path, uri: str) -> None:
+    client = store.client(uri)
+    begin(folder / "run").write("end", status="FAILED", reason="out of luck")
+    mirror.send(client, uri, folder / "run")
+    first = mirror.run_id(folder / "run")
+    (folder / "run" / "journal.jsonl").unlink()
+    begin(folder / "run", "again")
+    mirror.send(client, uri, folder / "run")
+    assert mirror.run_id(folder / "run") != first
+    failed = client.get_run(first)
+    assert (failed.info.status, failed.data.tags["tlx.status_reason"]) == ("FAILED", "out of luck")
+
+
+def test_leaving_the_mirror_sends_the_rest(folder: Path, uri: str) -> None:
+    parent, child = folder / "sweep", folder / "trial"
+    with mirror.Mirror(Tracking()) as mirrored:
+        mirrored.watch(parent)
+        mirrored.watch(child, parent)
+        begin(parent).write("end", status="FINISHED", reason="", note="| a | table |")
+        begin(child).write("end", status="KILLED", reason="signal 9")
+    client = MlflowClient(tracking_uri=uri)
+    run = client.get_run(str(mirror.run_id(child)))
+    assert run.data.tags["mlflow.parentRunId"] == mirror.run_id(parent)
+    assert run.info.status == "KILLED"
+    assert client.get_run(str(mirror.run_id(parent))).data.tags["mlflow.note.content"] == "| a | table |"
+
+
+def test_a_store_that_is_not_there_hurts_nobody(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    begin(folder / "run").write("end", status="FINISHED", reason="")
+    with mirror.Mirror(Tracking(uri="http://127.0.0.1:9")) as mirrored:
+        mirrored.watch(folder / "run")
+    assert mirrored.failure
+    uri = f"sqlite:///{folder}/later.db"
+    assert mirror.send(store.client(uri), uri, folder / "run")  # nothing was lost
+
+
+def test_plain_folders_are_refused_with_the_way_out() -> None:
+    with pytest.raises(ConfigError, match="migrate-filestore"):
+        store.uri(Tracking(uri="file:./mlruns"))

@@ -1,0 +1,142 @@
+"""The story of a trial: what it leaves behind, when it does nothing, and what happens when it breaks."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import tlx
+from tests.trial.conftest import Compose
+from tlx.config.errors import RequestError
+from tlx.strategies import freezing
+from tlx.tracking import journal
+from tlx.trial import folder as folders
+
+
+def test_a_trial_leaves_its_whole_record(small: Compose) -> None:
+    trial = small("strategy=fine_tune")
+    result = tlx.train(trial)
+    where = folders.locate(trial).path
+    predictions = [json.loads(line) for line in (where / folders.PREDICTIONS).read_text().splitlines()]
+    right = sum(record["prediction"] == record["label"] for record in predictions)
+    assert len(predictions) == 897
+    assert result.metrics["test/acc"] == pytest.approx(right / 897, abs=1e-6)
+    assert result.steps == 6
+    events = [row["event"] for row in journal.read(where)]
+    assert events[0] == "start"
+    assert events[-1] == "end"
+    assert folders.read_config(where) == trial
+
+
+def test_a_finished_trial_is_not_run_again(small: Compose) -> None:
+    trial = small("strategy=feature_extraction")
+    first = tlx.train(trial)
+    files = {path: path.stat().st_mtime_ns for path in folders.locate(trial).path.iterdir()}
+    assert tlx.train(trial) == first
+    assert files == {path: path.stat().st_mtime_ns for path in folders.locate(trial).path.iterdir()}
+
+
+def test_steps_and_epochs_go_on_over_phases(small: Compose) -> None:
+    trial = small("strategy=gradual_unfreezing", "strategy.budget=12 steps")
+    tlx.train(trial)
+    where = folders.locate(trial).path
+    phases = [row for row in journal.read(where) if row["event"] == "phase"]
+    assert [phase["start"] for phase in phases[1:]] == [phase["stop"] for phase in phases[:-1]]
+    assert phases[-1]["stop"] == 12
+    trained = [row for row in journal.metrics(where) if "train/loss" in row["values"]]
+    steps = [row["step"] for row in trained]
+    assert steps == sorted(set(steps))
+    assert steps[-1] == 12
+    assert [row["epoch"] for row in trained] == pytest.approx([step / 3 for step in steps], abs=1e-3)  # 40 in 16, 16, 8
+
+
+def test_keep_best_tests_the_best_validation(small: Compose) -> None:
+    trial = small("strategy=fine_tune", "strategy.keep=best", "strategy.budget=10 steps")
+    result = tlx.train(trial)
+    seen = [
+        row["values"]["val/acc"] for row in journal.metrics(folders.locate(trial).path) if "train/loss" in row["values"]
+    ]
+    assert result.metrics["val/acc"] == max(seen)
+
+
+def test_only_what_was_trained_is_saved(small: Compose) -> None:
+    trial = small("strategy=feature_extraction")
+    result = tlx.train(trial)
+    state = load_file(folders.locate(trial).path / folders.CHECKPOINT)
+    parameters = {name for name in state if "running" not in name and "num_batches" not in name}
+    assert parameters == {"head.weight", "head.bias"}
+    assert result.trained == 128 * 10 + 10
+
+
+def test_load_brings_the_same_predictions_back(small: Compose) -> None:
+    trial = small("strategy=fine_tune")
+    tlx.train(trial)
+    where = folders.locate(trial).path
+    learner = tlx.load(where)
+    batch = next(iter(learner.data.eval_loader("test", learner.task.collate)))  # type: ignore[operator,union-attr]
+    with torch.no_grad():
+        again = learner.task.predict(learner.model, batch)  # type: ignore[operator,union-attr]
+    lines = (where / folders.PREDICTIONS).read_text().splitlines()
+    before = {json.loads(line)["index"]: json.loads(line) for line in lines}
+    for record in again:
+        assert record["prediction"] == before[record["index"]]["prediction"]
+        assert record["probabilities"] == pytest.approx(before[record["index"]]["probabilities"], abs=2e-6)
+
+
+def test_a_refused_request_leaves_nothing(small: Compose, folder: Path) -> None:
+    trial = small("backbone=resnet18")  # its weights are on the hub, and the tests are offline
+    with pytest.raises(RequestError, match="offline you can use"):
+        tlx.train(trial)
+    assert list(folder.iterdir()) == []
+
+
+def test_a_failed_trial_says_why_and_is_run_again(small: Compose, monkeypatch: pytest.MonkeyPatch) -> None:
+    trial = small("strategy=fine_tune")
+    where = folders.locate(trial).path
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("the disk is on fire")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(freezing, "audit", broken)
+        with pytest.raises(RuntimeError, match="on fire"):
+            tlx.train(trial)
+    last = list(journal.read(where))[-1]
+    assert (last["event"], last["status"]) == ("end", "FAILED")
+    assert "on fire" in last["reason"]
+    assert not (where / folders.RESULT).exists()
+    tlx.train(trial)
+    assert (where / "journal.1.jsonl").is_file()  # the failed attempt is kept
+    assert list(journal.read(where))[-1]["status"] == "FINISHED"
+
+
+def test_two_processes_cannot_run_one_trial(small: Compose) -> None:
+    trial = small("strategy=fine_tune")
+    with folders.locate(trial).lock(), pytest.raises(folders.Busy):
+        tlx.train(trial)
+
+
+def test_an_earlier_trial_gives_its_backbone(small: Compose, folder: Path) -> None:
+    (folder / "experiments").mkdir()
+    source = (
+        "# @package _global_\n# a source\ndefaults:\n  - override /backbone: narrow_resnet\n"
+        "  - override /strategy: scratch\n"
+        "  - override /dataset: digits\nstrategy: {budget: 4 steps, batch_size: 16}\nhardware: {threads: 1}\n"
+    )
+    (folder / "experiments" / "source.yaml").write_text(source)
+    target = small("strategy=feature_extraction", "backbone.weights=trial:source")
+    with pytest.raises(RequestError, match="tlx train experiment=source"):
+        tlx.train(target)
+    first = tlx.compose(["experiment=source", "tracking=none"])
+    tlx.train(first)
+    tlx.train(target)
+    trained = load_file(folders.locate(first).path / folders.CHECKPOINT)
+    learner = tlx.load(folders.locate(target).path)
+    own = learner.model.state_dict()  # type: ignore[operator,union-attr]
+    for name, tensor in trained.items():
+        if name.startswith("backbone."):
+            assert torch.equal(own[name], tensor), name
