@@ -9,7 +9,8 @@ import torch
 from transformers import BertConfig, BertModel, BertTokenizer, GPT2Config, GPT2Model, GPT2Tokenizer
 
 torch.set_num_threads(1)
-WORDS = "the backbone of a small network carries what was learned before into what is to be learned next".split()
+SENTENCE = "the backbone of a small network carries what was learned before into what is to be learned next"
+WORDS = SENTENCE.split()
 TEXTS = [" ".join(WORDS[i:] + WORDS[:i]) for i in range(len(WORDS))] * 4
 
 

@@ -20,7 +20,7 @@ def run(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-m", "tlx", *words], capture_output=True, text=True, timeout=120)
 
 
-@pytest.mark.parametrize("verb", [["train"], ["sweep"], ["plan"], ["train", "-m"], ["plan", "-m"]], ids=" ".join)
+@pytest.mark.parametrize("verb", [["train"], ["sweep"], ["plan"], ["train", "-m"]], ids=" ".join)
 def test_five_mistakes_are_told_in_one_block_and_nothing_is_begun(folder: Path, verb: list[str]) -> None:
     done = run(*verb, "backbone=resnet81", "dataset=digits", "seed=x", "+junk=1", "strategy.keep=lst", "sead=1")
     assert done.returncode == 2
@@ -159,26 +159,31 @@ def test_init_of_nothing_shipped(folder: Path) -> None:
     assert list(folder.iterdir()) == []
 
 
-CHEAP: dict[str, tuple[int, list[str]]] = {
-    "help": (0, ["sweep", "--help"]),
-    "list": (0, ["list"]),
-    "list of a group": (0, ["list", "backbone"]),
-    "init": (0, ["init"]),
-    "a wrong trial": (2, ["train", "backbone=resnet81", "dataset=digits"]),
-    "a wrong sweep": (2, ["sweep", "backbone=resnet81", "dataset=digits", "seed=0,1"]),
-    "a wrong plan": (2, ["plan", "backbone=resnet81", "dataset=digits"]),
-    "a study as a trial": (2, ["train", "experiment=quickstart"]),
-}
+CHEAP: list[tuple[int, list[str]]] = [
+    (0, ["--help"]),
+    (0, ["list"]),
+    (0, ["list", "backbone"]),
+    (2, ["list", "nope"]),
+    (0, ["init"]),
+    (2, ["train", "backbone=resnet81", "dataset=digits"]),
+    (2, ["train", "experiment=quickstart"]),
+    (2, ["plan", "backbone=resnet81", "dataset=digits"]),
+    (2, ["plan", "-m", "backbone=resnet81", "dataset=digits", "seed=0,1"]),
+    (2, ["sweep", "backbone=resnet81", "dataset=digits", "seed=0,1"]),
+    (0, ["sweep", "--help"]),
+]
 
 
-@pytest.mark.parametrize("case", CHEAP)
-def test_what_needs_no_network_does_not_wait_for_torch(case: str) -> None:
-    code, words = CHEAP[case]
-    script = (
-        "import sys\nfrom tlx.cli import main\ncode = main(sys.argv[1:])\n"
-        "heavy = {'torch', 'timm', 'transformers', 'pytorch_lightning', 'mlflow'} & set(sys.modules)\n"
-        "print('heavy:', *sorted(heavy))\nraise SystemExit(code)\n"
-    )
-    done = subprocess.run([sys.executable, "-c", script, *words], capture_output=True, text=True, timeout=120)
-    assert done.returncode == code
-    assert done.stdout.splitlines()[-1] == "heavy:"
+def test_what_does_not_train_does_not_wait_for_torch() -> None:
+    script = f"""
+import sys
+from tlx.cli import main
+for _, words in {CHEAP}:
+    code = main(words)
+    heavy = {{"torch", "timm", "transformers", "pytorch_lightning", "mlflow"}} & set(sys.modules)
+    print("done:", code, words, sorted(heavy))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    found = [line for line in done.stdout.splitlines() if line.startswith("done:")]
+    assert found == [f"done: {code} {words} []" for code, words in CHEAP]

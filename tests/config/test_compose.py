@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
 from dataclasses import asdict, replace
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -52,7 +52,8 @@ REQUESTS: dict[str, tuple[str, ...]] = {
 }
 
 
-def by_hydra(overrides: Sequence[str]) -> Trial:
+@cache
+def by_hydra(overrides: tuple[str, ...]) -> Trial:
     """The same request, put to Hydra's public API alone."""
     schema.register()
     places.register()

@@ -64,7 +64,8 @@ ASIDE = [
 
 
 def same(*overrides: str) -> str:
-    return locate(tlx.compose(overrides)).identity
+    """The identity of the trial asked for."""
+    return locate(tlx.compose(overrides, whole=False)).identity
 
 
 @pytest.fixture(autouse=True)

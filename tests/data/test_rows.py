@@ -73,7 +73,6 @@ def test_a_byte_that_is_not_utf8_does_not_shift_the_lines_after_it(folder: Path,
 
 def test_a_row_with_a_bad_byte_on_its_second_line_is_not_read_without_it(folder: Path) -> None:
     rows = rows_of(folder / "a.csv", b'text,label\nzero,a\n"one\ncaf\xe9\ntwo",b\nthree,b\n')
-    assert "three" in rows.inputs
     assert rows.inputs == ["zero", "three"]
 
 

@@ -19,13 +19,13 @@ MakeNet = Callable[[], nn.Module]
 
 
 class Block(nn.Module):
-    """A stage: linear, BatchNorm, ReLU, dropout."""
+    """A stage: linear, BatchNorm, ReLU, dropout. A bias before BatchNorm changes nothing: its gradient is rounding."""
 
-    def __init__(self, inputs: int, dropout: float) -> None:
+    def __init__(self, inputs: int, bias: bool) -> None:
         super().__init__()
-        self.linear = nn.Linear(inputs, 64)
+        self.linear = nn.Linear(inputs, 64, bias=bias)
         self.norm = nn.BatchNorm1d(64)
-        self.drop = nn.Dropout(dropout)
+        self.drop = nn.Dropout(0.5)
 
     def forward(self, x: Tensor) -> Tensor:
         """[batch, inputs] to [batch, 64]."""
@@ -36,9 +36,9 @@ class Block(nn.Module):
 class Backbone(nn.Module):
     """Three stages."""
 
-    def __init__(self, dropout: float = 0.5) -> None:
+    def __init__(self, bias: bool = False) -> None:
         super().__init__()
-        self.blocks = nn.Sequential(Block(8, dropout), Block(64, dropout), Block(64, dropout))
+        self.blocks = nn.Sequential(Block(8, bias), Block(64, bias), Block(64, bias))
 
     def forward(self, x: Tensor) -> Tensor:
         """[batch, 8] to [batch, 64]."""

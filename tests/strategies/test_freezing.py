@@ -9,7 +9,7 @@ import timm
 import torch
 from torch import Tensor, nn
 
-from tests.strategies.conftest import MakeNet
+from tests.strategies.conftest import Backbone, MakeNet
 from tlx.backbones.stages import stages
 from tlx.strategies.freezing import AuditError, audit, checksums, freeze, set_modes
 from tlx.tasks.classification import Classifier
@@ -23,13 +23,15 @@ def names(model: nn.Module, part: slice) -> frozenset[str]:
     return frozenset(name for stage in stages(model)[part] for name in stage.names)
 
 
-def train(model: nn.Module, steps: int = 2) -> None:
-    """Honest training of whatever requires a gradient."""
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=0.1)
+def train(model: nn.Module, steps: int = 2, lr: float = 0.1, decay: float = 0.1, without: str = "") -> None:
+    """Training of whatever requires a gradient, honest unless the optimizer goes ``without`` a parameter."""
+    held = [parameter for name, parameter in model.named_parameters() if name != without]
+    optimizer = torch.optim.SGD(held, lr=lr, momentum=0.9, weight_decay=decay)
     for step in range(steps):
         optimizer.zero_grad()
         data = batch(step)
-        nn.functional.cross_entropy(model(data), data["x"][:, :3].argmax(1)).backward()
+        loss: Tensor = nn.functional.cross_entropy(model(data), data["x"][:, :3].argmax(1))
+        loss.backward()
         optimizer.step()
 
 
@@ -106,6 +108,19 @@ def test_honest_training_passes(net: MakeNet, learning: slice) -> None:
     audit(model, before)
 
 
+def test_a_gradient_too_small_to_move_a_bias_is_honest() -> None:
+    """As with a convolution's bias before BatchNorm (vgg16_bn), or the key bias of attention (BERT)."""
+    torch.manual_seed(0)
+    model = Classifier(Backbone(bias=True), 64, 3)
+    for block in model.backbone.get_submodule("blocks"):  # type: ignore[union-attr,operator]
+        nn.init.constant_(block.linear.bias, 0.5)
+    freeze(model, names(model, slice(None)))
+    before = checksums(model)
+    train(model, lr=1e-3, decay=0.0)  # biases are never decayed
+    assert all(parameter.grad is not None for parameter in model.parameters())
+    audit(model, before)
+
+
 @pytest.mark.parametrize("culprit", [
     "backbone.blocks.1.linear.weight",
     "backbone.blocks.1.norm.weight",  # 64 ones become 64 other equal numbers
@@ -135,23 +150,44 @@ def test_statistics_that_follow_the_data_under_a_frozen_flag_are_seen(net: MakeN
         audit(model, before)
 
 
-@pytest.mark.parametrize("culprit", ["backbone.blocks.2.linear.weight", "backbone.blocks.2.norm.weight", "head.bias"])
-def test_what_should_learn_and_stands_still_is_named(net: MakeNet, culprit: str) -> None:
+STILL = pytest.mark.parametrize("culprit", ["backbone.blocks.2.linear.weight", "backbone.blocks.2.norm.weight", "head.bias"])  # fmt: skip  # noqa: E501
+
+
+@STILL
+@pytest.mark.parametrize("gradient", [None, 0.0])
+def test_what_should_learn_and_gets_no_gradient_is_named(net: MakeNet, culprit: str, gradient: float | None) -> None:
+    model = net()
+    freeze(model, names(model, slice(-2, None)))
+    before = checksums(model)
+    parameter = model.get_parameter(culprit)
+    start = parameter.detach().clone()
+    train(model)
+    with torch.no_grad():
+        parameter.copy_(start)
+    parameter.grad = None if gradient is None else torch.full_like(parameter, gradient)
+    with pytest.raises(AuditError, match=f"1 of 5 trained tensors did not move, first {culprit}"):
+        audit(model, before)
+
+
+@STILL
+def test_what_the_optimizer_forgot_is_named(net: MakeNet, culprit: str) -> None:
     model = net()
     freeze(model, names(model, slice(-2, None)))
     before = checksums(model)
     start = model.get_parameter(culprit).detach().clone()
-    train(model)
-    with torch.no_grad():
-        model.get_parameter(culprit).copy_(start)
-    with pytest.raises(AuditError, match=f"1 of 6 trained tensors did not move, first {culprit}"):
+    train(model, without=culprit)
+    gradient = model.get_parameter(culprit).grad
+    assert gradient is not None
+    assert gradient.abs().max() > 1e-3  # far from too small to move it
+    assert torch.equal(model.get_parameter(culprit), start)
+    with pytest.raises(AuditError, match=f"1 of 5 trained tensors did not move, first {culprit}"):
         audit(model, before)
 
 
 def test_equal_values_that_all_change_alike_have_moved(net: MakeNet) -> None:
     model = net()
     weight = model.get_parameter("backbone.blocks.2.norm.weight")
-    assert weight.unique().numel() == 1
+    assert set(weight.tolist()) == {1.0}
     assert weight.numel() == 64
     freeze(model, frozenset({"backbone.blocks.2.norm.weight"}))
     before = checksums(model)

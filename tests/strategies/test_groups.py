@@ -1,4 +1,4 @@
-"""Static parameter groups: complete by identity, and freezing and thawing them equals adding groups by hand, bit by bit."""
+"""Static parameter groups: complete by identity; freezing and thawing equals adding groups by hand, bit by bit."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ def learn(model: nn.Module, optimizer: Optimizer, data: list[dict[str, Tensor]])
     torch.manual_seed(2)
     for batch in data:
         optimizer.zero_grad()
-        nn.functional.cross_entropy(model(batch), batch["x"][:, :3].argmax(1)).backward()
+        loss: Tensor = nn.functional.cross_entropy(model(batch), batch["x"][:, :3].argmax(1))
+        loss.backward()
         optimizer.step()
 
 

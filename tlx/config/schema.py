@@ -12,7 +12,7 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
 from tlx.backbones import options as backbones
-from tlx.config.fields import aside
+from tlx.config.fields import IDENTITY, aside
 from tlx.data import options as data
 from tlx.report.options import Study
 from tlx.strategies.options import Strategy
@@ -30,7 +30,7 @@ class Trial:
     dataset: data.Dataset = MISSING
     task: tasks.Task = MISSING
     hardware: Hardware = field(default_factory=Hardware)
-    tracking: Tracking = field(default_factory=Tracking)
+    tracking: Tracking = field(default_factory=Tracking, metadata={IDENTITY: False})
     seed: int = 0
     # runs are grouped under this in MLflow; null: the experiment's name, or 'trials'
     group: str | None = aside(None)

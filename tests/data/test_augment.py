@@ -1,0 +1,129 @@
+"""Augmentation: a pure function of (seed, epoch, index), whoever computes it and in whatever order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from tlx.backbones.spec import ImageSpec
+from tlx.data.augment import flip_crop, generator, shift
+from tlx.data.examples import Sample
+from tlx.data.module import Data
+from tlx.data.options import Digits
+
+SPEC = ImageSpec(3, 20, 16, (0.5,) * 3, (0.25,) * 3)
+IMAGE = torch.rand(3, 40, 30, generator=torch.Generator().manual_seed(0)) * 255
+
+
+def batch(samples: list[Sample]) -> dict[str, Any]:
+    """Stacked images with their indices."""
+    return {"x": torch.stack([s["x"] for s in samples]), "index": [s["index"] for s in samples]}
+
+
+def epochs_of(augment: str, workers: int, steps: tuple[int, int] = (0, 8), seed: int = 3) -> list[dict[str, Any]]:
+    """Batches of twenty digits over two epochs."""
+    data = Data(Digits(shots=2, shots_seed=0, augment=augment), seed=seed, batch_size=5, workers=workers)
+    data.prepare(ImageSpec(1, 16, 16, (0.5,), (0.25,)))
+    return list(data.train_loader(batch, data.epochs(), *steps))
+
+
+def by_index(batches: list[dict[str, Any]]) -> dict[int, Tensor]:
+    """The image of each index."""
+    return {i: x for b in batches for i, x in zip(b["index"], b["x"], strict=True)}
+
+
+@pytest.mark.parametrize("augment", ["shift", "flip_crop"])
+def test_any_number_of_workers_makes_the_same_batches(augment: str) -> None:
+    here, there = epochs_of(augment, workers=0), epochs_of(augment, workers=2)
+    assert [b["index"] for b in here] == [b["index"] for b in there]
+    assert all(torch.equal(a["x"], b["x"]) for a, b in zip(here, there, strict=True))
+
+
+@pytest.mark.parametrize("augment", ["shift", "flip_crop"])
+def test_resumed_in_the_middle_the_images_are_the_same(augment: str) -> None:
+    whole, rest = epochs_of(augment, 0), epochs_of(augment, 0, steps=(3, 8))
+    assert all(torch.equal(a["x"], b["x"]) for a, b in zip(whole[3:], rest, strict=True))
+
+
+@pytest.mark.parametrize("augment", ["shift", "flip_crop"])
+def test_epochs_and_seeds_differ(augment: str) -> None:
+    first, second = by_index(epochs_of(augment, 0, (0, 4))), by_index(epochs_of(augment, 0, (4, 8)))
+    other = by_index(epochs_of(augment, 0, (0, 4), seed=4))
+    assert first.keys() == second.keys() == other.keys()
+    assert sum(not torch.equal(first[i], second[i]) for i in first) > len(first) / 2
+    assert sum(not torch.equal(first[i], other[i]) for i in first) > len(first) / 2
+
+
+def test_without_augmentation_epochs_are_the_same() -> None:
+    first, second = by_index(epochs_of("none", 0, (0, 4))), by_index(epochs_of("none", 0, (4, 8)))
+    assert all(torch.equal(first[i], second[i]) for i in first)
+
+
+def test_shift_wraps_by_at_most_two_pixels() -> None:
+    image = IMAGE.numpy()
+    seen = set()
+    for index in range(200):
+        found = shift(IMAGE, generator(0, 0, index)).numpy()
+        moves = [
+            (dy, dx)
+            for dy in range(-2, 3)
+            for dx in range(-2, 3)
+            if np.array_equal(found, np.roll(image, (dy, dx), axis=(1, 2)))
+        ]
+        assert len(moves) == 1
+        seen.add(moves[0])
+    assert len(seen) == 25
+
+
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+@pytest.mark.parametrize("image", [IMAGE, (IMAGE > 128) * 255.0, IMAGE[:, :5, :7]])
+def test_flip_crop_has_the_size_of_the_spec_and_stays_in_range(image: Tensor, interpolation: str) -> None:
+    spec = ImageSpec(3, 20, 16, (0.5,) * 3, (0.25,) * 3, interpolation)
+    for index in range(20):
+        found = flip_crop(image, spec, generator(0, 0, index))
+        assert tuple(found.shape) == (3, 20, 16)
+        assert found.dtype == torch.float32
+        assert float(found.min()) >= -0.01
+        assert float(found.max()) <= 255.01
+
+
+def test_flip_crop_mirrors_half_of_the_images() -> None:
+    ramp = torch.arange(64.0).expand(3, 64, 64)
+    rows = [flip_crop(ramp, SPEC, generator(1, 0, index))[0, 0] for index in range(400)]
+    mirrored = [float(row[0] > row[-1]) for row in rows]
+    assert 0.4 < np.mean(mirrored) < 0.6
+
+
+def test_flip_crop_keeps_35_to_100_percent() -> None:
+    """On a pair of ramps the crop's height and width can be read off its corners."""
+    rows = torch.arange(100.0).view(-1, 1).expand(100, 100)
+    ramps = torch.stack([rows, rows.T, rows])
+    spec = ImageSpec(3, 50, 50, (0.0,) * 3, (1.0,) * 3)
+    areas = []
+    for index in range(200):
+        found = flip_crop(ramps, spec, generator(2, 0, index))
+        height = float(found[0, -1, 25] - found[0, 0, 25]) * 50 / 49
+        width = abs(float(found[1, 25, -1] - found[1, 25, 0])) * 50 / 49
+        areas.append(height * width / 100**2)
+    assert 0.30 < min(areas) < 0.45
+    assert 0.85 < max(areas) <= 1.03
+
+
+@pytest.mark.parametrize("augment", ["shift", "flip_crop"])
+def test_the_global_random_numbers_are_left_alone(augment: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    seeded: list[int] = []
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", seeded.append)  # dropout on a GPU draws from what this sets
+    torch.manual_seed(11)
+    seeded.clear()
+    expected = torch.get_rng_state()
+    numpy_before = np.random.get_state()[1].copy()  # type: ignore[union-attr, index]
+    for index in range(5):
+        rng = generator(0, 0, index)
+        _ = shift(IMAGE, rng) if augment == "shift" else flip_crop(IMAGE, SPEC, rng)
+    assert torch.equal(torch.get_rng_state(), expected)
+    assert np.array_equal(np.random.get_state()[1], numpy_before)  # type: ignore[index]
+    assert seeded == []
