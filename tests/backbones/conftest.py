@@ -1,14 +1,21 @@
-"""For the backbone tests: one thread, and tiny transformers models with trained tokenizers, saved as folders."""
+"""For the backbone tests: one thread, the weights of a tiny ResNet, and tiny text models saved with tokenizers."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+import timm
 import torch
+from torch import Tensor
 from transformers import BertConfig, BertModel, BertTokenizer, GPT2Config, GPT2Model, GPT2Tokenizer
 
+from tlx.backbones.load import Loaded, load
+from tlx.backbones.options import TimmBackbone
+
 torch.set_num_threads(1)
+State = dict[str, Tensor]
+NAME = "test_resnet.r160_in1k"
 SENTENCE = "the backbone of a small network carries what was learned before into what is to be learned next"
 WORDS = SENTENCE.split()
 TEXTS = [" ".join(WORDS[i:] + WORDS[:i]) for i in range(len(WORDS))] * 4
@@ -46,3 +53,28 @@ def gpt2_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     GPT2Model(settings).save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def state() -> State:
+    """A test ResNet with random weights and statistics, without its classifier."""
+    torch.manual_seed(3)
+    model = timm.create_model(NAME, num_classes=0)
+    for name, tensor in model.state_dict().items():
+        if name.endswith(("running_mean", "running_var", "bias")):
+            tensor.uniform_(0.5, 1.5)
+    return {name: tensor.clone() for name, tensor in model.state_dict().items()}
+
+
+def read(weights: str, prefix: str | None = None, name: str = NAME) -> Loaded:
+    """The backbone with the weights named."""
+    return load(TimmBackbone(name=name, weights=weights, weights_prefix=prefix))
+
+
+def counted(state: State) -> list[str]:
+    """The tensors that count: all but the step counters of BatchNorm."""
+    return [name for name in state if not name.endswith("num_batches_tracked")]
+
+
+def prefixed(state: State, prefix: str) -> State:
+    return {f"{prefix}{name}": tensor for name, tensor in state.items()}

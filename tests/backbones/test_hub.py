@@ -19,7 +19,7 @@ from tlx.config.errors import WeightsError
 TIMM = TimmBackbone(name="test_resnet.r160_in1k")
 BACKBONES: list[Backbone] = [
     TIMM,
-    TimmBackbone(name="vgg16.tv_in1k"),
+    TimmBackbone(name="mobilenetv3_small_100.lamb_in1k"),
     TransformersBackbone(name="google-bert/bert-base-uncased"),
     TransformersBackbone(name="nobody/no-such-model"),
 ]

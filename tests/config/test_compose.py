@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
@@ -15,7 +14,6 @@ from omegaconf import OmegaConf
 
 import tlx
 from tlx.config import places, schema
-from tlx.config.compose import expand, vary
 from tlx.config.errors import ConfigError
 from tlx.config.schema import Trial
 
@@ -23,12 +21,10 @@ BASE = ("backbone=resnet18", "dataset=digits")
 TEXTS = ("backbone=bert_base", "dataset=hub_text", "dataset.name=imdb")
 
 REQUESTS: dict[str, tuple[str, ...]] = {
-    "groups alone": BASE,
     "every group": (*BASE, "strategy=lp_ft", "task=image_classification", "hardware=cpu", "tracking=none"),
     "a number": (*BASE, "strategy.lr=1e-4", "seed=7"),
     "null": (*BASE, "strategy.backbone_lr=null", "strategy.clip=null"),
-    "quoted text": (*BASE, "strategy.budget='3 epochs'", 'output="a folder"', "group='3'"),
-    "a number as text": (*BASE, "group=3", "seed='3'"),
+    "quoted text": (*BASE, "strategy.budget='3 epochs'", 'output="a folder"', "group='3'", "seed='3'"),
     "a list": (*BASE, "strategy.phases.0.train=[head,stem]", "backbone.input.mean=[0.5,0.5,0.5]"),
     "a list of phases": (*BASE, "strategy.phases=[{train:[head],until:'3 epochs'},{train:[all],lr_scale:0.1}]"),
     "an item of a list": (*BASE, "strategy=lp_ft", "strategy.phases.1.lr_scale=0.3"),
@@ -38,11 +34,9 @@ REQUESTS: dict[str, tuple[str, ...]] = {
     "an interpolation": (*BASE, "strategy.backbone_lr=${strategy.lr}"),
     "a bare timm name": ("backbone=resnet34", "dataset=digits"),
     "an added argument": (*BASE, "+backbone.args.drop_path_rate=0.1"),
-    "a forced argument": (*BASE, "++backbone.args.drop_path_rate=0.1"),
     "added arguments": (*BASE, "+backbone.args={drop_path_rate: 0.1}"),
     "a changed argument": ("backbone=narrow_resnet", "dataset=digits", "backbone.args.layers=[2,2,2,2]"),
-    "an added split": (*TEXTS, "+dataset.splits.test=test"),
-    "a changed split": (*TEXTS, "dataset.splits.train=unsupervised"),
+    "an added split": (*TEXTS, "++dataset.splits.test=test", "dataset.splits.train=unsupervised"),
     "an experiment": ("experiment=letters",),
     "a study": ("experiment=quickstart",),
     "an experiment, changed": ("experiment=letters", "strategy.budget='1 epochs'", "backbone=vit_tiny", "seed=3"),
@@ -92,7 +86,6 @@ def test_it_refuses_what_hydra_refuses(words: str, whole: bool) -> None:
         ((*BASE, "group=mine"), "mine"),
         (("experiment=letters",), "letters"),
         (("experiment=letters", "group=mine"), "mine"),
-        ((*BASE, "experiment=null"), None),
     ],
 )
 def test_runs_are_grouped_under_their_experiment(overrides: tuple[str, ...], group: str | None, whole: bool) -> None:
@@ -118,74 +111,3 @@ def test_a_group_file_changed_in_between_is_read_again(folder: Path, whole: bool
     file.write_text(f"{head}phases: [{{train: [head], until: 25%}}, {{train: [all]}}]\n")
     trial = tlx.compose([*BASE, "strategy=edited", "strategy.phases.1.lr_scale=0.5"], whole=whole)
     assert [(phase.train, phase.lr_scale) for phase in trial.strategy.phases] == [(["head"], 1.0), (["all"], 0.5)]
-
-
-@pytest.mark.parametrize(
-    ("key", "value", "written"),
-    [
-        ("strategy.lr", 0.03, "0.03"),
-        ("dataset.shots", 5, "5"),
-        ("seed", 4, "4"),
-        ("strategy.budget", "7 epochs", "'7 epochs'"),
-        ("strategy.optimizer.name", "sgd", "sgd"),
-        ("strategy.phases.0.train", ["head", "norm"], "[head,norm]"),
-        ("strategy.backbone_lr", None, "null"),
-    ],
-)
-def test_varying_is_composing_with_the_override(key: str, value: object, written: str) -> None:
-    varied = vary(tlx.compose(BASE), {key: value})
-    assert varied == tlx.compose([*BASE, f"{key}={written}"])
-
-
-def test_varying_leaves_the_trial_as_it_was() -> None:
-    trial = tlx.compose(BASE)
-    varied = vary(trial, {"strategy.lr": 0.5, "seed": 9})
-    assert (varied.strategy.lr, varied.seed) == (0.5, 9)
-    assert trial == tlx.compose(BASE)
-
-
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [("strategy.lrr", 1.0), ("strategy.lr", "fast"), ("strategy.keep", "worst"), ("strategy.lr", -1.0)],
-)
-def test_varying_checks(key: str, value: object) -> None:
-    with pytest.raises(ConfigError) as caught:
-        vary(tlx.compose(BASE), {key: value})
-    assert [(p.key, p.value) for p in caught.value.problems] == [(key, value)]
-
-
-def test_expanding_is_the_product_with_the_last_override_fastest() -> None:
-    axes = {"backbone": ["resnet18", "vit_tiny"], "seed": ["0", "1", "2"], "strategy.lr": ["0.1", "0.2"]}
-    overrides = [f"{key}={','.join(values)}" for key, values in axes.items()]
-    expected = [
-        [f"{key}={value}" for key, value in zip(axes, choice, strict=True)]
-        for choice in itertools.product(*axes.values())
-    ]
-    assert expand(overrides) == expected
-
-
-@pytest.mark.parametrize(
-    ("overrides", "trials"),
-    [
-        ([], [[]]),
-        (["seed=1", "output=x"], [["seed=1", "output=x"]]),
-        (["seed=range(0,3)"], [["seed=0"], ["seed=1"], ["seed=2"]]),
-        (["seed=choice(4,2)"], [["seed=4"], ["seed=2"]]),
-        (["strategy.phases.0.train=[a,b]"], [["strategy.phases.0.train=[a,b]"]]),
-        (["strategy.budget='3 epochs','9 steps'"], [["strategy.budget='3 epochs'"], ["strategy.budget='9 steps'"]]),
-        (["strategy=glob(l*)"], [["strategy=logistic"], ["strategy=lp_ft"]]),
-    ],
-)
-def test_expanding_knows_hydras_grammar(overrides: list[str], trials: list[list[str]]) -> None:
-    assert expand(overrides) == trials
-
-
-def test_every_expanded_trial_composes_to_its_own_values() -> None:
-    trials = [tlx.compose(words, whole=False) for words in expand([*BASE, "seed=0,1", "strategy.lr=0.1,0.2"])]
-    assert [(t.seed, t.strategy.lr) for t in trials] == [(0, 0.1), (0, 0.2), (1, 0.1), (1, 0.2)]
-
-
-@pytest.mark.parametrize("text", ["seed=1,,2", "seed=[1", "seed", "seed=interval(0,1)"])
-def test_expanding_refuses_what_is_no_sweep(text: str) -> None:
-    with pytest.raises(ConfigError):
-        expand([*BASE, text])

@@ -60,7 +60,6 @@ def test_an_unknown_key(words: str, key: str, value: object, message: str) -> No
         ("strategy.optimizer=sgd", "sgd", "wrong type"),
         ("strategy.lr=[1]", [1], "wrong type"),
         ("seed={a: 1}", {"a": 1}, "wrong type"),
-        ("strategy.phases.0.plateau={patience: soon}", {"patience": "soon"}, ""),
     ],
 )
 def test_a_wrong_type(words: str, value: object, expected: str) -> None:
@@ -99,7 +98,7 @@ def test_a_word_that_is_not_a_choice(words: str, choices: str, hint: str) -> Non
     ("group", "option", "hint"),
     [
         ("backbone", "resnet81", "did you mean resnet18?"),
-        ("backbone", "ghostnet_10", "did you mean ghostnet_100?"),  # timm's, no file
+        ("backbone", "xcit_nano_12_p16_22", "did you mean xcit_nano_12_p16_224?"),  # timm's, no file
         ("dataset", "digit", "did you mean digits?"),
         ("strategy", "fine-tune", "did you mean fine_tune?"),
         ("hardware", "cpus", "did you mean cpu?"),
@@ -129,60 +128,6 @@ def test_a_required_group_not_chosen(missing: str, how: str) -> None:
 
 def test_nothing_asked_for_at_all() -> None:
     assert [problem.key for problem in problems([])] == ["backbone", "dataset"]
-
-
-@pytest.mark.parametrize(("words", "key"), [("~seed", "seed"), ("~strategy.lr", "strategy.lr"), ("~task", "task")])
-def test_nothing_can_be_taken_away(words: str, key: str) -> None:
-    assert the_problem([*BASE, words]).key == key
-
-
-@pytest.mark.parametrize("words", ["seed", "strategy.lr=[1", "seed=1}", "a b=1", "--fast", "'x'"])
-def test_what_is_not_an_override(words: str) -> None:
-    problem = the_problem([*BASE, words])
-    assert problem.key == words
-    assert "key=value" in problem.message
-
-
-@pytest.mark.parametrize(
-    ("option", "key"),
-    [
-        ("dataset=imagefolder", "dataset.root"),
-        ("dataset=image_table", "dataset.file"),
-        ("dataset=hub_image", "dataset.name"),
-        ("backbone=timm", "backbone.name"),
-    ],
-)
-def test_a_value_that_must_be_given(option: str, key: str) -> None:
-    problem = the_problem([*BASE, option])
-    assert problem.key == key
-    assert f"write {key}=" in problem.message
-
-
-@pytest.mark.parametrize("words", ["seed=0,1", "strategy=lp_ft,scratch", "strategy.lr=range(1,3)"])
-def test_many_values_are_not_one_trial(words: str) -> None:
-    assert the_problem([*BASE, words]).key == words.partition("=")[0]
-
-
-@pytest.mark.parametrize("words", ["strategy=[lp_ft,scratch]", "strategy={a: 1}"])
-def test_an_option_is_one_name(words: str) -> None:
-    assert the_problem([*BASE, words]).key == "strategy"
-
-
-def test_an_interpolation_of_nothing() -> None:
-    assert the_problem([*BASE, "strategy.lr=${nope}"]).key == "strategy.lr"
-
-
-@pytest.mark.parametrize("words", ["backbone.kind=foo", "dataset.kind=imagefolder", "dataset.modality=text"])
-def test_what_an_option_is_cannot_be_overridden(words: str) -> None:
-    assert words.partition("=")[0] in [problem.key for problem in problems([*BASE, words])]
-
-
-@pytest.mark.parametrize("whole", [True, False], ids=["whole", "for a sweep"])
-def test_a_mistake_within_a_list_names_the_whole_way_to_it(whole: bool) -> None:
-    found = problems([*BASE, "strategy.phases=[{train: [head], untill: '1 epochs'}]"], whole=whole)
-    assert len(found) == 1
-    assert found[0].key.startswith("strategy.phases")
-    assert "until" in found[0].message
 
 
 def test_all_problems_are_told_at_once_and_nothing_else() -> None:

@@ -120,7 +120,7 @@ def test_the_global_random_numbers_are_left_alone(augment: str, monkeypatch: pyt
     torch.manual_seed(11)
     seeded.clear()
     expected = torch.get_rng_state()
-    numpy_before = np.random.get_state()[1].copy()  # type: ignore[union-attr, index]
+    numpy_before = np.random.get_state()[1].copy()  # type: ignore[index]
     for index in range(5):
         rng = generator(0, 0, index)
         _ = shift(IMAGE, rng) if augment == "shift" else flip_crop(IMAGE, SPEC, rng)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from tlx.data import digits, docstrings, glyphs
 from tlx.data.options import Digits, Docstrings, Glyphs
 from tlx.data.source import Source
 
-SMALL = {"n_train": 40, "n_val": 10, "n_test": 12}
+SMALL: dict[str, Any] = {"n_train": 40, "n_val": 10, "n_test": 12}
 
 
 @pytest.fixture(scope="module")
@@ -48,8 +49,9 @@ def test_digits_are_split_700_200_897() -> None:
 def test_digits_are_the_images_of_scikit_learn() -> None:
     source, bunch = digits.load(Digits()), load_digits()
     np.testing.assert_array_equal(source.labels, bunch.target)
-    np.testing.assert_allclose(np.asarray(source.inputs) * 16 / 255, bunch.images, atol=16 / 255 / 2 + 1e-9)
-    assert (source.channels, np.asarray(source.inputs).dtype) == (1, np.uint8)
+    np.testing.assert_allclose(np.asarray(source.inputs) / 255 * 16, bunch.images, atol=16 / 255 / 2 + 1e-9)
+    assert source.channels == 1
+    assert np.asarray(source.inputs).dtype == np.uint8
 
 
 def test_digits_stay_where_they_are() -> None:

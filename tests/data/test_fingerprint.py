@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tlx.config.cache import cache_folder
+from tlx.config.identity import identity
 from tlx.data.fingerprint import content_hash, fingerprint
 from tlx.data.options import Digits, Docstrings, Glyphs, Hub, ImageFolder, Table
 
@@ -90,11 +91,8 @@ def test_the_settings_of_glyphs_change_it(other: dict[str, Any]) -> None:
     assert fingerprint(Glyphs(**other)) != fingerprint(Glyphs())
 
 
-@pytest.mark.parametrize(
-    "other", [{"name": "x/z"}, {"config": "c"}, {"revision": "r"}, {"splits": {"train": "train[:10]"}}]
-)
+@pytest.mark.parametrize("other", [{"name": "x/z"}, {"config": "c"}, {"revision": "r"}])
 def test_what_is_asked_of_the_hub_changes_it(other: dict[str, Any]) -> None:
-    """The splits too: the pre-flight remembers examples by their number under this hash."""
     base: dict[str, Any] = {"name": "x/y"}
     assert fingerprint(Hub(**base)) == fingerprint(Hub(**base))
     assert fingerprint(Hub(**{**base, **other})) != fingerprint(Hub(**base))
@@ -102,7 +100,8 @@ def test_what_is_asked_of_the_hub_changes_it(other: dict[str, Any]) -> None:
 
 def table(folder: Path, **options: str) -> str:
     """The fingerprint of tables in a folder."""
-    return fingerprint(Table(**{key: str(folder / name) for key, name in options.items()}))
+    files: dict[str, Any] = {key: str(folder / name) for key, name in options.items()}
+    return fingerprint(Table(**files))
 
 
 def test_tables_follow_their_files(folder: Path) -> None:
@@ -116,10 +115,11 @@ def test_tables_follow_their_files(folder: Path) -> None:
 
 
 def test_a_table_used_for_val_is_not_a_table_used_for_test(folder: Path) -> None:
-    """The names of files are no part of a trial's identity, so their roles must be part of this hash."""
+    """They are two trials, though the names of files are no part of a trial's identity."""
     for name in ("train.csv", "more.csv"):
         (folder / name).write_text(f"text,label\n{name},a\n")
-    assert table(folder, file="train.csv", val_file="more.csv") != table(folder, file="train.csv", test_file="more.csv")
+    configs = (Table(file="train.csv", val_file="more.csv"), Table(file="train.csv", test_file="more.csv"))
+    assert len({identity(config, {"data": fingerprint(config)}) for config in configs}) == 2
 
 
 def test_tables_in_sibling_folders_may_move_together(folder: Path) -> None:

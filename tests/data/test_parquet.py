@@ -32,7 +32,7 @@ def test_words_and_labels(folder: Path) -> None:
 
 def test_whole_floats_are_the_classes_of_integers(folder: Path) -> None:
     (folder / "val.csv").write_text("text,label\nv,3\n")
-    columns = {"text": ["x", "y"], "label": [3.0, 10.0]}
+    columns: dict[str, list[Any]] = {"text": ["x", "y"], "label": [3.0, 10.0]}
     source = parquet(folder / "a.parquet", columns, val_file=str(folder / "val.csv"))
     assert (source.classes, list(source.labels)) == (["3", "10"], [0, 1, 0])
 

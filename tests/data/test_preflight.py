@@ -59,12 +59,6 @@ BREAK: dict[str, Callable[[Path], object]] = {
 }
 
 
-def test_sound_images_pass(root: Path) -> None:
-    found = data(root)
-    assert (found.info.n_train, found.info.n_val, found.info.n_test) == (9, 9, 9)
-    assert found.source.notes == []
-
-
 @pytest.mark.parametrize("name", BREAK)
 @pytest.mark.parametrize("split", ["train", "test"])
 def test_each_kind_of_bad_file_is_found_in_any_split(root: Path, split: str, name: str) -> None:
@@ -72,14 +66,6 @@ def test_each_kind_of_bad_file_is_found_in_any_split(root: Path, split: str, nam
     with pytest.raises(DataError) as caught:
         data(root)
     assert [p.key for p in caught.value.problems] == [str(root / split / "a" / name), "dataset.on_bad"]
-
-
-def test_an_image_of_other_channels_is_found(folder: Path) -> None:
-    for i in range(200):  # more than are looked at to find the number of channels
-        write(folder / "images" / CLASSES[i % 2] / f"{i}.png")
-    BREAK["deep.npy"](folder / "images" / "a" / "deep.npy")
-    with pytest.raises(DataError, match="channels"):
-        data(folder / "images")
 
 
 def test_every_bad_file_is_listed_and_many_are_counted(root: Path) -> None:
@@ -131,7 +117,7 @@ def test_the_result_is_remembered_under_the_fingerprint(root: Path) -> None:
 
 
 def test_a_changed_file_is_looked_at_again(root: Path) -> None:
-    data(root)
+    assert data(root).source.notes == []
     truncate(root / "test" / "c" / "1.png")
     with pytest.raises(DataError, match=r"test/c/1\.png"):
         data(root)

@@ -67,3 +67,23 @@ def cut() -> Cut:
             return stages(Classifier(backbone, 8, 5))
 
     return make
+
+
+def batch(seed: int = 0) -> dict[str, Tensor]:
+    return {"x": torch.randn(32, 8, generator=torch.Generator().manual_seed(seed))}
+
+
+def names(model: nn.Module, part: slice) -> frozenset[str]:
+    return frozenset(name for stage in stages(model)[part] for name in stage.names)
+
+
+def train(model: nn.Module, steps: int = 2, lr: float = 0.1, decay: float = 0.1, without: str = "") -> None:
+    """Training of whatever requires a gradient, honest unless the optimizer goes ``without`` a parameter."""
+    held = [parameter for name, parameter in model.named_parameters() if name != without]
+    optimizer = torch.optim.SGD(held, lr=lr, momentum=0.9, weight_decay=decay)
+    for step in range(steps):
+        optimizer.zero_grad()
+        data = batch(step)
+        loss: Tensor = F.cross_entropy(model(data), data["x"][:, :3].argmax(1))
+        torch.autograd.backward(loss)
+        optimizer.step()

@@ -38,7 +38,7 @@ def learn(model: nn.Module, optimizer: Optimizer, data: list[dict[str, Tensor]])
     for batch in data:
         optimizer.zero_grad()
         loss: Tensor = nn.functional.cross_entropy(model(batch), batch["x"][:, :3].argmax(1))
-        loss.backward()
+        torch.autograd.backward(loss)
         optimizer.step()
 
 
@@ -116,7 +116,7 @@ def test_thawing_equals_add_param_group_bit_by_bit(net: MakeNet, name: str, clip
         thawed = blocks[len(blocks) - depth + 1 :]
         theirs.requires_grad_(False).eval()
         for module in [*thawed, theirs.head]:
-            module.requires_grad_(True).train()  # type: ignore[operator]
+            module.requires_grad_(True).train()
         new = theirs.head if by_hand is None else thawed[0]
         assert isinstance(new, nn.Module)
         added = [hand_group(new, LR if by_hand is None else BACKBONE_LR, decays) for decays in (True, False)]

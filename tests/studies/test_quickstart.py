@@ -22,7 +22,7 @@ def tlx(*words: str) -> subprocess.CompletedProcess[str]:
 def test_quickstart(folder: Path) -> None:
     assert tlx("init", "quickstart").returncode == 0
     letters = folder / "experiments" / "letters.yaml"
-    small = "dataset:\n  n_train: 256\n  n_val: 64\n  n_test: 64\n"
+    small = "dataset:\n  n_train: 1024\n  n_val: 256\n  n_test: 256\n"
     letters.write_text(letters.read_text().replace("dataset:\n", small).replace("4 epochs", "1 epochs"))
     planned = tlx("plan", "experiment=quickstart", *TOY)
     assert "up to 8 more follow" in planned.stdout, planned.stderr

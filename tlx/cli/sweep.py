@@ -14,6 +14,7 @@ from tlx.config.errors import ConfigError, Problem
 from tlx.config.places import find
 from tlx.config.schema import EXPERIMENT
 from tlx.sweep.pool import Outcome
+from tlx.sweep.worker import LOG
 
 
 def run(words: list[str]) -> int:
@@ -41,8 +42,10 @@ def run(words: list[str]) -> int:
 def failures(outcomes: list[Outcome], console: Console) -> int:
     """Name the failed trials and where their logs are; the exit code."""
     for outcome in outcomes:
-        console.print(f"failed: {outcome.job.place.name}: {outcome.reason}", markup=False)
-        console.print(f"        log: {outcome.job.place.path / 'log.txt'}", markup=False, soft_wrap=True)
+        console.print(f"failed: {outcome.job.place.name}: {outcome.reason}", markup=False, soft_wrap=True)
+        log = outcome.job.place.path / LOG
+        if log.is_file():
+            console.print(f"        log: {log}", markup=False, soft_wrap=True)
     return 1 if outcomes else 0
 
 

@@ -1,0 +1,107 @@
+"""Requests that Hydra's grammar or types would answer with an exception of their own: a problem like any other."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import pytest
+
+import tlx
+from tlx.config.errors import ConfigError, Problem
+
+BASE = ("backbone=resnet18", "dataset=digits")
+
+
+def problems(overrides: Sequence[str], *, whole: bool = True) -> list[Problem]:
+    with pytest.raises(ConfigError) as caught:
+        tlx.compose(overrides, whole=whole)
+    return caught.value.problems
+
+
+def the_problem(overrides: Sequence[str]) -> Problem:
+    """The one problem, which both ways of composing tell."""
+    found = problems(overrides)
+    assert problems(overrides, whole=False) == found
+    assert len(found) == 1, found
+    return found[0]
+
+
+@pytest.mark.parametrize(("words", "key"), [("~seed", "seed"), ("~strategy.lr", "strategy.lr"), ("~task", "task")])
+def test_nothing_can_be_taken_away(words: str, key: str) -> None:
+    assert the_problem([*BASE, words]).key == key
+
+
+@pytest.mark.parametrize("words", ["seed", "strategy.lr=[1", "seed=1}", "a b=1", "--fast", "'x'"])
+def test_what_is_not_an_override(words: str) -> None:
+    problem = the_problem([*BASE, words])
+    assert problem.key == words
+    assert "key=value" in problem.message
+
+
+@pytest.mark.parametrize(
+    ("option", "key"),
+    [
+        ("dataset=imagefolder", "dataset.root"),
+        ("dataset=image_table", "dataset.file"),
+        ("dataset=hub_image", "dataset.name"),
+        ("backbone=timm", "backbone.name"),
+    ],
+)
+def test_a_value_that_must_be_given(option: str, key: str) -> None:
+    problem = the_problem([*BASE, option])
+    assert problem.key == key
+    assert f"write {key}=" in problem.message
+
+
+@pytest.mark.parametrize("words", ["seed=0,1", "strategy=lp_ft,scratch", "strategy.lr=range(1,3)"])
+def test_many_values_are_not_one_trial(words: str) -> None:
+    assert the_problem([*BASE, words]).key == words.partition("=")[0]
+
+
+@pytest.mark.parametrize("words", ["strategy=[lp_ft,scratch]", "strategy={a: 1}"])
+def test_an_option_is_one_name(words: str) -> None:
+    assert the_problem([*BASE, words]).key == "strategy"
+
+
+def test_an_interpolation_of_nothing() -> None:
+    assert the_problem([*BASE, "strategy.lr=${nope}"]).key == "strategy.lr"
+
+
+@pytest.mark.parametrize("words", ["backbone.kind=foo", "dataset.kind=imagefolder", "dataset.modality=text"])
+def test_what_an_option_is_cannot_be_overridden(words: str) -> None:
+    assert words.partition("=")[0] in [problem.key for problem in problems([*BASE, words])]
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["whole", "for a sweep"])
+def test_a_mistake_within_a_list_names_the_whole_way_to_it(whole: bool) -> None:
+    found = problems([*BASE, "strategy.phases=[{train: [head], untill: '1 epochs'}]"], whole=whole)
+    assert len(found) == 1
+    assert found[0].key.startswith("strategy.phases")
+    assert "until" in found[0].message
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["whole", "for a sweep"])
+@pytest.mark.parametrize("words", ["plateau={patience: 2}", "plateau.patience=2", "+plateau.patience=2"])
+def test_a_part_that_is_null_is_filled_or_refused(words: str, whole: bool) -> None:
+    """Hydra cannot fill it and stops with an AttributeError or AssertionError: a problem, or done right."""
+    written = re.sub("(?=plateau)", "strategy.phases.0.", words)
+    try:
+        plateau = tlx.compose([*BASE, written], whole=whole).strategy.phases[0].plateau
+    except ConfigError as error:
+        assert [p.key.startswith("strategy.phases.0.plateau") for p in error.problems] == [True]
+        assert "+" not in error.problems[0].message or words.startswith("plateau=")  # + would not help
+    else:
+        assert plateau is not None
+        assert plateau.patience == 2
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["whole", "for a sweep"])
+@pytest.mark.parametrize("words", ["experiment=null", "experiment="])
+def test_no_experiment_is_none_or_refused(words: str, whole: bool) -> None:
+    try:
+        group = tlx.compose([*BASE, words], whole=whole).group
+    except ConfigError as error:
+        assert [problem.key for problem in error.problems] == ["experiment"]
+    else:
+        assert group is None

@@ -1,0 +1,48 @@
+"""The budget of a strategy is shared out in whole optimizer steps; what does not add up is told."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.strategies.conftest import Cut
+from tests.strategies.test_phases import RESNET, lengths, made, phase, refused
+from tlx.strategies.options import Strategy
+from tlx.strategies.phases import budget_steps, plan, validation_interval
+
+
+@pytest.mark.parametrize(("budget", "steps"), [("3 epochs", 36), ("1 epoch", 12), ("2.5 epochs", 30), ("500 steps", 500), ("0.01 epochs", 1)])  # fmt: skip  # noqa: E501
+def test_lengths_in_optimizer_steps(budget: str, steps: int) -> None:
+    assert budget_steps(Strategy(name="test", budget=budget), 12) == steps
+    assert validation_interval(Strategy(name="test", validate_every=budget), 12) == steps
+
+
+@pytest.mark.parametrize(("untils", "expected"), [
+    (("2 epochs", "rest"), [20, 80]),
+    (("30 steps", "70 steps"), [30, 70]),
+    (("10%", "1 epochs", "rest"), [10, 10, 80]),
+    (("40%",), [40]),
+])  # fmt: skip
+def test_the_budget_is_shared_out(cut: Cut, untils: tuple[str, ...], expected: list[int]) -> None:
+    phases = plan(made(*(phase("head", until=until) for until in untils)), cut(RESNET), 10)
+    assert lengths(phases, 100) == expected
+
+
+@pytest.mark.parametrize("budget", [4, 5, 7, 100])
+@pytest.mark.parametrize("shares", [(50, 50), (20, 80), (25, 25, 25, 25)])
+def test_shares_that_make_up_the_whole_take_all_of_it(cut: Cut, budget: int, shares: tuple[int, ...]) -> None:
+    phases = [phase("head", until=f"{share}%") for share in shares]
+    assert sum(lengths(plan(made(*phases, budget=f"{budget} steps"), cut(RESNET), 10), budget)) == budget
+
+
+@pytest.mark.parametrize(("strategy", "key", "said"), [
+    (made(phase("head", until="101 steps")), "strategy.budget", "the budget is 100"),
+    (made(phase("head", until="60%"), phase("all", until="60%")), "strategy.budget", "the phases take 120 steps"),
+    (made(phase("head", until="100%"), phase("all")), "strategy.budget", "the budget is 100"),
+    (made(phase("head", until="0.4%"), phase("all")), "strategy.phases.0.until", "less than one step"),
+    (made(phase("head"), phase("haed")), "strategy.phases.1.train", "did you mean head?"),
+    (made(phase("head", until="5 steps", expand="deep_to_shallow")), "strategy.phases.0.until", "9 phases"),
+])  # fmt: skip
+def test_what_does_not_add_up_is_told(cut: Cut, strategy: Strategy, key: str, said: str) -> None:
+    problem = refused(strategy, cut(RESNET))
+    assert problem.key == key
+    assert said in problem.message
