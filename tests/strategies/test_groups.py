@@ -36,7 +36,7 @@ def learn(model: nn.Module, optimizer: Optimizer, data: list[dict[str, Tensor]])
     """Plain training steps; dropout draws from torch's generator, seeded anew."""
     torch.manual_seed(2)
     for batch in data:
-        optimizer.zero_grad()
+        optimizer.zero_grad(set_to_none=False)  # what is frozen must not have a gradient, not even zeros
         loss: Tensor = nn.functional.cross_entropy(model(batch), batch["x"][:, :3].argmax(1))
         torch.autograd.backward(loss)
         optimizer.step()

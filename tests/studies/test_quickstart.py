@@ -14,8 +14,7 @@ TOY = ["study.seeds=[0,1]", "study.points=[1,5]", "strategy.budget=6 steps", "st
 
 
 def tlx(*words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-W", "error::DeprecationWarning:tlx", "-m", "tlx", *words]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return subprocess.run([sys.executable, "-m", "tlx", *words], capture_output=True, text=True, check=False)
 
 
 @pytest.mark.slow

@@ -31,7 +31,7 @@ class RequestError(Exception):
     heading = "in this request"
 
     def __init__(self, problems: Sequence[Problem]) -> None:
-        self.problems = list(dict.fromkeys(problems))
+        self.problems = list({(p.key, p.message, repr(p.value), p.where): p for p in problems}.values())
         super().__init__(self.block())
 
     def block(self) -> str:

@@ -16,6 +16,7 @@ from tlx.config.errors import Problem
 from tlx.config.schema import EXPERIMENT, GROUPS
 
 SELECTABLE = (*GROUPS, EXPERIMENT)
+NOTHING = (None, "", "null")  # ways to choose no option
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,8 @@ class Setting:
     key: str
     value: Any
     where: str = ""
-    adds: bool = False  # written +key=value
+    adds: bool = False  # written +key=value or ++key=value
+    forces: bool = False  # written ++key=value
     deletes: bool = False  # written ~key
 
 
@@ -41,7 +43,7 @@ class Request:
     def chosen(self, group: str) -> str | None:
         """The option asked for in ``group``, if any."""
         setting = self.choices.get(group)
-        return None if setting is None else str(setting.value)
+        return None if setting is None or setting.value in NOTHING else str(setting.value)
 
 
 def read(overrides: list[str]) -> Request:
@@ -56,6 +58,10 @@ def read(overrides: list[str]) -> Request:
             continue
         if override.is_hydra_override():
             continue
+        fault = _fault(override)
+        if fault:
+            request.problems.append(Problem(override.get_key_element(), fault, override.get_value_element_as_str()))
+            continue
         setting = _setting(override)
         if setting.key in SELECTABLE:
             request.choices[setting.key] = setting
@@ -66,12 +72,25 @@ def read(overrides: list[str]) -> Request:
     return request
 
 
+def _fault(override: Override) -> str:
+    """What this tool cannot take of Hydra's grammar, in the place where it stands."""
+    group = override.key_or_group in SELECTABLE
+    if override.is_sweep_override():
+        return "several values are a sweep; run: tlx sweep ..."
+    if override.package is not None:
+        return f"a choice cannot be put elsewhere; write {override.key_or_group}=..."
+    if group and override.type in (OverrideType.ADD, OverrideType.FORCE_ADD):
+        return f"every group has its place already; write {override.key_or_group}=..."
+    if group and not isinstance(override.value(), (str, type(None))) and override.type != OverrideType.DEL:
+        return f"one option is chosen from a group (tlx list {override.key_or_group})"
+    return ""
+
+
 def _setting(override: Override) -> Setting:
-    key = override.key_or_group
     adds = override.type in (OverrideType.ADD, OverrideType.FORCE_ADD)
+    forces = override.type == OverrideType.FORCE_ADD
     deletes = override.type == OverrideType.DEL
-    value = override.value() if not override.is_sweep_override() else override.get_value_element_as_str()
-    return Setting(key, value, adds=adds, deletes=deletes)
+    return Setting(override.key_or_group, override.value(), adds=adds, forces=forces, deletes=deletes)
 
 
 def _add_experiment(request: Request) -> None:
@@ -96,25 +115,42 @@ def read_file(path: Path) -> tuple[list[Setting], list[Setting], list[Problem]]:
         return [], [], [Problem(str(shown), f"not readable as YAML: {message}")]
     choices: list[Setting] = []
     settings: list[Setting] = []
+    problems = _header(path, shown)
     if not isinstance(root, yaml.MappingNode):
-        return choices, settings, []
+        return choices, settings, [*problems, Problem(str(shown), "expected keys and values at the top")]
     for key, node in root.value:
         where = f"{shown}:{key.start_mark.line + 1}"
         if key.value == "defaults":
-            choices.extend(_choices(node, shown))
+            found, faults = _choices(node, shown)
+            choices.extend(found)
+            problems.extend(faults)
         else:
             settings.extend(_leaves(str(key.value), node, where, shown))
-    return choices, settings, []
+    return choices, settings, problems
 
 
-def _choices(node: yaml.Node, shown: Path) -> list[Setting]:
-    found = []
+def _header(path: Path, shown: Path) -> list[Problem]:
+    """Hydra puts a file without this line below ``experiment``, where nothing reads it."""
+    text = path.read_text(encoding="utf-8")
+    comments = [line.lstrip("# ").strip() for line in text.splitlines() if line.startswith("#")]
+    if any(comment.startswith("@package") and "_global_" in comment for comment in comments):
+        return []
+    return [Problem(str(shown), "an experiment begins with the line: # @package _global_")]
+
+
+def _choices(node: yaml.Node, shown: Path) -> tuple[list[Setting], list[Problem]]:
+    found, problems = [], []
     for entry in node.value if isinstance(node, yaml.SequenceNode) else []:
         for key, value in entry.value if isinstance(entry, yaml.MappingNode) else []:
-            group = str(key.value).removeprefix("override ").strip().lstrip("/")
-            if "@" not in group:
-                found.append(Setting(group, value.value, where=f"{shown}:{key.start_mark.line + 1}"))
-    return found
+            words, where = str(key.value).split(), f"{shown}:{key.start_mark.line + 1}"
+            group = words[-1].lstrip("/")
+            if "@" in group:
+                continue
+            if words[0] != "override" and group in SELECTABLE:
+                message = f"write: - override /{group}: {value.value}"
+                problems.append(Problem(str(key.value), message, value.value, where))
+            found.append(Setting(group, value.value, where=where))
+    return found, problems
 
 
 def _leaves(key: str, node: yaml.Node, where: str, shown: Path) -> list[Setting]:

@@ -26,11 +26,12 @@ def fingerprint(config: options.Dataset) -> str:
         return _short(docstrings.fingerprint(config))
     if isinstance(config, options.ImageFolder):
         root = Path(config.root).expanduser()
-        return _files(root, sorted(p for p in root.rglob("*") if p.is_file()))
+        return _files(root, {str(p.relative_to(root)): p for p in sorted(root.rglob("*")) if p.is_file()})
     if isinstance(config, options.Table):
-        named = [Path(f).expanduser() for f in (config.file, config.val_file, config.test_file) if f]
-        listed = _listed(config, named) if config.modality == "image" else []
-        return _files(named[0].parent, [*named, *listed])
+        roles = {"train": config.file, "val": config.val_file, "test": config.test_file}
+        named = {role: Path(file).expanduser() for role, file in roles.items() if file}
+        listed = _listed(config, named) if config.modality == "image" else {}
+        return _files(named["train"].parent, {**named, **listed})
     if isinstance(config, options.Hub):
         return _short(f"hub:{config.name}:{config.config}:{config.revision}")
     raise TypeError(f"no fingerprint for {type(config).__name__}")
@@ -40,24 +41,30 @@ def _short(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _listed(config: options.Table, files: list[Path]) -> list[Path]:
+def _listed(config: options.Table, files: dict[str, Path]) -> dict[str, Path]:
+    """The images of a table, by where the table says they are."""
     from tlx.data.rows import read
 
-    named = [file.parent / str(value) for file in files for value in read(file, "", config.input, config.label).inputs]
-    return [path for path in named if path.is_file()]
+    found = {}
+    for role, file in files.items():
+        for value in read(file, "", config.input, config.label).inputs:
+            path = file.parent / str(value)
+            if path.is_file():
+                found[f"{role}/{value}"] = path
+    return found
 
 
-def _files(root: Path, paths: list[Path]) -> str:
+def _files(root: Path, paths: dict[str, Path]) -> str:
+    """The hash of files by name and content; where they lie does not matter."""
     known_file = cache_folder("hashes") / f"{_short(str(root.resolve()))}.json"
     known = _remembered(known_file)
     fresh: dict[str, str] = {}
     whole = hashlib.sha256()
-    for path in paths:
+    for name, path in paths.items():
         stat = path.stat()
-        key = f"{path}|{stat.st_size}|{stat.st_mtime_ns}"
+        key = f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}"
         fresh[key] = known.get(key) or content_hash(path)
-        shown = path.relative_to(root) if path.is_relative_to(root) else path
-        whole.update(f"{shown}|{fresh[key]}\n".encode())
+        whole.update(f"{name}|{fresh[key]}\n".encode())
     if fresh != known:
         partial = known_file.with_suffix(f".{os.getpid()}.json")
         partial.write_text(json.dumps(fresh), encoding="utf-8")

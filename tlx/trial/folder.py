@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from typing import Any
 import yaml
 from omegaconf import OmegaConf
 
+from tlx.config.errors import ConfigError, Problem
 from tlx.config.identity import identity
 from tlx.config.schema import Trial
 from tlx.data.fingerprint import content_hash, fingerprint
@@ -87,21 +89,48 @@ def read_result(folder: Path) -> Result:
 
 def locate(trial: Trial) -> Folder:
     """The folder of a trial; reads data files to fingerprint them, imports no torch."""
+    _refuse_circles(trial)
     facts = {"data": fingerprint(trial.dataset), "weights": weights_key(trial)}
-    settled = _settled(trial)
-    key = identity(settled, facts)
+    local = _local_model(trial)
+    if local is not None:
+        facts["backbone"] = _folder_hash(local)
+    key = identity(_settled(trial), facts)
     name = readable_name(trial)
     return Folder(Path(trial.output).expanduser().resolve() / f"{name}-{key[:12]}", key, name, facts)
 
 
 def _settled(trial: Trial) -> Trial:
-    """The trial without choices that make no difference to it."""
+    """The trial without choices that make no difference to it, and without places whose content is among the facts."""
     backbone = trial.backbone
     if trial.strategy.init == "scratch":
         backbone = replace(backbone, weights="none", weights_prefix=None)
     else:
-        backbone = replace(backbone, weights="")  # a path says where, the fact says what
+        backbone = replace(backbone, weights="")
+    if _local_model(trial) is not None:
+        backbone = replace(backbone, name="")
     return replace(trial, backbone=backbone)
+
+
+def _local_model(trial: Trial) -> Path | None:
+    """The folder a transformers backbone is read from, if its name is one."""
+    folder = Path(trial.backbone.name).expanduser()
+    return folder if trial.backbone.kind == "transformers" and folder.is_dir() else None
+
+
+def _folder_hash(folder: Path) -> str:
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    return hashlib.sha256("\n".join(f"{p.name}|{content_hash(p)}" for p in files).encode()).hexdigest()[:32]
+
+
+def _refuse_circles(trial: Trial) -> None:
+    """An experiment that starts from itself, by whatever way, has no beginning."""
+    seen: list[str] = []
+    while trial.strategy.init == "pretrained" and trial.backbone.weights.startswith("trial:"):
+        if trial.backbone.weights in seen:
+            path = " -> ".join([*seen, trial.backbone.weights])
+            raise ConfigError([Problem("backbone.weights", f"starts from itself: {path}", seen[0])])
+        seen.append(trial.backbone.weights)
+        trial = experiment(trial.backbone.weights, trial)
 
 
 def readable_name(trial: Trial) -> str:
@@ -117,16 +146,14 @@ def weights_key(trial: Trial) -> str:
     weights = trial.backbone.weights
     if trial.strategy.init == "scratch" or weights == "none":
         return "none"
-    local = Path(trial.backbone.name if weights == "hub" else weights).expanduser()
     if weights.startswith("trial:"):
         return f"trial:{locate(experiment(weights, trial)).identity}"
     if weights.startswith("mlflow:"):
         return weights
-    if local.is_dir():
-        return "+".join(content_hash(p) for p in sorted(local.iterdir()) if p.is_file())
-    if local.is_file():
-        return content_hash(local)
-    return f"hub:{trial.backbone.name}"
+    local = _local_model(trial) if weights == "hub" else Path(weights).expanduser()
+    if local is None:
+        return f"hub:{trial.backbone.name}"
+    return _folder_hash(local) if local.is_dir() else content_hash(local)
 
 
 def experiment(weights: str, trial: Trial) -> Trial:
