@@ -11,14 +11,14 @@ import traceback
 
 from rich.console import Console
 
-from tlx.config.compose import compose
+from tlx.config.compose import compose, is_sweep
 from tlx.config.errors import ConfigError, Problem, RequestError
 from tlx.config.schema import Trial
 
 
 def run(words: list[str]) -> int:
     """The verb."""
-    if "-m" in words or "--multirun" in words:
+    if "-m" in words or "--multirun" in words or is_sweep(words):
         from tlx.cli import sweep
 
         return sweep.run([word for word in words if word not in ("-m", "--multirun")])

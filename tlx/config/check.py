@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
-from omegaconf import DictConfig, ListConfig, OmegaConf, flag_override
-from omegaconf.errors import OmegaConfBaseException, ValidationError
+from omegaconf import MISSING, DictConfig, ListConfig, OmegaConf, flag_override
+from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseException, ValidationError
 
 from tlx.backbones.zoo import timm_architectures
 from tlx.config import places
 from tlx.config.errors import Problem, nearest
 from tlx.config.fields import CHOICES
-from tlx.config.request import SELECTABLE, Request, Setting
-from tlx.config.schema import EXPERIMENT, GROUPS, REQUIRED
+from tlx.config.request import NOTHING, SELECTABLE, Request, Setting
+from tlx.config.schema import EXPERIMENT, GROUPS, REQUIRED, Trial
 
 
 def choices(request: Request) -> list[Problem]:
@@ -39,8 +39,8 @@ def choices(request: Request) -> list[Problem]:
 def _option(group: str, setting: Setting) -> list[Problem]:
     known = places.options(group)
     option = setting.value
-    if option in (None, "", "null"):
-        if group == EXPERIMENT:
+    if option in NOTHING:
+        if group == EXPERIMENT:  # none is a choice there
             return []
         return [Problem(group, f"nothing chosen; write {group}=<name> (tlx list {group})", None, setting.where)]
     if str(option) in known or (group == "backbone" and str(option) in timm_architectures()):
@@ -61,27 +61,73 @@ def settings(base: DictConfig, given: list[Setting]) -> list[Problem]:
 
 def _apply(base: DictConfig, setting: Setting) -> Iterator[Problem]:
     parent, unknown = _walk(base, setting.key)
-    if unknown is None and setting.deletes:
-        yield Problem(setting.key, "cannot be deleted; set it to null or another value", None, setting.where)
-        return
-    if unknown is not None:
-        path, name = unknown
-        if _is_free(parent):
-            if not setting.adds and not setting.where:
-                message = f"not there yet; add it with +{setting.key}={setting.value}"
-                yield Problem(setting.key, message, setting.value)
+    if setting.deletes:
+        if unknown is None:
+            yield Problem(setting.key, "cannot be deleted; set it to null or another value", None, setting.where)
             return
-        known = sorted({*_names(parent), *(SELECTABLE if not path else ())})
-        hint = nearest(name, known, path) or f"; {path.rstrip('.') or 'a trial'} has {', '.join(known)}"
-        yield Problem(setting.key, f"unknown key{hint}", setting.value, setting.where)
+    elif unknown is None and setting.adds and not setting.forces and not _is_free(parent):
+        yield Problem(setting.key, "is there already; write it without the +", setting.value, setting.where)
         return
+    if unknown is not None and not (_is_free(parent) and (setting.adds or setting.where)):
+        yield _unknown(parent, unknown, setting)
+        return
+    before = OmegaConf.select(base, setting.key, throw_on_missing=False) if unknown is None else None
     try:
         put(base, setting)
+        OmegaConf.to_container(base[setting.key.split(".")[0]], resolve=True) if _is_interpolation(setting) else None
     except ValidationError as error:
         yield Problem(setting.key, _type_message(error), setting.value, setting.where)
+    except InterpolationResolutionError as error:
+        yield Problem(setting.key, f"cannot be resolved: {str(error).splitlines()[0]}", setting.value, setting.where)
+        put(base, replace(setting, value=before))
     except OmegaConfBaseException as error:
-        key = getattr(error, "full_key", None) or setting.key
-        yield Problem(str(key), str(error).splitlines()[0], None, setting.where)
+        yield _inner(error, setting)
+
+
+def _is_interpolation(setting: Setting) -> bool:
+    return isinstance(setting.value, str) and "${" in setting.value
+
+
+def _unknown(parent: Any, unknown: tuple[str, str], setting: Setting) -> Problem:
+    path, name = unknown
+    if _is_free(parent):
+        return Problem(setting.key, f"not there yet; add it with +{setting.key}={setting.value}", setting.value)
+    if OmegaConf.is_dict(parent) and parent._is_none():
+        key = path.rstrip(".")
+        message = f"{key} is null; write {key}={{{name}: {setting.value}}}"
+        return Problem(setting.key, message, setting.value, setting.where)
+    known = sorted({*_names(parent), *(SELECTABLE if not path else ())})
+    if OmegaConf.is_list(parent):
+        known = [str(i) for i in range(len(parent))]
+    hint = nearest(name, known, path) or f"; {path.rstrip('.') or 'a trial'} has {', '.join(known) or 'nothing'}"
+    return Problem(setting.key, f"unknown key{hint}", setting.value, setting.where)
+
+
+def _inner(error: OmegaConfBaseException, setting: Setting) -> Problem:
+    """A mistake inside a mapping or list that was given whole."""
+    text = str(error).splitlines()[0]
+    stranger = re.search(r"Key '([^']+)' not in '(\w+)'", text)
+    if stranger is None:
+        return Problem(setting.key, text, setting.value, setting.where)
+    key = str(getattr(error, "full_key", None) or stranger.group(1))
+    key = key if "." in key else f"{setting.key}.{key}"
+    return Problem(key, f"unknown key{nearest(stranger.group(1), _fields(stranger.group(2)))}", None, setting.where)
+
+
+def _fields(name: str) -> list[str]:
+    """The field names of the option class of this name, wherever it is nested."""
+    waiting: list[Any] = [Trial, *(kind for kinds in GROUPS.values() for kind in kinds.values())]
+    seen: set[Any] = set()
+    while waiting:
+        kind = waiting.pop()
+        if kind in seen or not is_dataclass(kind):
+            continue
+        seen.add(kind)
+        if getattr(kind, "__name__", "") == name:
+            return [option.name for option in fields(kind)]
+        for hint in get_type_hints(kind).values():
+            waiting += [hint, *get_args(hint), *(inner for part in get_args(hint) for inner in get_args(part))]
+    return []
 
 
 def put(config: DictConfig, setting: Setting) -> None:
@@ -116,10 +162,11 @@ def _is_free(node: Any) -> bool:
 
 def _type_message(error: ValidationError) -> str:
     text = str(error).splitlines()[0]
-    match = re.search(r"could not be converted to (\w+)", text)
+    words = {"Integer": "a whole number", "Float": "a number", "bool": "true or false", "Boolean": "true or false"}
+    match = re.search(r"could not be converted to (\w+)|is not a valid (\w+)", text)
     if match:
-        kind = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false"}.get(match.group(1))
-        return f"wrong type: expected {kind or match.group(1)}"
+        kind = match.group(1) or match.group(2)
+        return f"wrong type: expected {words.get(kind, kind)}"
     return f"wrong type: {text}"
 
 
@@ -132,9 +179,15 @@ def values(base: DictConfig, absent: set[str]) -> list[Problem]:
     for path, node in _nodes(base):
         for option in fields(OmegaConf.get_type(node)):  # type: ignore[arg-type]
             words = option.metadata.get(CHOICES)
-            if words is None or OmegaConf.is_missing(node, option.name):
+            if OmegaConf.is_missing(node, option.name):
                 continue
             word = node[option.name]
+            if words is None and option.name in ("kind", "modality") and word != option.default != MISSING:
+                group = path.rstrip(".")
+                message = f"belongs to the choice of {group}; choose another (tlx list {group})"
+                problems.append(Problem(f"{path}{option.name}", message, word))
+            if words is None:
+                continue
             if word not in words:
                 message = f"not one of {', '.join(words)}{nearest(str(word), words)}"
                 problems.append(Problem(f"{path}{option.name}", message, word))
@@ -176,15 +229,10 @@ def explain(error: Exception) -> Problem:
     if owner is None:
         message = next((line for line in text.splitlines()[1:] if line.strip()), text.splitlines()[0])
         return Problem(key.group(1) if key else "configuration", message.strip(), None, where)
-    known = [
-        f.name
-        for kinds in GROUPS.values()
-        for kind in kinds.values()
-        if kind.__name__ == owner.group(2)
-        for f in fields(kind)
-    ]
-    group = f"{place.group(1).split('/')[0]}." if place else ""
+    prefix = f"{place.group(1).split('/')[0]}." if place else ""
     name = key.group(1) if key else owner.group(1)
-    return Problem(
-        name if "." in name else f"{group}{name}", f"unknown key{nearest(owner.group(1), known, group)}", None, where
-    )
+    hint = nearest(owner.group(1), _fields(owner.group(2)), prefix if owner.group(2) in _KINDS else "")
+    return Problem(name if "." in name else f"{prefix}{name}", f"unknown key{hint}", None, where)
+
+
+_KINDS = frozenset(kind.__name__ for kinds in GROUPS.values() for kind in kinds.values())

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
+import yaml
 from hydra import compose as hydra_compose
 from hydra import initialize_config_module
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
@@ -48,11 +51,13 @@ def compose(overrides: Sequence[str] = (), *, whole: bool = True) -> Trial:
     problems += check.settings(base, [s for s in asked.settings if s.key.split(".")[0] not in absent])
     problems += check.values(base, absent)
     if not problems and whole:
-        base = _hydra(tuple(overrides))
+        chosen = asked.chosen(schema.EXPERIMENT)
+        base = _hydra(tuple(w for w in overrides if chosen or w.split("=")[0] != schema.EXPERIMENT))
     problems += check.extras(base)
     problems += rules.across(base, absent)
     if problems:
-        raise ConfigError(problems)
+        places_of = {setting.key: setting.where for setting in asked.settings}
+        raise ConfigError([replace(p, where=p.where or places_of.get(p.key, "")) for p in problems])
     trial = OmegaConf.to_object(base)
     assert isinstance(trial, Trial)
     trial.group = trial.group or asked.chosen(schema.EXPERIMENT)
@@ -74,7 +79,12 @@ def vary(trial: Trial, values: Mapping[str, Any]) -> Trial:
 
 def expand(overrides: Sequence[str]) -> list[list[str]]:
     """The trials of a multirun: Hydra's basic sweeper's product, in its order."""
-    parser = OverridesParser.create()
+    schema.register()
+    places.register()
+    GlobalHydra.instance().clear()
+    with initialize_config_module("tlx.conf", version_base="1.3", job_name="tlx"):
+        loader = GlobalHydra.instance().config_loader()  # lists options for glob(...)
+    parser = OverridesParser.create(config_loader=loader)
     problems: list[Problem] = []
     parsed = []
     for text in overrides:
@@ -91,13 +101,28 @@ def expand(overrides: Sequence[str]) -> list[list[str]]:
     return [list(job) for batch in batches for job in batch]
 
 
+def is_sweep(words: Sequence[str]) -> bool:
+    """Does an override give several values to one key?"""
+    parser = OverridesParser.create()
+    try:
+        return any(parser.parse_override(word).is_sweep_override() for word in words)
+    except HydraException:
+        return False  # compose says what is wrong with it
+
+
 def typed(groups: tuple[str, ...]) -> DictConfig:
     """The typed configuration of these group choices alone; required groups left out stay missing."""
-    return copy.deepcopy(_typed(tuple(sorted(groups))))
+    return copy.deepcopy(_typed(tuple(sorted(groups)), _user_files()))
+
+
+def _user_files() -> tuple[tuple[str, int], ...]:
+    """The user's group files and when they changed: composed choices are kept only as long as these stay."""
+    files = sorted(places.user_conf().rglob("*.yaml")) if places.user_conf().is_dir() else []
+    return (str(places.user_conf()), 0), *((str(path), path.stat().st_mtime_ns) for path in files)
 
 
 @cache
-def _typed(groups: tuple[str, ...]) -> DictConfig:
+def _typed(groups: tuple[str, ...], _files: tuple[tuple[str, int], ...]) -> DictConfig:
     named = {text.split("=", 1)[0] for text in groups}
     absent = [f"~{group}" for group in schema.REQUIRED if group not in named]
     return _hydra((*groups, *absent))
@@ -112,3 +137,17 @@ def _hydra(overrides: tuple[str, ...]) -> DictConfig:
             return hydra_compose("trial", overrides=list(overrides))
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError([check.explain(error)]) from None
+    except yaml.YAMLError as error:
+        message = f"not readable as YAML: {' '.join(str(error).split())}"
+        raise ConfigError([Problem(_file_of(overrides, error), message)]) from None
+
+
+def _file_of(overrides: tuple[str, ...], error: yaml.YAMLError) -> str:
+    """The chosen file with the broken YAML (the parser only knows the place in it)."""
+    for text in overrides:
+        path = places.find(*text.split("=", 1)) if "=" in text else None
+        try:
+            yaml.compose(path.read_text(encoding="utf-8") if path else "", Loader=yaml.SafeLoader)
+        except yaml.YAMLError:
+            return str(path.relative_to(Path.cwd()) if path and path.is_relative_to(Path.cwd()) else path)
+    return "configuration"

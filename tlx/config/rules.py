@@ -77,15 +77,27 @@ def phases_make_sense(config: DictConfig) -> Iterator[Problem]:
 
 
 def numbers_in_range(config: DictConfig) -> Iterator[Problem]:
-    """Counts and rates that must be positive are."""
-    for key in ("strategy.lr", "strategy.backbone_lr", "strategy.batch_size", "dataset.shots", "hardware.accumulate"):
+    """Counts and rates that must be positive are, and none is NaN."""
+    phases = range(len(config.strategy.phases))
+    positive = ["strategy.lr", "strategy.backbone_lr", "strategy.batch_size", "strategy.clip", "dataset.shots"]
+    positive += ["dataset.eval_batch_size", "hardware.accumulate", "hardware.threads"]
+    positive += [f"strategy.phases.{i}.{name}" for i in phases for name in ("lr_scale", "levels")]
+    for key in positive:
         value = OmegaConf.select(config, key)
-        if value is not None and value <= 0:
+        if value is not None and not value > 0:
             yield Problem(key, "expected a number above zero", value)
+    for key in ("strategy.optimizer.weight_decay", "strategy.optimizer.momentum", "hardware.workers", "seed"):
+        value = OmegaConf.select(config, key)
+        if value is not None and not value >= 0:
+            yield Problem(key, "expected zero or more", value)
     for key in ("dataset.val", "dataset.test"):
         value = OmegaConf.select(config, key)
         if not 0 < value < 1:
             yield Problem(key, "expected a share between 0 and 1", value)
+    if config.dataset.val + config.dataset.test >= 1:
+        yield Problem(
+            "dataset.val", f"with dataset.test = {config.dataset.test} nothing is left to train", config.dataset.val
+        )
 
 
 def pixels_have_nothing_to_train(config: DictConfig) -> Iterator[Problem]:
