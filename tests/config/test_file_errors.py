@@ -72,8 +72,8 @@ def test_mistakes_in_two_group_files_and_on_the_command_line_are_told_together(f
     other.write_text("# mine\ndefaults: [{/schema/hardware@_here_: machine}, _self_]\ndevcies: 2\n")
     found = problems([*request, "hardware=other_of_two", "seed=x"], whole=whole)
     assert {(problem.key, problem.where) for problem in found} == {
-        ("strategy.foo", "conf/strategy/one_of_two.yaml"),
-        ("hardware.devcies", "conf/hardware/other_of_two.yaml"),
+        ("strategy.foo", "conf/strategy/one_of_two.yaml:4"),
+        ("hardware.devcies", "conf/hardware/other_of_two.yaml:3"),
         ("seed", ""),
     }
 

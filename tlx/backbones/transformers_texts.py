@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
@@ -101,12 +102,13 @@ def _from_pretrained(place: str, offline: bool, config: TransformersBackbone) ->
             dtype=torch.float32,
             local_files_only=offline,
             output_loading_info=True,
+            ignore_mismatched_sizes=True,  # they are counted below
             use_safetensors=None,
             **_without_pooler(settings),
         )
-    except OSError as error:
+    except (OSError, SafetensorError, RuntimeError) as error:
         if Path(place).is_dir():
-            message = f"no weights in this folder: {str(error).splitlines()[0]}"
+            message = f"no usable weights in this folder: {(str(error) or type(error).__name__).splitlines()[0]}"
             raise WeightsError([Problem("backbone.weights", message, config.name)]) from error
         raise hub.unreachable(config.name) from error
     own = dict(encoder.state_dict())

@@ -64,7 +64,7 @@ def _read_file(path: Path) -> State:
     try:
         loaded = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds here: pickle, zip, runtime, OS
-        first = str(error).splitlines()[0]
+        first = (str(error) or type(error).__name__).splitlines()[0]
         message = f"torch cannot read it as plain tensors (pickled objects are refused): {first}"
         raise _refuse(path, message) from error
     for key in ("state_dict", "model", "model_state_dict"):

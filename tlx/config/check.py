@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -12,17 +12,17 @@ from omegaconf import MISSING, DictConfig, ListConfig, OmegaConf, flag_override
 from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseException, ValidationError
 
 from tlx.backbones.zoo import timm_architectures
-from tlx.config import places
+from tlx.config import places, request
 from tlx.config.errors import Problem, nearest
 from tlx.config.fields import CHOICES
 from tlx.config.request import NOTHING, SELECTABLE, Request, Setting
 from tlx.config.schema import EXPERIMENT, GROUPS, REQUIRED, Trial
 
 
-def choices(request: Request) -> list[Problem]:
+def choices(asked: Request) -> list[Problem]:
     """Is every chosen option there, and is every required group chosen?"""
     problems = []
-    for group, setting in request.choices.items():
+    for group, setting in asked.choices.items():
         if group not in SELECTABLE:
             problems.append(Problem(group, f"not a group{nearest(group, SELECTABLE)}", setting.value, setting.where))
         elif setting.deletes:
@@ -31,7 +31,7 @@ def choices(request: Request) -> list[Problem]:
             problems.extend(_option(group, setting))
     undecided = any(problem.key == EXPERIMENT for problem in problems)  # it may have been the one to choose them
     for group in REQUIRED:
-        if group not in request.choices and not undecided:
+        if group not in asked.choices and not undecided:
             problems.append(Problem(group, f"nothing chosen; write {group}=<name> (tlx list {group})"))
     return problems
 
@@ -74,18 +74,14 @@ def _apply(base: DictConfig, setting: Setting) -> Iterator[Problem]:
     before = OmegaConf.select(base, setting.key, throw_on_missing=False) if unknown is None else None
     try:
         put(base, setting)
-        OmegaConf.to_container(base[setting.key.split(".")[0]], resolve=True) if _is_interpolation(setting) else None
+        OmegaConf.select(base, setting.key)  # follows an interpolation
     except ValidationError as error:
         yield Problem(setting.key, _type_message(error), setting.value, setting.where)
     except InterpolationResolutionError as error:
         yield Problem(setting.key, f"cannot be resolved: {str(error).splitlines()[0]}", setting.value, setting.where)
-        put(base, replace(setting, value=before))
+        OmegaConf.update(base, setting.key, before)
     except OmegaConfBaseException as error:
         yield _inner(error, setting)
-
-
-def _is_interpolation(setting: Setting) -> bool:
-    return isinstance(setting.value, str) and "${" in setting.value
 
 
 def _unknown(parent: Any, unknown: tuple[str, str], setting: Setting) -> Problem:
@@ -109,9 +105,14 @@ def _inner(error: OmegaConfBaseException, setting: Setting) -> Problem:
     stranger = re.search(r"Key '([^']+)' not in '(\w+)'", text)
     if stranger is None:
         return Problem(setting.key, text, setting.value, setting.where)
-    key = str(getattr(error, "full_key", None) or stranger.group(1))
+    name = stranger.group(1)
+    key = str(getattr(error, "full_key", None) or name)
+    for i, item in enumerate(setting.value if isinstance(setting.value, list) else []):
+        if isinstance(item, dict) and name in item:
+            key = f"{setting.key}.{i}.{name}"
     key = key if "." in key else f"{setting.key}.{key}"
-    return Problem(key, f"unknown key{nearest(stranger.group(1), _fields(stranger.group(2)))}", None, setting.where)
+    path = key.removesuffix(name)
+    return Problem(key, f"unknown key{nearest(name, _fields(stranger.group(2)), path)}", None, setting.where)
 
 
 def _fields(name: str) -> list[str]:
@@ -157,7 +158,7 @@ def _names(node: Any) -> list[str]:
 
 def _is_free(node: Any) -> bool:
     """Is this a ``dict`` option that takes any key?"""
-    return OmegaConf.is_dict(node) and not is_dataclass(OmegaConf.get_type(node))
+    return OmegaConf.is_dict(node) and not node._is_none() and not is_dataclass(OmegaConf.get_type(node))
 
 
 def _type_message(error: ValidationError) -> str:
@@ -218,21 +219,31 @@ def _nodes(config: Any, path: str = "") -> Iterator[tuple[str, DictConfig]]:
             yield from _nodes(config._get_node(index), f"{path}{index}.")
 
 
-def explain(error: Exception) -> Problem:
-    """What Hydra refused although the request looked right: a mistake in a group file, most likely."""
+def explain(error: Exception) -> list[Problem]:
+    """What Hydra refused although the request looked right: mistakes in a group file, most likely."""
     text = str(error)
-    place = re.search(r"In '([^']+)'", text)
+    place = re.search(r"In '([^'/]+)/([^']+)'", text)
+    path = places.find(place.group(1), place.group(2)) if place else None
+    if place and path is not None and place.group(1) in GROUPS:
+        group = place.group(1)
+        base = OmegaConf.create({group: OmegaConf.structured(_kind_of(group, path))})
+        found = settings(base, request.group_settings(group, path))
+        if found:
+            return found
     key = re.search(r"full_key: (\S+)", text)
-    owner = re.search(r"Key '([^']+)' not in '(\w+)'", text)
-    path = places.find(*place.group(1).rsplit("/", 1)) if place and "/" in place.group(1) else None
+    message = next((line for line in text.splitlines()[1:] if line.strip()), text.splitlines()[0])
     where = str(path.relative_to(Path.cwd()) if path and path.is_relative_to(Path.cwd()) else path or "")
-    if owner is None:
-        message = next((line for line in text.splitlines()[1:] if line.strip()), text.splitlines()[0])
-        return Problem(key.group(1) if key else "configuration", message.strip(), None, where)
-    prefix = f"{place.group(1).split('/')[0]}." if place else ""
-    name = key.group(1) if key else owner.group(1)
-    hint = nearest(owner.group(1), _fields(owner.group(2)), prefix if owner.group(2) in _KINDS else "")
-    return Problem(name if "." in name else f"{prefix}{name}", f"unknown key{hint}", None, where)
+    return [Problem(key.group(1) if key else "configuration", message.strip(), None, where)]
 
 
-_KINDS = frozenset(kind.__name__ for kinds in GROUPS.values() for kind in kinds.values())
+def _kind_of(group: str, path: Path) -> type:
+    """The option class a group file is typed by, following the choices it starts from."""
+    text = path.read_text(encoding="utf-8")
+    named = re.search(rf"/?schema/{group}\S*:\s*(\w+)", text)
+    if named and named.group(1) in GROUPS[group]:
+        return GROUPS[group][named.group(1)]
+    for option in re.findall(r"^\s*-\s*(\w+)\s*(?:#.*)?$", text, re.MULTILINE):
+        parent = places.find(group, option)
+        if option != "_self_" and parent is not None and parent != path:
+            return _kind_of(group, parent)
+    return next(iter(GROUPS[group].values()))

@@ -56,12 +56,22 @@ def compose(overrides: Sequence[str] = (), *, whole: bool = True) -> Trial:
     problems += check.extras(base)
     problems += rules.across(base, absent)
     if problems:
-        places_of = {setting.key: setting.where for setting in asked.settings}
+        places_of = {setting.key: setting.where for setting in [*_from_files(asked), *asked.settings]}
         raise ConfigError([replace(p, where=p.where or places_of.get(p.key, "")) for p in problems])
     trial = OmegaConf.to_object(base)
     assert isinstance(trial, Trial)
     trial.group = trial.group or asked.chosen(schema.EXPERIMENT)
     return trial
+
+
+def _from_files(asked: request.Request) -> list[request.Setting]:
+    """What the user's own group files set, so that a mistake there is found there."""
+    found: list[request.Setting] = []
+    for group in asked.choices:
+        path = places.find(group, asked.chosen(group) or "") if group in schema.GROUPS else None
+        if path is not None and path.is_relative_to(places.user_conf()):
+            found += request.group_settings(group, path)
+    return found
 
 
 def vary(trial: Trial, values: Mapping[str, Any]) -> Trial:
@@ -89,7 +99,7 @@ def expand(overrides: Sequence[str]) -> list[list[str]]:
     parsed = []
     for text in overrides:
         try:
-            parsed.append(parser.parse_override(text))
+            parsed += parser.parse_overrides([text])
         except HydraException as error:
             problems.append(Problem(text, f"not an override: {str(error).splitlines()[0]}"))
     if problems:
@@ -136,7 +146,7 @@ def _hydra(overrides: tuple[str, ...]) -> DictConfig:
         with initialize_config_module("tlx.conf", version_base="1.3", job_name="tlx"):
             return hydra_compose("trial", overrides=list(overrides))
     except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigError([check.explain(error)]) from None
+        raise ConfigError(check.explain(error)) from None
     except yaml.YAMLError as error:
         message = f"not readable as YAML: {' '.join(str(error).split())}"
         raise ConfigError([Problem(_file_of(overrides, error), message)]) from None

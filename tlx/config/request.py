@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,7 @@ def read(overrides: list[str]) -> Request:
             continue
         fault = _fault(override)
         if fault:
-            request.problems.append(Problem(override.get_key_element(), fault, override.get_value_element_as_str()))
+            request.problems.append(Problem(override.get_key_element(), fault, text.partition("=")[2]))
             continue
         setting = _setting(override)
         if setting.key in SELECTABLE:
@@ -105,7 +105,7 @@ def _add_experiment(request: Request) -> None:
     request.settings.extend(settings)
 
 
-def read_file(path: Path) -> tuple[list[Setting], list[Setting], list[Problem]]:
+def read_file(path: Path, *, header: bool = True) -> tuple[list[Setting], list[Setting], list[Problem]]:
     """The group choices and settings of an experiment file, each with its line."""
     shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else Path(path.name)
     try:
@@ -115,7 +115,7 @@ def read_file(path: Path) -> tuple[list[Setting], list[Setting], list[Problem]]:
         return [], [], [Problem(str(shown), f"not readable as YAML: {message}")]
     choices: list[Setting] = []
     settings: list[Setting] = []
-    problems = _header(path, shown)
+    problems = _header(path, shown) if header else []
     if not isinstance(root, yaml.MappingNode):
         return choices, settings, [*problems, Problem(str(shown), "expected keys and values at the top")]
     for key, node in root.value:
@@ -127,6 +127,12 @@ def read_file(path: Path) -> tuple[list[Setting], list[Setting], list[Problem]]:
         else:
             settings.extend(_leaves(str(key.value), node, where, shown))
     return choices, settings, problems
+
+
+def group_settings(group: str, path: Path) -> list[Setting]:
+    """The settings of a group's file, under their full keys, each with its line."""
+    _, found, _ = read_file(path, header=False)
+    return [replace(setting, key=f"{group}.{setting.key}") for setting in found]
 
 
 def _header(path: Path, shown: Path) -> list[Problem]:

@@ -94,7 +94,7 @@ def numbers_in_range(config: DictConfig) -> Iterator[Problem]:
         value = OmegaConf.select(config, key)
         if not 0 < value < 1:
             yield Problem(key, "expected a share between 0 and 1", value)
-    if config.dataset.val + config.dataset.test >= 1:
+    if max(config.dataset.val, config.dataset.test) < 1 <= config.dataset.val + config.dataset.test:
         yield Problem(
             "dataset.val", f"with dataset.test = {config.dataset.test} nothing is left to train", config.dataset.val
         )

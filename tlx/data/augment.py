@@ -31,9 +31,10 @@ def flip_crop(image: Tensor, spec: ImageSpec, rng: np.random.Generator) -> Tenso
     The crop follows Szegedy et al. 2015 with a milder area, as few labels ask for.
     """
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int(rng.integers(2**31)))
+        torch.default_generator.manual_seed(int(rng.integers(2**31)))  # torch.manual_seed would reseed GPUs too
         box = RandomResizedCrop.make_params(RandomResizedCrop(1, scale=(0.35, 1.0)), [image])
     mode = InterpolationMode(spec.interpolation)
     size = [spec.height, spec.width]
     cropped = F.resized_crop(image, box["top"], box["left"], box["height"], box["width"], size, mode, antialias=True)
+    cropped = cropped.clamp(0, 255)  # bicubic overshoots
     return torch.as_tensor(F.horizontal_flip(cropped) if rng.random() < 0.5 else cropped)

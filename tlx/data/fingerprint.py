@@ -33,7 +33,7 @@ def fingerprint(config: options.Dataset) -> str:
         listed = _listed(config, named) if config.modality == "image" else {}
         return _files(named["train"].parent, {**named, **listed})
     if isinstance(config, options.Hub):
-        return _short(f"hub:{config.name}:{config.config}:{config.revision}")
+        return _short(f"hub:{config.name}:{config.config}:{config.revision}:{sorted(config.splits.items())}")
     raise TypeError(f"no fingerprint for {type(config).__name__}")
 
 

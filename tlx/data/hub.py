@@ -9,7 +9,7 @@ import numpy as np
 
 from tlx.backbones.hub import reachable
 from tlx.config.errors import DataError, Problem, nearest
-from tlx.data.images import decode
+from tlx.data.images import channels_of
 from tlx.data.options import Hub
 from tlx.data.source import Source, index_classes
 
@@ -41,21 +41,28 @@ def from_parts(config: Hub, parts: dict[str, Any]) -> Source:
     """A source from loaded splits; images stay encoded until they are asked for."""
     feature = parts["train"].features[config.label]
     to_name = feature.int2str if hasattr(feature, "int2str") else str
+    unlabelled: list[Problem] = []
     names: list[str] = []
     offsets: list[tuple[int, Any]] = []
     splits = {}
     for split, part in parts.items():
         splits[split] = np.arange(len(names), len(names) + len(part))
         offsets.append((len(names), part))
-        names += [to_name(value) for value in part[config.label]]
+        for row, value in enumerate(part[config.label]):
+            if value is None or (hasattr(feature, "int2str") and value < 0):
+                unlabelled.append(Problem(f"{config.name}[{split}:{row}]", f"no label in {config.label!r}"))
+                names.append("")
+            else:
+                names.append(to_name(value))
+    if unlabelled:
+        raise DataError(unlabelled)
     labels, classes, strangers = index_classes(names, splits["train"])
     if strangers:
         raise DataError([Problem("dataset.label", f"class {names[strangers[0]]!r} is not in train")])
     inputs = _Lazy(offsets, config.input)
     channels = 0
     if config.modality == "image":
-        first = decode(inputs[0])
-        channels = 1 if first.ndim == 2 else first.shape[2]
+        channels = channels_of(inputs)
     given = splits if len(splits) > 1 else {}
     return Source(config.modality, inputs, labels, classes, given, channels, lambda i: f"{config.name}[{i}]")
 

@@ -25,6 +25,10 @@ def load(config: ImageFolder) -> Source:
     splits: dict[str, np.ndarray] = {}
     notes: list[str] = []
     empty: list[str] = []
+    for folder in {root, *folders.values()}:
+        loose = sorted(p for p in folder.iterdir() if p.is_file() and p.suffix.lower() in SUFFIXES)
+        if loose:
+            notes.append(f"{folder}: {len(loose)} images lie outside every class, first {loose[0].name}")
     for split, folder in (folders or {"": root}).items():
         start = len(paths)
         for child in sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")):

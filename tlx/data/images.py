@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -48,6 +50,9 @@ def _pixels(image: Image.Image) -> Array:
         return np.asarray(image, dtype=np.float32)
     if image.mode in ("1", "L"):
         return np.asarray(image.convert("L"))
+    if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
+        shown = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", shown.size, (0, 0, 0, 255)), shown)
     return np.asarray(image.convert("RGB"))
 
 
@@ -59,17 +64,18 @@ def _scaled(values: Array) -> Array:
     return values
 
 
-def channels_of(paths: Sequence[Path]) -> int:
-    """Channels of the images: 1 when all are grey, an array's own number, else 3."""
-    found = set()
-    step = max(1, len(paths) // _LOOK)
-    for path in list(paths)[::step]:
+def channels_of(items: Sequence[Any]) -> int:
+    """Channels of most images, where a grey one counts as colour if there is any colour."""
+    found: Counter[int] = Counter()
+    for i in range(0, len(items), max(1, len(items) // _LOOK)):
         try:
-            values = decode(path)
+            values = decode(items[i])
         except (OSError, ValueError, SyntaxError):
             continue  # the pre-flight names unreadable files; this only looks at the readable ones
-        found.add(1 if values.ndim == 2 else values.shape[2])
-    return max(found, default=3)
+        found[1 if values.ndim == 2 else values.shape[2]] += 1
+    if set(found) == {1, 3}:
+        return 3
+    return found.most_common(1)[0][0] if found else 3
 
 
 def prepare(values: Array, spec: ImageSpec) -> Tensor:
@@ -98,14 +104,14 @@ def planes(values: Array, channels: int) -> Tensor:
 
 
 def resize(tensor: Tensor, spec: ImageSpec) -> Tensor:
-    """Shorter side to size / crop, then the centre crop."""
+    """The shorter side to size / crop (rounded down, as timm does), then the centre crop; values stay in 0..255."""
     mode = InterpolationMode(spec.interpolation)
-    height, width = round(spec.height / spec.crop), round(spec.width / spec.crop)
-    if height == width:
-        tensor = F.resize(tensor, [height], interpolation=mode, antialias=True)
-    else:
-        tensor = F.resize(tensor, [height, width], interpolation=mode, antialias=True)
-    return torch.as_tensor(F.center_crop(tensor, [spec.height, spec.width]))
+    tall, wide = math.floor(spec.height / spec.crop), math.floor(spec.width / spec.crop)
+    height, width = tensor.shape[-2:]
+    by_height = tall * width >= wide * height  # scaling to the height leaves enough width
+    size = [tall, int(tall * width / height)] if by_height else [int(wide * height / width), wide]
+    resized = F.resize(tensor, size, interpolation=mode, antialias=True).clamp(0, 255)  # bicubic overshoots
+    return torch.as_tensor(F.center_crop(resized, [spec.height, spec.width]))
 
 
 def normalise(tensor: Tensor, spec: ImageSpec) -> Tensor:

@@ -65,6 +65,9 @@ class Data:
     def epochs(self, world: int = 1, accumulate: int = 1) -> Epochs:
         """The training order. Every process gets at least two examples of every batch, as norm layers need."""
         count, least = len(self.splits["train"]), 2 * world * accumulate
+        if self.batch_size < least:
+            message = f"{world} device(s) x {accumulate} accumulation steps need at least {least}, two examples each"
+            raise DataError([Problem("strategy.batch_size", message, self.batch_size)])
         if count < least:
             message = f"{count} training examples are too few for {world} device(s) x {accumulate} accumulation steps"
             raise DataError([Problem("hardware.devices", message, world)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import warnings
+from pathlib import Path
 
 import numpy as np
 
@@ -20,7 +21,7 @@ _SHOWN = 20  # problems listed; the rest are counted
 def check(source: Source, splits: dict[str, Indices], config: Dataset, fingerprint: str) -> dict[str, Indices]:
     """The splits without unreadable examples (``on_bad=skip``), or :class:`DataError` naming each (``error``).
 
-    A data set found whole is remembered under its fingerprint and not read again.
+    Sound examples are remembered under the data set's fingerprint and not read again.
     """
     used = np.unique(np.concatenate(list(splits.values())))
     bad = _unreadable(source, used, fingerprint)
@@ -47,26 +48,38 @@ def _unreadable(source: Source, used: Indices, fingerprint: str) -> dict[int, st
     if isinstance(source.inputs, np.ndarray):
         return {}
     known = cache_folder("vetted") / f"{fingerprint}.json"
-    vetted: dict[str, str | None] = {}
-    if known.is_file():
-        try:
-            vetted = json.loads(known.read_text(encoding="utf-8"))
-        except ValueError:  # torn by a crash: look again
-            vetted = {}
-    fresh = [int(i) for i in used if str(i) not in vetted]
-    for i in fresh:
-        vetted[str(i)] = _fault(source, i)
+    sound = _remembered(known)
+    names = {
+        int(i): f"{source.origin(int(i))}|{source.inputs[int(i)] if _is_path(source, int(i)) else ''}" for i in used
+    }
+    faults = {i: _fault(source, i) for i, name in names.items() if name not in sound}
+    fresh = {names[i] for i, why in faults.items() if why is None}
     if fresh:
         partial = known.with_suffix(f".{os.getpid()}.json")
-        partial.write_text(json.dumps(vetted), encoding="utf-8")
+        partial.write_text(json.dumps(sorted(sound | fresh)), encoding="utf-8")
         partial.replace(known)
-    return {int(i): why for i in used if (why := vetted[str(i)]) is not None}
+    return {i: why for i, why in faults.items() if why is not None}
+
+
+def _is_path(source: Source, i: int) -> bool:
+    return isinstance(source.inputs, list) and isinstance(source.inputs[i], (str, Path))
+
+
+def _remembered(file: Path) -> set[str]:
+    """The examples of this data set that were sound before; the others are looked at again."""
+    if not file.is_file():
+        return set()
+    try:
+        return set(json.loads(file.read_text(encoding="utf-8")))
+    except ValueError:  # torn by a crash
+        return set()
 
 
 def _fault(source: Source, i: int) -> str | None:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error")  # a truncated file is only a warning to some decoders
+            warnings.filterwarnings("error", message=".*[Tt]runcated.*")  # only a warning to some decoders
+            warnings.filterwarnings("ignore", message="Palette images with Transparency.*")
             values = decode(source.inputs[i])
     except Exception as error:  # decoders raise anything: OSError, SyntaxError, struct.error, ...
         return f"unreadable image: {type(error).__name__}: {error}"

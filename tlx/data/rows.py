@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
+import io
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tlx.config.errors import Problem, nearest
+
+ITEMS = "\x1f"  # ASCII's unit separator: begins a label that was a list, and parts its items
+_LONGEST_CELL = 1 << 30  # characters; the csv module's own limit is 131072
 
 
 @dataclass
@@ -33,26 +39,34 @@ def read(file: Path, key: str, input_column: str, label_column: str) -> Rows:
         return rows
     columns: list[str] = []
     for line, cells in reader(rows):
-        columns = columns or list(cells)
-        if not rows.inputs and (absent := [c for c in (input_column, label_column) if c not in cells]):
-            for column in absent:
-                option = "dataset.input" if column == input_column else "dataset.label"
-                hint = nearest(column, columns) or f"; it has {', '.join(columns)}"
-                rows.problems.append(Problem(option, f"{file} has no such column{hint}", column))
-            return rows
-        rows.inputs.append(cells.get(input_column))
-        label = cells.get(label_column)
-        rows.labels.append(None if label is None else _word(label))
+        columns += [column for column in cells if column not in columns]
+        rows.inputs.append(_there(cells.get(input_column)))
+        rows.labels.append(_word(cells.get(label_column)))
         rows.lines.append(line)
+    for column, option in ((input_column, "dataset.input"), (label_column, "dataset.label")):
+        if columns and column not in columns:
+            hint = nearest(column, columns) or f"; it has {', '.join(columns)}"
+            rows.problems.append(Problem(option, f"{file} has no such column{hint}", column))
+            rows.inputs, rows.labels, rows.lines = [], [], []
+            return rows
     if not rows.inputs and not rows.problems:
         rows.problems.append(Problem(key, "holds no rows", str(file)))
     return rows
 
 
-def _word(label: Any) -> str:
-    """A label as text: 3.0 and 3 are the same class, lists keep their items apart."""
+def _there(value: Any) -> Any:
+    """The value, or ``None`` for the NaN that stands for nothing in a Parquet column."""
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def _word(label: Any) -> str | None:
+    """A label as text: 3.0 and 3 are the same class; a list is its items behind ``ITEMS``."""
+    if _there(label) is None:
+        return None
     if isinstance(label, float) and label.is_integer():
         return str(int(label))
+    if isinstance(label, list):
+        return ITEMS + ITEMS.join(str(item).strip() for item in label)
     return str(label).strip()
 
 
@@ -61,39 +75,62 @@ def _bad(rows: Rows, line: int, message: str) -> None:
 
 
 def _csv(rows: Rows) -> Iterator[tuple[int, dict[str, Any]]]:
-    lines = _decoded(rows)
+    lines = _Lines(rows)
+    csv.field_size_limit(_LONGEST_CELL)
     reader = csv.reader(lines, delimiter="\t" if rows.file.suffix.lower() == ".tsv" else ",", strict=True)
     header: list[str] | None = None
     while True:
+        first = lines.number + 1  # a quoted cell may go on over several lines: a row is where it begins
+        lines.broken = False
         try:
             cells = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
-            _bad(rows, reader.line_num, f"not readable as CSV: {error}")
+            _bad(rows, first, f"not readable as CSV: {error}")
+            continue
+        if lines.broken or not cells:
             continue
         if header is None:
-            header = [name.strip().removeprefix("\ufeff") for name in cells]
-        elif not cells:
-            continue
+            header = [name.strip() for name in cells]
         elif len(cells) != len(header):
-            _bad(rows, reader.line_num, f"has {len(cells)} cells, the header has {len(header)}")
+            _bad(rows, first, f"has {len(cells)} cells, the header has {len(header)}")
         else:
-            yield reader.line_num, dict(zip(header, cells, strict=True))
+            yield lines.number, dict(zip(header, cells, strict=True))
 
 
-def _decoded(rows: Rows) -> Iterator[str]:
-    with rows.file.open("rb") as stream:
-        for number, raw in enumerate(stream, start=1):
-            try:
-                yield raw.decode("utf-8")
-            except UnicodeDecodeError as error:
-                _bad(rows, number, f"not UTF-8 at byte {error.start} of the line; save the file as UTF-8")
+class _Lines:
+    """The lines of a file as text, numbered; one that is not UTF-8 is told and read as far as it goes."""
+
+    def __init__(self, rows: Rows) -> None:
+        self.rows = rows
+        self.number = 0
+        self.broken = False
+        self.stream = io.BytesIO(rows.file.read_bytes().removeprefix(codecs.BOM_UTF8))
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        raw = self.stream.readline()
+        if not raw:
+            raise StopIteration
+        self.number += 1
+        try:
+            return raw.decode("utf-8")
+        except UnicodeDecodeError as error:
+            message = f"not UTF-8 at byte {error.start} of the line; save the file as UTF-8"
+            _bad(self.rows, self.number, message)
+            self.broken = True
+            return raw.decode("utf-8", errors="replace")
 
 
 def _jsonl(rows: Rows) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, text in enumerate(_decoded(rows), start=1):
-        if not text.strip():
+    lines = _Lines(rows)
+    for text in lines:
+        number, broken = lines.number, lines.broken
+        lines.broken = False
+        if broken or not text.strip():
             continue
         try:
             cells = json.loads(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -67,8 +68,8 @@ def index_classes(names: Sequence[str], train: Indices) -> tuple[npt.NDArray[np.
     Classes are sorted by name; where every name is a whole number, by value.
     """
     seen = {names[i] for i in train}
-    numeric = all(name.lstrip("-").isdigit() for name in seen)
-    classes = sorted(seen, key=int) if numeric else sorted(seen)
+    numeric = all(re.fullmatch(r"-?[0-9]+", name) for name in seen)
+    classes = sorted(sorted(seen), key=int) if numeric else sorted(seen)  # 1 before 01, in every process
     index = {name: i for i, name in enumerate(classes)}
     labels = np.array([index.get(name, -1) for name in names], dtype=np.int64)
     return labels, classes, [int(i) for i in np.flatnonzero(labels < 0)]

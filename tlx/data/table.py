@@ -10,6 +10,7 @@ from tlx.config.errors import DataError, Problem
 from tlx.data import rows as reading
 from tlx.data.images import channels_of
 from tlx.data.options import Table
+from tlx.data.rows import ITEMS
 from tlx.data.source import Place, Source, index_classes
 
 
@@ -67,11 +68,11 @@ def _assemble(
 ) -> Source:
     given = dict(splits) if len(splits) > 1 else {}
     if config.label_separator:
-        encoded, classes, strangers = _several(labels, splits["train"], config.label_separator)
+        encoded, classes, first = _several(labels, splits["train"], config.label_separator)
     else:
         encoded, classes, strangers = index_classes(labels, splits["train"])
-    if strangers:
         first = {labels[i]: i for i in reversed(strangers)}
+    if first:
         raise DataError([Problem(str(places[i]), f"class {name!r} is not in train") for name, i in first.items()])
     paths = [Path(p) for p in inputs] if config.modality == "image" else []
     return Source(
@@ -85,17 +86,22 @@ def _assemble(
     )
 
 
-def _several(labels: list[str], train: np.ndarray, separator: str) -> tuple[np.ndarray, list[str], list[int]]:
-    """0/1 per class; the classes are those of train."""
-    sets = [{word.strip() for word in label.split(separator) if word.strip()} for label in labels]
+def _several(labels: list[str], train: np.ndarray, separator: str) -> tuple[np.ndarray, list[str], dict[str, int]]:
+    """0/1 per class, the classes of train, and each class that train lacks with the row it is first seen in."""
+    sets = [_items(label, separator) for label in labels]
     classes = sorted(set().union(*(sets[i] for i in train)))
     index = {name: i for i, name in enumerate(classes)}
     encoded = np.zeros((len(labels), len(classes)), dtype=np.float32)
-    strangers = []
+    strangers: dict[str, int] = {}
     for row, names in enumerate(sets):
-        for name in names:
+        for name in sorted(names):
             if name in index:
                 encoded[row, index[name]] = 1.0
             else:
-                strangers.append(row)
+                strangers.setdefault(name, row)
     return encoded, classes, strangers
+
+
+def _items(label: str, separator: str) -> set[str]:
+    words = label.removeprefix(ITEMS).split(ITEMS) if label.startswith(ITEMS) else label.split(separator)
+    return {word.strip() for word in words if word.strip()}

@@ -67,7 +67,7 @@ def audit(model: nn.Module, before: Mapping[str, int], frozen_norm: str = "eval"
     moved = sorted(name for name in fixed & before.keys() if after[name] != before[name])
     own = dict(model.named_parameters())
     still = sorted(
-        name for name in trainable & before.keys() if after[name] == before[name] and not _has_gradient(own[name])
+        name for name in trainable & before.keys() if after[name] == before[name] and not _too_small(own[name])
     )
     if moved:
         raise AuditError(f"{len(moved)} frozen tensors moved, first {moved[0]}")
@@ -76,5 +76,13 @@ def audit(model: nn.Module, before: Mapping[str, int], frozen_norm: str = "eval"
         raise AuditError(f"{message} (no gradient reached them; strategy.audit=off lets it pass)")
 
 
-def _has_gradient(parameter: nn.Parameter) -> bool:
-    return parameter.grad is not None and bool(parameter.grad.any())
+def _too_small(parameter: nn.Parameter) -> bool:
+    """Is there a gradient, but one that a step rounds away beside values of this size?"""
+    gradient = parameter.grad
+    if gradient is None or not bool(gradient.any()):
+        return False
+    grain = torch.finfo(parameter.dtype).eps * parameter.detach().abs()
+    return bool((gradient.abs() <= _NOTABLE * grain).all())
+
+
+_NOTABLE = 1e3  # a gradient of this many grains moves a value at any usual learning rate

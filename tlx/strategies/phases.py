@@ -42,16 +42,20 @@ def plan(strategy: Strategy, stages: Sequence[Stage], steps_per_epoch: int) -> l
     """The phases of ``strategy`` on a network cut into ``stages``; raises :class:`ConfigError`."""
     budget = budget_steps(strategy, steps_per_epoch)
     phases: list[PhasePlan] = []
+    share = 0.0  # of the budget, as percentages so far: borders are rounded, so that the parts add up
     for i, options in enumerate(strategy.phases):
         key = f"strategy.phases.{i}"
         chosen = select(options.train, options.freeze, stages, key)
         amount = Amount.parse(options.until)
         steps = 0 if options.solver == "logistic" else None
-        if steps is None and amount.unit != "rest":
-            steps = amount.steps(steps_per_epoch=steps_per_epoch, budget=budget)
-            if steps < 1:
-                message = f"less than one step: the budget is {budget} steps"
-                raise ConfigError([Problem(f"{key}.until", message, options.until)])
+        if steps is None and amount.unit == "%":
+            steps = round((share + amount.value) / 100 * budget) - round(share / 100 * budget)
+            share += amount.value
+        elif steps is None and amount.unit != "rest":
+            steps = amount.steps(steps_per_epoch=steps_per_epoch)
+        if steps is not None and steps < 1 and options.solver == "gradient":
+            message = f"less than one step: the budget is {budget} steps"
+            raise ConfigError([Problem(f"{key}.until", message, options.until)])
         if options.expand == "none":
             phases.append(PhasePlan(_title(chosen, stages), chosen, steps, options))
             continue
@@ -67,8 +71,12 @@ def plan(strategy: Strategy, stages: Sequence[Stage], steps_per_epoch: int) -> l
 
 
 def _expand(options: Phase, base: frozenset[str], stages: Sequence[Stage], steps: int, key: str) -> list[PhasePlan]:
-    """One phase per level, each adding the next shallower one; ``steps`` are shared equally."""
-    body = [stage for stage in stages if stage.name != HEAD and not set(stage.names) <= base]
+    """One phase per level, each adding the next shallower one less what is frozen; ``steps`` are shared equally."""
+    frozen = select(options.freeze, [], stages, key) if options.freeze else frozenset()
+    body = [set(stage.names) - frozen - base for stage in stages if stage.name != HEAD]
+    body = [names for names in body if names]
+    if not body:
+        raise ConfigError([Problem(f"{key}.expand", "no stage is left to add", options.expand)])
     levels = [list(part) for part in np.array_split(np.arange(len(body)), min(options.levels or len(body), len(body)))]
     if steps < len(levels):
         message = f"{steps} steps are too few for {len(levels)} phases; raise strategy.budget or set {key}.levels"
@@ -77,7 +85,7 @@ def _expand(options: Phase, base: frozenset[str], stages: Sequence[Stage], steps
     phases = []
     trainable = base
     for i, level in enumerate(reversed(levels)):
-        trainable = trainable | {name for j in level for name in body[j].names}
+        trainable = trainable | {name for j in level for name in body[j]}
         length = borders[i + 1] - borders[i]
         phases.append(PhasePlan(_title(trainable, stages), trainable, length, options))
     return phases

@@ -84,4 +84,5 @@ def _edge(text: str | None, count: int) -> int | None:
 
 def is_norm(module: nn.Module) -> bool:
     """Is this a normalisation layer? (by name: timm and transformers bring many of their own)"""
-    return "norm" in type(module).__name__.lower() and not any(True for _ in module.children())
+    learned = any(True for child in module.children() for _ in child.parameters())  # timm's may hold an activation
+    return "norm" in type(module).__name__.lower() and not learned
