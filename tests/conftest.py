@@ -10,7 +10,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # read at import by huggingface_hub
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ.pop("MLFLOW_TRACKING_URI", None)
 
-import pytest  # noqa: E402
+import pytest
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -49,7 +49,7 @@ def test_one_phase_is_a_plain_loop(small: Compose, optimizer: str) -> None:
         rows = order[[0, 16, 32][position] : [16, 32, 40][position]]
         own.zero_grad()
         x = images[rows].contiguous(memory_format=torch.channels_last)
-        F.cross_entropy(model({"x": x}), labels[rows]).backward()
+        F.cross_entropy(model({"x": x}), labels[rows]).backward()  # type: ignore[no-untyped-call]
         own.step()
     state = trained(trial)
     for name, parameter in model.named_parameters():

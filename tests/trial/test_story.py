@@ -136,7 +136,7 @@ def test_an_earlier_trial_gives_its_backbone(small: Compose, folder: Path) -> No
     tlx.train(target)
     trained = load_file(folders.locate(first).path / folders.CHECKPOINT)
     learner = tlx.load(folders.locate(target).path)
-    own = learner.model.state_dict()  # type: ignore[operator,union-attr]
+    own = learner.model.state_dict()  # type: ignore[union-attr]
     for name, tensor in trained.items():
         if name.startswith("backbone."):
             assert torch.equal(own[name], tensor), name

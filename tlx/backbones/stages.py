@@ -104,16 +104,16 @@ def _by_blocks(model: nn.Module) -> list[list[str]]:
             groups.append([])
         groups[-1].append(name)
         last = where
-    return _inputs_first(model, groups, owner)
+    return _inputs_first(model, groups, owner) if owner else groups
 
 
 def _inputs_first(model: nn.Module, groups: list[list[str]], owner: dict[str, str]) -> list[list[str]]:
-    """A run that holds an embedding table feeds the blocks, wherever it is registered (DeBERTa's relative positions)."""
+    """A run that holds an embedding table feeds the blocks wherever it is registered, as DeBERTa's positions are."""
     tables = {id(p) for m in model.modules() if isinstance(m, nn.Embedding) for p in m.parameters(recurse=False)}
     own = dict(model.named_parameters())
     late = [g for g in groups[1:] if g[0] not in owner and any(id(own[name]) in tables for name in g)]
     moved = [name for group in late for name in group]
-    return [groups[0] + moved, *(group for group in groups[1:] if group not in late)] if groups else []
+    return [groups[0] + moved, *(group for group in groups[1:] if group not in late)]
 
 
 def _block_prefixes(module: nn.Module, path: str) -> Iterator[str]:
