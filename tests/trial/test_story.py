@@ -13,7 +13,7 @@ import tlx
 from tests.trial.conftest import Compose
 from tlx.config.errors import RequestError
 from tlx.strategies import freezing
-from tlx.tracking import journal
+from tlx.tracking import journal, mirror
 from tlx.trial import folder as folders
 
 
@@ -112,6 +112,21 @@ def test_a_failed_trial_says_why_and_is_run_again(small: Compose, monkeypatch: p
     tlx.train(trial)
     assert (where / "journal.1.jsonl").is_file()  # the failed attempt is kept
     assert list(journal.read(where))[-1]["status"] == "FINISHED"
+
+
+def test_an_mlflow_run_gives_its_backbone(small: Compose, folder: Path) -> None:
+    source = small("strategy=scratch", "tracking=mlflow")
+    where = folders.locate(source).path
+    with mirror.Mirror(source.tracking) as mirrored:
+        mirrored.watch(where)
+        tlx.train(source)
+    target = small("strategy=feature_extraction", f"backbone.weights=mlflow:{mirror.run_id(where)}")
+    tlx.train(target)
+    own = tlx.load(folders.locate(target).path).model.state_dict()  # type: ignore[union-attr]
+    trained = load_file(where / folders.CHECKPOINT)
+    assert all(torch.equal(own[name], t) for name, t in trained.items() if name.startswith("backbone."))
+    with pytest.raises(RequestError, match="no such run"):
+        tlx.train(small("strategy=feature_extraction", "backbone.weights=mlflow:0123456789abcdef0123456789abcdef"))
 
 
 def test_two_processes_cannot_run_one_trial(small: Compose) -> None:

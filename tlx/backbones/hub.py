@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import torch
 from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
 from torch import nn
 
@@ -20,12 +21,12 @@ ALTERNATIVES = (
 )
 
 
-def reachable() -> bool:
+def reachable(place: str = constants.ENDPOINT) -> bool:
     """Does the hub, or the proxy in front of it, take a connection? (no retries: an answer in seconds)"""
     if constants.HF_HUB_OFFLINE:
         return False
     proxy = os.environ.get("HTTPS_PROXY") or os.environ.get("https_proxy")
-    address = urlsplit(proxy or constants.ENDPOINT)
+    address = urlsplit(proxy or place)
     if address.hostname is None:
         return False
     try:
@@ -54,6 +55,8 @@ def timm_file(model: nn.Module, name: str) -> Path:
     repository = get("hf_hub_id")
     if get("file"):
         return Path(str(get("file")))
+    if not repository and get("url"):
+        return _by_url(str(get("url")), name)
     if not repository:
         message = f"timm has no published weights for it; {ALTERNATIVES}"
         raise WeightsError([Problem("backbone.weights", message, f"hub ({name})")])
@@ -68,3 +71,15 @@ def timm_file(model: nn.Module, name: str) -> Path:
     if not reachable():
         raise unreachable(name)
     return Path(hf_hub_download(repository, filename))
+
+
+def _by_url(url: str, name: str) -> Path:
+    """A checkpoint outside the hub, kept where torch.hub keeps its own."""
+    path = Path(torch.hub.get_dir()) / "checkpoints" / Path(urlsplit(url).path).name
+    if path.is_file():
+        return path
+    if not reachable(url):
+        raise unreachable(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.hub.download_url_to_file(url, str(path), progress=False)  # writes a partial file, then renames
+    return path

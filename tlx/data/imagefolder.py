@@ -67,10 +67,10 @@ def load(config: ImageFolder) -> Source:
 
 def split_folders(root: Path) -> dict[str, Path]:
     """The folders of the splits, when ``root`` holds them; empty when it holds the classes themselves."""
+    folders = {path.name.lower(): path for path in sorted(root.iterdir()) if path.is_dir()}
     found = {}
     for split, words in SPLITS.items():
-        for word in words:
-            if (root / word).is_dir():
-                found[split] = root / word
-                break
+        there = [folders[word] for word in words if word in folders]
+        if there:
+            found[split] = there[0]
     return found if "train" in found else {}

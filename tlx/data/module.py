@@ -39,8 +39,8 @@ class Data:
         self.workers = workers
         self.fingerprint = fingerprint(config)
         self.source = read(config)
-        assigned = splits.assign(self.source, config, seed)
-        self.splits = preflight.check(self.source, assigned, config, self.fingerprint)
+        sound = preflight.check(self.source, splits.cut(self.source, config), config, self.fingerprint)
+        self.splits = splits.take_shots(self.source, sound, config, seed)
         self.examples: dict[str, Examples] = {}
 
     @property
@@ -71,6 +71,10 @@ class Data:
         if count < least:
             message = f"{count} training examples are too few for {world} device(s) x {accumulate} accumulation steps"
             raise DataError([Problem("hardware.devices", message, world)])
+        for name in ("val", "test"):
+            if len(self.splits[name]) < world:
+                message = f"{len(self.splits[name])} examples cannot be shared by {world} devices"
+                raise DataError([Problem(f"dataset.{name}", message)])
         return Epochs(count, self.batch_size, self.seed, least)
 
     def train_loader(

@@ -16,7 +16,7 @@ class Dataset:
     kind: str = MISSING
     modality: str = MISSING
     name: str = MISSING
-    # shares taken from train where the source has no val or test split of its own
+    # where the source has no such split: test is this share of train, then val this share of what is left
     val: float = 0.15
     test: float = 0.2
     split_seed: int = 0

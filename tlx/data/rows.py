@@ -144,12 +144,12 @@ def _jsonl(rows: Rows) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _parquet(rows: Rows) -> Iterator[tuple[int, dict[str, Any]]]:
-    from datasets import Dataset
+    import pyarrow
+    from pyarrow import parquet
 
     try:
-        table = Dataset.from_parquet(str(rows.file), keep_in_memory=True)
-    except Exception as error:  # datasets wraps pyarrow's and the OS's errors in kinds of its own
-        cause = error.__cause__ or error
-        rows.problems.append(Problem(str(rows.file), f"not readable as Parquet: {str(cause).splitlines()[0]}"))
+        table = parquet.read_table(rows.file).to_pylist()
+    except (pyarrow.ArrowException, OSError) as error:
+        rows.problems.append(Problem(str(rows.file), f"not readable as Parquet: {str(error).splitlines()[0]}"))
         return
     yield from enumerate(table, start=1)

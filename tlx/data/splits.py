@@ -10,21 +10,27 @@ from tlx.data.source import Indices, Source
 
 
 def assign(source: Source, config: Dataset, seed: int) -> dict[str, Indices]:
-    """Indices of ``train``, ``val`` and ``test``; raises :class:`DataError`.
+    """Indices of ``train`` (its shots, where asked for), ``val`` and ``test``; raises :class:`DataError`."""
+    return take_shots(source, cut(source, config), config, seed)
 
-    Splits the source brings are kept; missing ones are cut from train by share, stratified by class.
-    Shots are the first k of a permutation within each class, so k=1 lies in k=5 at one seed.
-    """
+
+def cut(source: Source, config: Dataset) -> dict[str, Indices]:
+    """Splits the source brings are kept; missing ones are cut from train by share, stratified by class."""
     splits = dict(source.splits) or {"train": np.arange(len(source.labels))}
     for name, share in (("test", config.test), ("val", config.val)):
         if name not in splits:
             splits["train"], splits[name] = _cut(source, splits["train"], share, config.split_seed, name)
-    if config.shots is not None:
-        splits["train"] = _shots(source, splits["train"], config, seed)
     empty = [Problem(f"dataset ({name})", "no examples") for name, indices in splits.items() if len(indices) == 0]
     if empty:
         raise DataError(empty)
     return splits
+
+
+def take_shots(source: Source, splits: dict[str, Indices], config: Dataset, seed: int) -> dict[str, Indices]:
+    """The first k of a permutation within each class of train, so k=1 lies in k=5 at one seed."""
+    if config.shots is None:
+        return splits
+    return {**splits, "train": _shots(source, splits["train"], config, seed)}
 
 
 def _cut(source: Source, pool: Indices, share: float, seed: int, name: str) -> tuple[Indices, Indices]:

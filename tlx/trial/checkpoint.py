@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import torch
@@ -34,7 +33,7 @@ def restore(model: nn.Module, state: dict[str, Tensor]) -> None:
 def save(path: Path, state: dict[str, Tensor]) -> None:
     """Write atomically."""
     partial = path.with_suffix(".partial")
-    save_file(state, partial, metadata={"format": "pt", "tlx": json.dumps({"tensors": len(state)})})
+    save_file(state, partial, metadata={"format": "pt"})  # one entry: safetensors keeps several in no fixed order
     partial.replace(path)
 
 
