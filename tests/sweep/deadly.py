@@ -11,7 +11,7 @@ from tlx.sweep import worker
 _run = worker.run
 
 
-def run(trial: Trial, folder: str, threads: int) -> None:
+def run(trial: Trial, folder: str, threads: int, gpus: str | None = None) -> None:
     """As the real one, until the first metric is written."""
     if trial.seed == 1:
         from tlx.trial.learner import Learner
@@ -20,4 +20,4 @@ def run(trial: Trial, folder: str, threads: int) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
         Learner.on_train_epoch_end = dies  # type: ignore[method-assign]
-    _run(trial, folder, threads)
+    _run(trial, folder, threads, gpus)

@@ -42,7 +42,7 @@ def outcome(job: Job, loss: float) -> Outcome:
 
 
 def test_opening_is_every_candidate_once_and_all_seeds_of_the_rest(words: list[str]) -> None:
-    trials = [job.trial for job in study.plan(words)]
+    trials = [job.trial for job in study.plan(words)[0]]
     tuned = [t for t in trials if t.strategy.name == "scratch"]
     fixed = [t for t in trials if t.strategy.name == "feature_extraction"]
     assert {(t.dataset.shots, t.seed, t.strategy.lr) for t in tuned} == {
@@ -57,11 +57,23 @@ def test_the_best_candidate_goes_on_to_the_other_seeds(words: list[str]) -> None
     assert list(conductor.after(outcome(jobs[0], loss=1.0))) == []
     further = list(conductor.after(outcome(jobs[1], loss=0.5)))
     assert {(job.trial.seed, job.trial.strategy.lr) for job in further} == {(1, 1e-2), (2, 1e-2)}
-    assert conductor.later == 4
+    assert conductor.later == 2  # those of the other point
+
+
+def test_a_candidate_that_diverges_is_no_candidate(words: list[str]) -> None:
+    conductor = study._Conductor("mine", words)
+    jobs = [job for job in conductor.opening() if job.trial.strategy.name == "scratch" and job.trial.dataset.shots == 5]
+    assert list(conductor.after(Outcome(jobs[1], None, "NaN"))) == []
+    further = list(conductor.after(outcome(jobs[0], loss=2.0)))
+    assert {(job.trial.seed, job.trial.strategy.lr) for job in further} == {(1, 1e-3), (2, 1e-3)}
+    others = [
+        job for job in conductor.opening() if job.trial.strategy.name == "scratch" and job.trial.dataset.shots == 1
+    ]
+    assert [list(conductor.after(Outcome(job, None, "NaN"))) for job in others] == [[], []]
 
 
 def test_the_command_line_wins_over_the_arms(words: list[str]) -> None:
-    trials = [job.trial for job in study.plan([*words, "strategy.budget=3 steps", "study.seeds=[7]"])]
+    trials = [job.trial for job in study.plan([*words, "strategy.budget=3 steps", "study.seeds=[7]"])[0]]
     assert {t.strategy.budget for t in trials} == {"3 steps"}
     assert {t.seed for t in trials} == {7}
 

@@ -23,6 +23,13 @@ def test_a_torn_last_line_is_left_out(folder: Path) -> None:
     assert [row["event"] for row in journal.read(folder)] == ["start"]
 
 
+def test_what_follows_a_torn_line_is_whole(folder: Path) -> None:
+    with (folder / journal.FILE).open("w") as stream:
+        stream.write('{"event": "metrics", "st')
+    journal.Journal(folder).write("end", status="FAILED", reason="")
+    assert [row["event"] for row in journal.read(folder)] == ["end"]
+
+
 def test_attempts_are_kept_apart(folder: Path) -> None:
     for name in ("first", "second", "third"):
         journal.set_aside(folder)

@@ -68,6 +68,18 @@ def test_a_second_attempt_is_a_second_run(folder: Path, uri: str) -> None:
     assert (failed.info.status, failed.data.tags["tlx.status_reason"]) == ("FAILED", "out of luck")
 
 
+def test_an_attempt_that_is_over_is_not_taken_for_the_new_one(folder: Path, uri: str) -> None:
+    begin(folder / "run", "old").write("end", status="FAILED", reason="")
+    with mirror.Mirror(Tracking()) as mirrored:
+        mirrored.watch(folder / "run")
+        mirrored._send_all()
+        assert mirror.run_id(folder / "run") is None
+        (folder / "run" / "journal.jsonl").unlink()
+        begin(folder / "run", "new").write("end", status="FINISHED", reason="")
+    run = store.client(uri).get_run(mirror.run_id(folder / "run"))
+    assert (run.info.run_name, run.info.status) == ("new", "FINISHED")
+
+
 def test_leaving_the_mirror_sends_the_rest(folder: Path, uri: str) -> None:
     parent, child = folder / "sweep", folder / "trial"
     with mirror.Mirror(Tracking()) as mirrored:
@@ -84,9 +96,9 @@ def test_leaving_the_mirror_sends_the_rest(folder: Path, uri: str) -> None:
 
 def test_a_store_that_is_not_there_hurts_nobody(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    begin(folder / "run").write("end", status="FINISHED", reason="")
     with mirror.Mirror(Tracking(uri="http://127.0.0.1:9")) as mirrored:
         mirrored.watch(folder / "run")
+        begin(folder / "run").write("end", status="FINISHED", reason="")
     assert mirrored.failure
     uri = f"sqlite:///{folder}/later.db"
     assert mirror.send(store.client(uri), uri, folder / "run")  # nothing was lost

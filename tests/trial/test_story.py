@@ -63,6 +63,26 @@ def test_keep_best_tests_the_best_validation(small: Compose) -> None:
     assert result.metrics["val/acc"] == max(seen)
 
 
+def test_the_best_of_an_earlier_phase_is_a_whole_model(small: Compose) -> None:
+    """The second phase ruins the body; what is tested and saved is the model that was best, body included."""
+    phases = "[{train: [head], until: 50%}, {train: [all], lr_scale: 300}]"
+    trial = small(
+        "strategy=scratch", "strategy.optimizer.name=sgd", f"strategy.phases={phases}", "strategy.budget=8 steps"
+    )
+    result = tlx.train(trial)
+    rows = [row for row in journal.metrics(folders.locate(trial).path) if "train/loss" in row["values"]]
+    best = max(rows, key=lambda row: (row["values"]["val/acc"], row["step"]))
+    assert best["step"] <= 18
+    assert result.metrics["val/loss"] == best["values"]["val/loss"]
+    learner = tlx.load(folders.locate(trial).path)
+    metrics = learner.task.metrics()  # type: ignore[operator,union-attr]
+    with torch.no_grad():
+        for batch in learner.data.eval_loader("val", learner.task.collate):  # type: ignore[operator,union-attr]
+            learner.task.eval_step(learner.model, batch, metrics)  # type: ignore[operator,union-attr]
+    again = learner.task.compute(metrics)  # type: ignore[operator,union-attr]
+    assert again["loss"] == pytest.approx(result.metrics["val/loss"], abs=1e-5)
+
+
 def test_only_what_was_trained_is_saved(small: Compose) -> None:
     trial = small("strategy=feature_extraction")
     result = tlx.train(trial)

@@ -48,6 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(verb: object, rest: list[str]) -> int:
     from tlx.config.errors import RequestError
+    from tlx.trial.folder import Busy
 
     assert callable(verb)
     signal.signal(signal.SIGTERM, _terminated)
@@ -57,6 +58,9 @@ def _run(verb: object, rest: list[str]) -> int:
     except RequestError as error:
         print(error.block(), file=sys.stderr)
         return 2
+    except Busy as busy:
+        print(f"tlx: {busy}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("tlx: stopped", file=sys.stderr)
         return 130

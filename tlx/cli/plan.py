@@ -36,9 +36,8 @@ def run(words: list[str]) -> int:
     if trial.study is not None:
         from tlx.sweep import study
 
-        tuned = sum(1 for arm in trial.study.arms.values() if arm.tune)
-        later = tuned * len(trial.study.points) * (len(trial.study.seeds) - 1)
-        _trials(study.plan(words), f"; up to {later} more follow from what tuning finds", console)
+        jobs, later = study.plan(words)
+        _trials(jobs, f"; up to {later} more follow from what tuning finds", console)
         return 0
     from tlx.trial.forecast import forecast
     from tlx.trial.machine import choose

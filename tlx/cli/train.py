@@ -50,11 +50,12 @@ def _one(trial: Trial, console: Console) -> int:
         with Mirror(trial.tracking) as mirror:
             mirror.watch(place.path)
             result = train(trial, lambda line: console.print(line, markup=False))
-    except (RequestError, KeyboardInterrupt, SystemExit):
+    except SystemExit as stop:
+        if stop.code == 1:  # what Lightning makes of Ctrl-C
+            raise KeyboardInterrupt from None
         raise
-    except Busy as busy:
-        console.print(f"tlx: {busy}", markup=False)
-        return 1
+    except (RequestError, KeyboardInterrupt, Busy):
+        raise
     except Exception:  # ours or a library's: the whole story, here and in the journal
         traceback.print_exc()
         console.print(f"tlx: the trial failed; its record is in {place.path}", markup=False)

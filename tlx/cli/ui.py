@@ -28,21 +28,22 @@ def run(words: list[str]) -> int:
         words = words[:at] + words[at + 2 :]
     uri = store.uri(Tracking())
     print(f"opening {uri} ...", flush=True)
-    print(link(_experiment(uri, words[0] if words else None), port), flush=True)
+    base = uri if uri.startswith("http") else f"http://127.0.0.1:{port}"
+    print(link(_experiment(uri, words[0] if words else None), base), flush=True)
     if uri.startswith("http"):
         return 0
     command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri, "--host", "127.0.0.1", "--port", port]
     return subprocess.call(command)
 
 
-def link(experiment: str, port: str) -> str:
+def link(experiment: str, base: str) -> str:
     """The page of an experiment, in MLflow's machine-learning view, best test accuracy first."""
-    return f"http://127.0.0.1:{port}/#/experiments/{experiment}/runs?{_VIEW}"
+    return f"{base.rstrip('/')}/#/experiments/{experiment}/runs?{_VIEW}"
 
 
 def _experiment(uri: str, name: str | None) -> str:
     client: Any = store.client(uri)
-    found = [one for one in client.search_experiments() if one.name.startswith("tlx/")]
+    found = [one for one in client.search_experiments() if name is not None or one.name.startswith("tlx/")]
     if not found:
         raise ConfigError([Problem("tlx ui", f"no runs of tlx in {uri} yet; run: tlx train ...")])
     if name is None:

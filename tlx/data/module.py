@@ -64,18 +64,21 @@ class Data:
 
     def epochs(self, world: int = 1, accumulate: int = 1) -> Epochs:
         """The training order. Every process gets at least two examples of every batch, as norm layers need."""
-        count, least = len(self.splits["train"]), 2 * world * accumulate
-        if self.batch_size < least:
-            message = f"{world} device(s) x {accumulate} accumulation steps need at least {least}, two examples each"
+        count = len(self.splits["train"])
+        epochs = Epochs(count, self.batch_size, self.seed)
+        smallest = min(b - a for a, b in itertools.pairwise(epochs.borders))
+        if smallest < 2 * world * accumulate:
+            what = f"{count} training examples" if count == smallest else f"a batch of {smallest} (of {count} examples)"
+            verb = "are" if count == smallest else "is"
+            message = (
+                f"{what} {verb} too few for {world} device(s) x {accumulate} accumulation steps, two examples each"
+            )
             raise DataError([Problem("strategy.batch_size", message, self.batch_size)])
-        if count < least:
-            message = f"{count} training examples are too few for {world} device(s) x {accumulate} accumulation steps"
-            raise DataError([Problem("hardware.devices", message, world)])
         for name in ("val", "test"):
             if len(self.splits[name]) < world:
                 message = f"{len(self.splits[name])} examples cannot be shared by {world} devices"
                 raise DataError([Problem(f"dataset.{name}", message)])
-        return Epochs(count, self.batch_size, self.seed, least)
+        return epochs
 
     def train_loader(
         self,

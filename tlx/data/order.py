@@ -15,6 +15,7 @@ from torch.utils.data import Sampler
 
 from tlx.data.source import Indices
 
+SMALLEST = 8  # does not depend on the hardware, as what a trial computes does not
 Item = tuple[int, int]  # (epoch, position among the split's examples)
 
 
@@ -25,7 +26,7 @@ class Epochs:
     count: int
     batch_size: int
     seed: int
-    least: int = 2  # examples in the smallest batch
+    least: int = SMALLEST  # a remainder of fewer examples joins the batch before it
 
     @property
     def steps_per_epoch(self) -> int:
@@ -35,7 +36,7 @@ class Epochs:
     @property
     def borders(self) -> list[int]:
         """Where batches begin and end within an epoch."""
-        return borders(self.count, self.batch_size, self.least)
+        return borders(self.count, self.batch_size, min(self.least, self.batch_size))
 
     def batches(self, start: int, stop: int) -> Iterator[list[Item]]:
         """The batches of optimizer steps ``start`` to ``stop``, counted from the beginning of training."""

@@ -50,6 +50,7 @@ class Findings:
     source: Result | None
     tuning_cpu: dict[str, float]  # what choosing cost each arm, CPU-seconds beyond the chosen runs
     failures: tuple[tuple[str, str], ...]
+    command: str  # what runs this study
 
     @property
     def arms(self) -> list[str]:
@@ -64,6 +65,8 @@ class Findings:
         gain, n = cell.gain, cell.gain.n
         if gain.low is None or gain.high is None:
             return f"{cell.arm}, {where}: {gain.mean:+.1%} on one seed; one seed has no interval."
+        if gain.low == gain.high:
+            return f"{cell.arm}, {where}: {100 * gain.mean:+.1f} points on each of {n} seeds; alike, so no interval."
         low, high = f"{100 * gain.low:+.1f}", f"{100 * gain.high:+.1f}"
         interval = f"{100 * gain.mean:+.1f} points, 95 % interval {low} to {high}, {n} paired seeds"
         if not gain.clear:
@@ -81,6 +84,7 @@ def gather(
     tried: dict[tuple[str, Any], Sequence[Result]],
     source: Result | None,
     failures: Sequence[tuple[str, str]],
+    command: str,
 ) -> Findings:
     """Compute every number of the report. ``output`` is the folder that holds the run folders."""
     metric = _metric(cells)
@@ -110,7 +114,7 @@ def gather(
         )
         for arm in study.arms
     }
-    return Findings(name, study, metric, findings, source, tuning, tuple(failures))
+    return Findings(name, study, metric, findings, source, tuning, tuple(failures), command)
 
 
 def _metric(cells: dict[tuple[str, Any], dict[int, Result]]) -> str:

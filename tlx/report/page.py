@@ -20,6 +20,7 @@ _METRICS = {"acc": "accuracy", "f1_macro": "macro F1"}
 
 def write(found: Findings, folder: Path) -> Path:
     """Write ``report.html`` and the figures as SVG into a study's folder; returns the page's path."""
+    folder.mkdir(parents=True, exist_ok=True)
     figures = draw(found)
     for name, svg in figures.items():
         _replace(folder / f"{name}.svg", svg)

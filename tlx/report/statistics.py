@@ -31,8 +31,10 @@ class Estimate:
 
     @property
     def clear(self) -> bool:
-        """Does the interval leave out zero?"""
-        return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
+        """Does the interval leave out zero? (values all alike have no interval worth the name)"""
+        return (
+            self.low is not None and self.high is not None and self.low < self.high and (self.low > 0 or self.high < 0)
+        )
 
 
 def estimate(values: Sequence[float]) -> Estimate:

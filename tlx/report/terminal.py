@@ -24,6 +24,9 @@ def show(found: Findings, folder: str, console: Console) -> None:
     console.print()
     console.print(gains)
     console.print(f"\n95 % intervals over {len(found.study.seeds)} seeds; ~ covers zero: no difference is shown.")
+    short = [cell for cell in found.cells.values() if cell.score.n < len(found.study.seeds)]
+    for cell in short:
+        console.print(f"{cell.arm} at {axis} = {cell.point} has {cell.score.n} seeds only", markup=False)
     console.print(f"report: {folder}/{page.FILE}", markup=False, soft_wrap=True)
     console.print(f"pages:  tlx ui {found.name}", markup=False)
 

@@ -14,7 +14,7 @@ from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from tlx.config.machine import cores
+from tlx.config.machine import cores, gpus
 from tlx.config.schema import Trial
 from tlx.sweep import worker
 from tlx.tracking import journal
@@ -50,7 +50,8 @@ class Pool:
     finished: set[str] = field(default_factory=set)  # identities with a result
     lost: set[str] = field(default_factory=set)  # identities that failed here
     _waiting: list[Job] = field(default_factory=list)
-    _running: dict[int, tuple[Job, BaseProcess]] = field(default_factory=dict)
+    _running: dict[int, tuple[Job, BaseProcess, int]] = field(default_factory=dict)  # and when it began, ms
+    _held: dict[int, list[int]] = field(default_factory=dict)  # the slots each running trial takes
 
     def run(self, jobs: list[Job]) -> None:
         """Run all jobs and those they lead to. Ctrl-C stops the running ones and is passed on."""
@@ -67,8 +68,9 @@ class Pool:
     def _start_ready(self, context: multiprocessing.context.ForkServerContext) -> None:
         for job in list(self._waiting):
             width = job.trial.hardware.devices or 1
-            busy = sum(running.trial.hardware.devices or 1 for running, _ in self._running.values())
-            if self._running and busy + width > self.slots:
+            taken = {slot for slots in self._held.values() for slot in slots}
+            free = [slot for slot in range(max(self.slots, width)) if slot not in taken]
+            if self._running and len(free) < width:
                 return
             if job.after & self.lost:
                 self._waiting.remove(job)
@@ -77,33 +79,41 @@ class Pool:
             if not job.after <= self.finished:
                 continue
             self._waiting.remove(job)
+            if job.place.is_busy():
+                self._end(Outcome(job, None, "another process is running it"))
+                continue
             self.started(job)
-            process = _spawn(job) if width > 1 else _fork(context, job)
-            self._running[process.sentinel] = (job, process)
+            held = free[:width]
+            began = time.time_ns() // 1_000_000
+            process = _spawn(job, held) if width > 1 else _fork(context, job, held)
+            self._running[process.sentinel] = (job, process, began)
+            self._held[process.sentinel] = held
 
     def _collect(self) -> None:
         ready = wait(list(self._running), timeout=0.2)
         self.tick()
         for sentinel in ready:
-            job, process = self._running.pop(sentinel)  # type: ignore[arg-type]
+            job, process, began = self._running.pop(sentinel)  # type: ignore[arg-type]
+            del self._held[sentinel]  # type: ignore[arg-type]
             process.join()
-            self._end(_outcome(job, process.exitcode))
+            self._end(_outcome(job, process.exitcode, began))
 
     def _end(self, outcome: Outcome) -> None:
         (self.lost if outcome.result is None else self.finished).add(outcome.job.place.identity)
         self._waiting.extend(self.done(outcome))
 
     def _stop_all(self) -> None:
-        for _, process in self._running.values():
+        for _, process, _ in self._running.values():
             process.terminate()
         deadline = time.monotonic() + 5
-        for job, process in self._running.values():
+        for job, process, began in self._running.values():
             process.join(max(0.1, deadline - time.monotonic()))
             if process.is_alive():
                 process.kill()
                 process.join()
-            _close_journal(job, "KILLED", "stopped with the sweep")
+            _close_journal(job, "KILLED", "stopped with the sweep", began)
         self._running.clear()
+        self._held.clear()
 
 
 def warm(trials: list[Trial]) -> None:
@@ -120,12 +130,22 @@ def warm(trials: list[Trial]) -> None:
 
 
 def default_slots() -> int:
-    """One trial per core."""
-    return cores()
+    """One trial per GPU where there are any, else one per core."""
+    return gpus() or cores()
 
 
-def _fork(context: multiprocessing.context.ForkServerContext, job: Job) -> BaseProcess:
-    process = context.Process(target=worker.run, args=(job.trial, str(job.place.path), 1), name=job.place.name)
+def visible_gpus(held: list[int]) -> str | None:
+    """``CUDA_VISIBLE_DEVICES`` for a trial on these slots; null on a machine without GPUs."""
+    if not gpus():
+        return None
+    named = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    devices = [word for word in named.split(",") if word.strip()] or [str(i) for i in range(gpus())]
+    return ",".join(dict.fromkeys(devices[slot % len(devices)] for slot in held))
+
+
+def _fork(context: multiprocessing.context.ForkServerContext, job: Job, held: list[int]) -> BaseProcess:
+    arguments = (job.trial, str(job.place.path), 1, visible_gpus(held))
+    process = context.Process(target=worker.run, args=arguments, name=job.place.name)
     process.start()
     return process
 
@@ -133,13 +153,19 @@ def _fork(context: multiprocessing.context.ForkServerContext, job: Job) -> BaseP
 class _Interpreter:
     """A fresh interpreter with the face of a process: trials on several devices start their own children from it."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, held: list[int]) -> None:
         job.place.path.mkdir(parents=True, exist_ok=True)
         write_config(job.place.path, job.trial)
         log = (job.place.path / worker.LOG).open("a", encoding="utf-8")
         command = [sys.executable, "-m", "tlx.trial", str(job.place.path / CONFIG)]
-        self._process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
-        self.sentinel = os.pidfd_open(self._process.pid)
+        visible = visible_gpus(held)
+        environment = {**os.environ, **({} if visible is None else {"CUDA_VISIBLE_DEVICES": visible})}
+        self.sentinel, ours = os.pipe()  # the child holds the other end: it closes when the child is gone
+        self._process = subprocess.Popen(
+            command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=environment, pass_fds=[ours]
+        )
+        os.close(ours)
+        log.close()
 
     @property
     def exitcode(self) -> int | None:
@@ -164,22 +190,32 @@ class _Interpreter:
         self._process.kill()
 
 
-def _spawn(job: Job) -> BaseProcess:
-    return _Interpreter(job)  # type: ignore[return-value]
+def _spawn(job: Job, held: list[int]) -> BaseProcess:
+    return _Interpreter(job, held)  # type: ignore[return-value]
 
 
-def _outcome(job: Job, code: int | None) -> Outcome:
+def _outcome(job: Job, code: int | None, began: int) -> Outcome:
     result = job.place.result()
     if result is not None:
         return Outcome(job, result)
-    reason = next((row["reason"] for row in journal.read(job.place.path) if row["event"] == "end"), "")
+    reason = failure(job, began)
     if not reason and code is not None and code < 0:
         reason = f"killed by signal {-code}" + (" (out of memory?)" if code == -9 else "")
-    if not reason and code == 2:
+    if not reason and code == worker.BUSY:
+        return Outcome(job, None, "another process is running it")
+    if not reason and code == worker.REFUSED:
         reason = _refusal(job.place.path / worker.LOG)
     reason = reason or f"exit code {code}"
-    _close_journal(job, "KILLED" if code is not None and code < 0 else "FAILED", reason)
+    _close_journal(job, "KILLED" if code is not None and code < 0 else "FAILED", reason, began)
     return Outcome(job, None, reason)
+
+
+def failure(job: Job, since: int = 0) -> str:
+    """Why a trial's last attempt ended without a result, if it began after ``since`` (ms) and said so."""
+    rows = list(journal.read(job.place.path))
+    if not rows or rows[0]["time"] < since:
+        return ""
+    return str(next((row["reason"] for row in reversed(rows) if row["event"] == "end"), ""))
 
 
 def _refusal(log: Path) -> str:
@@ -189,8 +225,8 @@ def _refusal(log: Path) -> str:
     return "; ".join(" ".join(line.split()) for line in lines[start + 1 :]) or "refused"
 
 
-def _close_journal(job: Job, status: str, reason: str) -> None:
-    """Say how the trial ended where it could not say so itself."""
+def _close_journal(job: Job, status: str, reason: str, began: int) -> None:
+    """Say how the attempt that began here ended, where it could not say so itself."""
     rows = list(journal.read(job.place.path))
-    if rows and rows[-1]["event"] != "end":
+    if rows and rows[0]["time"] >= began and rows[-1]["event"] != "end" and not job.place.is_busy():
         journal.Journal(job.place.path).write("end", status=status, reason=reason)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from tlx.sweep.progress import Sweeping
 from tlx.tracking.journal import Journal, set_aside
 from tlx.tracking.mirror import Mirror
 from tlx.trial.describe import experiment_name
-from tlx.trial.folder import Result, experiment, locate
+from tlx.trial.folder import Result, experiment, locate, locked
 
 After = Callable[[Outcome], Iterable[Job]]
 
@@ -48,7 +48,9 @@ def plan(overrides: list[str]) -> list[Trial]:
 
 
 def job(trial: Trial) -> Job:
-    """A trial with its place, waiting for the earlier trial whose weights it takes."""
+    """A trial with its place, after the earlier trial whose weights it takes; on one device unless it says more."""
+    if trial.hardware.devices is None:
+        trial = replace(trial, hardware=replace(trial.hardware, devices=1))
     after: frozenset[str] = frozenset()
     if trial.strategy.init == "pretrained" and trial.backbone.weights.startswith("trial:"):
         after = frozenset({locate(experiment(trial.backbone.weights, trial)).identity})
@@ -92,34 +94,50 @@ def run(
     *,
     slots: int | None = None,
     after: After = lambda outcome: (),
-    more: int = 0,
+    more: Callable[[], int] = lambda: 0,
     close: Callable[[Sweep], str] = lambda sweep: "",
 ) -> Sweep:
     """Run what is not finished.
 
-    ``after`` answers an outcome with further jobs, of which ``more`` are expected. ``close`` is called when all is
-    done and gives the note for the sweep's record.
+    ``after`` answers an outcome with further jobs; ``more`` says how many are still to be expected. ``close`` is
+    called when all is done and gives the note for the sweep's record. Raises :class:`~tlx.trial.folder.Busy` when
+    another process runs the same sweep.
     """
     sweep, todo = gather(name, jobs, after)
-    first = jobs[0].trial
-    if not todo:
-        return sweep
+    if todo:
+        with locked(sweep.folder, f"the sweep {name}"):
+            _run(name, sweep, todo, jobs[0].trial, console, slots, after, more, close)
+    return sweep
+
+
+def _run(
+    name: str,
+    sweep: Sweep,
+    todo: list[Job],
+    first: Trial,
+    console: Console,
+    slots: int | None,
+    after: After,
+    more: Callable[[], int],
+    close: Callable[[Sweep], str],
+) -> None:
     warm([one.trial for one in todo])
-    progress = Sweeping(console, name, len(todo) + more)
-    sweep.folder.mkdir(parents=True, exist_ok=True)
+    expected = more()
+    progress = Sweeping(console, name, len(todo) + expected)
+    known = {one.place.identity for one in todo}
     set_aside(sweep.folder)
     journal = Journal(sweep.folder)
-    journal.write("start", kind="sweep", **_described(name, first, sweep.folder))
     with Mirror(first.tracking) as mirror:
         mirror.watch(sweep.folder)
-        expected = more
+        journal.write("start", kind="sweep", **_described(name, first, sweep.folder))
 
         def done(outcome: Outcome) -> list[Job]:
             nonlocal expected
             sweep.ran += 1
             _keep(sweep, outcome)
             progress.ended(outcome.result is not None)
-            further = _settle(sweep, after(outcome), after)
+            further = [one for one in _settle(sweep, after(outcome), after) if one.place.identity not in known]
+            known.update(one.place.identity for one in further)
             surprise = len(further) - expected
             expected = max(0, expected - len(further))
             if surprise > 0:
@@ -129,17 +147,19 @@ def run(
         def started(one: Job) -> None:
             progress.started(one.place.name)
             mirror.watch(one.place.path, sweep.folder)
+            journal.write("child", folder=one.place.path.name)
 
         try:
             with progress:
                 Pool(slots or default_slots(), done, started, progress.tick, set(sweep.results)).run(todo)
+            note = close(sweep)
         except BaseException as error:
-            journal.write("end", status="KILLED", reason=f"{type(error).__name__}")
+            status = "KILLED" if isinstance(error, (KeyboardInterrupt, SystemExit)) else "FAILED"
+            journal.write("end", status=status, reason=f"{type(error).__name__}: {error}")
             raise
         status = "FAILED" if sweep.failures else "FINISHED"
         reason = f"{len(sweep.failures)} trials failed" if sweep.failures else ""
-        journal.write("end", status=status, reason=reason, note=close(sweep))
-    return sweep
+        journal.write("end", status=status, reason=reason, note=note)
 
 
 def _settle(sweep: Sweep, jobs: Iterable[Job], after: After) -> list[Job]:
@@ -171,4 +191,5 @@ def folder_of(name: str, jobs: list[Job]) -> Path:
 
 def _described(name: str, first: Trial, folder: Path) -> dict[str, Any]:
     tags = {"tlx.kind": "sweep", "tlx.folder": str(folder), "tlx.sweep_id": folder.name}
-    return {"name": name, "experiment": experiment_name(first), "params": {}, "tags": tags}
+    tracking = {"kind": first.tracking.kind, "uri": first.tracking.uri}
+    return {"name": name, "experiment": experiment_name(first), "tracking": tracking, "params": {}, "tags": tags}

@@ -19,7 +19,7 @@ from tlx.config.errors import ConfigError, Problem, nearest
 from tlx.config.schema import Trial
 from tlx.report.options import Study
 from tlx.sweep import run as sweeps
-from tlx.sweep.pool import Job, Outcome
+from tlx.sweep.pool import Job, Outcome, failure
 from tlx.trial.folder import Result, experiment, locate
 
 if TYPE_CHECKING:
@@ -57,7 +57,9 @@ def conduct(name: str, overrides: Sequence[str], console: Console, slots: int | 
         page.write(written[0], sweep.folder)
         return page.markdown(written[0])
 
-    sweep = sweeps.run(name, opening, console, slots=slots, after=conductor.after, more=conductor.later, close=close)
+    sweep = sweeps.run(
+        name, opening, console, slots=slots, after=conductor.after, more=lambda: conductor.later, close=close
+    )
     if not written:
         close(sweep)
     return Conducted(written[0], sweep)
@@ -69,6 +71,12 @@ def collect(name: str, overrides: Sequence[str]) -> Conducted:
 
     conductor = _Conductor(name, list(overrides))
     sweep, missing = sweeps.gather(name, conductor.opening(), conductor.after)
+    failed = {job.place.identity: reason for job in missing if (reason := failure(job))}
+    for job in [job for job in missing if job.place.identity in failed]:
+        outcome = Outcome(job, None, failed[job.place.identity])
+        sweep.failures.append(outcome)
+        missing += [more for more in conductor.after(outcome) if more.place.result() is None]
+    missing = [job for job in missing if job.place.identity not in failed]
     if missing:
         message = f"{len(missing)} trials are not finished; run: tlx sweep experiment={name}"
         raise ConfigError([Problem("study", message, name)])
@@ -77,9 +85,10 @@ def collect(name: str, overrides: Sequence[str]) -> Conducted:
     return Conducted(found, sweep)
 
 
-def plan(overrides: Sequence[str]) -> list[Job]:
-    """The trials a study begins with; those for the other seeds depend on what tuning finds."""
-    return sweeps.with_sources(_Conductor("plan", list(overrides)).opening())
+def plan(overrides: Sequence[str]) -> tuple[list[Job], int]:
+    """The trials a study begins with, and how many more follow from what tuning finds."""
+    conductor = _Conductor("plan", list(overrides))
+    return sweeps.with_sources(conductor.opening()), conductor.later
 
 
 class _Conductor:
@@ -87,6 +96,7 @@ class _Conductor:
 
     def __init__(self, name: str, overrides: list[str]) -> None:
         self.name = name
+        self.overrides = overrides
         whole = compose(overrides)
         if whole.study is None:
             raise ConfigError([Problem("study", "this experiment has no study")])
@@ -97,15 +107,15 @@ class _Conductor:
         if self.study.source is not None:
             self.source = locate(experiment(f"trial:{self.study.source}", whole))
         self.places: dict[str, list[tuple[Cell, int, dict[str, Any]]]] = {}  # identity -> where its result belongs
-        self.tried: dict[Cell, list[tuple[dict[str, Any], Result]]] = {}
+        self.tried: dict[Cell, list[tuple[dict[str, Any], Result | None]]] = {}
         self.cells: dict[Cell, dict[int, Result]] = {}
         self.chosen: dict[Cell, dict[str, Any]] = {}
 
     @property
     def later(self) -> int:
-        """How many trials follow from tuning."""
-        tuned = [arm for arm, options in self.study.arms.items() if options.tune]
-        return len(tuned) * len(self.study.points) * (len(self.study.seeds) - 1)
+        """How many trials follow from tuning that is still going on."""
+        tuned = [Cell(arm, p) for arm, options in self.study.arms.items() if options.tune for p in self.study.points]
+        return sum(cell not in self.chosen for cell in tuned) * (len(self.study.seeds) - 1)
 
     def opening(self) -> list[Job]:
         """All seeds of the arms with nothing to tune, and every candidate of the others at the first seed."""
@@ -122,15 +132,11 @@ class _Conductor:
         """File a result; when a cell's candidates are all in, its best goes on to the other seeds."""
         further: list[Job] = []
         result = outcome.result
-        if result is None:
-            return further
-        for cell, seed, values in self.places.get(result.identity, []):
+        for cell, seed, values in self.places.get(outcome.job.place.identity, []):
             tune = self.study.arms[cell.arm].tune
-            if not tune:
-                self.cells.setdefault(cell, {})[seed] = result
-                continue
-            if cell in self.chosen:
-                self.cells[cell][seed] = result
+            if not tune or cell in self.chosen:
+                if result is not None:
+                    self.cells.setdefault(cell, {})[seed] = result
                 continue
             tried = self.tried.setdefault(cell, [])
             tried.append((values, result))
@@ -148,15 +154,20 @@ class _Conductor:
             sweep.folder.parent,
             {(cell.arm, cell.point): runs for cell, runs in self.cells.items()},
             {(cell.arm, cell.point): values for cell, values in self.chosen.items()},
-            {(cell.arm, cell.point): [result for _, result in tried] for cell, tried in self.tried.items()},
+            {(cell.arm, cell.point): [r for _, r in tried if r is not None] for cell, tried in self.tried.items()},
             self.source.result() if self.source is not None else None,
             [(outcome.job.place.name, outcome.reason) for outcome in sweep.failures],
+            f"tlx sweep {' '.join(self.overrides)}",
         )
 
     def _settle(self, cell: Cell, seed: int) -> list[Job]:
+        """The best candidate goes on; one that failed, by diverging say, is no candidate."""
         order = _candidates(self.study.arms[cell.arm].tune)
         tried = sorted(self.tried[cell], key=lambda pair: order.index(pair[0]))
-        best, result = max(tried, key=lambda pair: _merit(pair[1], self.study.tune_on))
+        whole = [(values, result) for values, result in tried if result is not None]
+        if not whole:
+            return []
+        best, result = max(whole, key=lambda pair: _merit(pair[1], self.study.tune_on))
         self.chosen[cell] = best
         self.cells[cell] = {seed: result}
         return [self._job(cell, other, best) for other in self.study.seeds[1:]]

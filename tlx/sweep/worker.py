@@ -11,6 +11,7 @@ from tlx.config.errors import RequestError
 from tlx.config.schema import Trial
 
 LOG = "log.txt"
+REFUSED, BUSY = 2, 3
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -23,10 +24,13 @@ def preload(trials: list[Trial]) -> list[str]:
     return modules + (["sklearn.datasets"] if any(t.dataset.kind == "digits" for t in trials) else [])
 
 
-def run(trial: Trial, folder: str, threads: int) -> None:
-    """Train one trial with its output in ``folder/log.txt``; exit code 0 finished, 1 failed, 2 refused."""
+def run(trial: Trial, folder: str, threads: int, gpus: str | None = None) -> None:
+    """Train one trial with its output in ``folder/log.txt``; exit code 0 finished, 1 failed, ``REFUSED``, ``BUSY``."""
+    if gpus is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpus  # read when CUDA starts, which no forked server has done
     import torch
 
+    from tlx.trial.folder import Busy
     from tlx.trial.story import train
 
     log = Path(folder) / LOG
@@ -41,7 +45,10 @@ def run(trial: Trial, folder: str, threads: int) -> None:
         train(trial, lambda line: print(line, flush=True))
     except RequestError as error:
         print(error.block(), flush=True)
-        os._exit(2)
+        os._exit(REFUSED)
+    except Busy as busy:
+        print(f"tlx: {busy}", flush=True)
+        os._exit(BUSY)
     except BaseException:
         traceback.print_exc()
         sys.stdout.flush()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 FILE = "journal.jsonl"
 
@@ -23,20 +24,28 @@ class Journal:
         if self.path is None:
             return
         row = {"event": event, "time": time.time_ns() // 1_000_000, **fields}
-        with self.path.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(row, allow_nan=True) + "\n")
+        with self.path.open("a+b") as stream:
+            if stream.tell() and not _ends_a_line(stream):  # a torn line stays a line of its own
+                stream.write(b"\n")
+            stream.write((json.dumps(row, allow_nan=True) + "\n").encode())
 
 
 def read(folder: Path) -> Iterator[dict[str, Any]]:
-    """The events of a run folder; a last line torn by a crash is left out."""
+    """The events of a run folder; a line torn by a crash or a full disk is left out."""
     path = folder / FILE
     if not path.is_file():
         return
-    with path.open(encoding="utf-8") as stream:
+    with path.open(encoding="utf-8", errors="replace") as stream:
         for line in stream:
-            if not line.endswith("\n"):
-                return
-            yield json.loads(line)
+            try:
+                yield json.loads(line)
+            except ValueError:
+                continue
+
+
+def _ends_a_line(stream: BinaryIO) -> bool:
+    stream.seek(-1, os.SEEK_END)
+    return stream.read(1) == b"\n"
 
 
 def metrics(folder: Path) -> list[dict[str, Any]]:

@@ -28,8 +28,8 @@ class Mirror:
 
     def __init__(self, tracking: Tracking) -> None:
         self.uri = store.uri(tracking) if tracking.kind == "mlflow" else ""
-        self.failure = ""  # why sending stopped, for the closing message
-        self._watched: dict[Path, Path | None] = {}  # run folder -> folder of its parent run
+        self.failure = ""  # why sending stopped, if it did
+        self._watched: dict[Path, tuple[Path | None, int]] = {}  # run folder -> its parent's, an older attempt's start
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="mlflow-mirror", daemon=True)
@@ -47,8 +47,9 @@ class Mirror:
 
     def watch(self, folder: Path, parent: Path | None = None) -> None:
         """Mirror this run folder from now on, as a child of another watched folder's run if given."""
+        first = next(journal.read(folder), None)  # an attempt that is over; the one to be watched will set it aside
         with self._lock:
-            self._watched.setdefault(folder, parent)
+            self._watched.setdefault(folder, (parent, first["time"] if first else 0))
 
     def _loop(self) -> None:
         while not self.failure:
@@ -60,14 +61,17 @@ class Mirror:
     def _send_all(self) -> None:
         with self._lock:
             watched = list(self._watched.items())
-        for folder, parent in watched:
+        for folder, (parent, older) in watched:
+            first = next(journal.read(folder), None)
+            if first is None or first["time"] == older:
+                continue
             try:
                 if self._client is None:
                     _hush()
                     self._client = store.client(self.uri)
                 ended = send(self._client, self.uri, folder, parent)
             except Exception as error:  # whatever the store raises, training goes on and the journal is whole
-                self.failure = f"{type(error).__name__}: {str(error).splitlines()[0]}"
+                self.failure = f"{type(error).__name__}: {str(error)[:300]}"
                 _log.warning("tracking stopped (%s); the journals are whole, `tlx sync` sends them later", self.failure)
                 return
             if ended:

@@ -28,6 +28,7 @@ def described(trial: Trial, place: Folder) -> dict[str, Any]:
     return {
         "name": place.name,
         "experiment": experiment_name(trial),
+        "tracking": {"kind": trial.tracking.kind, "uri": trial.tracking.uri},
         "params": parameters(trial),
         "tags": {name: value for name, value in tags.items() if value},
         "dataset": {"name": trial.dataset.name, "digest": place.facts["data"]},

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -66,20 +66,35 @@ class Folder:
             os.fsync(stream.fileno())
         partial.replace(self.path / RESULT)
 
-    @contextmanager
-    def lock(self) -> Iterator[None]:
-        """Keep other processes out while this one runs the trial; raises :class:`Busy`. Death lets go of it."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        with (self.path / "lock").open("a+", encoding="utf-8") as stream:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                stream.seek(0)
-                raise Busy(f"{self.name} is being run by process {stream.read().strip() or '?'}") from None
-            stream.truncate(0)
-            stream.write(str(os.getpid()))
-            stream.flush()
-            yield
+    def lock(self) -> AbstractContextManager[None]:
+        """Keep other processes out while this one runs the trial; raises :class:`Busy`."""
+        return locked(self.path, self.name)
+
+    def is_busy(self) -> bool:
+        """Does another process run this trial now?"""
+        if not (self.path / "lock").is_file():
+            return False
+        try:
+            with self.lock():
+                return False
+        except Busy:
+            return True
+
+
+@contextmanager
+def locked(folder: Path, name: str) -> Iterator[None]:
+    """Hold a folder's lock; raises :class:`Busy` if another process does. Death lets go of it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("a+", encoding="utf-8") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            stream.seek(0)
+            raise Busy(f"{name} is being run by process {stream.read().strip() or '?'}") from None
+        stream.truncate(0)
+        stream.write(str(os.getpid()))
+        stream.flush()
+        yield
 
 
 def read_result(folder: Path) -> Result:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -70,6 +71,9 @@ class Learner(LightningModule):
         """Begin a phase that covers optimizer steps ``start`` to ``stop`` of ``total``."""
         self._phase, self._start, self._stop, self._total = phase, start, stop, total
         self.best_of_phase = Best()
+        if self.best.state is not None:  # what begins to train now still is as it was when the best was found
+            own = dict(self.model.named_parameters())
+            self.best.state |= {name: _copy(own[name]) for name in phase.trainable - self.trained}
         self.trained = self.trained | phase.trainable
         if phase.options.optimizer_state == "reset":
             self._optimizer_state = None
@@ -155,8 +159,11 @@ class Learner(LightningModule):
         if value is None:
             raise RuntimeError(f"val/{name} is undefined on this validation set, so no model can be chosen by it")
         self.log("monitor", value, logger=False)
-        self.best_of_phase = self.best_of_phase.or_better(value, mode, self)
-        self.best = self.best.or_better(value, mode, self)
+        keeps = self.strategy.keep == "best" or any(p.restore == "best" for p in self.strategy.phases)
+        for name in ("best", "best_of_phase") if keeps else ():
+            if getattr(self, name).is_reached(value, mode):
+                state = tensors(self.model, self.trained)
+                setattr(self, name, Best(value, dict(self.values), state))
 
     def on_test_epoch_start(self) -> None:
         self.predictions = []
@@ -194,22 +201,18 @@ class Learner(LightningModule):
         return dict(sorted(shown.items()))
 
 
+@dataclass
 class Best:
-    """The best validation so far, and the tensors that reached it; an equal later one wins."""
+    """The best validation so far, and the tensors that reached it."""
 
-    def __init__(
-        self,
-        value: float | None = None,
-        values: dict[str, float | None] | None = None,
-        state: dict[str, Tensor] | None = None,
-    ) -> None:
-        self.value = value
-        self.values = values or {}  # every metric of that validation
-        self.state = state
+    value: float | None = None
+    values: dict[str, float | None] = field(default_factory=dict)  # every metric of that validation
+    state: dict[str, Tensor] | None = None
 
-    def or_better(self, value: float, mode: str, learner: Learner) -> Best:
-        """This, or the learner's present weights if ``value`` is at least as good."""
-        worse = self.value is not None and (value < self.value if mode == "max" else value > self.value)
-        if worse:
-            return self
-        return Best(value, dict(learner.values), tensors(learner.model, learner.trained))
+    def is_reached(self, value: float, mode: str) -> bool:
+        """Is ``value`` at least as good? (an equal later one wins)"""
+        return self.value is None or (value >= self.value if mode == "max" else value <= self.value)
+
+
+def _copy(tensor: Tensor) -> Tensor:
+    return tensor.detach().cpu().clone()

@@ -13,6 +13,7 @@ import torch
 from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import EarlyStopping
 
+from tlx.config.errors import RequestError
 from tlx.config.schema import Trial
 from tlx.strategies import freezing, logistic
 from tlx.strategies.phases import PhasePlan, budget_steps
@@ -40,8 +41,15 @@ def train(trial: Trial, say: Say = lambda line: None) -> Result:
     if finished is not None:
         return finished
     began = time.perf_counter(), time.process_time()
-    with quiet():
-        built = build(trial)  # refuses what cannot be run before anything is written
+    try:
+        with quiet():
+            built = build(trial)
+    except RequestError:  # refused: nothing is written
+        raise
+    except Exception as error:
+        if rank() == 0:
+            _record_failure(trial, place, error)
+        raise
     if rank() > 0:  # a process Lightning started beside the first: it computes, the first one records
         _run(trial, built, place, Journal(None), say, began)
         raise SystemExit(0)
@@ -62,6 +70,17 @@ def train(trial: Trial, say: Say = lambda line: None) -> Result:
         place.finish(result)
         journal.write("end", status="FINISHED", reason="")
     return result
+
+
+def _record_failure(trial: Trial, place: Folder, error: Exception) -> None:
+    """A trial that broke before it could begin has a record too."""
+    with place.lock():
+        journals.set_aside(place.path)
+        folders.write_config(place.path, trial)
+        journal = Journal(place.path)
+        journal.write("start", kind="train", identity=place.identity, **described(trial, place))
+        reason = f"{type(error).__name__}: {error}"
+        journal.write("end", status="FAILED", reason=reason, traceback=traceback.format_exc())
 
 
 def _run(trial: Trial, built: Built, place: Folder, journal: Journal, say: Say, began: tuple[float, float]) -> Result:
