@@ -65,10 +65,9 @@ def test_keep_best_tests_the_best_validation(small: Compose) -> None:
 
 def test_the_best_of_an_earlier_phase_is_a_whole_model(small: Compose) -> None:
     """The second phase ruins the body; what is tested and saved is the model that was best, body included."""
-    phases = "[{train: [head], until: 50%}, {train: [all], lr_scale: 300}]"
-    trial = small(
-        "strategy=scratch", "strategy.optimizer.name=sgd", f"strategy.phases={phases}", "strategy.budget=8 steps"
-    )
+    phases = "[{train: [head], until: 75%}, {train: [all], lr_scale: 30}]"
+    words = ("strategy=scratch", "strategy.lr=0.03", "dataset.shots=20", "strategy.budget=24 steps")
+    trial = small(*words, f"strategy.phases={phases}", "strategy.validate_every=6 steps")
     result = tlx.train(trial)
     rows = [row for row in journal.metrics(folders.locate(trial).path) if "train/loss" in row["values"]]
     best = max(rows, key=lambda row: (row["values"]["val/acc"], row["step"]))
