@@ -7,24 +7,9 @@ from collections.abc import Sequence
 import pytest
 
 import tlx
-from tlx.config.errors import ConfigError, Problem
+from tests.config.told import BASE, problems, the_problem
+from tlx.config.errors import ConfigError
 from tlx.config.schema import Trial
-
-BASE = ("backbone=resnet18", "dataset=digits")
-
-
-def problems(overrides: Sequence[str], *, whole: bool = True) -> list[Problem]:
-    with pytest.raises(ConfigError) as caught:
-        tlx.compose(overrides, whole=whole)
-    return caught.value.problems
-
-
-def the_problem(overrides: Sequence[str]) -> Problem:
-    """The one problem, which both ways of composing tell."""
-    found = problems(overrides)
-    assert problems(overrides, whole=False) == found
-    assert len(found) == 1, found
-    return found[0]
 
 
 @pytest.mark.parametrize(("words", "key"), [("~seed", "seed"), ("~strategy.lr", "strategy.lr"), ("~task", "task")])

@@ -6,29 +6,13 @@ from pathlib import Path
 
 import pytest
 
-import tlx
-from tlx.config import rules
-from tlx.config.errors import ConfigError
+from tests.config.told import BASE, told
 
-BASE = ("backbone=resnet18", "dataset=digits")
 TEXTS = ("backbone=bert_base", "dataset=hub_text", "dataset.name=imdb")
 BUDGET = "strategy.budget"
 
 
-@pytest.fixture(autouse=True)
-def _machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine of four cores and one GPU."""
-    monkeypatch.setattr(rules, "cores", lambda: 4)
-    monkeypatch.setattr(rules, "gpus", lambda: 1)
-
-
-def told(*overrides: str) -> dict[str, str]:
-    """The problems of a request, key -> message; none when it is right."""
-    try:
-        tlx.compose(overrides, whole=False)
-    except ConfigError as error:
-        return {problem.key: problem.message for problem in error.problems}
-    return {}
+pytestmark = pytest.mark.usefixtures("machine")
 
 
 def test_a_text_backbone_cannot_read_images() -> None:

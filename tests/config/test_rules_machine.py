@@ -4,27 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-import tlx
+from tests.config.told import BASE, told
 from tlx.config import rules
-from tlx.config.errors import ConfigError
 
-BASE = ("backbone=resnet18", "dataset=digits")
-
-
-@pytest.fixture(autouse=True)
-def _machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine of four cores and one GPU."""
-    monkeypatch.setattr(rules, "cores", lambda: 4)
-    monkeypatch.setattr(rules, "gpus", lambda: 1)
-
-
-def told(*overrides: str) -> dict[str, str]:
-    """The problems of a request, key -> message; none when it is right."""
-    try:
-        tlx.compose(overrides, whole=False)
-    except ConfigError as error:
-        return {problem.key: problem.message for problem in error.problems}
-    return {}
+pytestmark = pytest.mark.usefixtures("machine")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,5 @@
+"""Fixtures of the configuration's tests."""
+
+from tests.config.told import machine
+
+__all__ = ["machine"]
