@@ -9,6 +9,7 @@ import pytest
 from tlx.config.errors import ConfigError
 from tlx.sweep import study
 from tlx.sweep.pool import Job, Outcome
+from tlx.tracking.journal import Journal
 from tlx.trial.folder import Result
 
 STUDY = """# @package _global_
@@ -70,6 +71,40 @@ def test_a_candidate_that_diverges_is_no_candidate(words: list[str]) -> None:
         job for job in conductor.opening() if job.trial.strategy.name == "scratch" and job.trial.dataset.shots == 1
     ]
     assert [list(conductor.after(Outcome(job, None, "NaN"))) for job in others] == [[], []]
+
+
+def test_a_failed_candidate_hides_no_finished_trial(words: list[str]) -> None:
+    """The report of a study in which one candidate diverged has every seed of the candidate that went on."""
+    conductor = study._Conductor("mine", words)
+    opening = conductor.opening()
+    for job in opening:
+        if job.trial.strategy.lr == 1e-2 and job.trial.strategy.name == "scratch":
+            _write_failure(job)
+            continue
+        for one in [job, *conductor.after(_finished(job))]:
+            _finished(one)
+    for job in opening:
+        if job.place.result() is None:
+            for one in conductor.after(Outcome(job, None, "NaN")):
+                _finished(one)
+    conducted = study.collect("mine", words)
+    assert [len(cell.runs) for cell in conducted.found.cells.values()] == [3, 3, 3, 3]
+    assert [reason for _, reason in conducted.found.failures] == ["NaN", "NaN"]
+
+
+def _finished(job: Job) -> Outcome:
+    made = outcome(job, loss=1.0)
+    job.place.path.mkdir(parents=True, exist_ok=True)
+    assert made.result is not None
+    job.place.finish(made.result)
+    return made
+
+
+def _write_failure(job: Job) -> None:
+    job.place.path.mkdir(parents=True, exist_ok=True)
+    book = Journal(job.place.path)
+    book.write("start", name=job.place.name)
+    book.write("end", status="FAILED", reason="NaN")
 
 
 def test_the_command_line_wins_over_the_arms(words: list[str]) -> None:

@@ -18,7 +18,7 @@ _SAME = 0.5  # a list is a block list when more than this share of its children 
 
 @dataclass(frozen=True)
 class Stage:
-    """A named run of parameters of ``model``, and the modules that run in eval mode while it is frozen."""
+    """A named run of parameters of ``model``."""
 
     name: str
     model: nn.Module
@@ -147,7 +147,7 @@ def _embedding_names(model: nn.Module) -> set[str]:
         return set()
     try:
         table = get()
-    except NotImplementedError:
+    except NotImplementedError:  # what transformers raises for a model without a table of input embeddings
         return set()
     inside = {id(parameter) for parameter in table.parameters()} if isinstance(table, nn.Module) else set()
     return {name for name, parameter in model.named_parameters() if id(parameter) in inside}

@@ -84,7 +84,7 @@ def gather(name: str, jobs: list[Job], after: After) -> tuple[Sweep, list[Job]]:
     if not jobs:
         raise ConfigError([Problem("sweep", "no trials")])
     sweep = Sweep(folder_of(name, jobs))
-    return sweep, _settle(sweep, jobs, after)
+    return sweep, settle(sweep, jobs, after)
 
 
 def run(
@@ -136,7 +136,7 @@ def _run(
             sweep.ran += 1
             _keep(sweep, outcome)
             progress.ended(outcome.result is not None)
-            further = [one for one in _settle(sweep, after(outcome), after) if one.place.identity not in known]
+            further = [one for one in settle(sweep, after(outcome), after) if one.place.identity not in known]
             known.update(one.place.identity for one in further)
             surprise = len(further) - expected
             expected = max(0, expected - len(further))
@@ -162,7 +162,7 @@ def _run(
         journal.write("end", status=status, reason=reason, note=note)
 
 
-def _settle(sweep: Sweep, jobs: Iterable[Job], after: After) -> list[Job]:
+def settle(sweep: Sweep, jobs: Iterable[Job], after: After) -> list[Job]:
     """Take the results of finished jobs, and of those they lead to; returns the jobs still to be run."""
     todo: list[Job] = []
     for one in jobs:
@@ -172,7 +172,7 @@ def _settle(sweep: Sweep, jobs: Iterable[Job], after: After) -> list[Job]:
             continue
         outcome = Outcome(one, result)
         _keep(sweep, outcome)
-        todo += _settle(sweep, after(outcome), after)
+        todo += settle(sweep, after(outcome), after)
     return todo
 
 

@@ -71,14 +71,18 @@ def collect(name: str, overrides: Sequence[str]) -> Conducted:
 
     conductor = _Conductor(name, list(overrides))
     sweep, missing = sweeps.gather(name, conductor.opening(), conductor.after)
-    failed = {job.place.identity: reason for job in missing if (reason := failure(job))}
-    for job in [job for job in missing if job.place.identity in failed]:
-        outcome = Outcome(job, None, failed[job.place.identity])
+    unfinished: list[Job] = []
+    while missing:
+        job = missing.pop()
+        reason = failure(job)
+        if not reason:
+            unfinished.append(job)
+            continue
+        outcome = Outcome(job, None, reason)
         sweep.failures.append(outcome)
-        missing += [more for more in conductor.after(outcome) if more.place.result() is None]
-    missing = [job for job in missing if job.place.identity not in failed]
-    if missing:
-        message = f"{len(missing)} trials are not finished; run: tlx sweep experiment={name}"
+        missing += sweeps.settle(sweep, conductor.after(outcome), conductor.after)
+    if unfinished:
+        message = f"{len(unfinished)} trials are not finished; run: tlx sweep experiment={name}"
         raise ConfigError([Problem("study", message, name)])
     found = conductor.findings(sweep)
     page.write(found, sweep.folder)
