@@ -103,7 +103,7 @@ def _finished(job: Job) -> Outcome:
 def _write_failure(job: Job) -> None:
     job.place.path.mkdir(parents=True, exist_ok=True)
     book = Journal(job.place.path)
-    book.write("start", name=job.place.name)
+    book.begin(name=job.place.name)
     book.write("end", status="FAILED", reason="NaN")
 
 

@@ -9,7 +9,7 @@ from tlx.tracking import journal
 
 def test_rows_come_back_in_order(folder: Path) -> None:
     book = journal.Journal(folder)
-    book.write("start", name="a")
+    book.begin(name="a")
     book.write("metrics", step=1, epoch=0.5, values={"val/acc": 0.25, "val/auroc": None})
     rows = list(journal.read(folder))
     assert [row["event"] for row in rows] == ["start", "metrics"]
@@ -17,7 +17,7 @@ def test_rows_come_back_in_order(folder: Path) -> None:
 
 
 def test_a_torn_last_line_is_left_out(folder: Path) -> None:
-    journal.Journal(folder).write("start", name="a")
+    journal.Journal(folder).begin(name="a")
     with (folder / journal.FILE).open("a") as stream:
         stream.write('{"event": "metrics", "st')
     assert [row["event"] for row in journal.read(folder)] == ["start"]
@@ -33,11 +33,11 @@ def test_what_follows_a_torn_line_is_whole(folder: Path) -> None:
 def test_attempts_are_kept_apart(folder: Path) -> None:
     for name in ("first", "second", "third"):
         journal.set_aside(folder)
-        journal.Journal(folder).write("start", name=name)
+        journal.Journal(folder).begin(name=name)
     names = [path.read_text() for path in sorted(folder.glob("journal.*jsonl"))]
     assert ["first" in names[0], "second" in names[1], "third" in names[2]] == [True] * 3
 
 
 def test_no_folder_writes_nothing(folder: Path) -> None:
-    journal.Journal(None).write("start", name="a")
+    journal.Journal(None).begin(name="a")
     assert list(folder.iterdir()) == []

@@ -17,7 +17,7 @@ def begin(folder: Path, name: str = "a trial") -> Journal:
     folder.mkdir(parents=True, exist_ok=True)
     book = Journal(folder)
     tags = {"tlx.kind": "train", "tlx.folder": str(folder)}
-    book.write("start", name=name, experiment="tlx/tests", params={"seed": "0"}, tags=tags, dataset=None)
+    book.begin(name=name, experiment="tlx/tests", params={"seed": "0"}, tags=tags, dataset=None)
     return book
 
 

@@ -129,7 +129,7 @@ def _run(
     journal = Journal(sweep.folder)
     with Mirror(first.tracking) as mirror:
         mirror.watch(sweep.folder)
-        journal.write("start", kind="sweep", **_described(name, first, sweep.folder))
+        journal.begin(kind="sweep", **_described(name, first, sweep.folder))
 
         def done(outcome: Outcome) -> list[Job]:
             nonlocal expected

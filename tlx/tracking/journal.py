@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -18,6 +19,10 @@ class Journal:
     def __init__(self, folder: Path | None) -> None:
         """A journal in ``folder``, or one that writes nothing (``None``: ranks other than the first)."""
         self.path = folder / FILE if folder is not None else None
+
+    def begin(self, **fields: Any) -> None:
+        """Append the first event of an attempt, under an id of its own: a clock cannot tell two attempts apart."""
+        self.write("start", attempt=uuid.uuid4().hex, **fields)
 
     def write(self, event: str, **fields: Any) -> None:
         """Append one event with the time in milliseconds."""
@@ -41,6 +46,11 @@ def read(folder: Path) -> Iterator[dict[str, Any]]:
                 yield json.loads(line)
             except ValueError:
                 continue
+
+
+def attempt(folder: Path) -> str:
+    """The id of the attempt the journal is of; empty without one."""
+    return str(next(read(folder), {}).get("attempt", ""))
 
 
 def _ends_a_line(stream: BinaryIO) -> bool:

@@ -29,7 +29,7 @@ class Mirror:
     def __init__(self, tracking: Tracking) -> None:
         self.uri = store.uri(tracking) if tracking.kind == "mlflow" else ""
         self.failure = ""  # why sending stopped, if it did
-        self._watched: dict[Path, tuple[Path | None, int]] = {}  # run folder -> its parent's, an older attempt's start
+        self._watched: dict[Path, tuple[Path | None, str]] = {}  # run folder -> its parent's, an older attempt
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="mlflow-mirror", daemon=True)
@@ -47,9 +47,9 @@ class Mirror:
 
     def watch(self, folder: Path, parent: Path | None = None) -> None:
         """Mirror this run folder from now on, as a child of another watched folder's run if given."""
-        first = next(journal.read(folder), None)  # an attempt that is over; the one to be watched will set it aside
+        older = journal.attempt(folder)  # it is over; the attempt to be watched will set it aside
         with self._lock:
-            self._watched.setdefault(folder, (parent, first["time"] if first else 0))
+            self._watched.setdefault(folder, (parent, older))
 
     def _loop(self) -> None:
         while not self.failure:
@@ -62,8 +62,7 @@ class Mirror:
         with self._lock:
             watched = list(self._watched.items())
         for folder, (parent, older) in watched:
-            first = next(journal.read(folder), None)
-            if first is None or first["time"] == older:
+            if journal.attempt(folder) in ("", older):
                 continue
             try:
                 if self._client is None:
@@ -82,13 +81,14 @@ class Mirror:
 def send(client: Any, uri: str, folder: Path, parent: Path | None = None) -> bool:
     """Send what is new in a folder's journal; returns whether its run is over. Raises what the client raises."""
     rows = list(journal.read(folder))
-    if not rows:
+    attempt = str(rows[0].get("attempt", "")) if rows else ""
+    if not attempt:
         return False
     state = _state(folder)
-    if state.get("uri") != uri or state.get("started") != rows[0]["time"]:  # a new attempt is a new run
+    if state.get("uri") != uri or state.get("attempt") != attempt:  # a new attempt is a new run
         state = {
             "uri": uri,
-            "started": rows[0]["time"],
+            "attempt": attempt,
             "sent": 0,
             "run_id": _create(client, uri, folder, rows[0], parent),
         }

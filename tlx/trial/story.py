@@ -59,7 +59,7 @@ def train(trial: Trial, say: Say = lambda line: None) -> Result:
         journals.set_aside(place.path)
         folders.write_config(place.path, trial)
         journal = Journal(place.path)
-        journal.write("start", kind="train", identity=place.identity, **described(trial, place))
+        journal.begin(kind="train", identity=place.identity, **described(trial, place))
         try:
             result = _run(trial, built, place, journal, say, began)
         except BaseException as error:
@@ -78,7 +78,7 @@ def _record_failure(trial: Trial, place: Folder, error: Exception) -> None:
         journals.set_aside(place.path)
         folders.write_config(place.path, trial)
         journal = Journal(place.path)
-        journal.write("start", kind="train", identity=place.identity, **described(trial, place))
+        journal.begin(kind="train", identity=place.identity, **described(trial, place))
         reason = f"{type(error).__name__}: {error}"
         journal.write("end", status="FAILED", reason=reason, traceback=traceback.format_exc())
 
