@@ -20,7 +20,7 @@ def first_use(model: nn.Module, cut: list[Stage], run: Callable[[], object]) -> 
     seen: dict[int, int] = {}
     clock = count()
     for module in model.modules():
-        own = {owner[id(parameter)] for parameter in module.parameters(recurse=False)}
+        own = {owner[id(parameter)] for parameter in module.parameters(recurse=False) if id(parameter) in owner}
 
         def note(*_: object, own: set[int] = own) -> None:
             now = next(clock)

@@ -21,7 +21,7 @@ from tlx.config.errors import ConfigError, Problem, nearest
         ("dataset.root=photos", "dataset.root", "photos", "unknown key; dataset has augment, "),
         ("+junk=1", "junk", 1, "unknown key; a trial has backbone, dataset, "),
         ("++junk=1", "junk", 1, "unknown key"),
-        ("+strategy.optimizer.junk=1", "strategy.optimizer.junk", 1, "strategy.optimizer has momentum, name"),
+        ("+strategy.optimizer.junk=1", "strategy.optimizer.junk", 1, "strategy.optimizer has args, momentum, name"),
         ("backbone.args.depth=3", "backbone.args.depth", 3, "add it with +backbone.args.depth=3"),
     ],
 )
@@ -62,7 +62,6 @@ def test_a_boolean_says_so() -> None:
 @pytest.mark.parametrize(
     ("words", "choices", "hint"),
     [
-        ("strategy.optimizer.name=adamm", "adamw, adam, sgd, rmsprop", "did you mean adam?"),
         ("strategy.keep=lst", "best, last", "did you mean last?"),
         ("strategy.phases.0.solver=magic", "gradient, logistic", ""),
         ("hardware.precision=bf16-mix", "bf16-mixed", "did you mean bf16-mixed?"),
@@ -111,6 +110,13 @@ def test_a_required_group_not_chosen(missing: str, how: str) -> None:
 
 def test_nothing_asked_for_at_all() -> None:
     assert [problem.key for problem in problems([])] == ["backbone", "dataset"]
+
+
+@pytest.mark.parametrize(("name", "hint"), [("adamm", "did you mean adam?"), ("zzz", "torch and timm have adam")])
+def test_an_unknown_optimizer(name: str, hint: str) -> None:
+    problem = the_problem([*BASE, f"strategy.optimizer.name={name}"])
+    assert (problem.key, problem.value) == ("strategy.optimizer.name", name)
+    assert hint in problem.message
 
 
 def test_all_problems_are_told_at_once_and_nothing_else() -> None:

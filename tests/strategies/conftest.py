@@ -1,19 +1,25 @@
-"""For the strategy tests: one thread, and a small network with BatchNorm and dropout in every stage."""
+"""For the strategy tests: one thread, small networks, and three architectures described by hand."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
+from typing import Any
 
 import pytest
-import timm
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tests.strategies.architectures import on_meta
+from tlx import compose
 from tlx.backbones.stages import Stage, stages
+from tlx.strategies.options import Optimizer, Phase, Strategy
+from tlx.strategies.phases import PhasePlan, plan
 from tlx.tasks.classification import Classifier
 
 torch.set_num_threads(1)
+LR, BACKBONE_LR, DECAY, MOMENTUM = 1e-2, 1e-3, 0.1, 0.9
 Cut = Callable[[str], list[Stage]]
 MakeNet = Callable[[], nn.Module]
 
@@ -46,6 +52,19 @@ class Backbone(nn.Module):
         return out
 
 
+class Linears(nn.Module):
+    """Three stages of one linear layer each, the simplest network there is to compute by hand."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.blocks = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[batch, 4] to [batch, 4]."""
+        out: Tensor = self.blocks(x)
+        return out
+
+
 @pytest.fixture
 def net() -> MakeNet:
     """Makes equal networks: stages ``stem``, ``blocks.1``, ``blocks.2`` and ``head``."""
@@ -58,23 +77,71 @@ def net() -> MakeNet:
 
 
 @pytest.fixture
+def linears() -> nn.Module:
+    """Stages ``stem``, ``blocks.1``, ``blocks.2`` and ``head`` of one linear layer each, without norm or dropout."""
+    torch.manual_seed(0)
+    return Classifier(Linears(), 4, 3)
+
+
+@pytest.fixture
 def cut() -> Cut:
-    """The stages of a timm model behind a task's head, without memory."""
+    """The stages of a network behind a task's head, without memory; not to be changed, it is shared."""
+    return lambda name: list(_cut(name))
 
-    def make(name: str) -> list[Stage]:
-        with torch.device("meta"):
-            backbone = timm.create_model(name, num_classes=0)
-            return stages(Classifier(backbone, 8, 5))
 
-    return make
+@cache
+def _cut(name: str) -> tuple[Stage, ...]:
+    return tuple(stages(on_meta(name)))
+
+
+@cache
+def preset(option: str, *overrides: str) -> Strategy:
+    """A shipped strategy."""
+    return compose([f"strategy={option}", "backbone=resnet18", "dataset=glyphs", *overrides], whole=False).strategy
+
+
+def made(*phases: Phase, budget: str = "100 steps", **options: Any) -> Strategy:
+    return Strategy(name="test", budget=budget, phases=list(phases), **options)
+
+
+def phase(*train: str, **options: Any) -> Phase:
+    return Phase(train=list(train), **options)
+
+
+def with_optimizer(name: str, **options: Any) -> Strategy:
+    """One phase of everything, with rates and a decay that show."""
+    chosen = Optimizer(name=name, weight_decay=DECAY, momentum=MOMENTUM, args=options.pop("args", {}))
+    return made(phase("all"), lr=LR, backbone_lr=BACKBONE_LR, optimizer=chosen, **options)
+
+
+def lengths(phases: list[PhasePlan], budget: int) -> list[int]:
+    """Steps of each phase, run one after the other."""
+    done: list[int] = []
+    for one in phases:
+        done.append(one.length(sum(done), budget))
+    return done
+
+
+def sets(strategy: Strategy, network: list[Stage], seed: int = 0) -> list[frozenset[str]]:
+    """What each phase trains; an epoch is ten steps."""
+    return [one.trainable for one in plan(strategy, network, 10, seed)]
+
+
+def of(some: list[Stage]) -> frozenset[str]:
+    return frozenset(name for stage in some for name in stage.names)
 
 
 def batch(seed: int = 0) -> dict[str, Tensor]:
     return {"x": torch.randn(32, 8, generator=torch.Generator().manual_seed(seed))}
 
 
+def batches(count: int) -> list[dict[str, Tensor]]:
+    generator = torch.Generator().manual_seed(1)
+    return [{"x": torch.randn(16, 8, generator=generator)} for _ in range(count)]
+
+
 def names(model: nn.Module, part: slice) -> frozenset[str]:
-    return frozenset(name for stage in stages(model)[part] for name in stage.names)
+    return of(stages(model)[part])
 
 
 def train(model: nn.Module, steps: int = 2, lr: float = 0.1, decay: float = 0.1, without: str = "") -> None:
@@ -87,3 +154,21 @@ def train(model: nn.Module, steps: int = 2, lr: float = 0.1, decay: float = 0.1,
         loss: Tensor = F.cross_entropy(model(data), data["x"][:, :3].argmax(1))
         torch.autograd.backward(loss)
         optimizer.step()
+
+
+def learn(model: nn.Module, optimizer: torch.optim.Optimizer, data: list[dict[str, Tensor]]) -> None:
+    """Plain training steps; dropout draws from torch's generator, seeded anew."""
+    torch.manual_seed(2)
+    for one in data:
+        optimizer.zero_grad(set_to_none=False)  # what is frozen must not have a gradient, not even zeros
+        loss: Tensor = F.cross_entropy(model(one), one["x"][:, :3].argmax(1))
+        torch.autograd.backward(loss)
+        optimizer.step()
+
+
+def copies(model: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+
+
+def moved(model: nn.Module, before: dict[str, Tensor]) -> set[str]:
+    return {name for name, tensor in model.state_dict().items() if not torch.equal(tensor, before[name])}

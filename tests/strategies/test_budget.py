@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.strategies.conftest import Cut
-from tests.strategies.test_phases import RESNET, lengths, made, phase, refused
-from tlx.strategies.options import Strategy
+from tests.strategies.architectures import RESNET
+from tests.strategies.conftest import Cut, lengths, made, phase
+from tlx.config.errors import ConfigError
+from tlx.strategies.extras import Controller
+from tlx.strategies.options import Expand, Strategy
 from tlx.strategies.phases import budget_steps, plan, validation_interval
 
 
@@ -40,9 +42,27 @@ def test_shares_that_make_up_the_whole_take_all_of_it(cut: Cut, budget: int, sha
     (made(phase("head", until="100%"), phase("all")), "strategy.budget", "the budget is 100"),
     (made(phase("head", until="0.4%"), phase("all")), "strategy.phases.0.until", "less than one step"),
     (made(phase("head"), phase("haed")), "strategy.phases.1.train", "did you mean head?"),
-    (made(phase("head", until="5 steps", expand="deep_to_shallow")), "strategy.phases.0.until", "9 phases"),
+    (made(phase("head", until="5 steps", expand=Expand())), "strategy.phases.0.until", "9 phases"),
 ])  # fmt: skip
 def test_what_does_not_add_up_is_told(cut: Cut, strategy: Strategy, key: str, said: str) -> None:
-    problem = refused(strategy, cut(RESNET))
+    with pytest.raises(ConfigError) as caught:
+        plan(strategy, cut(RESNET), 10)
+    (problem,) = caught.value.problems
     assert problem.key == key
     assert said in problem.message
+
+
+@pytest.mark.parametrize("steps", [9, 10, 26, 99])
+@pytest.mark.parametrize("levels", [None, 2, 7])
+def test_expanded_phases_share_their_steps_as_equally_as_whole_steps_can(cut: Cut, steps: int, levels: int) -> None:
+    strategy = made(
+        phase("head", until="1 steps"), phase("head", expand=Expand(levels=levels)), budget=f"{steps + 1} steps"
+    )
+    first, *others = lengths(plan(strategy, cut(RESNET), 10), steps + 1)
+    assert (first, sum(others), len(others)) == (1, steps, levels or 9)
+    assert max(others) - min(others) <= 1
+
+
+@pytest.mark.parametrize(("every", "steps"), [("0.2 epochs", 4), ("3 epochs", 20), ("1 steps", 1)])
+def test_a_controller_may_ask_for_more_validations_never_for_fewer(every: str, steps: int) -> None:
+    assert validation_interval(made(controller=Controller(every=every)), 20) == steps

@@ -8,16 +8,11 @@ from collections.abc import Sequence
 import pytest
 from torch import nn
 
-from tests.strategies.conftest import Cut
+from tests.strategies.architectures import RESNET, VIT
+from tests.strategies.conftest import Cut, of
 from tlx.backbones.stages import Stage
 from tlx.config.errors import ConfigError, Problem
 from tlx.strategies.selectors import select
-
-RESNET, VIT = "resnet18", "vit_tiny_patch16_224"
-
-
-def of(stages: Sequence[Stage]) -> set[str]:
-    return {name for stage in stages for name in stage.names}
 
 
 def chosen(stages: Sequence[Stage], *train: str, freeze: Sequence[str] = ()) -> set[str]:
@@ -108,15 +103,19 @@ def test_freezing_everything_leaves_nothing_to_train(cut: Cut) -> None:
 @pytest.mark.parametrize(("selector", "said"), [
     ("haed", "did you mean head?"),
     ("backbon", "did you mean backbone?"),
-    ("layer4", "expected head, backbone, stem, all, norm, bias, stages[a:b] or re:..."),
-    ("stages[9]", "this backbone has 9 stages"),
-    ("stages[-10]", "this backbone has 9 stages"),
+    ("layer4", "expected head, backbone, stem, all, norm, bias, peft, stages[a:b], tower:<name>.stages"),
+    ("stages[9]", "there are 9 stages"),
+    ("stages[-10]", "there are 9 stages"),
     ("stages[9:]", "matches no parameter of this backbone"),
     ("stages[3:2]", "matches no parameter of this backbone"),
     ("stages[100%:]", "matches no parameter of this backbone"),
     ("stages[1", "not a selector"),
     ("stages[a:b]", "not a selector"),
     ("stages[::2]", "not a selector"),
+    ("type:NoSuchLayer", "matches no parameter of this backbone"),
+    ("type:ReLU", "matches no parameter of this backbone"),  # it is there, but has none
+    ("peft", "strategy.peft put nothing in; choose one, such as strategy=lora"),
+    ("tower:text.stages[0]", "this backbone has no such tower; it is a single tower; write stages[...]"),
     ("re:no_such_layer", "matches no parameter of this backbone"),
     ("re:(", "not a regular expression"),
 ])  # fmt: skip

@@ -10,7 +10,7 @@ from tlx.config import places
 from tlx.strategies.phases import plan
 from tlx.trial.forecast import forecast
 
-STRATEGIES = [name for name in places.options("strategy") if name != "logistic"]
+STRATEGIES = ("feature_extraction", "scratch", "gradual_unfreezing", "llrd")
 NAMED = [name for name in places.options("backbone") if name not in ("timm", "transformers", "pixels")]
 
 
@@ -56,8 +56,8 @@ def test_phases_follow_the_budget() -> None:
     assert (found.phases[0].start, found.phases[0].stop) == (0, 20)
     assert found.phases[-1].stop == 100
     assert found.steps_per_epoch == 22  # 700 in batches of 32, the last of 28
-    assert (found.phases[0].lr_head, found.phases[0].lr_backbone) == (5e-3, None)
-    assert found.phases[-1].lr_backbone == 5e-4
+    assert found.phases[0].rates == {"head": 5e-3}
+    assert found.phases[-1].rates["stem"] == 5e-4
 
 
 def test_nothing_is_drawn_from_the_global_generator() -> None:

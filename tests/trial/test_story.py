@@ -74,11 +74,11 @@ def test_the_best_of_an_earlier_phase_is_a_whole_model(small: Compose) -> None:
     assert best["step"] <= 18
     assert result.metrics["val/loss"] == best["values"]["val/loss"]
     learner = tlx.load(folders.locate(trial).path)
-    metrics = learner.task.metrics()  # type: ignore[operator,union-attr]
+    metrics = learner.task.metrics()
     with torch.no_grad():
-        for batch in learner.data.eval_loader("val", learner.task.collate):  # type: ignore[operator,union-attr]
-            learner.task.eval_step(learner.model, batch, metrics)  # type: ignore[operator,union-attr]
-    again = learner.task.compute(metrics)  # type: ignore[operator,union-attr]
+        for batch in learner.data.eval_loader("val", learner.task.collate):
+            learner.task.eval_step(learner.model, batch, metrics)
+    again = learner.task.compute(metrics)
     assert again["loss"] == pytest.approx(result.metrics["val/loss"], abs=1e-5)
 
 
@@ -96,9 +96,9 @@ def test_load_brings_the_same_predictions_back(small: Compose) -> None:
     tlx.train(trial)
     where = folders.locate(trial).path
     learner = tlx.load(where)
-    batch = next(iter(learner.data.eval_loader("test", learner.task.collate)))  # type: ignore[operator,union-attr]
+    batch = next(iter(learner.data.eval_loader("test", learner.task.collate)))
     with torch.no_grad():
-        again = learner.task.predict(learner.model, batch)  # type: ignore[operator,union-attr]
+        again = learner.task.predict(learner.model, batch)
     lines = (where / folders.PREDICTIONS).read_text().splitlines()
     before = {json.loads(line)["index"]: json.loads(line) for line in lines}
     for record in again:
@@ -141,7 +141,7 @@ def test_an_mlflow_run_gives_its_backbone(small: Compose, folder: Path) -> None:
         tlx.train(source)
     target = small("strategy=feature_extraction", f"backbone.weights=mlflow:{mirror.run_id(where)}")
     tlx.train(target)
-    own = tlx.load(folders.locate(target).path).model.state_dict()  # type: ignore[union-attr]
+    own = tlx.load(folders.locate(target).path).model.state_dict()
     trained = load_file(where / folders.CHECKPOINT)
     assert all(torch.equal(own[name], t) for name, t in trained.items() if name.startswith("backbone."))
     with pytest.raises(RequestError, match="no such run"):
@@ -170,7 +170,7 @@ def test_an_earlier_trial_gives_its_backbone(small: Compose, folder: Path) -> No
     tlx.train(target)
     trained = load_file(folders.locate(first).path / folders.CHECKPOINT)
     learner = tlx.load(folders.locate(target).path)
-    own = learner.model.state_dict()  # type: ignore[union-attr]
+    own = learner.model.state_dict()
     for name, tensor in trained.items():
         if name.startswith("backbone."):
             assert torch.equal(own[name], tensor), name

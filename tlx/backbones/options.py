@@ -33,6 +33,10 @@ class Backbone:
     weights: str = "hub"
     # what the checkpoint puts before every tensor name; null finds model., module., backbone., ... by itself
     weights_prefix: str | None = None
+    # regular expressions over parameter names, one per stage from shallow to deep; empty: tlx cuts by itself
+    stages: list[str] = field(default_factory=list)
+    # rate of the network's own dropout layers; null: as the model comes
+    dropout: float | None = None
 
 
 @dataclass
@@ -42,7 +46,9 @@ class TimmBackbone(Backbone):
     kind: str = "timm"
     modality: str = "image"
     input: Input = field(default_factory=Input)
-    # further arguments of timm.create_model, such as drop_path_rate
+    # share of blocks skipped per example (stochastic depth: Huang 2016); null: as the model comes
+    drop_path: float | None = None
+    # further arguments of timm.create_model
     args: dict[str, Any] = field(default_factory=dict)
 
 

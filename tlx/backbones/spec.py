@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
 
 @dataclass(frozen=True)
 class ImageSpec:
@@ -29,6 +31,14 @@ class TextSpec:
 
 
 Spec = ImageSpec | TextSpec
+
+
+def example(spec: Spec, count: int) -> dict[str, Any]:
+    """Empty inputs of the right shapes for ``count`` examples, for passes that only look at shapes."""
+    if isinstance(spec, ImageSpec):
+        return {"x": torch.empty(count, spec.channels, spec.height, spec.width)}
+    ids = torch.zeros(count, spec.max_length, dtype=torch.long)
+    return {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
 
 
 def per_channel(values: tuple[float, ...], channels: int) -> tuple[float, ...]:

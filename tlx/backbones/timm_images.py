@@ -39,6 +39,9 @@ def _create(config: TimmBackbone, channels: int) -> nn.Module:
             [Problem("backbone.name", f"timm has no such model{nearest(architecture, known)}", config.name)]
         )
     arguments: dict[str, Any] = dict(config.args)
+    for name, value in (("drop_rate", config.dropout), ("drop_path_rate", config.drop_path)):
+        if value is not None:
+            arguments.setdefault(name, value)
     defaults = timm.get_pretrained_cfg(config.name) if timm.models.is_model_pretrained(config.name) else None
     if config.input.size is not None and defaults is not None and defaults.fixed_input_size:
         arguments.setdefault("img_size", config.input.size)

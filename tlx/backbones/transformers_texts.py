@@ -18,6 +18,17 @@ from tlx.backbones.options import TransformersBackbone
 from tlx.backbones.spec import TextSpec
 from tlx.config.errors import Problem, WeightsError
 
+_DROPOUTS = (  # what architectures call theirs
+    "hidden_dropout_prob",
+    "attention_probs_dropout_prob",
+    "dropout",
+    "attention_dropout",
+    "activation_dropout",
+    "hidden_dropout",
+    "resid_pdrop",
+    "embd_pdrop",
+    "attn_pdrop",
+)
 _LONGEST = 512  # tokens, where neither the model nor its tokenizer sets a smaller limit
 
 
@@ -55,6 +66,7 @@ def load(config: TransformersBackbone, *, pretrained: bool, read: weights.Reader
             raise WeightsError([Problem("backbone.name", message, config.name)]) from error
         raise hub.unreachable(config.name) from error
     _check_tokenizer(tokenizer, settings, config.name)
+    _set_dropout(settings, config)
     if pretrained and config.weights == "hub":
         encoder, match = _from_pretrained(place, offline, config)
     else:
@@ -94,11 +106,13 @@ def _width(settings: Any) -> int:
 def _from_pretrained(place: str, offline: bool, config: TransformersBackbone) -> tuple[nn.Module, weights.Match]:
     """The checkpoint beside the configuration, through transformers' own conversions, then counted."""
     settings = AutoConfig.from_pretrained(place, local_files_only=offline)
+    _set_dropout(settings, config)
     logging.set_verbosity_error()  # what its report says is counted below
     logging.disable_progress_bar()
     try:
         encoder, report = AutoModel.from_pretrained(
             place,
+            config=settings,
             dtype=torch.float32,
             local_files_only=offline,
             output_loading_info=True,
@@ -129,6 +143,17 @@ def _without_pooler(settings: Any) -> dict[str, Any]:
     except TypeError:
         return {}
     return {"add_pooling_layer": False}
+
+
+def _set_dropout(settings: Any, config: TransformersBackbone) -> None:
+    """Set every dropout rate the architecture has; raises :class:`WeightsError` if it has none."""
+    if config.dropout is None:
+        return
+    have = [name for name in _DROPOUTS if getattr(settings, name, None) is not None]
+    if not have:
+        raise WeightsError([Problem("backbone.dropout", "this architecture has no dropout to set", config.dropout)])
+    for name in have:
+        setattr(settings, name, config.dropout)
 
 
 def _check_tokenizer(tokenizer: Any, settings: Any, name: str) -> None:

@@ -3,49 +3,100 @@
 tlx plan backbone=vit_small strategy=gradual_unfreezing dataset=imagefolder dataset.root=photos
 tlx plan experiment=quickstart                       (a study: its trials, and which are done)
 tlx plan -m backbone=resnet18,vit_tiny seed=0,1,2 dataset=digits
+tlx plan backbone=resnet18 strategy=chain_thaw dataset=digits --figure [schedule.svg]
+                                                     (also draws which stage trains when, at what learning rate)
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
 from tlx.config.compose import compose
+from tlx.config.errors import ConfigError, Problem
 from tlx.config.schema import Trial
 
 if TYPE_CHECKING:
     from tlx.sweep.pool import Job
-    from tlx.trial.forecast import Forecast
+    from tlx.trial.forecast import Forecast, PhaseForecast
 
 _WIDTH = 120
+_FIGURE = "--figure"
+HEAD = "head"
 
 
 def run(words: list[str]) -> int:
     """The verb."""
     console = Console(highlight=False)
     console.width = max(console.width, _WIDTH)  # columns cut short would say nothing
+    words, figure = _figure(words)
     many = [word for word in words if word not in ("-m", "--multirun")]
     if many != words:
+        if figure is not None:
+            raise ConfigError([Problem(_FIGURE, "draws one trial, not a sweep; leave out -m and choose one", figure)])
         from tlx.sweep import run as sweeps
 
         _trials(sweeps.with_sources([sweeps.job(trial) for trial in sweeps.plan(many)]), "", console)
         return 0
     trial = compose(words)
     if trial.study is not None:
+        if figure is not None:
+            message = "draws one trial, and this is a study; write tlx plan backbone=... strategy=... --figure"
+            raise ConfigError([Problem(_FIGURE, message, figure)])
         from tlx.sweep import study
 
         jobs, later = study.plan(words)
         _trials(jobs, f"; up to {later} more follow from what tuning finds", console)
         return 0
+    if figure is not None:
+        _check(figure)
     from tlx.trial.forecast import forecast
     from tlx.trial.machine import choose
 
     machine = choose(trial.hardware)
     _choices(trial, str(machine), console)
-    _forecast(trial, forecast(trial), console)
+    found = forecast(trial)
+    _forecast(trial, found, console)
+    if figure is not None:
+        from tlx.report import schedule
+
+        svg = schedule.of_forecast(found, trial.strategy, f"{trial.backbone.name} on {trial.dataset.name}")
+        partial = figure.with_name(f"{figure.name}.partial")
+        partial.write_text(svg, encoding="utf-8")
+        partial.replace(figure)
+        console.print(f"\nfigure    {figure}", markup=False, soft_wrap=True)
     return 0
+
+
+def _figure(words: list[str]) -> tuple[list[str], Path | None]:
+    """The overrides, and where a figure goes if one is asked for."""
+    at = next((i for i, word in enumerate(words) if word.partition("=")[0] == _FIGURE), None)
+    if at is None:
+        return words, None
+    name, rest = words[at].partition("=")[2], words[at + 1 :]
+    if not name and rest and "=" not in rest[0] and not rest[0].startswith(("-", "~")):  # else it is an override
+        name, rest = rest[0], rest[1:]
+    return words[:at] + rest, Path(name or "schedule.svg")
+
+
+def _check(figure: Path) -> None:
+    """Refuse before any work to write over what was not made here."""
+    from tlx.report.schedule import MARK
+
+    message = ""
+    if figure.suffix != ".svg":
+        message = f"the figure is an SVG; write {_FIGURE} {figure.with_suffix('.svg')}"
+    elif not figure.parent.is_dir():
+        message = f"there is no such folder; first: mkdir -p {figure.parent}"
+    elif figure.exists() and not (figure.is_file() and MARK.encode() in figure.read_bytes()[:2000]):
+        other = figure.with_name(f"{figure.stem}-schedule.svg")
+        message = f"is there already and is no figure of tlx plan; it was left as it is: write {_FIGURE} {other}"
+    if message:
+        raise ConfigError([Problem(_FIGURE, message, figure)])
 
 
 def _choices(trial: Trial, machine: str, console: Console) -> None:
@@ -82,11 +133,9 @@ def _forecast(trial: Trial, found: Forecast, console: Console) -> None:
             f"{number} {phase.plan.name}",
             f"{phase.trained:,}",
             f"{phase.trained / max(1, found.parameters):.1%}",
-            "-" if phase.lr_head is None else f"{phase.lr_head:g}",
-            "-" if phase.lr_backbone is None else f"{phase.lr_backbone:g}",
-            "exact"
-            if phase.plan.options.solver == "logistic"
-            else _end(phase.start, phase.stop, phase.plan.options.plateau is not None),
+            _span(rate for stage, rate in phase.rates.items() if stage == HEAD),
+            _span(rate for stage, rate in phase.rates.items() if stage != HEAD),
+            "exact" if phase.plan.options.solver == "logistic" else _end(phase),
             "-" if not steps else f"{steps / found.steps_per_epoch:.1f}",
             _si(phase.forward),
             _si(phase.backward),
@@ -96,8 +145,16 @@ def _forecast(trial: Trial, found: Forecast, console: Console) -> None:
     console.print("\nfwd, bwd: FLOPs of one optimizer step; memory: weights, gradients, optimizer and activations.")
 
 
-def _end(start: int, stop: int, plateau: bool) -> str:
-    return f"{start}-{stop}{' or plateau' if plateau else ''}"
+def _end(phase: PhaseForecast) -> str:
+    options = phase.plan.options
+    early = [name for name in ("plateau", "threshold") if getattr(options, name) is not None]
+    return " or ".join([f"{phase.start}-{phase.stop}", *early])
+
+
+def _span(rates: Iterable[float]) -> str:
+    """One rate, or the least and the largest; a dash without any."""
+    found = sorted(set(rates))
+    return " .. ".join(f"{rate:.3g}" for rate in (found if len(found) < 3 else [found[0], found[-1]])) or "-"
 
 
 def _trials(jobs: list[Job], more: str, console: Console) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 from tlx.strategies.selectors import is_norm
 
@@ -43,7 +44,13 @@ def set_modes(model: nn.Module, frozen_norm: str = "eval") -> None:
 def checksums(model: nn.Module) -> dict[str, int]:
     """A CRC of the bytes of every parameter and buffer."""
     tensors: dict[str, Tensor] = {**dict(model.named_parameters()), **dict(model.named_buffers())}
-    return {name: _checksum(tensor.detach()) for name, tensor in tensors.items() if tensor.numel()}
+    own = {name: _held(tensor) for name, tensor in tensors.items()}
+    return {name: _checksum(tensor.detach()) for name, tensor in own.items() if tensor.numel()}
+
+
+def _held(tensor: Tensor) -> Tensor:
+    """What this process has of a tensor: of a sharded one, its shard, for which it answers alone."""
+    return tensor.to_local() if isinstance(tensor, DTensor) else tensor
 
 
 def _checksum(tensor: Tensor) -> int:
@@ -78,10 +85,10 @@ def audit(model: nn.Module, before: Mapping[str, int], frozen_norm: str = "eval"
 
 def _too_small(parameter: nn.Parameter) -> bool:
     """Is there a gradient, but one that a step rounds away beside values of this size?"""
-    gradient = parameter.grad
-    if gradient is None or not bool(gradient.any()):
+    if parameter.grad is None or not bool(_held(parameter.grad).any()):
         return False
-    grain = torch.finfo(parameter.dtype).eps * parameter.detach().abs()
+    gradient = _held(parameter.grad)
+    grain = torch.finfo(parameter.dtype).eps * _held(parameter.detach()).abs()
     return bool((gradient.abs() <= _NOTABLE * grain).all())
 
 

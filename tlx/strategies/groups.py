@@ -1,66 +1,49 @@
 """Static parameter groups: every parameter is in one from the start, so freezing never touches the optimizer.
 
-A group is a stage x {decay, no_decay}. What is frozen has no gradient and so no step; what thaws later finds its
-group waiting. Nothing here looks at ``requires_grad``.
+A group is a stage x {decay, no_decay} x its rates over the phases. What is frozen has no gradient and so no step;
+what thaws later finds its group waiting. Nothing here looks at ``requires_grad``.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
-import torch
-from torch.optim import Optimizer
-
-from tlx.backbones.stages import HEAD, Stage
-from tlx.config.amount import Amount
+from tlx.backbones.stages import Stage
 from tlx.strategies.options import Strategy
+from tlx.strategies.phases import PhasePlan
+from tlx.strategies.rates import rates
 
 
-def parameter_groups(strategy: Strategy, stages: Sequence[Stage]) -> list[dict[str, Any]]:
-    """Groups for a torch optimizer, each with a ``name`` and its full learning rate as ``base_lr``."""
-    groups = []
-    for stage in stages:
-        lr = strategy.lr if stage.name == HEAD or strategy.backbone_lr is None else strategy.backbone_lr
-        for kind, decays in (("decay", True), ("no_decay", False)):
-            chosen = [p for p in stage.parameters() if (p.ndim > 1) == decays]
-            if chosen:
-                decay = strategy.optimizer.weight_decay if decays else 0.0
-                group = {
-                    "params": chosen,
-                    "name": f"{stage.name}/{kind}",
-                    "base_lr": lr,
-                    "lr": lr,
-                    "weight_decay": decay,
-                }
-                groups.append(group)
-    return groups
+def parameter_groups(strategy: Strategy, stages: Sequence[Stage], phases: Sequence[PhasePlan]) -> list[dict[str, Any]]:
+    """Groups for a torch optimizer, each with a ``name``, its ``stage`` and its full rate per phase (``rates``).
 
-
-def optimizer(strategy: Strategy, stages: Sequence[Stage]) -> Optimizer:
-    """The strategy's optimizer over all groups."""
-    groups = parameter_groups(strategy, stages)
-    name, momentum = strategy.optimizer.name, strategy.optimizer.momentum
-    fused = strategy.clip is None  # a fused step unscales half-precision gradients itself, so they cannot be clipped
-    if name == "adamw":
-        return torch.optim.AdamW(groups, fused=fused)
-    if name == "adam":
-        return torch.optim.Adam(groups, fused=fused)
-    if name == "sgd":
-        return torch.optim.SGD(groups, momentum=momentum, nesterov=momentum > 0, fused=fused)
-    return torch.optim.RMSprop(groups, momentum=momentum)
-
-
-def factor(strategy: Strategy, step: int, length: int) -> float:
-    """The learning rate at ``step`` of ``length``, as a share of the full one: linear warm-up, then the shape.
-
-    The warm-up ends at 1 and no step has rate 0, so every step moves what it trains.
+    Norms, biases and other vectors are never decayed. ``auto_rgn`` sets a rate per tensor, so there each is a group.
     """
-    warm = round(Amount.parse(strategy.schedule.warmup).value / 100 * length)
-    if step < warm:
-        return (step + 1) / warm
-    if strategy.schedule.shape == "constant":
-        return 1.0
-    progress = (step - warm) / max(1, length - warm)
-    return 1 - progress if strategy.schedule.shape == "linear" else 0.5 * (1 + math.cos(math.pi * progress))
+    table = rates(strategy, stages, phases)
+    alone = strategy.controller is not None and strategy.controller.kind == "auto_rgn"
+    groups: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for stage in stages:
+        for name, parameter in zip(stage.names, stage.parameters(), strict=True):
+            decays = parameter.ndim > 1
+            key = (stage.name, decays, table[name], name if alone else "")
+            if key not in groups:
+                groups[key] = {
+                    "params": [],
+                    "names": [],
+                    "name": _name(stage.name, decays, name if alone else "", groups),
+                    "stage": stage.name,
+                    "rates": table[name],
+                    "lr": table[name][0] if table[name] else strategy.lr,
+                    "weight_decay": strategy.optimizer.weight_decay if decays else 0.0,
+                }
+            groups[key]["params"].append(parameter)
+            groups[key]["names"].append(name)
+    return list(groups.values())
+
+
+def _name(stage: str, decays: bool, tensor: str, groups: dict[tuple[Any, ...], dict[str, Any]]) -> str:
+    name = f"{stage}/{tensor}" if tensor else f"{stage}/{'decay' if decays else 'no_decay'}"
+    taken = {group["name"] for group in groups.values()}
+    number = sum(other == name or other.startswith(f"{name}.") for other in taken)
+    return f"{name}.{number}" if number else name

@@ -1,26 +1,32 @@
 """Names for parts of a network that hold for any backbone.
 
-======================  =====================================================================
-``head`` ``backbone``   the last stage; every other stage
-``stem``                the first stage
-``all``                 everything
-``stages[-2:]``         backbone stages by Python index or slice; ``stages[50%:]`` by share
-``norm`` ``bias``       parameters of normalisation layers; parameters called bias
-``re:<pattern>``        parameters whose full name the regular expression finds
-======================  =====================================================================
+=========================  ==================================================================
+``head`` ``backbone``      the last stage; every other stage
+``stem``                   the first stage
+``all``                    everything
+``stages[-2:]``            backbone stages by Python index or slice; ``stages[50%:]`` by share
+``tower:text.stages[0]``   the same of one tower, where a network has several side by side
+``norm`` ``bias``          parameters of normalisation layers; parameters called bias
+``peft``                   what ``strategy.peft`` put in
+``type:<Class>``           parameters of modules of this class
+``re:<pattern>``           parameters whose full name the regular expression finds
+=========================  ==================================================================
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from torch import nn
 
 from tlx.backbones.stages import HEAD, Stage
 from tlx.config.errors import ConfigError, Problem, nearest
+from tlx.strategies import adapters
 
-WORDS = ("head", "backbone", "stem", "all", "norm", "bias")
+WORDS = ("head", "backbone", "stem", "all", "norm", "bias", "peft")
+_FORMS = "stages[a:b], tower:<name>.stages[a:b], type:<Class> or re:<pattern>"
+_TOWER = re.compile(r"^tower:(?P<name>[^.\[]+)(?:\.(?P<rest>.+))?$")
 _INDEX = re.compile(r"^stages\[\s*(?P<one>-?\d+)\s*\]$")
 _SLICE = re.compile(r"^stages\[\s*(?P<from>-?\d+%?)?\s*:\s*(?P<to>-?\d+%?)?\s*\]$")
 
@@ -28,7 +34,8 @@ _SLICE = re.compile(r"^stages\[\s*(?P<from>-?\d+%?)?\s*:\s*(?P<to>-?\d+%?)?\s*\]
 def select(train: Sequence[str], freeze: Sequence[str], stages: Sequence[Stage], key: str) -> frozenset[str]:
     """Names of the parameters chosen by ``train`` less those of ``freeze``.
 
-    Raises :class:`ConfigError` at ``key`` for a selector that cannot be read or matches nothing, and for an empty set.
+    Raises :class:`ConfigError` at ``key`` for a selector that cannot be read or matches nothing, for an empty set,
+    and for a tensor that would be trained under one of its names and frozen under another.
     """
     problems: list[Problem] = []
     chosen: set[str] = set()
@@ -43,37 +50,108 @@ def select(train: Sequence[str], freeze: Sequence[str], stages: Sequence[Stage],
             chosen = chosen | found if field == "train" else chosen - found
     if not problems and not chosen:
         problems.append(Problem(f"{key}.train", "nothing is left to train after freeze", list(train)))
+    if not problems:
+        problems += _torn(chosen, stages, key, train)
     if problems:
         raise ConfigError(problems)
-    return frozenset(chosen)
+    return frozenset(chosen & {name for stage in stages for name in stage.names})
+
+
+def matching(selector: str, stages: Sequence[Stage], key: str) -> frozenset[str]:
+    """Names of the parameters one selector finds, a tied one by its first; raises :class:`ConfigError` at ``key``."""
+    found = _match(selector, stages) or "matches no parameter of this backbone"
+    if isinstance(found, str):
+        raise ConfigError([Problem(key, found, selector)])
+    own = dict(stages[0].model.named_parameters(remove_duplicate=False))
+    first = {id(own[name]): name for stage in stages for name in stage.names}
+    return frozenset(first[id(own[name])] for name in found)
+
+
+def _torn(chosen: set[str], stages: Sequence[Stage], key: str, train: Sequence[str]) -> list[Problem]:
+    """Tied tensors of which one name is chosen and another is not."""
+    own = dict(stages[0].model.named_parameters(remove_duplicate=False))
+    place = {name: stage.name for stage in stages for name in _names(stage)}
+    aliases: dict[int, list[str]] = {}
+    for name in place:
+        aliases.setdefault(id(own[name]), []).append(name)
+    problems = []
+    for names in aliases.values():
+        inside, outside = [n for n in names if n in chosen], [n for n in names if n not in chosen]
+        if inside and outside:
+            one, other = f"{inside[0]} ({place[inside[0]]})", f"{outside[0]} ({place[outside[0]]})"
+            message = f"{one} would train and {other} stay frozen, but they are one tied tensor: select both or neither"
+            problems.append(Problem(f"{key}.train", message, list(train)))
+    return problems
+
+
+def _names(stage: Stage) -> set[str]:
+    """Every name of a stage, those of tensors that are tied to another stage's included."""
+    return {*stage.names, *stage.tied}
+
+
+def _union(stages: Iterable[Stage]) -> set[str]:
+    return {name for stage in stages for name in _names(stage)}
 
 
 def _match(selector: str, stages: Sequence[Stage]) -> set[str] | str:
     """Parameter names, or what is wrong with the selector."""
     body = [stage for stage in stages if stage.name != HEAD]
-    whole = {"head": [s for s in stages if s.name == HEAD], "backbone": body, "stem": body[:1], "all": list(stages)}
-    if selector in whole:
-        return {name for stage in whole[selector] for name in stage.names}
+    towers = sorted({stage.tower for stage in body} - {""})
+    if selector == "head":
+        return _union(stage for stage in stages if stage.name == HEAD)
+    if selector == "backbone":
+        return _union(body)
+    if selector == "all":
+        return _union(stages)
     if selector == "norm":
-        norms = {id(p) for m in stages[0].model.modules() if is_norm(m) for p in m.parameters(recurse=False)}
-        return {n for s in stages for n, p in zip(s.names, s.parameters(), strict=True) if id(p) in norms}
+        return _inside((m for m in stages[0].model.modules() if is_norm(m)), stages)
     if selector == "bias":
-        return {name for stage in stages for name in stage.names if name.rsplit(".", 1)[-1].endswith("bias")}
+        return {name for name in _union(stages) if name.rsplit(".", 1)[-1].endswith("bias")}
+    if selector == "peft":
+        return set(adapters.names(stages[0].model)) or "strategy.peft put nothing in; choose one, such as strategy=lora"
+    if selector.startswith("type:"):
+        return _inside((m for m in stages[0].model.modules() if type(m).__name__ == selector[5:]), stages)
     if selector.startswith("re:"):
         try:
             pattern = re.compile(selector[3:])
         except re.error as error:
             return f"not a regular expression: {error}"
-        return {name for stage in stages for name in stage.names if pattern.search(name)}
+        return {name for name in _union(stages) if pattern.search(name)}
+    if match := _TOWER.match(selector):
+        if match["name"] not in towers:
+            have = f"its towers are {', '.join(towers)}" if towers else "it is a single tower; write stages[...]"
+            return f"this backbone has no such tower{nearest(match['name'], towers)}; {have}"
+        tower = [stage for stage in body if stage.tower == match["name"]]
+        return _union(tower) if match["rest"] is None else _of(match["rest"], tower) or _strange(match["rest"])
+    found = _of(selector, body)
+    if found is not None and towers:
+        return f"this backbone has the towers {', '.join(towers)}; write tower:{towers[0]}.{selector}"
+    return _strange(selector) if found is None else found
+
+
+def _of(selector: str, body: Sequence[Stage]) -> set[str] | str | None:
+    """``stem`` or ``stages[...]`` of one tower; nothing if it is neither."""
+    if selector == "stem":
+        return _union(body[:1])
     if match := _INDEX.match(selector):
         index = int(match["one"])
         if not -len(body) <= index < len(body):
-            return f"this backbone has {len(body)} stages"
-        return set(body[index].names)
+            return f"there are {len(body)} stages"
+        return _names(body[index])
     if match := _SLICE.match(selector):
-        part = body[_edge(match["from"], len(body)) : _edge(match["to"], len(body))]
-        return {name for stage in part for name in stage.names}
-    return f"not a selector{nearest(selector, WORDS) or '; expected ' + ', '.join(WORDS) + ', stages[a:b] or re:...'}"
+        return _union(body[_edge(match["from"], len(body)) : _edge(match["to"], len(body))])
+    return None
+
+
+def _strange(selector: str) -> str:
+    return f"not a selector{nearest(selector, WORDS) or '; expected ' + ', '.join(WORDS) + ', ' + _FORMS}"
+
+
+def _inside(modules: Iterable[nn.Module], stages: Sequence[Stage]) -> set[str]:
+    """Every name of the parameters within these modules."""
+    held = {id(parameter) for module in modules for parameter in module.parameters()}
+    own = dict(stages[0].model.named_parameters(remove_duplicate=False))
+    return {name for name in _union(stages) if id(own[name]) in held}
 
 
 def _edge(text: str | None, count: int) -> int | None:

@@ -60,6 +60,8 @@ class ClassificationTask:
         self.info = info
         self.pad_id = pad_id
         self.monitor = ("f1_macro", "max") if info.multilabel else ("acc", "max")
+        own = ("auroc_macro", "ap_macro", "undefined_labels") if info.multilabel else ("acc",)
+        self.measures: tuple[str, ...] = ("loss", "f1_macro", *own)
 
     def build(self, backbone: Loaded, info: DataInfo) -> nn.Module:
         """A :class:`Classifier` with one output per class."""

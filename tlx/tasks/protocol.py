@@ -26,7 +26,8 @@ class Out:
 class Task(Protocol):
     """A task joins a backbone with a head and knows its loss, metrics and predictions."""
 
-    monitor: tuple[str, Literal["min", "max"]]
+    monitor: tuple[str, Literal["min", "max"]]  # what models are chosen by
+    measures: tuple[str, ...]  # every name compute() gives
 
     def build(self, backbone: Loaded, info: DataInfo) -> nn.Module:
         """The model: a module with ``backbone`` and ``head``."""

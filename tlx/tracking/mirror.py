@@ -19,7 +19,7 @@ from tlx.tracking.options import Tracking
 FILE = "mlflow.json"
 _PERIOD = 2.0  # seconds between looks at the journals
 _BATCH = 1000  # metrics per request, MLflow's limit
-_ARTIFACTS = ("config.yaml", "result.json", "journal.jsonl", "report.html", "study.yaml")
+_ARTIFACTS = ("config.yaml", "result.json", "journal.jsonl", "schedule.svg", "report.html", "study.yaml")
 _log = logging.getLogger("tlx.tracking")
 
 
@@ -29,7 +29,7 @@ class Mirror:
     def __init__(self, tracking: Tracking) -> None:
         self.uri = store.uri(tracking) if tracking.kind == "mlflow" else ""
         self.failure = ""  # why sending stopped, if it did
-        self._watched: dict[Path, tuple[Path | None, str]] = {}  # run folder -> its parent's, an older attempt
+        self._watched: dict[Path, tuple[Path | None, tuple[str, int]]] = {}  # run folder -> its parent's, what is old
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="mlflow-mirror", daemon=True)
@@ -47,7 +47,7 @@ class Mirror:
 
     def watch(self, folder: Path, parent: Path | None = None) -> None:
         """Mirror this run folder from now on, as a child of another watched folder's run if given."""
-        older = journal.attempt(folder)  # it is over; the attempt to be watched will set it aside
+        older = _stand(folder)  # an attempt that is over; the one to be watched sets it aside or goes on from it
         with self._lock:
             self._watched.setdefault(folder, (parent, older))
 
@@ -62,7 +62,7 @@ class Mirror:
         with self._lock:
             watched = list(self._watched.items())
         for folder, (parent, older) in watched:
-            if journal.attempt(folder) in ("", older):
+            if not journal.attempt(folder) or _stand(folder) == older:
                 continue
             try:
                 if self._client is None:
@@ -96,8 +96,10 @@ def send(client: Any, uri: str, folder: Path, parent: Path | None = None) -> boo
     run_id, sent = state["run_id"], int(state["sent"])
     fresh = rows[sent:]
     _send_metrics(client, run_id, (row for row in fresh if row["event"] == "metrics"))
+    if any(row["event"] == "resume" for row in fresh):
+        client.update_run(run_id, status="RUNNING")
     ends = [row for row in fresh if row["event"] == "end"]
-    if ends:
+    if ends and rows[-1]["event"] == "end":
         if "note" in ends[-1]:
             client.set_tag(run_id, "mlflow.note.content", ends[-1]["note"])
         if ends[-1]["reason"]:
@@ -109,6 +111,11 @@ def send(client: Any, uri: str, folder: Path, parent: Path | None = None) -> boo
     if fresh:
         _remember(folder, {**state, "sent": len(rows)})
     return bool(rows[-1]["event"] == "end")
+
+
+def _stand(folder: Path) -> tuple[str, int]:
+    """The attempt a journal is of, and how far it has come."""
+    return journal.attempt(folder), sum(1 for _ in journal.read(folder))
 
 
 def _create(client: Any, uri: str, folder: Path, start: dict[str, Any], parent: Path | None) -> str:

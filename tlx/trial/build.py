@@ -7,16 +7,23 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import nn
 
 from tlx.backbones.load import Loaded, load
-from tlx.backbones.stages import Stage, stages
+from tlx.backbones.spec import example
+from tlx.backbones.stages import Stage, merge, stages
+from tlx.backbones.weights import State
+from tlx.config.errors import ConfigError, Problem
 from tlx.config.schema import Trial
 from tlx.data.module import Data
+from tlx.strategies import adapters, optimizers
 from tlx.strategies.phases import PhasePlan, plan
 from tlx.tasks.build import build as build_task
-from tlx.trial.checkpoint import reader
+from tlx.tasks.protocol import Task
+from tlx.trial.checkpoint import origin, reader
 from tlx.trial.learner import Learner
 from tlx.trial.machine import Machine, choose
+from tlx.trial.monitors import check_monitors
 
 
 @dataclass
@@ -29,23 +36,65 @@ class Built:
     stages: list[Stage]
     phases: list[PhasePlan]
     learner: Learner
+    origin: str  # of the model before training: what a checkpoint belongs to
 
 
 def build(trial: Trial) -> Built:
     """Build a trial; raises :class:`~tlx.config.errors.RequestError` for data or weights that cannot be used."""
     machine = choose(trial.hardware)
     data = Data(trial.dataset, seed=trial.seed, batch_size=trial.strategy.batch_size, workers=trial.hardware.workers)
-    seed_everything(trial.seed)
-    pretrained = trial.strategy.init == "pretrained"
-    backbone = load(trial.backbone, channels=data.info.channels, pretrained=pretrained, read=reader(trial))
+    task, backbone, model, cut = _network(trial, data, pretrained=trial.strategy.init == "pretrained")
     data.prepare(backbone.spec)
+    epochs = data.epochs(machine.devices, trial.hardware.accumulate)
+    phases = plan(trial.strategy, cut, epochs.steps_per_epoch, trial.seed)
+    optimizers.check(trial.strategy.optimizer)
+    check_monitors(trial.strategy, task)
+    learner = Learner(trial.strategy, task, model, cut, phases, data, epochs, trial.hardware.accumulate)
+    learner.fresh = _fresh(trial, data, phases)
+    return Built(machine, data, backbone, cut, phases, learner, origin(model, cut))
+
+
+def _network(trial: Trial, data: Data, *, pretrained: bool) -> tuple[Task, Loaded, nn.Module, list[Stage]]:
+    """The task's model on the backbone, and its stages; the same seed gives the same network."""
+    seed_everything(trial.seed)
+    backbone = load(trial.backbone, channels=data.info.channels, pretrained=pretrained, read=reader(trial))
     task = build_task(trial.task, data.info)
     model = task.build(backbone, data.info)
-    cut = stages(model)
-    epochs = data.epochs(machine.devices, trial.hardware.accumulate)
-    phases = plan(trial.strategy, cut, epochs.steps_per_epoch)
-    learner = Learner(trial.strategy, task, model, cut, data, epochs, trial.hardware.accumulate)
-    return Built(machine, data, backbone, cut, phases, learner)
+    return task, backbone, model, assemble(trial, model, backbone)
+
+
+def assemble(trial: Trial, model: nn.Module, backbone: Loaded) -> list[Stage]:
+    """Cut the model into stages as the strategy asks, and put in what its ``peft`` says.
+
+    A dry run settles the order where timm's own table does not.
+    """
+    probe = None if hasattr(backbone.module, "group_matcher") else example(backbone.spec, 2)
+    try:
+        cut = stages(model, trial.backbone.stages, probe)
+    except ValueError as error:
+        raise ConfigError([Problem("backbone.stages", str(error), list(trial.backbone.stages))]) from error
+    if trial.strategy.partition.max_stages is not None:
+        cut = merge(cut, trial.strategy.partition.max_stages)
+    if trial.strategy.peft is not None:
+        cut = adapters.insert(model, cut, trial.strategy.peft)
+    return cut
+
+
+def _fresh(trial: Trial, data: Data, phases: list[PhasePlan]) -> State:
+    """The random weights of what some phase begins anew, and the buffers beside them: those of an untrained twin."""
+    names = {name for phase in phases for name in phase.fresh}
+    if not names:
+        return {}
+    before = torch.get_rng_state()
+    _, _, twin, _ = _network(trial, data, pretrained=False)
+    torch.set_rng_state(before)
+    parameters = {name for name, _ in twin.named_parameters()}
+    owners = {name.rpartition(".")[0] for name in names}
+    return {
+        name: tensor
+        for name, tensor in twin.state_dict().items()
+        if name in names or (name not in parameters and name.rpartition(".")[0] in owners)
+    }
 
 
 def seed_everything(seed: int) -> None:

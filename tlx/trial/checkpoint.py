@@ -2,39 +2,78 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
-from pytorch_lightning import LightningModule
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor, distribute_tensor
 
 from tlx.backbones import weights
+from tlx.backbones.stages import Stage, digest
 from tlx.config.errors import Problem, WeightsError
 from tlx.config.schema import Trial
+from tlx.strategies import adapters, freezing
 from tlx.trial import folder as folders
+
+if TYPE_CHECKING:
+    from tlx.trial.learner import Learner
+
+_ORIGIN = "tlx.origin"
 
 
 def tensors(model: nn.Module, trained: frozenset[str]) -> dict[str, Tensor]:
     """Copies of the trained parameters and of all buffers, on the CPU."""
     kept: dict[str, Tensor] = {name: p for name, p in model.named_parameters() if name in trained}
     kept |= dict(model.named_buffers())
-    return {name: tensor.detach().cpu().clone().contiguous() for name, tensor in kept.items()}
+    return {name: whole(tensor) for name, tensor in kept.items()}
 
 
-def restore(model: nn.Module, state: dict[str, Tensor]) -> None:
+def whole(tensor: Tensor) -> Tensor:
+    """A copy on the CPU; of a sharded tensor, of all its shards (every process must ask)."""
+    if isinstance(tensor, DTensor):
+        tensor = tensor.full_tensor()
+    return tensor.detach().cpu().clone().contiguous()
+
+
+def restore(model: nn.Module, state: Mapping[str, Tensor]) -> None:
     """Put :func:`tensors` back."""
     own: dict[str, Tensor] = {**dict(model.named_parameters()), **dict(model.named_buffers())}
     with torch.no_grad():
         for name, tensor in state.items():
-            own[name].copy_(tensor)
+            there = own[name]
+            if isinstance(there, DTensor):
+                everywhere = {"src_data_rank": None}  # every process has the whole of it: nothing is sent
+                tensor = distribute_tensor(tensor.to(there.device), there.device_mesh, there.placements, **everywhere)
+            there.copy_(tensor)
 
 
-def save(path: Path, state: dict[str, Tensor]) -> None:
-    """Write atomically."""
+def origin(model: nn.Module, cut: Sequence[Stage]) -> str:
+    """What a checkpoint can only be put into: a hash of the stage table and of the model's present weights."""
+    weights_now = sorted((name, value) for name, value in freezing.checksums(model).items())
+    return hashlib.sha256(json.dumps([digest(cut), weights_now]).encode()).hexdigest()
+
+
+def save(path: Path, state: dict[str, Tensor], origin: str) -> None:
+    """Write atomically, with the :func:`origin` of the model before training."""
     partial = path.with_suffix(".partial")
-    save_file(state, partial, metadata={"format": "pt"})  # one entry: safetensors keeps several in no fixed order
+    save_file(state, partial, metadata={_ORIGIN: origin})  # one entry: safetensors keeps several in no fixed order
     partial.replace(path)
+
+
+def read(path: Path, origin: str) -> dict[str, Tensor]:
+    """The tensors of a checkpoint; raises :class:`WeightsError` if it belongs to a model of another origin."""
+    with safe_open(path, framework="pt") as file:
+        saved = (file.metadata() or {}).get(_ORIGIN)
+    if saved != origin:
+        message = "it was trained from other initial weights or stages than this machine builds (library versions?)"
+        raise WeightsError([Problem("checkpoint", message, str(path))])
+    return load_file(path)
 
 
 def reader(trial: Trial) -> weights.Reader:
@@ -58,6 +97,9 @@ def reader(trial: Trial) -> weights.Reader:
 
 def backbone_of(where: Path) -> weights.State:
     """The backbone's tensors of a finished trial, those it never trained included."""
+    if folders.read_config(where).strategy.peft is not None:
+        whole = adapters.merge(load(where).model).state_dict()
+        return {name.removeprefix("backbone."): t for name, t in whole.items() if name.startswith("backbone.")}
     state = {name.removeprefix("backbone."): t for name, t in load_file(where / folders.CHECKPOINT).items()}
     facts = folders.read_result(where).facts
     if facts["weights"] == "none":  # it began from nothing, so it trained everything
@@ -69,13 +111,14 @@ def backbone_of(where: Path) -> weights.State:
     return {**base, **state}
 
 
-def load(run: str | Path) -> LightningModule:
+def load(run: str | Path) -> Learner:
     """The trained model of a run folder as a LightningModule in eval mode, for notebooks."""
     from tlx.trial.build import build
 
     where = Path(run)
     if not (where / folders.RESULT).is_file():
         raise FileNotFoundError(f"{where} is not the folder of a finished trial (it has no {folders.RESULT})")
-    learner = build(folders.read_config(where)).learner
-    restore(learner.model, load_file(where / folders.CHECKPOINT))
+    built = build(folders.read_config(where))
+    learner = built.learner
+    restore(learner.model, read(where / folders.CHECKPOINT, built.origin))
     return learner.eval()

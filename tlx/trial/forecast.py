@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,8 +11,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from tlx.backbones.load import Loaded, load
 from tlx.backbones.options import TransformersBackbone
-from tlx.backbones.spec import ImageSpec
-from tlx.backbones.stages import Stage, stages
+from tlx.backbones.spec import example
+from tlx.backbones.stages import Stage
 from tlx.config.schema import Trial
 from tlx.data.module import read
 from tlx.data.options import Hub
@@ -21,24 +20,26 @@ from tlx.data.order import Epochs
 from tlx.data.source import DataInfo
 from tlx.data.splits import assign
 from tlx.strategies import freezing
-from tlx.strategies.groups import parameter_groups
 from tlx.strategies.phases import PhasePlan, budget_steps, plan
+from tlx.strategies.rates import rates, stage_rates
 from tlx.tasks.build import build as build_task
+from tlx.trial.build import assemble
+from tlx.trial.monitors import check_monitors
 
 _TOKENS = 128  # length of a text, for the estimate
+_STATES = {"sgd": 1, "rmsprop": 1, "adagrad": 1, "adadelta": 2, "lion": 1}  # tensors kept per parameter; others: 2
 _PROBE = 2  # examples pushed through the network; costs are scaled to the batch
 
 
 @dataclass(frozen=True)
 class PhaseForecast:
-    """One phase: what trains, its full learning rates, when it ends, and the cost of one of its steps."""
+    """One phase: what trains, its stages' full learning rates, when it ends, and the cost of one of its steps."""
 
     plan: PhasePlan
     start: int
     stop: int
     trained: int
-    lr_head: float | None
-    lr_backbone: float | None
+    rates: dict[str, float]  # of the stages that train, shallow to deep
     forward: float  # FLOPs of one step
     backward: float
     memory: float  # bytes: weights, gradients, optimizer state and saved activations
@@ -64,14 +65,19 @@ def forecast(trial: Trial) -> Forecast:
         backbone = _backbone(trial, info)
         task = build_task(trial.task, info)
         model = task.build(backbone, info)
-        cut = stages(model)
+        cut = assemble(trial, model, backbone)
     count = info.n_train or 1000
     epochs = Epochs(count, trial.strategy.batch_size, trial.seed)
     total = budget_steps(trial.strategy, epochs.steps_per_epoch)
     forecasts, start = [], 0
-    for phase in plan(trial.strategy, cut, epochs.steps_per_epoch):
+    check_monitors(trial.strategy, task)
+    phases = plan(trial.strategy, cut, epochs.steps_per_epoch, trial.seed)
+    table = rates(trial.strategy, cut, phases)
+    for phase in phases:
         stop = start + phase.length(start, total)
-        forecasts.append(_phase(trial, phase, model, cut, backbone, start, stop, min(count, trial.strategy.batch_size)))
+        size = min(count, trial.strategy.batch_size)
+        shown = stage_rates(phase, cut, table)
+        forecasts.append(_phase(trial, phase, model, shown, backbone, start, stop, size))
         start = stop
     return Forecast(info, cut, forecasts, epochs.steps_per_epoch, sum(p.numel() for p in model.parameters()))
 
@@ -98,7 +104,7 @@ def _phase(
     trial: Trial,
     phase: PhasePlan,
     model: nn.Module,
-    cut: list[Stage],
+    shown: dict[str, float],
     backbone: Loaded,
     start: int,
     stop: int,
@@ -108,33 +114,18 @@ def _phase(
     forward, backward, saved = _cost(model, backbone)
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
     total = sum(p.numel() for p in model.parameters())
-    states = {"adamw": 2, "adam": 2, "sgd": 1 if trial.strategy.optimizer.momentum else 0, "rmsprop": 1}
-    held = total + trained * (1 + states[trial.strategy.optimizer.name])
+    held = total + trained * (1 + _STATES.get(trial.strategy.optimizer.name, 2))
     scale = batch / _PROBE
-    rates = _rates(trial, phase, cut)
     return PhaseForecast(
         plan=phase,
         start=start,
         stop=stop,
         trained=trained,
-        lr_head=rates.get("head"),
-        lr_backbone=rates.get("backbone"),
+        rates=shown,
         forward=forward * scale,
         backward=backward * scale,
         memory=4.0 * held + saved * scale,
     )
-
-
-def _rates(trial: Trial, phase: PhasePlan, cut: list[Stage]) -> dict[str, float]:
-    if phase.options.solver != "gradient":
-        return {}
-    training = {stage.name for stage in cut if set(stage.names) & phase.trainable}
-    rates = {}
-    for group in parameter_groups(trial.strategy, cut):
-        stage = group["name"].rsplit("/", 1)[0]
-        if stage in training:
-            rates["head" if stage == "head" else "backbone"] = group["base_lr"] * phase.options.lr_scale
-    return rates
 
 
 def _cost(model: nn.Module, backbone: Loaded) -> tuple[float, float, float]:
@@ -152,16 +143,8 @@ def _cost(model: nn.Module, backbone: Loaded) -> tuple[float, float, float]:
     fake, hooks = FakeTensorMode(allow_non_fake_inputs=True), torch.autograd.graph.saved_tensors_hooks
     with fake, torch.device("meta"), hooks(keep, lambda tensor: tensor):
         with FlopCounterMode(display=False) as forward:
-            logits = model(_example(backbone))
+            logits = model(example(backbone.spec, _PROBE))
         with FlopCounterMode(display=False) as backward:
             logits.sum().backward()
     model.zero_grad(set_to_none=True)
     return float(forward.get_total_flops()), float(backward.get_total_flops()), float(sum(saved.values()))
-
-
-def _example(backbone: Loaded) -> dict[str, Any]:
-    spec = backbone.spec
-    if isinstance(spec, ImageSpec):
-        return {"x": torch.empty(_PROBE, spec.channels, spec.height, spec.width)}
-    ids = torch.zeros(_PROBE, spec.max_length, dtype=torch.long)
-    return {"input_ids": ids, "attention_mask": torch.ones_like(ids)}

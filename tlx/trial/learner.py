@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -13,14 +12,20 @@ from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
 from tlx.backbones.stages import HEAD, Stage
+from tlx.backbones.weights import State
+from tlx.config.amount import Amount
 from tlx.data.module import Data
 from tlx.data.order import Epochs
-from tlx.strategies import freezing, groups
+from tlx.strategies import freezing, optimizers, schedule
+from tlx.strategies.averaging import Running
+from tlx.strategies.controllers import controller
 from tlx.strategies.options import Strategy
-from tlx.strategies.phases import PhasePlan, validation_interval
+from tlx.strategies.phases import PhasePlan, budget_steps, validation_interval
+from tlx.strategies.regularisers import penalty
 from tlx.tasks.protocol import Batch, Task
 from tlx.tracking.journal import Journal
-from tlx.trial.checkpoint import tensors
+from tlx.trial.best import Best, Ingredients
+from tlx.trial.checkpoint import restore, tensors, whole
 
 
 class Learner(LightningModule):
@@ -32,6 +37,7 @@ class Learner(LightningModule):
         task: Task,
         model: nn.Module,
         stages: Sequence[Stage],
+        phases: Sequence[PhasePlan],
         data: Data,
         epochs: Epochs,
         accumulate: int = 1,
@@ -41,6 +47,7 @@ class Learner(LightningModule):
         self.task = task
         self.model = model
         self.stages = list(stages)
+        self.phases = list(phases)
         self.data = data
         self.epochs = epochs
         self.accumulate = accumulate
@@ -48,15 +55,35 @@ class Learner(LightningModule):
         self.metrics = task.metrics()
         self.journal = Journal(None)
         self.say: Callable[[str], None] = lambda line: None
+        self.after_round: Callable[[], None] = lambda: None
+        self.before_first_round: Callable[[], None] | None = None  # how a resumed trial puts its last pieces in place
+        self.fresh: State = {}  # random weights for what a phase starts anew
+        self.penalty = penalty(strategy, model, stages)
+        self.controller = controller(strategy.controller, stages)
+        averaging = strategy.averaging
+        kind = averaging.kind if averaging is not None else ""
+        self.mean = (
+            Running(averaging.decay if kind == "ema" else None) if averaging and kind in ("ema", "swa") else None
+        )
+        self.swa_start = _swa_start(strategy, epochs.steps_per_epoch) if kind == "swa" else None
+        self.anchor: State | None = None  # the weights that wise_ft's line begins at
         self.trained: frozenset[str] = frozenset()
-        self.best: Best = Best()  # of the whole run
-        self.best_of_phase: Best = Best()
+        self.keeps = True  # does a validation count for the best? (not when weights are only tried)
+        self.best = Best()  # of the whole run
+        self.best_of_phase = Best()
+        self.ingredients = Ingredients(averaging.size if averaging is not None and "soup" in kind else 0)
         self.predictions: list[dict[str, Any]] = []
         self.values: dict[str, float | None] = {}  # of the last evaluation
+        self.shards = False  # FSDP2 instead of whole copies
+        self.narrowed = False  # the controller has changed what trains: the rest of the phase is a fit of its own
+        self.rounds = 0  # ended, over all phases
+        self.start = self.stop = self.total = 0  # optimizer steps: the phase's, and the whole run's
+        self.before: dict[str, int] = {}  # checksums at the start of the fit, for the audit
+        self.optimizer_state: dict[str, Any] | None = None
         self._phase: PhasePlan | None = None
-        self._start = self._stop = self._total = 0
-        self._optimizer_state: dict[str, Any] | None = None
         self._losses: list[tuple[Tensor, int]] = []
+        self._batch: Batch = {}
+        self._taken = 0  # optimizer steps the running mean has seen
 
     # -- the phase -------------------------------------------------------------------------------------------------
 
@@ -69,35 +96,76 @@ class Learner(LightningModule):
 
     def enter(self, phase: PhasePlan, start: int, stop: int, total: int) -> None:
         """Begin a phase that covers optimizer steps ``start`` to ``stop`` of ``total``."""
-        self._phase, self._start, self._stop, self._total = phase, start, stop, total
+        before = self._phase
+        self.assume(phase, start, stop, total)
         self.best_of_phase = Best()
-        if self.best.state is not None:  # what begins to train now still is as it was when the best was found
-            own = dict(self.model.named_parameters())
-            self.best.state |= {name: _copy(own[name]) for name in phase.trainable - self.trained}
+        owners = {name.rpartition(".")[0] for name in phase.fresh}
+        restore(self.model, {name: t for name, t in self.fresh.items() if name.rpartition(".")[0] in owners})
+        own = dict(self.model.named_parameters())
+        for kept in (self.best, *self.ingredients.kept):
+            if kept.state is not None:  # what begins to train now still is as it was when that was found
+                kept.state |= {name: whole(own[name]) for name in sorted(phase.trainable - self.trained)}
         self.trained = self.trained | phase.trainable
         if phase.options.optimizer_state == "reset":
-            self._optimizer_state = None
-        freezing.freeze(self.model, phase.trainable, self.strategy.frozen_norm)
+            self.optimizer_state = None
+        elif phase.options.optimizer_state == "reset_new" and before is not None:
+            self._forget(phase.trainable - before.trainable)
+        self.set_trainable()
+
+    def assume(self, phase: PhasePlan, start: int, stop: int, total: int) -> None:
+        """Be in a phase without beginning it, as a resumed trial is."""
+        self._phase, self.start, self.stop, self.total = phase, start, stop, total
+
+    def set_trainable(self) -> None:
+        """Freeze everything but the phase's set, less what the controller has settled."""
+        settled = self.controller.settled if self.controller is not None else frozenset()
+        freezing.freeze(self.model, self.phase.trainable - settled, self.strategy.frozen_norm)
+        self.narrowed = False
 
     def scale(self, step: int) -> float:
         """The factor on every group's learning rate at an optimizer step of this phase."""
-        whole = self.strategy.schedule.over == "run"
-        position, length = (step, self._total) if whole else (step - self._start, self._stop - self._start)
-        return groups.factor(self.strategy, position, length) * self.phase.options.lr_scale
+        curve = self.phase.options.schedule or self.strategy.schedule
+        within, length = step - self.start, self.stop - self.start
+        position, whole = (step, self.total) if curve.over == "run" else (within, length)
+        return schedule.factor(curve, position, whole) * schedule.entry(self.phase.options, within, length)
+
+    def configure_model(self) -> None:
+        if self.shards and self.device_mesh is not None:
+            from tlx.trial.equip import shard
+
+            shard(self.model, [stage.name for stage in self.stages], self.device_mesh["data_parallel"])
 
     def configure_optimizers(self) -> Optimizer:
         """All parameters, in static groups; the state of the phase before is carried over."""
-        optimizer = groups.optimizer(self.strategy, self.stages)
-        if self._optimizer_state is not None:
-            optimizer.load_state_dict(self._optimizer_state)
+        optimizer = optimizers.optimizer(self.strategy, self.stages, self.phases)
+        if self.optimizer_state is not None:
+            optimizer.load_state_dict(self.optimizer_state)
+            for group in optimizer.param_groups:
+                if not any(parameter in optimizer.state for parameter in group["params"]):
+                    group.pop("step", None)  # some count steps per group: what was frozen so far begins at the first
         return optimizer
+
+    def _forget(self, names: frozenset[str]) -> None:
+        """Drop the optimizer's state of these parameters."""
+        if self.optimizer_state is not None:
+            groups = self.optimizer_state["param_groups"]
+            numbers = {n: i for group in groups for n, i in zip(group["names"], group["params"], strict=True)}
+            gone = {numbers[name] for name in names}
+            state = {i: value for i, value in self.optimizer_state["state"].items() if i not in gone}
+            self.optimizer_state = {**self.optimizer_state, "state": state}
 
     # -- training --------------------------------------------------------------------------------------------------
 
+    def on_train_start(self) -> None:
+        self.before = freezing.checksums(self.model)  # here, as sharding has happened by now
+
     def train_dataloader(self) -> DataLoader[Any]:
         """The next round: the steps up to the next validation."""
+        if self.before_first_round is not None:
+            self.before_first_round()
+            self.before_first_round = None
         start = int(self.trainer.global_step)
-        stop = min(start + self.interval, self._stop)
+        stop = min(start + self.interval, self.stop)
         return self.data.train_loader(
             self.task.collate, self.epochs, start, stop, accumulate=self.accumulate, **self._share()
         )
@@ -108,14 +176,32 @@ class Learner(LightningModule):
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         scale = self.scale(int(self.trainer.global_step))
         for group in self.trainer.optimizers[0].param_groups:
-            group["lr"] = group["base_lr"] * scale
+            factor = self.controller.factor(group) if self.controller is not None else 1.0
+            group["lr"] = group["rates"][self.phase.number] * scale * factor
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        out = self.task.training_step(self.model, batch)
+        if self.penalty is None:
+            out, extra = self.task.training_step(self.model, batch), None
+        else:
+            with self.penalty.watching(batch):
+                out = self.task.training_step(self.model, batch)
+            extra = self.penalty.value()
         if out.loss is None:
             raise RuntimeError(f"{type(self.task).__name__}.training_step gave no loss")
         self._losses.append((out.loss.detach(), out.n))
-        return out.loss * self._weight(out.n)
+        self._batch = batch
+        return (out.loss if extra is None else out.loss + extra) * self._weight(out.n)
+
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        if self.controller is not None:
+            scaler = getattr(self.trainer.precision_plugin, "scaler", None)
+            self.controller.observe(self.model, float(scaler.get_scale()) if scaler is not None else 1.0)
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        step = int(self.trainer.global_step)
+        if self.mean is not None and self.swa_start is None and step > self._taken:  # else it was only accumulated
+            self.mean.update(self.model)
+        self._taken = step
 
     def on_train_epoch_end(self) -> None:
         seen = torch.stack(
@@ -127,19 +213,37 @@ class Learner(LightningModule):
         loss = float(total[0] / total[1])
         self._losses.clear()
         step = int(self.trainer.global_step)
+        self.rounds += 1
         values = {"train/loss": loss, **{f"val/{name}": value for name, value in self.values.items()}}
         values |= {f"optim/lr-{name}": rate for name, rate in self._shown_rates().items()}
-        self.record(step, values)
+        self.record(step, values | self.stand())
+        if self.mean is not None and self.swa_start is not None and step >= self.swa_start:
+            self.mean.update(self.model)
+        if self.controller is not None:
+            before = self.controller.settled
+            self.narrowed = self.controller.decide(self.model, self._batch, self.scale(step - 1)) != before
+            self.trainer.should_stop = self.trainer.should_stop or self.narrowed
+        self.after_round()
 
     def on_train_end(self) -> None:
-        self._optimizer_state = self.trainer.optimizers[0].state_dict()
+        self.optimizer_state = self.trainer.optimizers[0].state_dict()
+
+    def stand(self) -> dict[str, float | None]:
+        """Which phase this is and how much trains, as metrics."""
+        count = sum(parameter.numel() for parameter in self.model.parameters() if parameter.requires_grad)
+        return {"finetune/phase": float(self.phase.number + 1), "finetune/trainable_params": float(count)}
 
     def record(self, step: int, values: dict[str, float | None]) -> None:
         """A row of metrics at an optimizer step; the epoch may be a fraction."""
         epoch = round(step / self.epochs.steps_per_epoch, 4)
         self.journal.write("metrics", step=step, epoch=epoch, values=values)
-        shown = (f"{name} {value:.4g}" for name, value in values.items() if value is not None and "optim/" not in name)
-        self.say(f"step {step}/{self._total}  {'  '.join(shown)}")
+        shown = [
+            f"{name} {value:.4g}"
+            for name, value in values.items()
+            if value is not None and not name.startswith(_UNSAID)
+        ]
+        if shown:
+            self.say(f"step {step}/{self.total}  {'  '.join(shown)}")
 
     # -- evaluation ------------------------------------------------------------------------------------------------
 
@@ -148,6 +252,9 @@ class Learner(LightningModule):
 
     def test_dataloader(self) -> DataLoader[Any]:
         return self.data.eval_loader("test", self.task.collate, **self._share())
+
+    def on_validation_epoch_start(self) -> None:
+        self._swap()
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         self.task.eval_step(self.model, batch, self.metrics)
@@ -158,12 +265,26 @@ class Learner(LightningModule):
         value = self.values[name]
         if value is None:
             raise RuntimeError(f"val/{name} is undefined on this validation set, so no model can be chosen by it")
-        self.log("monitor", value, logger=False)
-        keeps = self.strategy.keep == "best" or any(p.restore == "best" for p in self.strategy.phases)
-        for name in ("best", "best_of_phase") if keeps else ():
+        for name, measured in self.values.items():
+            if measured is not None:
+                self.log(f"val/{name}", measured, logger=False)
+        if self.keeps:
+            self._keep(value, mode)
+        self._swap()
+
+    def _swap(self) -> None:
+        """An exponential mean is what is validated while training."""
+        if self.mean is not None and self.swa_start is None and self.trainer.state.fn != "validate":
+            self.mean.swap(self.model)
+
+    def _keep(self, value: float, mode: str) -> None:
+        """Take this validation's weights for the best of the phase, of the run, or for a soup, if they are."""
+        wanted = self.strategy.keep == "best" or any(phase.restore == "best" for phase in self.strategy.phases)
+        state = tensors(self.model, self.trained) if wanted or self.ingredients.size else {}
+        for name in ("best", "best_of_phase") if wanted else ():
             if getattr(self, name).is_reached(value, mode):
-                state = tensors(self.model, self.trained)
-                setattr(self, name, Best(value, dict(self.values), state))
+                setattr(self, name, Best(value, dict(self.values), dict(state)))
+        self.ingredients.offer(Best(value, dict(self.values), dict(state)), mode)
 
     def on_test_epoch_start(self) -> None:
         self.predictions = []
@@ -194,25 +315,23 @@ class Learner(LightningModule):
         return n * self.trainer.world_size / total
 
     def _shown_rates(self) -> dict[str, float]:
-        """The rates of the last step: the head's, and the backbone's when any of it trains."""
-        rates = {group["name"].split("/")[0]: group["lr"] for group in self.trainer.optimizers[0].param_groups}
-        training = [stage.name for stage in self.stages if set(stage.names) & self.phase.trainable]
-        shown = {"head" if name == HEAD else "backbone": rates[name] for name in training}
+        """The rates of the last step: the head's, and the backbone's, by group where it has several."""
+        head: dict[str, float] = {}
+        body: dict[str, float] = {}
+        for group in self.trainer.optimizers[0].param_groups:
+            if any(parameter.requires_grad for parameter in group["params"]):
+                (head if group["stage"] == HEAD else body)[group["name"]] = float(group["lr"])
+        shown: dict[str, float] = {}
+        for title, rates in (("head", head), ("backbone", body)):
+            values = set(rates.values())
+            shown |= rates if len(values) > 1 else dict.fromkeys([title] if values else [], max(values, default=0.0))
         return dict(sorted(shown.items()))
 
 
-@dataclass
-class Best:
-    """The best validation so far, and the tensors that reached it."""
-
-    value: float | None = None
-    values: dict[str, float | None] = field(default_factory=dict)  # every metric of that validation
-    state: dict[str, Tensor] | None = None
-
-    def is_reached(self, value: float, mode: str) -> bool:
-        """Is ``value`` at least as good? (an equal later one wins)"""
-        return self.value is None or (value >= self.value if mode == "max" else value <= self.value)
+def _swa_start(strategy: Strategy, steps_per_epoch: int) -> int:
+    assert strategy.averaging is not None
+    start = Amount.parse(strategy.averaging.start)
+    return start.steps(steps_per_epoch=steps_per_epoch, budget=budget_steps(strategy, steps_per_epoch))
 
 
-def _copy(tensor: Tensor) -> Tensor:
-    return tensor.detach().cpu().clone()
+_UNSAID = ("optim/", "finetune/")

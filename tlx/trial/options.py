@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
-from tlx.config.fields import aside, choice
+from tlx.config.fields import CHOICES, IDENTITY, aside, choice
 
 
 @dataclass
@@ -21,3 +22,13 @@ class Hardware:
     workers: int = aside(0)
     # batches summed into one optimizer step; the batch size is divided by it
     accumulate: int = aside(1)
+    # seconds between saved states, from which an interrupted trial goes on (0: every validation, null: never)
+    save_every: float | None = aside(60.0)
+    # BatchNorm statistics over all processes
+    sync_batchnorm: bool = False
+    # torch.compile the network
+    compile: bool = aside(False)
+    # recompute activations in the backward pass instead of keeping them
+    gradient_checkpointing: bool = aside(False)
+    # how several processes share the work: ddp copies the network, fsdp shards it by stage (FSDP2)
+    distributed: str = dataclasses.field(default="ddp", metadata={CHOICES: ("ddp", "fsdp"), IDENTITY: False})

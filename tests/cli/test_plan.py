@@ -1,0 +1,82 @@
+"""``tlx plan --figure``: draws one trial's schedule, and never over a file that is not its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from tlx.cli import main
+
+TRIAL = ["backbone=pixels", "strategy=feature_extraction", "dataset=digits"]
+
+
+def test_a_figure_is_written_and_written_again(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", *TRIAL, "--figure"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].split() == ["figure", "schedule.svg"]
+    first = (folder / "schedule.svg").read_text()
+    assert ElementTree.fromstring(first).tag == "{http://www.w3.org/2000/svg}svg"
+    assert "feature_extraction of pixels on digits" in first
+    assert main(["plan", "--figure", *TRIAL, "strategy.lr=0.5"]) == 0  # an override is no name of a file
+    assert (folder / "schedule.svg").read_text() != first
+    assert [file.name for file in folder.iterdir()] == ["schedule.svg"]
+
+
+@pytest.mark.parametrize("words", [["--figure", "out/a.svg", *TRIAL], [*TRIAL, "--figure=out/a.svg"]], ids=" ".join)
+def test_a_figure_has_the_name_asked_for(folder: Path, words: list[str]) -> None:
+    (folder / "out").mkdir()
+    assert main(["plan", *words]) == 0
+    assert [str(file.relative_to(folder)) for file in folder.rglob("*.svg")] == ["out/a.svg"]
+
+
+def test_no_figure_unless_asked_for(folder: Path) -> None:
+    assert main(["plan", *TRIAL]) == 0
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("mine.svg", "write --figure mine-schedule.svg"),
+        ("folder.svg", "write --figure folder-schedule.svg"),
+        ("out.png", "write --figure out.svg"),
+        ("nowhere/out.svg", "mkdir -p nowhere"),
+    ],
+)
+def test_what_is_not_its_own_is_left_as_it_is(
+    folder: Path, capsys: pytest.CaptureFixture[str], name: str, hint: str
+) -> None:
+    (folder / "folder.svg").mkdir()
+    (folder / "mine.svg").write_text("<svg>mine</svg>")
+    assert main(["plan", *TRIAL, "--figure", name]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert f"--figure = {name}" in told.err
+    assert hint in told.err
+    assert (folder / "mine.svg").read_text() == "<svg>mine</svg>"
+    assert {file.name for file in folder.iterdir()} == {"folder.svg", "mine.svg"}
+
+
+@pytest.mark.parametrize("words", [["-m", *TRIAL, "seed=0,1"], ["experiment=quickstart"]], ids=" ".join)
+def test_many_trials_have_no_figure(folder: Path, capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
+    assert main(["plan", *words, "--figure"]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "--figure = schedule.svg" in told.err
+    assert "draws one trial" in told.err
+    assert list(folder.iterdir()) == []
+
+
+def test_a_refusal_does_not_wait_for_torch(folder: Path) -> None:
+    (folder / "mine.svg").write_text("mine")
+    script = f"""
+import sys
+from tlx.cli import main
+code = main(["plan", *{TRIAL}, "--figure", "mine.svg"])
+print(code, sorted({{"torch", "matplotlib"}} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout) == (0, "2 []\n"), done.stderr

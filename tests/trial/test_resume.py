@@ -1,0 +1,142 @@
+"""A trial stopped after any validation goes on and ends bit for bit as if it had not been."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+import tlx
+from tests.trial.conftest import Compose
+from tlx.config.errors import WeightsError
+from tlx.config.schema import Trial
+from tlx.tracking import journal
+from tlx.trial import folder as folders
+from tlx.trial import resume
+from tlx.trial.learner import Learner
+
+EVERY = ("hardware.save_every=0", "strategy.validate_every=2 steps", "strategy.budget=12 steps")
+CASES = {
+    "gradual_unfreezing": ("strategy.phases.1.expand.levels=3",),
+    "chain_thaw": (
+        "strategy.phases.1.expand.levels=2",
+        "strategy.phases.1.until=50%",
+        "strategy.validate_every=1 steps",
+    ),
+    "plateau_switch": ("strategy.validate_every=1 steps",),
+    "half_ft": ("strategy.phases.0.expand.levels=3",),
+    "autofreeze": ("strategy.controller.every=2 steps",),
+    "egeria": ("strategy.controller.every=2 steps", "strategy.controller.patience=1"),
+    "auto_rgn": ("strategy.controller.every=2 steps", "strategy.controller.batches=1", "strategy.phases.0.freeze=[]"),
+    "ema": (),
+    "swa": ("strategy.averaging.start=50%",),
+    "greedy_soup": (),
+    "wise_ft": (),
+    "reinit_top": (),
+}
+
+THOROUGH = ("gradual_unfreezing", "chain_thaw")  # stopped after every validation; the others after two of them
+
+
+class Stopped(KeyboardInterrupt):
+    """What a person's Ctrl-C is."""
+
+
+def stop_after(monkeypatch: pytest.MonkeyPatch, rounds: int) -> None:
+    """The next trial is stopped when this many rounds have ended."""
+    whole = Learner.on_train_epoch_end
+
+    def partly(self: Learner) -> None:
+        whole(self)
+        if self.rounds == rounds:
+            raise Stopped
+
+    monkeypatch.setattr(Learner, "on_train_epoch_end", partly)
+
+
+def rounds_of(trial: Trial) -> int:
+    rows = journal.metrics(folders.locate(trial).path)
+    return sum("train/loss" in row["values"] for row in rows)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CASES)
+def test_stopped_anywhere_it_ends_the_same(small: Compose, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    words = (f"strategy={name}", *{w.split("=")[0]: w for w in (*EVERY, *CASES[name])}.values())
+    straight = small(*words, "output=straight")
+    expected = tlx.train(straight)
+    whole = load_file(folders.locate(straight).path / folders.CHECKPOINT)
+    count = rounds_of(straight)
+    assert count >= 3
+    for stop in range(1, count + 1) if name in THOROUGH else (2, count - 1):
+        trial = small(*words, f"output=stopped{stop}")
+        with monkeypatch.context() as patch:
+            stop_after(patch, stop)
+            with pytest.raises((KeyboardInterrupt, SystemExit)):
+                tlx.train(trial)
+        said: list[str] = []
+        result = tlx.train(trial, said.append)
+        assert any(line.startswith("resuming after step") for line in said), stop
+        place = folders.locate(trial).path
+        state = load_file(place / folders.CHECKPOINT)
+        different = [key for key in whole if not state[key].equal(whole[key])]
+        assert not different, (stop, different[:3])
+        assert (result.metrics, result.steps) == (expected.metrics, expected.steps), stop
+        assert (place / folders.PREDICTIONS).read_bytes() == (
+            folders.locate(straight).path / folders.PREDICTIONS
+        ).read_bytes()
+        assert not (place / resume.FILE).exists()
+        rows = {row["step"]: row["values"] for row in journal.metrics(place) if "train/loss" in row["values"]}
+        assert rows == {
+            row["step"]: row["values"]
+            for row in journal.metrics(folders.locate(straight).path)
+            if "train/loss" in row["values"]
+        }
+
+
+def stopped(small: Compose, monkeypatch: pytest.MonkeyPatch, *words: str) -> tuple[Trial, Path]:
+    trial = small("strategy=lp_ft", "hardware.save_every=0", *words)
+    with monkeypatch.context() as patch:
+        stop_after(patch, 2)
+        with pytest.raises((KeyboardInterrupt, SystemExit)):
+            tlx.train(trial)
+    return trial, folders.locate(trial).path
+
+
+def test_a_torn_state_is_refused_with_the_way_out(small: Compose, monkeypatch: pytest.MonkeyPatch) -> None:
+    trial, place = stopped(small, monkeypatch)
+    whole = (place / resume.FILE).read_bytes()
+    (place / resume.FILE).write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(WeightsError, match="delete it to begin the trial anew"):
+        tlx.train(trial)
+    (place / resume.FILE).unlink()
+    assert tlx.train(trial).steps == 6
+
+
+def test_the_state_of_another_network_is_refused(small: Compose, monkeypatch: pytest.MonkeyPatch) -> None:
+    trial, _ = stopped(small, monkeypatch)
+    monkeypatch.setattr("tlx.trial.build.origin", lambda model, cut: "another")
+    with pytest.raises(WeightsError, match="other initial weights or another cut"):
+        tlx.train(trial)
+
+
+def test_the_journal_goes_on(small: Compose, monkeypatch: pytest.MonkeyPatch) -> None:
+    trial, place = stopped(small, monkeypatch)
+    tlx.train(trial)
+    events = [row["event"] for row in journal.read(place)]
+    assert (events.count("start"), events.count("end")) == (1, 2)
+    assert events.index("resume") > events.index("end")
+    assert not (place / "journal.1.jsonl").exists()
+
+
+def test_without_saving_it_begins_anew(small: Compose, monkeypatch: pytest.MonkeyPatch) -> None:
+    trial = small("strategy=lp_ft", "hardware.save_every=null")
+    with monkeypatch.context() as patch:
+        stop_after(patch, 2)
+        with pytest.raises((KeyboardInterrupt, SystemExit)):
+            tlx.train(trial)
+    said: list[str] = []
+    tlx.train(trial, said.append)
+    assert not any("resuming" in line for line in said)
+    assert (folders.locate(trial).path / "journal.1.jsonl").is_file()

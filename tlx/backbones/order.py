@@ -1,0 +1,107 @@
+"""The order in which a network uses its parameters: one forward pass that computes nothing and changes nothing."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map
+
+_CPU = torch.device("cpu")
+
+
+def first_use(model: nn.Module, example: Mapping[str, Any]) -> tuple[dict[int, int], bool]:
+    """When each parameter, by ``id``, is first used by ``model(**example)``, and whether that ran to its end.
+
+    Only shapes are computed, for a real model as for one on the meta device, so the answer is the same for both.
+    Modes, buffers, attributes and random states are left as they were.
+    """
+    used: dict[int, int] = {}
+    for truth in (False, True):
+        used, finished = _run(model, example, truth)
+        if finished:
+            return used, True
+    return used, False
+
+
+def _run(model: nn.Module, example: Mapping[str, Any], truth: bool) -> tuple[dict[int, int], bool]:
+    watch = _Watch(model, truth)
+    with _unchanged(model), torch.no_grad(), FakeTensorMode(allow_non_fake_inputs=True), watch, _CPU:
+        model.eval()
+        inputs = tree_map(watch.stand_in, dict(example))
+        try:
+            model(**inputs)
+        except Exception:  # foreign code, asked to run without values: it may fail in any way
+            return watch.first, False
+    return watch.first, True
+
+
+class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Notes each parameter's first operation, and lets a fake tensor on the CPU stand in for every real one.
+
+    Code that asks for a value that nobody knows gets ``truth`` or 1: the order seldom depends on it.
+    """
+
+    def __init__(self, model: nn.Module, truth: bool) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.first: dict[int, int] = {}
+        self._truth = truth
+        self._parameters = {id(parameter) for parameter in model.parameters()}
+        self._stand_ins: dict[int, tuple[Tensor, Tensor]] = {}  # with the original, which keeps its id its own
+        self._clock = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is torch.ops.aten.lift_fresh.default:  # a constant in the code: its values are known, and may be asked
+            return func(*args, **(kwargs or {}))
+        if func is torch.ops.aten._local_scalar_dense.default and getattr(args[0], "constant", None) is None:
+            dtype = args[0].dtype
+            return self._truth if dtype == torch.bool else 1.0 if dtype.is_floating_point else 1
+        self._clock += 1
+        args, kwargs = tree_map(self.stand_in, (args, kwargs or {}))
+        return func(*args, **kwargs)
+
+    def stand_in(self, value: Any) -> Any:
+        """What takes the place of an argument: a fake for a tensor, the CPU for a device."""
+        if isinstance(value, torch.device):
+            return _CPU
+        if not isinstance(value, Tensor) or isinstance(value, FakeTensor):
+            return value
+        if id(value) in self._parameters:
+            self.first.setdefault(id(value), self._clock)
+        if id(value) not in self._stand_ins:
+            fake = torch.empty_strided(value.shape, value.stride(), dtype=value.dtype, device=_CPU)
+            self._stand_ins[id(value)] = (value, fake)
+        return self._stand_ins[id(value)][1]
+
+
+@contextmanager
+def _unchanged(model: nn.Module) -> Iterator[None]:
+    """Give every module's attributes back, and the random states: a forward pass may keep what it made."""
+    before = [(module.__dict__, _shallow(module.__dict__)) for module in model.modules()]
+    states = random.getstate(), np.random.get_state()
+    try:
+        with torch.random.fork_rng(devices=[]):
+            yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+        for attributes, old in before:
+            attributes.clear()
+            for name, (value, content) in old.items():
+                attributes[name] = value
+                if content is not None:
+                    value.clear()
+                    (value.extend if isinstance(value, list) else value.update)(content)
+
+
+def _shallow(attributes: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Each attribute with a copy of what it holds, where it can hold something."""
+    holders = (dict, list, set)
+    return {name: (value, value.copy() if isinstance(value, holders) else None) for name, value in attributes.items()}

@@ -1,0 +1,206 @@
+"""Strategies that look while they train: rates by gradient norm, and freezing of what has settled."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from tlx.backbones.stages import HEAD, Stage, outlet
+from tlx.strategies.extras import Controller as Options
+
+_FLOOR = 1e-2  # root mean square below which a tensor is taken to start from zero, as new biases do
+_LEAST = 1e-3  # no tensor learns more slowly than this beside the fastest
+
+
+class Controller:
+    """Watches optimizer steps and decides between rounds. ``settled`` names what has been frozen so far."""
+
+    def __init__(self, options: Options, stages: Sequence[Stage]) -> None:
+        self.options = options
+        self.stages = [stage for stage in stages if stage.name != HEAD]
+        self.settled: frozenset[str] = frozenset()
+
+    def observe(self, model: nn.Module, scale: float) -> None:
+        """Look at the gradients of an optimizer step, which are ``scale`` times the true ones."""
+
+    def factor(self, group: Mapping[str, Any]) -> float:
+        """The controller's factor on a parameter group's learning rate."""
+        return 1.0
+
+    def decide(self, model: nn.Module, batch: dict[str, Any], rate: float) -> frozenset[str]:
+        """After a round with its last ``batch`` and schedule factor ``rate``: everything settled by now."""
+        return self.settled
+
+    def state(self) -> dict[str, Any]:
+        """What :meth:`load` needs to go on: plain values and tensors."""
+        kept = {name: value for name, value in vars(self).items() if name not in ("options", "stages", "settled")}
+        return copy.deepcopy({**kept, "settled": sorted(self.settled)})
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Go on from :meth:`state`."""
+        vars(self).update({**state, "settled": frozenset(state["settled"])})
+
+
+class AutoRGN(Controller):
+    """Each tensor learns in proportion to its relative gradient norm |g| / |w| (Lee et al. 2022, Auto-RGN).
+
+    Norms are means over the first ``batches`` steps of a round, taken from those steps instead of extra passes, and
+    divided by the largest. A tensor of nearly zeros is measured against a floor, and none falls below 1/1000.
+    """
+
+    def __init__(self, options: Options, stages: Sequence[Stage]) -> None:
+        super().__init__(options, stages)
+        self.seen = 0
+        self.sums: dict[str, float] = {}
+        self.factors: dict[str, float] = {}
+
+    def observe(self, model: nn.Module, scale: float) -> None:
+        self.seen += 1
+        if self.seen > self.options.batches:
+            return
+        for name, parameter in model.named_parameters():
+            if parameter.grad is not None:
+                floor = _FLOOR * math.sqrt(parameter.numel())
+                ratio = float(parameter.grad.norm()) / scale / max(float(parameter.detach().norm()), floor)
+                self.sums[name] = self.sums.get(name, 0.0) + ratio
+        if self.seen == self.options.batches and max(self.sums.values(), default=0.0) > 0:
+            largest = max(self.sums.values())
+            self.factors = {name: max(_LEAST, value / largest) for name, value in self.sums.items()}
+
+    def factor(self, group: Mapping[str, Any]) -> float:
+        return self.factors.get(group["names"][0], 1.0)
+
+    def decide(self, model: nn.Module, batch: dict[str, Any], rate: float) -> frozenset[str]:
+        self.seen, self.sums = 0, {}
+        return self.settled
+
+
+class AutoFreeze(Controller):
+    """Freezes a growing prefix of stages whose gradients have stopped changing (Liu et al. 2021, AutoFreeze).
+
+    G is the sum of a stage's L1 gradient norms over a round, eta = |G_before - G| / G_before. The prefix ends before
+    the first active stage whose eta reaches the percentile of the active ones.
+    """
+
+    def __init__(self, options: Options, stages: Sequence[Stage]) -> None:
+        super().__init__(options, stages)
+        self.first = 0  # active stage
+        self.before: list[float] | None = None
+        self.sums = [0.0 for _ in self.stages]
+
+    def observe(self, model: nn.Module, scale: float) -> None:
+        for i, stage in enumerate(self.stages):
+            norms = [p.grad.abs().sum() for p in stage.parameters() if p.grad is not None]
+            if norms:
+                self.sums[i] += float(torch.stack(norms).sum()) / scale
+
+    def decide(self, model: nn.Module, batch: dict[str, Any], rate: float) -> frozenset[str]:
+        now, before = self.sums, self.before
+        self.before, self.sums = now, [0.0 for _ in self.stages]
+        active = [i for i in range(self.first, len(self.stages)) if now[i] > 0 and (before is None or before[i] > 0)]
+        if before is None or not active or active[0] != self.first:  # the phase itself keeps the front-most frozen
+            return self.settled
+        change = {i: abs(before[i] - now[i]) / before[i] for i in active}
+        bar = float(np.percentile(list(change.values()), self.options.percentile))
+        self.first = next(i for i in active if change[i] >= bar)
+        self.settled = frozenset(name for stage in self.stages[: self.first] for name in stage.names)
+        return self.settled
+
+
+class Egeria(Controller):
+    """Freezes the front-most stage whose activations have converged (Wang et al. 2022, Egeria).
+
+    Plasticity is the similarity-preserving distance (Tung & Mori 2019) between a stage's output and that of the network
+    one check earlier, on the round's last batch. The stage freezes when the slope of the smoothed plasticity over
+    ``window`` checks stays below ``tolerance`` times its largest for ``patience`` checks; everything thaws when the
+    learning rate has fallen ``thaw``-fold since the first check. The earlier network is kept in full precision.
+    """
+
+    def __init__(self, options: Options, stages: Sequence[Stage]) -> None:
+        super().__init__(options, stages)
+        self.first = 0  # active stage
+        self.history: list[float] = []
+        self.steepest = 0.0
+        self.calm = 0
+        self.rate: float | None = None
+        self.earlier: dict[str, Tensor] | None = None
+
+    def decide(self, model: nn.Module, batch: dict[str, Any], rate: float) -> frozenset[str]:
+        self.rate = self.rate or rate
+        if rate * self.options.thaw <= self.rate and self.settled:
+            self.rate, self.first, self.settled = rate, 0, frozenset()
+            self._start_anew()
+        elif self.earlier is not None and self._front_trains():
+            self.history.append(self._plasticity(model, batch, self.earlier))
+            if self._is_flat():
+                self.first += 1
+                self.settled = frozenset(name for stage in self.stages[: self.first] for name in stage.names)
+                self._start_anew()
+        self.earlier = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+        return self.settled
+
+    def _front_trains(self) -> bool:
+        """Is there a stage to freeze, and one that the phase trains? (the last always goes on)"""
+        front = self.stages[self.first]
+        return self.first < len(self.stages) - 1 and any(p.requires_grad for p in front.parameters())
+
+    def _start_anew(self) -> None:
+        self.history, self.steepest, self.calm = [], 0.0, 0
+
+    def _is_flat(self) -> bool:
+        window = self.options.window
+        recent = np.array(self.history[-window:])
+        if len(recent) < 2:
+            return False
+        smooth = np.cumsum(recent) / np.arange(1, len(recent) + 1)
+        slope = abs(float(np.polyfit(np.arange(len(smooth)), smooth, 1)[0]))
+        self.steepest = max(self.steepest, slope)
+        self.calm = self.calm + 1 if slope <= self.options.tolerance * self.steepest else 0
+        return self.calm >= self.options.patience
+
+    @torch.no_grad()
+    def _plasticity(self, model: nn.Module, batch: dict[str, Any], earlier: dict[str, Tensor]) -> float:
+        stage = self.stages[self.first]
+        modes = {module: module.training for module in model.modules()}
+        model.eval()
+        try:
+            now = _output(model, stage, batch, {})
+            then = _output(model, stage, batch, earlier)
+        finally:
+            for module, mode in modes.items():
+                module.training = mode
+        return float((_similarity(now) - _similarity(then)).pow(2).sum()) / len(now) ** 2
+
+
+def controller(options: Options | None, stages: Sequence[Stage]) -> Controller | None:
+    """The strategy's controller; nothing without one."""
+    kinds = {"auto_rgn": AutoRGN, "autofreeze": AutoFreeze, "egeria": Egeria}
+    return None if options is None else kinds[options.kind](options, stages)
+
+
+def _output(model: nn.Module, stage: Stage, batch: dict[str, Any], weights: dict[str, Tensor]) -> Tensor:
+    """What a stage puts out, with other weights if given; per example."""
+    seen: list[Tensor] = []
+
+    def keep(module: nn.Module, inputs: Any, output: Any) -> None:
+        seen.append(output[0] if isinstance(output, tuple) else output)
+
+    handle = model.get_submodule(outlet(model, stage)).register_forward_hook(keep)
+    try:
+        torch.func.functional_call(model, weights, (batch,)) if weights else model(batch)
+    finally:
+        handle.remove()
+    return seen[-1].float().flatten(1)
+
+
+def _similarity(features: Tensor) -> Tensor:
+    """The batch's similarities, each row of length one."""
+    gram = features @ features.T
+    unit: Tensor = gram / gram.norm(dim=1, keepdim=True).clamp(min=1e-12)
+    return unit

@@ -1,0 +1,104 @@
+"""Optimizers of torch and timm by name, each probed for what freezing needs before it is trusted."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from tlx.backbones.stages import Stage
+from tlx.config.errors import ConfigError, Problem, nearest
+from tlx.strategies.groups import parameter_groups
+from tlx.strategies.options import Optimizer as Options
+from tlx.strategies.options import Strategy
+from tlx.strategies.phases import PhasePlan
+
+_BETTER_IN_TIMM = ("muon",)  # torch's refuses everything but matrices, timm's steps the rest by AdamW
+_KEY = "strategy.optimizer.name"
+
+
+def optimizer(strategy: Strategy, stages: Sequence[Stage], phases: Sequence[PhasePlan]) -> Optimizer:
+    """The strategy's optimizer over all groups; raises :class:`ConfigError` for one that cannot be used."""
+    check(strategy.optimizer)
+    # a fused step unscales half-precision gradients itself, so they cannot be clipped
+    return _make(strategy.optimizer, parameter_groups(strategy, stages, phases), fused=strategy.clip is None)
+
+
+def names() -> list[str]:
+    """Every name that can be asked for: torch's classes in lower case, then timm's."""
+    from timm.optim import list_optimizers
+
+    return sorted({*_of_torch(), *list_optimizers()})
+
+
+def check(options: Options) -> None:
+    """Raise :class:`ConfigError` unless the optimizer exists, takes its arguments and leaves frozen tensors alone."""
+    reason = _refusal(options.name, options.weight_decay, options.momentum, json.dumps(options.args, sort_keys=True))
+    if reason:
+        raise ConfigError([Problem(_KEY, reason, options.name)])
+
+
+@cache
+def _refusal(name: str, decay: float, momentum: float, args: str) -> str:
+    """Why this optimizer cannot be used; empty if it can.
+
+    Two tensors, one of them frozen at first, then trained, then frozen again: while frozen its bits must not change.
+    """
+    options = Options(name=name, weight_decay=decay, momentum=momentum, args=json.loads(args))
+    if options.name not in _of_torch() and options.name not in names():
+        return f"neither torch nor timm has it{nearest(options.name.lower(), names())}"
+    generator = torch.Generator().manual_seed(0)
+    steady, frozen = (nn.Parameter(torch.randn(8, 8, generator=generator)) for _ in range(2))
+    vector = nn.Parameter(torch.randn(8, generator=generator))
+    groups: list[dict[str, Any]] = [
+        {"params": [steady]},
+        {"params": [frozen]},
+        {"params": [vector], "weight_decay": 0.0},
+    ]
+    try:
+        made = _make(options, [{"lr": 1e-2, "weight_decay": decay, **group} for group in groups], fused=False)
+        for trains in (False, True, False):
+            for parameter in (steady, vector, frozen):
+                parameter.grad = torch.randn(parameter.shape, generator=generator)
+            if not trains:
+                frozen.grad = None
+            before = frozen.detach().clone()
+            made.step()
+            if not trains and not torch.equal(before, frozen.detach()):
+                return "it moves tensors that have no gradient, so frozen would not be frozen"
+    except (TypeError, ValueError, RuntimeError, AttributeError, AssertionError) as error:
+        first = (str(error) or type(error).__name__).splitlines()[0]
+        return f"it cannot take a step here: {first}"
+    return ""
+
+
+def _make(options: Options, groups: list[dict[str, Any]], *, fused: bool) -> Optimizer:
+    arguments: dict[str, Any] = dict(options.args)
+    if options.name in _of_torch():
+        kind = _of_torch()[options.name]
+        takes = inspect.signature(kind).parameters
+        if "momentum" in takes:
+            arguments.setdefault("momentum", options.momentum)
+        if "nesterov" in takes:
+            arguments.setdefault("nesterov", options.momentum > 0)
+        if "fused" in takes:
+            arguments.setdefault("fused", fused)
+        made: Optimizer = kind(groups, **arguments)
+        return made
+    from timm.optim import create_optimizer_v2
+
+    made = create_optimizer_v2(groups, opt=options.name, momentum=options.momentum, **arguments)
+    return made
+
+
+@cache
+def _of_torch() -> dict[str, Any]:
+    kinds = [kind for kind in vars(torch.optim).values() if isinstance(kind, type) and issubclass(kind, Optimizer)]
+    named = {kind.__name__.lower(): kind for kind in kinds if kind is not Optimizer}
+    return {name: kind for name, kind in named.items() if name not in _BETTER_IN_TIMM}

@@ -1,0 +1,167 @@
+"""An interrupted trial goes on at its last saved validation, and ends bit for bit as if nothing had happened.
+
+The state of a run is plain values and tensors, written beside the journal and gone when the trial is finished.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pytorch_lightning import Trainer
+from pytorch_lightning.callbacks import EarlyStopping
+
+from tlx.config.errors import Problem, WeightsError
+from tlx.tracking import journal
+from tlx.trial.best import Best
+from tlx.trial.checkpoint import restore, tensors
+from tlx.trial.learner import Learner
+
+FILE = "state.pt"
+
+
+class Keeper:
+    """Saves a run's state after validations, at most once in ``period`` seconds (null: never)."""
+
+    def __init__(self, folder: Path, origin: str, period: float | None, began: tuple[float, float]) -> None:
+        """``began``: process seconds and wall seconds (``time.process_time``, ``perf_counter``) at the start."""
+        self.path = folder / FILE
+        self.origin = origin
+        self.period = period
+        self._saved = time.monotonic()
+        self._began = began
+        self._earlier = (0.0, 0.0)
+
+    def spent(self) -> tuple[float, float]:
+        """CPU and wall seconds of the trial, those before an interruption included."""
+        cpu, wall = time.process_time() - self._began[0], time.perf_counter() - self._began[1]
+        return self._earlier[0] + cpu, self._earlier[1] + wall
+
+    def after_round(self, trainer: Trainer, learner: Learner) -> None:
+        """Save if it is time to."""
+        if self.period is None or time.monotonic() - self._saved < self.period:
+            return
+        state = capture(trainer, learner)
+        if trainer.is_global_zero:
+            partial = self.path.with_suffix(".partial")
+            torch.save({**state, "origin": self.origin, "spent": self.spent()}, partial)
+            partial.replace(self.path)
+        self._saved = time.monotonic()
+
+    def saved(self) -> dict[str, Any] | None:
+        """The state to go on from; raises :class:`WeightsError` if it is of another model or cannot be read."""
+        if not can_resume(self.path.parent):
+            return None
+        try:
+            state: dict[str, Any] = torch.load(self.path, map_location="cpu", weights_only=True)
+        except Exception as error:  # torch raises many kinds; whatever it is, the file is of no use
+            raise _refused(self.path, f"cannot be read ({type(error).__name__})") from error
+        if state["origin"] != self.origin:
+            raise _refused(self.path, "is of other initial weights or another cut into stages")
+        self._earlier = tuple(state["spent"])
+        return state
+
+
+def can_resume(folder: Path) -> bool:
+    """Is there a state to go on from, and the journal that led to it?"""
+    return (folder / FILE).is_file() and bool(journal.attempt(folder))
+
+
+def forget(folder: Path) -> None:
+    """The trial is finished: its state is of no more use."""
+    (folder / FILE).unlink(missing_ok=True)
+
+
+def _refused(path: Path, reason: str) -> WeightsError:
+    return WeightsError([Problem("resume", f"the saved state {reason}; delete it to begin the trial anew", str(path))])
+
+
+def capture(trainer: Trainer, learner: Learner) -> dict[str, Any]:
+    """Everything the rest of the run depends on, after a validation."""
+    return {
+        "step": int(trainer.global_step),
+        "rounds": learner.rounds,
+        "phase": learner.phase.number,
+        "start": learner.start,
+        "stop": learner.stop,
+        "over": bool(trainer.should_stop) and not learner.narrowed,  # the phase has ended early
+        "trained": sorted(learner.trained),
+        "tensors": tensors(learner.model, learner.trained),
+        "optimizer": trainer.optimizers[0].state_dict(),
+        "scaler": trainer.precision_plugin.state_dict(),
+        "best": vars(learner.best),
+        "best_of_phase": vars(learner.best_of_phase),
+        "ingredients": [vars(one) for one in learner.ingredients.kept],
+        "anchor": learner.anchor,
+        "values": learner.values,
+        "mean": learner.mean.state() if learner.mean is not None else None,
+        "controller": learner.controller.state() if learner.controller is not None else None,
+        "stoppers": [callback.state_dict() for callback in _stoppers(trainer)],
+        "random": _random_state(),
+    }
+
+
+def take_up(state: dict[str, Any], trainer: Trainer, learner: Learner, total: int) -> None:
+    """Bring a fresh trainer and learner to where the run was; the phase is not begun again."""
+    learner.assume(learner.phases[state["phase"]], state["start"], state["stop"], total)
+    learner.trained = frozenset(state["trained"])
+    restore(learner.model, state["tensors"])
+    learner.optimizer_state = state["optimizer"]
+    trainer.precision_plugin.load_state_dict(state["scaler"])
+    learner.best, learner.best_of_phase = Best(**state["best"]), Best(**state["best_of_phase"])
+    learner.ingredients.kept = [Best(**one) for one in state["ingredients"]]
+    learner.anchor = state["anchor"]
+    learner.values, learner.rounds = state["values"], state["rounds"]
+    if learner.mean is not None:
+        learner.mean.load(state["mean"], trainer.strategy.root_device)
+    if learner.controller is not None:
+        learner.controller.load(state["controller"])
+    learner.before_first_round = lambda: _go_on(state, trainer, learner)
+    _wind(trainer, state["rounds"], state["step"])
+
+
+def _go_on(state: dict[str, Any], trainer: Trainer, learner: Learner) -> None:
+    """Just before the first batch: random numbers as they were, and early stopping if the phase is the same."""
+    if learner.phase.number == state["phase"]:
+        for stopper, saved in zip(_stoppers(trainer), state["stoppers"], strict=True):
+            stopper.load_state_dict(saved)
+    _set_random_state(state["random"])
+
+
+def _wind(trainer: Trainer, rounds: int, step: int) -> None:
+    """Lightning's counters as if it had run this far. (No public way: its own resume is of one fit, ours of many.)"""
+    progress = trainer.fit_loop.epoch_progress
+    for count in (progress.total, progress.current):
+        count.ready = count.completed = rounds
+        vars(count).update(started=rounds, processed=rounds)
+    loop = trainer.fit_loop.epoch_loop
+    steps = loop.automatic_optimization.optim_progress.optimizer.step.total
+    steps.ready = steps.completed = step
+    loop._batches_that_stepped = step
+
+
+def _stoppers(trainer: Trainer) -> list[EarlyStopping]:
+    return [callback for callback in trainer.callbacks if isinstance(callback, EarlyStopping)]  # type: ignore[attr-defined]
+
+
+def _random_state() -> dict[str, Any]:
+    kind, keys, position, has_gauss, gauss = np.random.get_state()
+    return {
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        "python": random.getstate(),
+        "numpy": (str(kind), np.asarray(keys).tolist(), int(position), int(has_gauss), float(gauss)),
+    }
+
+
+def _set_random_state(state: dict[str, Any]) -> None:
+    torch.set_rng_state(state["torch"])
+    if state["cuda"] and torch.cuda.is_available():
+        torch.cuda.set_rng_state_all(state["cuda"])
+    version, internal, gauss = state["python"]
+    random.setstate((version, tuple(internal), gauss))
+    np.random.set_state(tuple(state["numpy"]))

@@ -1,0 +1,135 @@
+"""The phases of a trial: one fit each, on one Trainer, so that steps and epochs go on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from pytorch_lightning import Trainer
+from pytorch_lightning.callbacks import EarlyStopping
+
+from tlx.strategies import freezing, logistic
+from tlx.strategies.options import Phase
+from tlx.strategies.phases import budget_steps
+from tlx.strategies.rates import rates, stage_rates
+from tlx.tasks.protocol import Task
+from tlx.trial.build import Built
+from tlx.trial.checkpoint import restore, tensors
+from tlx.trial.learner import Learner
+from tlx.trial.monitors import monitored
+from tlx.trial.resume import Keeper, take_up
+
+Say = Callable[[str], None]
+
+
+def run_phases(built: Built, trainer: Trainer, keeper: Keeper, say: Say) -> int:
+    """Run every phase from where the trial stands; returns the optimizer steps taken."""
+    learner = built.learner
+    total = budget_steps(learner.strategy, learner.epochs.steps_per_epoch)
+    learner.after_round = lambda: keeper.after_round(trainer, learner)
+    state = keeper.saved()
+    if state is not None:
+        take_up(state, trainer, learner, total)
+        learner.journal.write("resume", step=state["step"])
+        say(f"resuming after step {state['step']}")
+    for phase in built.phases[state["phase"] if state else 0 :]:
+        if state is None:
+            start = int(trainer.global_step)
+            _enter(built, phase.number, start, start + phase.length(start, total), total, say)
+        else:
+            learner.set_trainable()
+        if phase.options.solver == "logistic":
+            _solve(built, trainer)
+        elif state is None or not state["over"]:
+            _fit(built, trainer, say)
+        state = None
+    return int(trainer.global_step)
+
+
+def _enter(built: Built, number: int, start: int, stop: int, total: int, say: Say) -> None:
+    learner, phase = built.learner, built.phases[number]
+    averaging = learner.strategy.averaging
+    if phase.options.restore == "best" and learner.best_of_phase.state is not None:
+        restore(learner.model, learner.best_of_phase.state)
+    learner.enter(phase, start, stop, total)
+    if number == len(built.phases) - 1 and averaging is not None and averaging.kind == "wise_ft":
+        learner.anchor = tensors(learner.model, learner.trained)
+    stand = learner.stand()
+    count = int(stand["finetune/trainable_params"] or 0)
+    learner.journal.write(
+        "phase",
+        number=number + 1,
+        name=phase.name,
+        start=start,
+        stop=stop,
+        trainable=count,
+        rates=stage_rates(phase, built.stages, rates(learner.strategy, built.stages, built.phases)),
+    )
+    learner.record(start, stand)
+    say(f"phase {number + 1}/{len(built.phases)}: {phase.name}, {count:,} parameters, steps {start} to {stop}")
+
+
+def _fit(built: Built, trainer: Trainer, say: Say) -> None:
+    """Train to the end of the phase; each change of the trainable set by a controller is a fit of its own."""
+    learner = built.learner
+    with _early_stopping(trainer, learner.phase.options, learner.task):
+        while (step := int(trainer.global_step)) < learner.stop:
+            trainer.fit_loop.max_epochs = trainer.current_epoch + math.ceil((learner.stop - step) / learner.interval)
+            trainer.fit(learner)
+            _audit(learner)
+            if not learner.narrowed:
+                return
+            learner.set_trainable()
+            stand = learner.stand()
+            learner.record(int(trainer.global_step), stand)
+            count = int(stand["finetune/trainable_params"] or 0)
+            say(f"step {int(trainer.global_step)}: {count:,} parameters train on")
+
+
+@contextmanager
+def _early_stopping(trainer: Trainer, options: Phase, task: Task) -> Iterator[None]:
+    """Lightning's own early stopping, for a plateau or a threshold."""
+    stoppers = []
+    if options.plateau is not None:
+        name, mode = monitored(options.plateau.monitor, task)
+        plateau = options.plateau
+        stoppers.append(
+            EarlyStopping(name, plateau.min_delta, plateau.patience, mode=mode, check_on_train_epoch_end=False)
+        )
+    if options.threshold is not None:
+        name, mode = monitored(options.threshold.monitor, task)
+        value, never = options.threshold.value, 2**31
+        stopper = EarlyStopping(
+            name, patience=never, mode=mode, stopping_threshold=value, check_on_train_epoch_end=False
+        )
+        stoppers.append(stopper)
+    trainer.callbacks.extend(stoppers)  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        for stopper in stoppers:
+            trainer.callbacks.remove(stopper)  # type: ignore[attr-defined]
+
+
+def _audit(learner: Learner) -> None:
+    """Prove that what was frozen stood still and what trained moved."""
+    if learner.strategy.audit == "error":
+        freezing.audit(learner.model, learner.before, learner.strategy.frozen_norm)
+
+
+def _solve(built: Built, trainer: Trainer) -> None:
+    """Fit the head on the features of the training examples, each seen once and unaugmented."""
+    learner = built.learner
+    learner.before = freezing.checksums(learner.model)
+    model = learner.model.to(trainer.strategy.root_device).eval()
+    features, labels = [], []
+    with torch.no_grad():
+        for batch in built.data.eval_loader("train", learner.task.collate):
+            moved = {name: value.to(trainer.strategy.root_device) for name, value in batch.items()}
+            features.append(model.features(moved).float().cpu())  # type: ignore[operator]
+            labels.append(batch["y"])
+    logistic.solve(torch.cat(features), torch.cat(labels), model.head)  # type: ignore[arg-type]
+    trainer.validate(learner, verbose=False)
+    _audit(learner)
