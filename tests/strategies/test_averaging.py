@@ -120,10 +120,11 @@ def joined(running: Running) -> tuple[float, float]:
 
 
 def test_a_tensor_that_joins_later_begins_at_its_own_value() -> None:
-    early, late = joined(Running(0.2))  # above the warm-up from the third update on
+    early, late = joined(Running(0.2))
     expected = 4.0
-    for value in (5.0, 6.0):
-        expected = 0.2 * expected + 0.8 * value
+    for update, value in enumerate((5.0, 6.0), start=1):  # its own updates: so the warm-up is its own as well
+        decay = min(0.2, (1 + update) / (10 + update))
+        expected = decay * expected + (1 - decay) * value
     assert late == pytest.approx(expected)
     assert early == pytest.approx(float(exponential(torch.arange(1.0, 7.0, dtype=torch.float64)[:, None], 0.2)))
 

@@ -74,7 +74,7 @@ class BSS(Penalty):
 class Delta(Penalty):
     """``alpha/2`` times the squared distance of feature maps from those of the network at the start (Li et al. 2019).
 
-    The maps are the outputs of the stages. DELTA's attention over channels, which needs one pass over
+    The maps are the outputs of the blocks that are stages. DELTA's attention over channels, which needs one pass over
     the data per channel, is left out: every channel weighs the same. The distance is per example.
     """
 
@@ -82,7 +82,8 @@ class Delta(Penalty):
         self.alpha = alpha
         self.backbone: nn.Module = model.get_submodule("backbone")
         self.teacher = copy.deepcopy(self.backbone).eval().requires_grad_(False)
-        self.places = [outlet(model, stage).removeprefix("backbone.") for stage in stages if stage.name != HEAD]
+        blocks = [stage for stage in stages if any(letter.isdigit() for letter in stage.name)]  # no stem, neck or head
+        self.places = [outlet(model, block).removeprefix("backbone").removeprefix(".") for block in blocks]
         self.pairs: list[tuple[Tensor, Tensor]] = []
 
     @contextmanager

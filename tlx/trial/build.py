@@ -66,11 +66,10 @@ def _network(trial: Trial, data: Data, *, pretrained: bool) -> tuple[Task, Loade
 def assemble(trial: Trial, model: nn.Module, backbone: Loaded) -> list[Stage]:
     """Cut the model into stages as the strategy asks, and put in what its ``peft`` says.
 
-    A dry run settles the order where timm's own table does not.
+    A dry run, which computes shapes alone, settles the order.
     """
-    probe = None if hasattr(backbone.module, "group_matcher") else example(backbone.spec, 2)
     try:
-        cut = stages(model, trial.backbone.stages, probe)
+        cut = stages(model, trial.backbone.stages, example(backbone.spec, 2))
     except ValueError as error:
         raise ConfigError([Problem("backbone.stages", str(error), list(trial.backbone.stages))]) from error
     if trial.strategy.partition.max_stages is not None:
