@@ -15,7 +15,9 @@ import pytest
 from PIL import ImageFont
 
 import tlx
-from tlx.report.schedule import FROZEN, MARK, Span, colour, draw, of_forecast, of_journal
+from tlx.report.heatmap import FROZEN, Span, colour
+from tlx.report.schedule import of_forecast, of_journal
+from tlx.report.timeline import MARK, draw
 from tlx.trial.forecast import forecast
 
 EVIL = "<b> & \"co'"

@@ -85,7 +85,7 @@ def _figure(words: list[str]) -> tuple[list[str], Path | None]:
 
 def _check(figure: Path) -> None:
     """Refuse before any work to write over what was not made here."""
-    from tlx.report.schedule import MARK
+    from tlx.report.timeline import MARK
 
     message = ""
     if figure.suffix != ".svg":

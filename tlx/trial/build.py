@@ -18,6 +18,7 @@ from tlx.config.schema import Trial
 from tlx.data.module import Data
 from tlx.strategies import adapters, optimizers
 from tlx.strategies.phases import PhasePlan, plan
+from tlx.strategies.rates import rates
 from tlx.tasks.build import build as build_task
 from tlx.tasks.protocol import Task
 from tlx.trial.checkpoint import origin, reader
@@ -35,6 +36,7 @@ class Built:
     backbone: Loaded
     stages: list[Stage]
     phases: list[PhasePlan]
+    rates: dict[str, tuple[float, ...]]  # parameter to full learning rate, by phase
     learner: Learner
     origin: str  # of the model before training: what a checkpoint belongs to
 
@@ -51,7 +53,8 @@ def build(trial: Trial) -> Built:
     check_monitors(trial.strategy, task)
     learner = Learner(trial.strategy, task, model, cut, phases, data, epochs, trial.hardware.accumulate)
     learner.fresh = _fresh(trial, data, phases)
-    return Built(machine, data, backbone, cut, phases, learner, origin(model, cut))
+    table = rates(trial.strategy, cut, phases)
+    return Built(machine, data, backbone, cut, phases, table, learner, origin(model, cut))
 
 
 def _network(trial: Trial, data: Data, *, pretrained: bool) -> tuple[Task, Loaded, nn.Module, list[Stage]]:

@@ -21,7 +21,8 @@ from tlx.config.identity import identity
 from tlx.config.schema import Trial
 from tlx.data.fingerprint import content_hash, fingerprint
 
-RESULT, CONFIG, CHECKPOINT, PREDICTIONS = "result.json", "config.yaml", "checkpoint.safetensors", "predictions.jsonl"
+RESULT, CONFIG = "result.json", "config.yaml"
+CHECKPOINT, PREDICTIONS, SCHEDULE = "checkpoint.safetensors", "predictions.jsonl", "schedule.svg"
 
 
 class Busy(RuntimeError):

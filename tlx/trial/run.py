@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import torch
 from pytorch_lightning import Trainer
@@ -13,7 +14,7 @@ from pytorch_lightning.callbacks import EarlyStopping
 from tlx.strategies import freezing, logistic
 from tlx.strategies.options import Phase
 from tlx.strategies.phases import budget_steps
-from tlx.strategies.rates import rates, stage_rates
+from tlx.strategies.rates import stage_rates
 from tlx.tasks.protocol import Task
 from tlx.trial.build import Built
 from tlx.trial.checkpoint import restore, tensors
@@ -56,19 +57,22 @@ def _enter(built: Built, number: int, start: int, stop: int, total: int, say: Sa
     learner.enter(phase, start, stop, total)
     if number == len(built.phases) - 1 and averaging is not None and averaging.kind == "wise_ft":
         learner.anchor = tensors(learner.model, learner.trained)
+    count = _note(built, start)
+    say(f"phase {number + 1}/{len(built.phases)}: {phase.name}, {count:,} parameters, steps {start} to {stop}")
+
+
+def _note(built: Built, step: int) -> int:
+    """Record what trains from ``step`` on, in the phase entered; how many parameters that is."""
+    learner, phase = built.learner, built.learner.phase
     stand = learner.stand()
     count = int(stand["finetune/trainable_params"] or 0)
-    learner.journal.write(
-        "phase",
-        number=number + 1,
-        name=phase.name,
-        start=start,
-        stop=stop,
-        trainable=count,
-        rates=stage_rates(phase, built.stages, rates(learner.strategy, built.stages, built.phases)),
-    )
-    learner.record(start, stand)
-    say(f"phase {number + 1}/{len(built.phases)}: {phase.name}, {count:,} parameters, steps {start} to {stop}")
+    trains = {name for name, parameter in learner.model.named_parameters() if parameter.requires_grad}
+    full = stage_rates(replace(phase, trainable=phase.trainable & trains), built.stages, built.rates)
+    partial = [s.name for s in built.stages if s.name in full and not trains.issuperset(s.names)]
+    event = {"number": phase.number + 1, "name": phase.name, "start": step, "stop": learner.stop, "trainable": count}
+    learner.journal.write("phase", **event, rates=full, partial=partial)
+    learner.record(step, stand)
+    return count
 
 
 def _fit(built: Built, trainer: Trainer, say: Say) -> None:
@@ -82,10 +86,8 @@ def _fit(built: Built, trainer: Trainer, say: Say) -> None:
             if not learner.narrowed:
                 return
             learner.set_trainable()
-            stand = learner.stand()
-            learner.record(int(trainer.global_step), stand)
-            count = int(stand["finetune/trainable_params"] or 0)
-            say(f"step {int(trainer.global_step)}: {count:,} parameters train on")
+            step = int(trainer.global_step)
+            say(f"step {step}: {_note(built, step):,} parameters train on")
 
 
 @contextmanager

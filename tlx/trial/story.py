@@ -14,6 +14,7 @@ from pytorch_lightning.strategies import ModelParallelStrategy
 
 from tlx.config.errors import RequestError
 from tlx.config.schema import Trial
+from tlx.report.schedule import of_journal
 from tlx.tracking import journal as journals
 from tlx.tracking.journal import Journal
 from tlx.trial import folder as folders
@@ -112,6 +113,7 @@ def _run(trial: Trial, built: Built, place: Folder, journal: Journal, say: Say, 
     if trainer.is_global_zero:
         save(place.path / folders.CHECKPOINT, state, built.origin)
         _write_predictions(place.path, built)
+        _draw_schedule(place.path, built)
     trained = sum(p.numel() for name, p in learner.model.named_parameters() if name in learner.trained)
     cpu, wall = keeper.spent()
     return Result(
@@ -155,6 +157,11 @@ def _parallel(trial: Trial, built: Built) -> str | ModelParallelStrategy:
     if trial.hardware.distributed == "ddp":
         return "ddp"
     return ModelParallelStrategy(data_parallel_size=built.machine.devices, tensor_parallel_size=1)
+
+
+def _draw_schedule(folder: Path, built: Built) -> None:
+    names, steps = [stage.name for stage in built.stages], built.learner.epochs.steps_per_epoch
+    (folder / folders.SCHEDULE).write_text(of_journal(journals.read(folder), names, steps), encoding="utf-8")
 
 
 def _write_predictions(folder: Path, built: Built) -> None:
