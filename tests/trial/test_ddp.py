@@ -10,6 +10,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
+
+import tlx
+from tests.trial.conftest import PHASES, Compose, Families, Watch, differences, run_program, said, trained
 
 PROGRAM = """
 import json, os, sys
@@ -32,6 +36,39 @@ def on_train_end(self):
 
 Learner.training_step, Learner.on_train_end = training_step, on_train_end
 tlx.train(tlx.compose(sys.argv[1:]))
+"""
+
+NAIVE = """
+import os, subprocess, sys
+import torch
+from torch import nn
+
+rank = int(os.environ.get("RANK", "0"))
+if rank == 0:
+    os.environ.update(RANK="0", WORLD_SIZE="2", MASTER_ADDR="127.0.0.1", MASTER_PORT="0")
+    store = torch.distributed.TCPStore("127.0.0.1", 0, 2, True, wait_for_workers=False)
+    other = subprocess.Popen([sys.executable, *sys.argv], env={**os.environ, "RANK": "1", "PORT": str(store.port)})
+else:
+    store = torch.distributed.TCPStore("127.0.0.1", int(os.environ["PORT"]), 2, False)
+torch.distributed.init_process_group("gloo", store=store, rank=rank, world_size=2)
+torch.manual_seed(0)
+model = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 2))
+model[0].requires_grad_(False)
+wrapped = nn.parallel.DistributedDataParallel(model)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+torch.manual_seed(1 + rank)
+copies = {}
+for moment in ("before", "after"):
+    for _ in range(3):
+        optimizer.zero_grad()
+        wrapped(torch.randn(8, 4)).pow(2).mean().backward()
+        optimizer.step()
+    copies[moment] = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    model[0].requires_grad_(True)
+torch.save(copies, f"naive-{rank}.pt")
+torch.distributed.barrier()
+if rank == 0:
+    sys.exit(other.wait())
 """
 
 
@@ -68,6 +105,51 @@ def test_two_processes_give_what_one_gives(folder: Path) -> None:
 
 
 def _run(words: list[str]) -> None:
-    Path("program.py").write_text(PROGRAM)
-    done = subprocess.run([sys.executable, "program.py", *words], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
+    run_program(Path.cwd(), PROGRAM, *words)
+
+
+FREEZING = {
+    "gradual_unfreezing": ("strategy.phases.1.expand.levels=3",),
+    "chain_thaw": ("strategy.phases.1.expand.levels=2", "strategy.phases.1.until=50%"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FREEZING)
+def test_two_ranks_thaw_as_one_process_does(small: Compose, families: Families, watch: Watch, name: str) -> None:
+    """After every phase. (SGD, as AdamW makes much of a rounding error near zero; BERT's shares differ by one.)"""
+    family = (*families["bert"], "backbone.dropout=0") if name == "gradual_unfreezing" else families["vit"]
+    words = (*family, f"strategy={name}", *FREEZING[name], "strategy.optimizer.name=sgd", "strategy.lr=0.05")
+    words = (*words, "strategy.batch_size=16", "strategy.budget=16 steps", "strategy.keep=last")
+    words = (*words, "strategy.schedule.shape=constant", "strategy.schedule.warmup=0%", "strategy.backbone_lr=0.02")
+    expected = trained(small(*words, "output=one"))
+    run_program(Path.cwd(), PHASES, *said(small, *words, "hardware=ddp_cpu", "output=two"))
+    one, two = (torch.load(f"phases-{rank}.pt", weights_only=True) for rank in (0, 1))
+    assert len(one) == len(two) == len(watch.ends) == 4
+    for first, second, alone in zip(one, two, watch.ends, strict=True):
+        assert not differences(first, second)
+        assert not differences(first, alone, 1e-6)
+    (checkpoint,) = Path("two").glob("*/checkpoint.safetensors")
+    assert not differences(load_file(checkpoint), expected, 1e-6)
+
+
+@pytest.mark.slow
+def test_without_a_new_wrap_the_ranks_drift_apart(folder: Path) -> None:
+    """Why every phase is a fit of its own: DDP does not know of what was frozen when it wrapped the network."""
+    run_program(folder, NAIVE)
+    one, two = (torch.load(folder / f"naive-{rank}.pt", weights_only=True) for rank in (0, 1))
+    assert not differences(one["before"], two["before"])
+    assert set(differences(one["after"], two["after"])) == {"0.weight", "0.bias"}  # what thawed
+
+
+@pytest.mark.slow
+def test_joined_norms_see_the_whole_batch(small: Compose, families: Families, watch: Watch) -> None:
+    words = (*families["cnn"], "strategy=fine_tune", "strategy.optimizer.name=sgd", "strategy.keep=last")
+    words = (*words, "hardware.sync_batchnorm=true", "strategy.budget=4 steps")
+    tlx.train(small(*words, "output=one"))
+    run_program(Path.cwd(), PHASES, *said(small, *words, "hardware=ddp_cpu", "output=two"))
+    one, two = (torch.load(f"phases-{rank}.pt", weights_only=True) for rank in (0, 1))
+    norms = [name for name in one[-1] if "running" in name]
+    assert norms
+    assert all(torch.equal(one[-1][name], two[-1][name]) for name in norms)
+    assert not differences(one[-1], watch.ends[-1], 1e-5)

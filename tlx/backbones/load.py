@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from tlx.backbones import weights
-from tlx.backbones.options import Backbone, PixelsBackbone, TimmBackbone, TransformersBackbone
+from tlx.backbones.options import Backbone, BytesBackbone, PixelsBackbone, TimmBackbone, TransformersBackbone
 from tlx.backbones.spec import Spec
 
 
@@ -37,6 +37,10 @@ def load(
         from tlx.backbones import transformers_texts
 
         return transformers_texts.load(config, pretrained=pretrained, read=read)
+    if isinstance(config, BytesBackbone):
+        from tlx.backbones import bytes_texts
+
+        return bytes_texts.load(config, pretrained=pretrained, read=read)
     if isinstance(config, PixelsBackbone):
         from tlx.backbones import pixels
 

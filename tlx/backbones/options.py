@@ -68,6 +68,21 @@ class TransformersBackbone(Backbone):
 
 
 @dataclass
+class BytesBackbone(Backbone):
+    """A text architecture of transformers built from its settings, which reads UTF-8 bytes: no files, no hub."""
+
+    kind: str = "bytes"
+    modality: str = "text"
+    weights: str = "none"
+    # transformers' model type, and what differs from its defaults
+    architecture: str = MISSING
+    settings: dict[str, Any] = field(default_factory=dict)
+    pooling: str = choice("auto", "mean", "first", "last")
+    # bytes kept
+    max_length: int = 128
+
+
+@dataclass
 class PixelsBackbone(Backbone):
     """No network at all: the image itself as features, the baseline every study needs."""
 
@@ -78,4 +93,9 @@ class PixelsBackbone(Backbone):
     input: Input = field(default_factory=lambda: Input(size=8, mean=[0.0], std=[1.0], interpolation="bilinear"))
 
 
-KINDS = {"timm": TimmBackbone, "transformers": TransformersBackbone, "pixels": PixelsBackbone}
+KINDS = {
+    "timm": TimmBackbone,
+    "transformers": TransformersBackbone,
+    "bytes": BytesBackbone,
+    "pixels": PixelsBackbone,
+}

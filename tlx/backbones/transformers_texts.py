@@ -14,7 +14,7 @@ from transformers.utils import logging
 
 from tlx.backbones import hub, weights
 from tlx.backbones.load import Loaded
-from tlx.backbones.options import TransformersBackbone
+from tlx.backbones.options import Backbone, TransformersBackbone
 from tlx.backbones.spec import TextSpec
 from tlx.config.errors import Problem, WeightsError
 
@@ -66,17 +66,17 @@ def load(config: TransformersBackbone, *, pretrained: bool, read: weights.Reader
             raise WeightsError([Problem("backbone.name", message, config.name)]) from error
         raise hub.unreachable(config.name) from error
     _check_tokenizer(tokenizer, settings, config.name)
-    _set_dropout(settings, config)
+    set_dropout(settings, config)
     if pretrained and config.weights == "hub":
         encoder, match = _from_pretrained(place, offline, config)
     else:
-        encoder, match = AutoModel.from_config(settings, **_without_pooler(settings)).float(), None
+        encoder, match = AutoModel.from_config(settings, **without_pooler(settings)).float(), None
         if pretrained and config.weights != "none":
             prefix = encoder.base_model_prefix
             state = weights.strip(read(config.weights), encoder.state_dict(), config.weights_prefix, own=(prefix,))
             match = weights.fill(encoder, state, config.weights, config.weights_prefix)
-    module = TextEncoder(encoder, _pooling(config, settings))
-    return Loaded(module, _width(settings), _spec(config, settings, tokenizer), match)
+    module = TextEncoder(encoder, pooling(config.pooling, settings))
+    return Loaded(module, width(settings), _spec(config, settings, tokenizer), match)
 
 
 def outline(config: TransformersBackbone, tokens: int) -> Loaded:
@@ -89,24 +89,26 @@ def outline(config: TransformersBackbone, tokens: int) -> Loaded:
             raise hub.unreachable(config.name) from error
         settings = AutoConfig.for_model(config.architecture, **config.settings)
     eager = {"attn_implementation": "eager"}  # the others look at the mask's values, which shapes alone have not
-    encoder = AutoModel.from_config(settings, **_without_pooler(settings), **eager)
-    return Loaded(TextEncoder(encoder, _pooling(config, settings)), _width(settings), TextSpec(None, tokens, 0))
+    encoder = AutoModel.from_config(settings, **without_pooler(settings), **eager)
+    return Loaded(TextEncoder(encoder, pooling(config.pooling, settings)), width(settings), TextSpec(None, tokens, 0))
 
 
-def _pooling(config: TransformersBackbone, settings: Any) -> str:
-    if config.pooling != "auto":
-        return config.pooling
+def pooling(asked: str, settings: Any) -> str:
+    """``auto`` settled: the mean over tokens for encoders, the last one for decoders."""
+    if asked != "auto":
+        return asked
     return "mean" if settings.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES else "last"
 
 
-def _width(settings: Any) -> int:
+def width(settings: Any) -> int:
+    """Features per token."""
     return int(getattr(settings, "hidden_size", 0) or settings.n_embd)
 
 
 def _from_pretrained(place: str, offline: bool, config: TransformersBackbone) -> tuple[nn.Module, weights.Match]:
     """The checkpoint beside the configuration, through transformers' own conversions, then counted."""
     settings = AutoConfig.from_pretrained(place, local_files_only=offline)
-    _set_dropout(settings, config)
+    set_dropout(settings, config)
     logging.set_verbosity_error()  # what its report says is counted below
     logging.disable_progress_bar()
     try:
@@ -118,7 +120,7 @@ def _from_pretrained(place: str, offline: bool, config: TransformersBackbone) ->
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # they are counted below
             use_safetensors=None,
-            **_without_pooler(settings),
+            **without_pooler(settings),
         )
     except (OSError, SafetensorError, RuntimeError) as error:
         if Path(place).is_dir():
@@ -135,7 +137,7 @@ def _from_pretrained(place: str, offline: bool, config: TransformersBackbone) ->
     return encoder, match
 
 
-def _without_pooler(settings: Any) -> dict[str, Any]:
+def without_pooler(settings: Any) -> dict[str, Any]:
     """BERT-like models bring a pooler that mean pooling would leave untrained: build them without it."""
     try:
         with torch.device("meta"):
@@ -145,7 +147,7 @@ def _without_pooler(settings: Any) -> dict[str, Any]:
     return {"add_pooling_layer": False}
 
 
-def _set_dropout(settings: Any, config: TransformersBackbone) -> None:
+def set_dropout(settings: Any, config: Backbone) -> None:
     """Set every dropout rate the architecture has; raises :class:`WeightsError` if it has none."""
     if config.dropout is None:
         return

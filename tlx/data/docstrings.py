@@ -10,22 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
+from tlx.config.errors import DataError, Problem
 from tlx.data.options import Docstrings
 from tlx.data.source import Source, index_classes
 
-_PACKAGES = (
-    "asyncio",
-    "concurrent",
-    "ctypes",
-    "email",
-    "http",
-    "importlib",
-    "logging",
-    "multiprocessing",
-    "tkinter",
-    "unittest",
-    "xml",
-)
 _SHORTEST = 40  # characters
 _LEAST = 20  # examples of a package, or it is left out
 
@@ -41,9 +29,13 @@ def load(config: Docstrings) -> Source:
     names: list[str] = []
     places: list[str] = []
     library = Path(sysconfig.get_path("stdlib"))
-    for package in _PACKAGES:
-        found = [(text, place) for file in sorted((library / package).rglob("*.py")) for text, place in _of_file(file)]
-        if len(found) < _LEAST or "test" in package:
+    for package in config.packages:
+        folder, module = library / package, library / f"{package}.py"
+        if not folder.is_dir() and not module.is_file():
+            raise DataError([Problem("dataset.packages", "not a package of this Python's standard library", package)])
+        files = sorted(folder.rglob("*.py")) if folder.is_dir() else [module]
+        found = [(text, place) for file in files for text, place in _of_file(file)]
+        if len(found) < _LEAST:
             continue
         for text, place in found:
             texts.append(re.sub(package, "_", text, flags=re.IGNORECASE))

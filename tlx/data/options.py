@@ -55,6 +55,21 @@ class Glyphs(Dataset):
     render_seed: int = 0
 
 
+_PACKAGES = (
+    "asyncio",
+    "concurrent",
+    "ctypes",
+    "email",
+    "http",
+    "importlib",
+    "logging",
+    "multiprocessing",
+    "tkinter",
+    "unittest",
+    "xml",
+)
+
+
 @dataclass
 class Docstrings(Dataset):
     """The standard library's docstrings; the label is the package that holds them."""
@@ -62,6 +77,8 @@ class Docstrings(Dataset):
     kind: str = "docstrings"
     modality: str = "text"
     name: str = "docstrings"
+    # packages or modules of the standard library
+    packages: list[str] = field(default_factory=lambda: list(_PACKAGES))
 
 
 @dataclass

@@ -12,7 +12,7 @@ import tlx
 from tlx.report.figures import draw
 from tlx.report.findings import CellFinding, Findings, Run
 from tlx.report.statistics import Estimate
-from tlx.trial.folder import RESULT, Result
+from tlx.trial.folder import RESULT, SCHEDULE, Result
 
 FILE = "report.html"
 _METRICS = {"acc": "accuracy", "f1_macro": "macro F1"}
@@ -35,6 +35,7 @@ def write(found: Findings, folder: Path) -> Path:
         trained={
             arm: max(c.runs[0].result.trained for c in found.cells.values() if c.arm == arm) for arm in found.arms
         },
+        schedules=schedules(found, folder),
         verdict=verdict,
         percent=percent,
         gain=gain,
@@ -54,6 +55,17 @@ def best_arms(found: Findings) -> dict[Any, str]:
         cells = [cell for cell in found.cells.values() if cell.point == point]
         best[point] = max(cells, key=lambda cell: cell.score.mean).arm if cells else ""
     return best
+
+
+def schedules(found: Findings, folder: Path) -> dict[str, str]:
+    """What trained when, as SVG: of each arm the first seed's trial at the last point."""
+    pictures = {}
+    for arm in found.arms:
+        cells = [cell for cell in found.cells.values() if cell.arm == arm]
+        picture = folder.parent / cells[-1].runs[0].result.folder / SCHEDULE if cells else None
+        if picture is not None and picture.is_file():
+            pictures[arm] = picture.read_text(encoding="utf-8")
+    return pictures
 
 
 def rows(found: Findings) -> list[list[str]]:
