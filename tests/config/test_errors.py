@@ -157,3 +157,37 @@ def test_only_a_close_word_is_suggested() -> None:
     assert nearest("sead", ["seed", "group"]) == "; did you mean seed?"
     assert nearest("sead", ["seed"], "a.") == "; did you mean a.seed?"
     assert nearest("zzz", ["seed", "group"]) == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "key"),
+    [
+        (["strategy.phases.0.plateau={patience: 0}"], "strategy.phases.0.plateau.patience"),
+        (["strategy.phases.0.threshold={value: inf}"], "strategy.phases.0.threshold.value"),
+        (["strategy.lr_mult={norm: -1}"], "strategy.lr_mult.norm"),
+        (["strategy=bss", "strategy.regulariser.smallest=0"], "strategy.regulariser.smallest"),
+        (["strategy=ema", "strategy.averaging.decay=1.5"], "strategy.averaging.decay"),
+        (["strategy=swa", "strategy.averaging.start=rest"], "strategy.averaging.start"),
+        (["strategy=wise_ft", "strategy.averaging.alphas=[]"], "strategy.averaging.alphas"),
+        (["strategy=autofreeze", "strategy.controller.percentile=150"], "strategy.controller.percentile"),
+        (["strategy=lora", "strategy.init=scratch"], "strategy.init"),
+        (["strategy=lora", "strategy.peft.target=['(']"], "strategy.peft.target"),
+        (["strategy=logistic", "strategy.averaging={kind: ema}"], "strategy.averaging.kind"),
+        (["strategy=egeria", "hardware.compile=true"], "strategy.controller.kind"),
+        (["strategy=llrd", "strategy.lr_shallow=1e-5"], "strategy.layer_decay"),
+        (["strategy.lr=inf"], "strategy.lr"),
+        (["backbone.drop_path=1.5"], "backbone.drop_path"),
+    ],
+)
+def test_the_parts_of_a_strategy_are_checked(words: list[str], key: str) -> None:
+    start = [] if words[0].startswith("strategy=") else ["strategy=fine_tune"]
+    problem = the_problem(["backbone=narrow_resnet", "dataset=digits", *start, *words])
+    assert problem.key == key
+
+
+def test_an_optional_part_is_given_as_a_mapping() -> None:
+    trial = tlx.compose([*BASE, "strategy.averaging={kind: swa}", "strategy.phases.0.plateau={patience: 5}"])
+    assert trial.strategy.averaging is not None
+    assert (trial.strategy.averaging.kind, trial.strategy.averaging.size) == ("swa", 3)
+    assert trial.strategy.phases[0].plateau is not None
+    assert trial.strategy.phases[0].plateau.patience == 5

@@ -66,3 +66,8 @@ def test_expanded_phases_share_their_steps_as_equally_as_whole_steps_can(cut: Cu
 @pytest.mark.parametrize(("every", "steps"), [("0.2 epochs", 4), ("3 epochs", 20), ("1 steps", 1)])
 def test_a_controller_may_ask_for_more_validations_never_for_fewer(every: str, steps: int) -> None:
     assert validation_interval(made(controller=Controller(every=every)), 20) == steps
+
+
+def test_a_phase_that_takes_the_rest_leaves_the_others_theirs(cut: Cut) -> None:
+    strategy = made(phase("head", until="rest"), phase("all", until="25%"))
+    assert [one.steps for one in plan(strategy, cut(RESNET), 10)] == [75, 25]

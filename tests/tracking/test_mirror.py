@@ -107,3 +107,36 @@ def test_a_store_that_is_not_there_hurts_nobody(folder: Path, monkeypatch: pytes
 def test_plain_folders_are_refused_with_the_way_out() -> None:
     with pytest.raises(ConfigError, match="migrate-filestore"):
         store.uri(Tracking(uri="file:./mlruns"))
+
+
+def test_a_resumed_attempt_is_the_same_run(folder: Path, uri: str) -> None:
+    place = folder / "run"
+    book = begin(place)
+    metrics(book, range(2))
+    book.write("end", status="KILLED", reason="KeyboardInterrupt: ")
+    client = store.client(uri)
+    mirror.send(client, uri, place)
+    run = str(mirror.run_id(place))
+    assert client.get_run(run).info.status == "KILLED"
+    book.write("resume", step=1)
+    mirror.send(client, uri, place)
+    assert client.get_run(run).info.status == "RUNNING"
+    metrics(book, range(2, 4))
+    book.write("end", status="FINISHED", reason="")
+    mirror.send(client, uri, place)
+    assert mirror.run_id(place) == run
+    assert client.get_run(run).info.status == "FINISHED"
+    assert [point.step for point in client.get_metric_history(run, "val/acc")] == [0, 1, 2, 3]
+
+
+def test_a_run_that_goes_on_is_watched(folder: Path, uri: str) -> None:
+    place = folder / "run"
+    book = begin(place)
+    book.write("end", status="KILLED", reason="")
+    with mirror.Mirror(Tracking()) as mirrored:
+        mirrored.watch(place)
+        mirrored._send_all()
+        assert mirror.run_id(place) is None
+        book.write("resume", step=0)
+        book.write("end", status="FINISHED", reason="")
+    assert store.client(uri).get_run(str(mirror.run_id(place))).info.status == "FINISHED"

@@ -19,6 +19,7 @@ import tlx
 from tests.backbones.conftest import TEXTS
 from tlx.config.schema import Trial
 from tlx.trial import folder as folders
+from tlx.trial.build import Built, build
 from tlx.trial.learner import Learner
 
 Compose = Callable[..., Trial]
@@ -74,7 +75,7 @@ def families(tmp_path_factory: pytest.TempPathFactory) -> Families:
     config = BertConfig(vocab_size=len(tokenizer), max_position_embeddings=64, **sizes)
     BertModel(config).save_pretrained(place / "bert")
     with (place / "texts.csv").open("w", encoding="utf-8", newline="") as stream:
-        rows = [[" ".join(text.split()[: 3 + i % 9]), "abc"[i % 3]] for i, text in enumerate(TEXTS)]
+        rows = [[" ".join(text.split()[: 3 + i % 9]), "abc"[i % 3]] for i, text in enumerate(TEXTS[:-2])]
         csv.writer(stream).writerows([["text", "label"], *rows])
     return {
         "cnn": (f"backbone.weights={place / 'cnn.safetensors'}",),
@@ -108,6 +109,7 @@ class Watch:
 
     steps: list[Step] = field(default_factory=list)
     ends: list[State] = field(default_factory=list)  # at the end of each fit
+    start: State = field(default_factory=dict)  # of the last trial, as it was built
     learner: Learner | None = None
     before: tuple[int, State] | None = None
 
@@ -127,6 +129,11 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
     """Records every optimizer step from now on."""
     seen = Watch()
     start, end, over = Learner.on_train_batch_start, Learner.on_train_batch_end, Learner.on_train_end
+
+    def built(trial: Trial) -> Built:
+        parts = build(trial)
+        seen.start = copies(parts.learner)
+        return parts
 
     def at_start(self: Learner, *args: object) -> None:
         start(self, *args)  # type: ignore[arg-type]
@@ -152,6 +159,7 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
         over(self)
         seen.ends.append(copies(self))
 
+    monkeypatch.setattr("tlx.trial.story.build", built)
     monkeypatch.setattr(Learner, "on_train_batch_start", at_start)
     monkeypatch.setattr(Learner, "on_train_batch_end", at_end)
     monkeypatch.setattr(Learner, "on_train_end", at_the_end)

@@ -12,8 +12,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-import tlx
 from tests.trial.conftest import PHASES, Compose, Families, Watch, differences, run_program, said, trained
+from tlx.config.errors import ConfigError
+from tlx.trial.build import build
+from tlx.trial.equip import equip
 
 PROGRAM = """
 import json, os, sys
@@ -142,14 +144,12 @@ def test_without_a_new_wrap_the_ranks_drift_apart(folder: Path) -> None:
     assert set(differences(one["after"], two["after"])) == {"0.weight", "0.bias"}  # what thawed
 
 
-@pytest.mark.slow
-def test_joined_norms_see_the_whole_batch(small: Compose, families: Families, watch: Watch) -> None:
-    words = (*families["cnn"], "strategy=fine_tune", "strategy.optimizer.name=sgd", "strategy.keep=last")
-    words = (*words, "hardware.sync_batchnorm=true", "strategy.budget=4 steps")
-    tlx.train(small(*words, "output=one"))
-    run_program(Path.cwd(), PHASES, *said(small, *words, "hardware=ddp_cpu", "output=two"))
-    one, two = (torch.load(f"phases-{rank}.pt", weights_only=True) for rank in (0, 1))
-    norms = [name for name in one[-1] if "running" in name]
-    assert norms
-    assert all(torch.equal(one[-1][name], two[-1][name]) for name in norms)
-    assert not differences(one[-1], watch.ends[-1], 1e-5)
+def test_joined_norms_are_refused_on_the_cpu(small: Compose, families: Families) -> None:
+    """torch has them on GPUs alone."""
+
+    def prepare() -> None:
+        trial = small(*families["cnn"], "strategy=fine_tune", "hardware=ddp_cpu", "hardware.sync_batchnorm=true")
+        equip(trial, build(trial))
+
+    with pytest.raises(ConfigError, match=r"hardware\.sync_batchnorm"):
+        prepare()

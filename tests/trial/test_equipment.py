@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 import tlx
 from tests.trial.conftest import Compose, Families, Watch, differences, trained
 from tlx.config.errors import ConfigError
 from tlx.trial import folder as folders
+from tlx.trial.build import build
 from tlx.trial.learner import Learner
 
 CHECKPOINTED = "hardware.gradient_checkpointing=true"
@@ -44,7 +46,7 @@ def test_gradient_checkpointing_does_recompute(
 
 
 def _forwards(trial: Any, monkeypatch: pytest.MonkeyPatch) -> int:
-    """How often the last block is run within a training step and its backward."""
+    """How often the last block's first layer is run within a training step and its backward."""
     count = 0
     step = Learner.training_step
 
@@ -52,12 +54,13 @@ def _forwards(trial: Any, monkeypatch: pytest.MonkeyPatch) -> int:
         nonlocal count
         name = next(stage.name for stage in reversed(self.stages) if stage.name != "head")
         block = self.model.get_submodule(f"backbone.{name}")
+        layer = next(module for module in block.modules() if isinstance(module, (nn.Linear, nn.Conv2d)))
 
         def forward(*_: object) -> None:
             nonlocal count
             count += torch.is_grad_enabled()
 
-        handle = block.register_forward_pre_hook(forward)
+        handle = layer.register_forward_pre_hook(forward)
         result = step(self, *args)
         monkeypatch.setattr(Learner, "on_before_optimizer_step", lambda *_: handle.remove())
         return result
@@ -81,10 +84,15 @@ def test_gradient_checkpointing_is_refused_where_norms_follow(small: Compose, fa
 @pytest.mark.slow
 def test_a_compiled_network_learns_the_same(small: Compose, families: Families) -> None:
     """Two trainable sets, so two graphs at least."""
-    words = (*families["vit"], "backbone.args.depth=1", "strategy=lp_ft", "strategy.optimizer.name=sgd")
-    words = tuple(word for word in words if word != "+backbone.args.depth=4")
-    words = tuple(word.replace("backbone.args.depth=1", "+backbone.args.depth=1") for word in words)
-    words = (*words, "strategy.budget=4 steps", "strategy.keep=last", "strategy.phases.1.restore=none")
+    shallow = (word.replace("depth=4", "depth=1") for word in families["vit"])
+    words = (
+        *shallow,
+        "strategy=lp_ft",
+        "strategy.optimizer.name=sgd",
+        "strategy.budget=4 steps",
+        "strategy.keep=last",
+        "strategy.phases.1.restore=none",
+    )
     torch._dynamo.reset()
     frames: Any = torch._dynamo.utils.counters["stats"]
     plain = trained(small(*words, "output=plain"))
@@ -99,10 +107,8 @@ def test_compilation_is_refused_where_activations_are_watched(
     small: Compose, families: Families, strategy: str
 ) -> None:
     """Compiled code does not call the hooks by which these look inside the network."""
-    trial = small(*families["vit"], f"strategy={strategy}", "hardware.compile=true")
-    with pytest.raises(ConfigError, match=r"hardware\.compile"):
-        tlx.train(trial)
-    assert not folders.locate(trial).path.exists()
+    with pytest.raises(ConfigError, match=r"set hardware\.compile=false"):
+        tlx.train(small(*families["vit"], f"strategy={strategy}", "hardware.compile=true"))
 
 
 @pytest.mark.parametrize("family", ["cnn", "vit", "bert"])
@@ -136,9 +142,12 @@ def test_two_half_batches_are_one(small: Compose, families: Families, watch: Wat
     """Also where a batch is of an odd size, as the last of an epoch may be."""
     words = (*families[family], "backbone.dropout=0", "strategy=lp_ft", "strategy.optimizer.name=sgd")
     words = (*words, "strategy.budget=12 steps", "strategy.keep=last", "strategy.lr=0.05", "strategy.backbone_lr=0.05")
-    trained(small(*words, "output=whole"))
+    whole = small(*words, "output=whole")
+    if family == "bert":
+        assert len(build(whole).data.splits["train"]) % 16 % 2 == 1
+    trained(whole)
     trained(small(*words, "output=halves", "hardware.accumulate=2"))
     half = len(watch.ends) // 2
     assert half == 2
-    for whole, halves in zip(watch.ends[:half], watch.ends[half:], strict=True):
-        assert not differences(halves, whole, 1e-6)
+    for one, two in zip(watch.ends[:half], watch.ends[half:], strict=True):
+        assert not differences(two, one, 1e-6)

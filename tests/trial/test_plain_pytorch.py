@@ -77,7 +77,7 @@ def test_fine_tune_is_a_plain_lightning_loop(small: Compose, families: Families,
     trial = small(*words, "strategy.keep=last", "strategy.budget=10 steps")
     model = build(trial).learner.model
     data = TensorDataset(*images_of(trial, "train"))
-    quiet = {name: False for name in ("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary")}
+    quiet = dict.fromkeys(("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"), False)
     trainer = Trainer(max_epochs=1, accelerator="cpu", use_distributed_sampler=False, **quiet)  # type: ignore[arg-type]
     model.train()
     trainer.fit(Plain(model, optimizer, 10), DataLoader(data, batch_sampler=[rows_of(step) for step in range(10)]))
@@ -160,10 +160,20 @@ def rate_by_hand(name: str, step: int, shape: str, over: str) -> float:
 )
 def test_every_rate_at_every_step(small: Compose, families: Families, watch: Watch, shape: str, over: str) -> None:
     phases = "[{train: [head], until: 7 steps, lr_scale: 0.5}, {train: [all], lr_mult: {stem: 3}, warmup: 4 steps}]"
-    words = ("strategy=fine_tune", "strategy.lr=0.1", "strategy.backbone_lr=0.02", "strategy.layer_decay=0.5")
-    words = (*words, f"strategy.phases={phases}", f"strategy.schedule.shape={shape}", f"strategy.schedule.over={over}")
-    words = (*words, "strategy.schedule.warmup=30%", "hardware.accumulate=2", "strategy.validate_every=4 steps")
-    tlx.train(small(*families["cnn"], *words, "strategy.budget=20 steps"))
+    words = [
+        "strategy=fine_tune",
+        "strategy.lr=0.1",
+        "strategy.backbone_lr=0.02",
+        "strategy.layer_decay=0.5",
+        f"strategy.phases={phases}",
+        f"strategy.schedule.shape={shape}",
+        f"strategy.schedule.over={over}",
+        "strategy.schedule.warmup=30%",
+        "strategy.budget=20 steps",
+        "strategy.validate_every=4 steps",
+        "hardware.accumulate=2",
+    ]
+    tlx.train(small(*families["cnn"], *words))
     assert [step.number for step in watch.steps] == list(range(20))
     for step in watch.steps:
         for name, rate in step.rates.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,17 +13,17 @@ from torch.utils.data import DataLoader
 
 import tlx
 from tests.strategies.architectures import BERT, KNOWN, RESNET, VIT, Architecture
+from tests.strategies.conftest import preset
 from tests.strategies.test_presets import SHIPPED, TEXTS, oracle
-from tests.trial.conftest import Compose, Families, State, Step, Watch
+from tests.trial.conftest import Compose, Families, Step, Watch
 from tlx.cli import main
 from tlx.config.errors import ConfigError
+from tlx.config.schema import Trial
 from tlx.trial import folder as folders
 from tlx.trial.build import build
 
 KNOWN_HERE = {
-    "cnn": Architecture(
-        KNOWN[RESNET].block, ((1, 0), (2, 0), (3, 0), (4, 0)), KNOWN[RESNET].norm, levels=(0, 1, 2, 4)
-    ),
+    "cnn": Architecture(KNOWN[RESNET].block, ((1, 0), (2, 0), (3, 0), (4, 0)), KNOWN[RESNET].norm, levels=(0, 1, 2, 4)),
     "vit": Architecture(
         KNOWN[VIT].block, ((0,), (1,), (2,), (3,)), KNOWN[VIT].norm, KNOWN[VIT].late, levels=(0, 2, 3, 4)
     ),
@@ -44,9 +45,8 @@ CASES = [
 def test_exactly_what_the_preset_says_moves(
     small: Compose, families: Families, watch: Watch, option: str, family: str
 ) -> None:
-    trial = small(*families[family], f"strategy={option}", *RUN)
-    start = _copies(build(trial).learner.model.state_dict())
-    tlx.train(trial)
+    strategy = replace(preset(option), budget=f"{STEPS} steps", batch_size=16, validate_every="10 steps")
+    tlx.train(replace(_composed(small, families, family), strategy=strategy))
     assert [step.number for step in watch.steps] == list(range(STEPS))
     phases = [(round(first * STEPS / 100), trains) for first, trains in oracle(option, KNOWN_HERE[family])]
     for number, (first, trains) in enumerate(phases):
@@ -57,7 +57,7 @@ def test_exactly_what_the_preset_says_moves(
             _only_these_moved(step, names)
         moved = frozenset[str]().union(*(step.moved for step in watch.steps[first:last]))
         assert names <= moved, sorted(names - moved)
-    _the_rest_stood_still(watch, start)
+    _the_rest_stood_still(watch)
 
 
 @pytest.mark.slow
@@ -65,9 +65,7 @@ def test_exactly_what_the_preset_says_moves(
 def test_half_ft_trains_the_head_and_three_of_five_stages(
     small: Compose, families: Families, watch: Watch, family: str
 ) -> None:
-    trial = small(*families[family], "strategy=half_ft", *RUN, "strategy.phases.0.expand.levels=5")
-    start = _copies(build(trial).learner.model.state_dict())
-    tlx.train(trial)
+    tlx.train(small(*families[family], "strategy=half_ft", *RUN, "strategy.phases.0.expand.levels=5"))
     known = KNOWN_HERE[family]
     seen = set()
     for step in watch.steps:
@@ -78,7 +76,7 @@ def test_half_ft_trains_the_head_and_three_of_five_stages(
         _only_these_moved(step, set(step.trains))
         seen.add(frozenset(depths))
     assert len(seen) > 1
-    _the_rest_stood_still(watch, start)
+    _the_rest_stood_still(watch)
 
 
 @pytest.mark.slow
@@ -100,12 +98,10 @@ def test_controllers_freeze_a_growing_prefix(
 
 
 @pytest.mark.parametrize("family", ["cnn", "vit", "bert"])
-def test_logistic_is_scikit_learns_regression_on_the_features(
-    small: Compose, families: Families, family: str
-) -> None:
+def test_logistic_is_scikit_learns_regression_on_the_features(small: Compose, families: Families, family: str) -> None:
     trial = small(*families[family], "strategy=logistic")
     built = build(trial)
-    start = _copies(built.learner.model.state_dict())
+    start = {name: tensor.clone() for name, tensor in built.learner.model.state_dict().items()}
     features, labels = _features(built.data.eval_loader("train", built.learner.task.collate), built.learner.model)
     result = tlx.train(trial)
     state = tlx.load(folders.locate(trial).path).model.state_dict()
@@ -146,18 +142,23 @@ def _only_these_moved(step: Step, names: set[str]) -> None:
         assert name.rpartition(".")[0] in homes, name
 
 
-def _the_rest_stood_still(watch: Watch, start: State) -> None:
+def _the_rest_stood_still(watch: Watch) -> None:
     """Whatever never trained, and every buffer beside it, has at the end of the trial the bits of its beginning."""
     ever = frozenset[str]().union(*(step.trains for step in watch.steps))
     homes = {name.rpartition(".")[0] for name in ever}
-    end = watch.model
+    start, end = watch.start, watch.model
     assert end.keys() == start.keys()
     fixed = {n for n in end if n not in ever and (n in _parameters(watch) or n.rpartition(".")[0] not in homes)}
     assert not [name for name in fixed if not torch.equal(end[name], start[name])]
 
 
-def _copies(state: State) -> State:
-    return {name: tensor.clone() for name, tensor in state.items()}
+_TRIALS: dict[str, Trial] = {}  # composing takes longer than training
+
+
+def _composed(small: Compose, families: Families, family: str) -> Trial:
+    if family not in _TRIALS:
+        _TRIALS[family] = small(*families[family], "strategy=fine_tune")
+    return _TRIALS[family]
 
 
 def _features(loader: DataLoader[Any], model: Any) -> tuple[Any, Any]:

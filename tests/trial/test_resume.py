@@ -29,11 +29,15 @@ CASES = {
     "autofreeze": ("strategy.controller.every=2 steps",),
     "egeria": ("strategy.controller.every=2 steps", "strategy.controller.patience=1"),
     "auto_rgn": ("strategy.controller.every=2 steps", "strategy.controller.batches=1", "strategy.phases.0.freeze=[]"),
-    "ema": (),
+    "ema": ("hardware.accumulate=2",),
     "swa": ("strategy.averaging.start=50%",),
     "greedy_soup": (),
     "wise_ft": (),
     "reinit_top": (),
+    "reinit_head": (),
+}
+WRITTEN = {  # not a preset: what is begun anew need not train, but has to be kept
+    "reinit_head": "strategy.phases=[{train: [head], reinit: ['stages[-2:]'], until: 50%}, {train: [all]}]",
 }
 
 THOROUGH = ("gradual_unfreezing", "chain_thaw")  # stopped after every validation; the others after two of them
@@ -63,7 +67,8 @@ def rounds_of(trial: Trial) -> int:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_stopped_anywhere_it_ends_the_same(small: Compose, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    words = (f"strategy={name}", *{w.split("=")[0]: w for w in (*EVERY, *CASES[name])}.values())
+    first = (WRITTEN[name], "strategy=fine_tune") if name in WRITTEN else (f"strategy={name}",)
+    words = (*first, *{w.split("=")[0]: w for w in (*EVERY, *CASES[name])}.values())
     straight = small(*words, "output=straight")
     expected = tlx.train(straight)
     whole = load_file(folders.locate(straight).path / folders.CHECKPOINT)

@@ -32,6 +32,22 @@ def test_a_trial_leaves_its_whole_record(small: Compose) -> None:
     assert folders.read_config(where) == trial
 
 
+def test_the_stage_table_is_in_the_journal(small: Compose) -> None:
+    trial = small("strategy=feature_extraction")
+    tlx.train(trial)
+    (row,) = (row for row in journal.read(folders.locate(trial).path) if row["event"] == "stages")
+    assert [stage["stage"] for stage in row["table"]] == [
+        "stem",
+        "layer1.0",
+        "layer2.0",
+        "layer3.0",
+        "layer4.0",
+        "head",
+    ]
+    assert sum(stage["count"] for stage in row["table"]) == 319594
+    assert len(row["digest"]) == 64
+
+
 def test_a_finished_trial_is_not_run_again(small: Compose) -> None:
     trial = small("strategy=feature_extraction")
     first = tlx.train(trial)

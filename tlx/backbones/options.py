@@ -79,7 +79,7 @@ class BytesBackbone(Backbone):
     settings: dict[str, Any] = field(default_factory=dict)
     pooling: str = choice("auto", "mean", "first", "last")
     # bytes kept
-    max_length: int = 128
+    max_length: int = 64
 
 
 @dataclass

@@ -134,8 +134,23 @@ def _fields(name: str) -> list[str]:
 def put(config: DictConfig, setting: Setting) -> None:
     """Apply one setting in place, as Hydra would."""
     merge = OmegaConf.select(config, setting.key) is not None
-    with flag_override(config, "struct", not setting.where):  # a file may add keys to a dict, an override says +
+    if isinstance(setting.value, dict) and not merge:
+        merge = _begin_part(config, setting.key)
+    free = isinstance(setting.value, dict) and _is_free(OmegaConf.select(config, setting.key))
+    with flag_override(config, "struct", not (setting.where or free)):  # a file may add keys, an override says +
         OmegaConf.update(config, setting.key, setting.value, merge=merge, force_add=setting.adds)
+
+
+def _begin_part(config: DictConfig, key: str) -> bool:
+    """Give an optional part that is null its defaults, for a mapping to be laid over; was it one?"""
+    path, _, name = key.rpartition(".")
+    parent = OmegaConf.select(config, path) if path else config
+    kinds = get_type_hints(OmegaConf.get_type(parent)) if OmegaConf.is_dict(parent) and parent else {}
+    part = next((kind for kind in get_args(kinds.get(name)) if is_dataclass(kind)), None)
+    if part is None:
+        return False
+    parent[name] = OmegaConf.structured(part)
+    return True
 
 
 def _walk(config: Any, key: str) -> tuple[Any, tuple[str, str] | None]:

@@ -52,7 +52,10 @@ def compose(overrides: Sequence[str] = (), *, whole: bool = True) -> Trial:
     problems += check.values(base, absent)
     if not problems and whole:
         chosen = asked.chosen(schema.EXPERIMENT)
-        base = _hydra(tuple(w for w in overrides if chosen or w.split("=")[0] != schema.EXPERIMENT))
+        laid = [s for s in asked.settings if not s.where and isinstance(s.value, dict) and not s.adds]
+        later = {schema.EXPERIMENT} - {schema.EXPERIMENT if chosen else ""} | {setting.key for setting in laid}
+        base = _hydra(tuple(word for word in overrides if word.split("=")[0].lstrip("+~") not in later))
+        problems += check.settings(base, laid)  # Hydra takes no mapping where there is none yet
     problems += check.extras(base)
     problems += rules.across(base, absent)
     if problems:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
+import math
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from tlx.config.amount import EXPECTED, Amount
-from tlx.config.errors import Problem, nearest
+from tlx.config import strategy_rules
+from tlx.config.errors import Problem
 from tlx.config.machine import cores, gpus
 
-_USUAL_OPTIMIZERS = ("adam", "adamw", "nadam", "radam", "adagrad", "rmsprop", "sgd", "lamb", "lion", "muon")
 Rule = Callable[[DictConfig], Iterator[Problem]]
 
 
@@ -43,103 +43,6 @@ def task_fits(config: DictConfig) -> Iterator[Problem]:
         yield Problem("task", message, config.task.kind)
 
 
-def amounts_read(config: DictConfig) -> Iterator[Problem]:
-    """Lengths of training are amounts, and the budget is a whole one."""
-    strategy = config.strategy
-    phases = [f"phases.{i}" for i in range(len(strategy.phases))]
-    whole = ["budget", "validate_every", *(["controller.every"] if strategy.controller is not None else [])]
-    shares = ["schedule.warmup", *(f"{phase}.schedule.warmup" for phase in phases)]
-    averaged = ["averaging.start"] if strategy.averaging is not None else []
-    free = [f"{phase}.{name}" for phase in phases for name in ("until", "warmup")]
-    for key in [*whole, *shares, *averaged, *free]:
-        text = OmegaConf.select(strategy, key)
-        if text is None:
-            continue
-        try:
-            amount = Amount.parse(str(text))
-        except ValueError:
-            yield Problem(f"strategy.{key}", f"expected {EXPECTED}", text)
-            continue
-        relative = amount.unit in ("%", "rest")
-        if key in whole and (relative or amount.value <= 0):
-            yield Problem(f"strategy.{key}", "expected epochs or steps above zero", text)
-        if key in shares and (amount.unit != "%" or amount.value > 100):
-            yield Problem(f"strategy.{key}", "expected a share of the schedule, such as '10%'", text)
-        if key.endswith(".warmup") and key not in shares and amount.unit not in ("%", "steps"):
-            yield Problem(f"strategy.{key}", "expected steps, or a share of the phase such as '5%'", text)
-
-
-def phases_make_sense(config: DictConfig) -> Iterator[Problem]:
-    """There is a phase, at most one takes the rest, and each trains something."""
-    phases = config.strategy.phases
-    if not phases:
-        yield Problem("strategy.phases", "no phase: nothing would be trained (tlx list strategy)")
-    rest = [i for i, phase in enumerate(phases) if str(phase.until).strip() == "rest" and phase.solver == "gradient"]
-    if len(rest) > 1:
-        yield Problem(f"strategy.phases.{rest[1]}.until", "only one phase can take the rest", "rest")
-    for i, phase in enumerate(phases):
-        if not phase.train and phase.expand is None:
-            yield Problem(f"strategy.phases.{i}.train", "trains nothing; name a selector such as head or all")
-        if phase.solver == "logistic" and (list(phase.train) != ["head"] or phase.expand is not None):
-            yield Problem(f"strategy.phases.{i}.solver", "solves the head alone; set train: [head]", "logistic")
-        if phase.restore == "best" and i == 0 and phase.expand is None:
-            yield Problem(f"strategy.phases.{i}.restore", "the first phase has no phase before it", "best")
-
-
-def rates_agree(config: DictConfig) -> Iterator[Problem]:
-    """One rule says how rates fall with depth."""
-    strategy = config.strategy
-    if strategy.lr_shallow is not None:
-        for key, unset in (("backbone_lr", None), ("layer_decay", 1.0)):
-            if strategy[key] != unset:
-                message = "strategy.lr_shallow already says how rates fall with depth; set one of the two"
-                yield Problem(f"strategy.{key}", message, strategy[key])
-
-
-def optimizer_is_known(config: DictConfig) -> Iterator[Problem]:
-    """torch or timm have an optimizer of this name; only an unusual name costs the import of torch."""
-    name = config.strategy.optimizer.name
-    if name in _USUAL_OPTIMIZERS:
-        return
-    from tlx.strategies.optimizers import names
-
-    known = names()
-    if name not in known:
-        hint = (
-            nearest(str(name).lower(), known)
-            or f"; torch and timm have {', '.join(_USUAL_OPTIMIZERS)}, lamb, muon, ..."
-        )
-        yield Problem("strategy.optimizer.name", f"not an optimizer{hint}", name)
-
-
-def parts_are_there(config: DictConfig) -> Iterator[Problem]:
-    """What a strategy's parts need: a library, gradients, a network that is not compiled away."""
-    strategy, hardware = config.strategy, config.hardware
-    if strategy.peft is not None and strategy.init == "scratch":
-        yield Problem(
-            "strategy.init", "strategy.peft trains beside a pretrained network; leave it at pretrained", "scratch"
-        )
-    library = strategy.peft is not None and strategy.peft.kind in ("lora", "dora", "ia3")
-    if library and importlib.util.find_spec("peft") is None:
-        yield Problem("strategy.peft", "needs the peft library: pip install 'tlx[peft]'", strategy.peft.kind)
-    hooked = [
-        (key, options.kind)
-        for key, options, kinds in (
-            ("regulariser", strategy.regulariser, ("bss", "delta")),
-            ("controller", strategy.controller, ("egeria",)),
-        )
-        if options is not None and options.kind in kinds
-    ]
-    if hardware.compile:
-        for key, kind in hooked:
-            message = "watches activations by hooks, which a compiled network does not call; set hardware.compile=false"
-            yield Problem(f"strategy.{key}.kind", message, kind)
-    averaging = strategy.averaging
-    if averaging is not None and averaging.kind == "wise_ft" and len(strategy.phases) < 2:
-        message = "needs a phase that trains the head before the last one: its line begins where the last phase does"
-        yield Problem("strategy.averaging.kind", message, "wise_ft")
-
-
 def numbers_in_range(config: DictConfig) -> Iterator[Problem]:
     """Counts and rates that must be positive are, and none is NaN."""
     phases = range(len(config.strategy.phases))
@@ -147,20 +50,39 @@ def numbers_in_range(config: DictConfig) -> Iterator[Problem]:
     positive += ["strategy.batch_size", "strategy.clip", "strategy.partition.max_stages", "dataset.shots"]
     positive += ["dataset.eval_batch_size", "hardware.accumulate", "hardware.threads", "strategy.averaging.size"]
     positive += [f"strategy.peft.{name}" for name in ("rank", "alpha", "tokens")]
-    positive += [f"strategy.controller.{name}" for name in ("batches", "window", "patience", "thaw")]
+    positive += [f"strategy.controller.{name}" for name in ("batches", "patience", "thaw")]
+    positive += ["strategy.regulariser.smallest", *(f"strategy.phases.{i}.plateau.patience" for i in phases)]
     positive += [f"strategy.phases.{i}.{name}" for i in phases for name in ("lr_scale", "expand.levels")]
     positive += ["strategy.schedule.div", *(f"strategy.phases.{i}.schedule.div" for i in phases)]
-    positive += [f"strategy.lr_mult.{name}" for name in config.strategy.lr_mult]
     for key in positive:
         value = OmegaConf.select(config, key)
-        if value is not None and not value > 0:
+        if value is not None and not 0 < value < math.inf:
             yield Problem(key, "expected a number above zero", value)
+    multipliers = {"strategy.lr_mult": config.strategy.lr_mult}
+    multipliers |= {f"strategy.phases.{i}.lr_mult": config.strategy.phases[i].lr_mult for i in phases}
+    for key, chosen in multipliers.items():  # selectors may hold dots, so not by path
+        for selector, value in chosen.items():
+            if not 0 < value < math.inf:
+                yield Problem(f"{key}.{selector}", "expected a number above zero", value)
     zero = ["strategy.optimizer.weight_decay", "strategy.optimizer.momentum", "hardware.workers", "seed"]
     zero += ["strategy.min_scale", "strategy.regulariser.alpha", "strategy.regulariser.beta", "hardware.save_every"]
+    zero += ["strategy.controller.tolerance", *(f"strategy.phases.{i}.plateau.min_delta" for i in phases)]
     for key in zero:
         value = OmegaConf.select(config, key)
-        if value is not None and not value >= 0:
+        if value is not None and not 0 <= value < math.inf:
             yield Problem(key, "expected zero or more", value)
+    for key in ("strategy.peft.dropout", "strategy.averaging.decay", "strategy.optimizer.momentum"):
+        value = OmegaConf.select(config, key)
+        if value is not None and not 0 <= value < 1:
+            yield Problem(key, "expected a share from 0 to below 1", value)
+    for key, low, high in (("strategy.controller.percentile", 0, 100), ("strategy.controller.window", 2, math.inf)):
+        value = OmegaConf.select(config, key)
+        if value is not None and not low <= value <= high:
+            yield Problem(key, f"expected {low} or more" if high == math.inf else f"expected {low} to {high}", value)
+    for i in phases:
+        value = OmegaConf.select(config, f"strategy.phases.{i}.threshold.value")
+        if value is not None and not math.isfinite(value):
+            yield Problem(f"strategy.phases.{i}.threshold.value", "expected a number", value)
     for key in ("dataset.val", "dataset.test"):
         value = OmegaConf.select(config, key)
         if not 0 < value < 1:
@@ -177,6 +99,29 @@ def dropout_is_a_share(config: DictConfig) -> Iterator[Problem]:
         value = OmegaConf.select(config, key)
         if value is not None and not 0 <= value < 1:
             yield Problem(key, "expected a share from 0 to below 1", value)
+
+
+def patterns_can_be_read(config: DictConfig) -> Iterator[Problem]:
+    """Regular expressions are."""
+    chosen = {"backbone.stages": config.backbone.stages}
+    if config.strategy.peft is not None:
+        chosen["strategy.peft.target"] = config.strategy.peft.target
+    for key, patterns in chosen.items():
+        for pattern in patterns:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                yield Problem(key, f"not a regular expression: {error}", pattern)
+
+
+def pixels_have_no_parts(config: DictConfig) -> Iterator[Problem]:
+    """Raw pixels have nothing to adapt, keep near or watch."""
+    if config.backbone.kind != "pixels":
+        return
+    for key in ("peft", "regulariser", "controller"):
+        part = config.strategy[key]
+        if part is not None and part.kind != "bss":
+            yield Problem(f"strategy.{key}.kind", "raw pixels have no weights; choose a backbone that has", part.kind)
 
 
 def pixels_have_nothing_to_train(config: DictConfig) -> Iterator[Problem]:
@@ -248,13 +193,16 @@ def augmentation_fits(config: DictConfig) -> Iterator[Problem]:
 RULES: list[tuple[tuple[str, ...], Rule]] = [
     (("backbone", "dataset"), modality_fits),
     (("task", "dataset"), task_fits),
-    (("strategy",), amounts_read),
-    (("strategy",), phases_make_sense),
-    (("strategy",), rates_agree),
-    (("strategy",), optimizer_is_known),
-    (("strategy", "hardware"), parts_are_there),
+    (("strategy",), strategy_rules.amounts_read),
+    (("strategy",), strategy_rules.phases_make_sense),
+    (("strategy",), strategy_rules.rates_agree),
+    (("strategy",), strategy_rules.optimizer_is_known),
+    (("strategy", "hardware"), strategy_rules.parts_are_there),
+    (("strategy", "hardware"), strategy_rules.averaging_makes_sense),
     (("strategy", "dataset", "hardware"), numbers_in_range),
     (("backbone",), dropout_is_a_share),
+    (("backbone", "strategy"), patterns_can_be_read),
+    (("backbone", "strategy"), pixels_have_no_parts),
     (("backbone",), pixels_have_nothing_to_train),
     (("dataset",), files_are_there),
     (("backbone", "strategy"), weights_are_there),

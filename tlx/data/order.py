@@ -38,6 +38,11 @@ class Epochs:
         """Where batches begin and end within an epoch."""
         return borders(self.count, self.batch_size, min(self.least, self.batch_size))
 
+    def size(self, step: int) -> int:
+        """Examples in the batch of an optimizer step."""
+        position = step % self.steps_per_epoch
+        return self.borders[position + 1] - self.borders[position]
+
     def batches(self, start: int, stop: int) -> Iterator[list[Item]]:
         """The batches of optimizer steps ``start`` to ``stop``, counted from the beginning of training."""
         cuts = self.borders

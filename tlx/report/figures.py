@@ -124,7 +124,11 @@ def _figure(width: float, height: float) -> tuple[Figure, Axes]:
 
 
 def _colour(i: int) -> str:
-    return _COLOURS[i % len(_COLOURS)]
+    """The palette; a second turn of it is halfway to white."""
+    colour = _COLOURS[i % len(_COLOURS)]
+    if i < len(_COLOURS):
+        return colour
+    return "#" + "".join(f"{(int(colour[k : k + 2], 16) + 255) // 2:02x}" for k in (1, 3, 5))
 
 
 def _marker(i: int) -> str:

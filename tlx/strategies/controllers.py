@@ -25,6 +25,14 @@ class Controller:
         self.options = options
         self.stages = [stage for stage in stages if stage.name != HEAD]
         self.settled: frozenset[str] = frozenset()
+        self.decided = 0  # optimizer step of the last decision
+
+    def is_due(self, step: int, interval: int) -> bool:
+        """Is it time for a decision, ``interval`` steps after the last? If so, it is taken to be made."""
+        if step - self.decided < interval:
+            return False
+        self.decided = step
+        return True
 
     def observe(self, model: nn.Module, scale: float) -> None:
         """Look at the gradients of an optimizer step, which are ``scale`` times the true ones."""
@@ -69,16 +77,22 @@ class AutoRGN(Controller):
                 floor = _FLOOR * math.sqrt(parameter.numel())
                 ratio = float(parameter.grad.norm()) / scale / max(float(parameter.detach().norm()), floor)
                 self.sums[name] = self.sums.get(name, 0.0) + ratio
-        if self.seen == self.options.batches and max(self.sums.values(), default=0.0) > 0:
-            largest = max(self.sums.values())
-            self.factors = {name: max(_LEAST, value / largest) for name, value in self.sums.items()}
+        if self.seen == self.options.batches:
+            self._weigh()
 
     def factor(self, group: Mapping[str, Any]) -> float:
         return self.factors.get(group["names"][0], 1.0)
 
     def decide(self, model: nn.Module, batch: dict[str, Any], rate: float) -> frozenset[str]:
+        if self.seen < self.options.batches:  # a round shorter than that
+            self._weigh()
         self.seen, self.sums = 0, {}
         return self.settled
+
+    def _weigh(self) -> None:
+        largest = max(self.sums.values(), default=0.0)
+        if largest > 0:
+            self.factors = {name: max(_LEAST, value / largest) for name, value in self.sums.items()}
 
 
 class AutoFreeze(Controller):
@@ -175,7 +189,10 @@ class Egeria(Controller):
         finally:
             for module, mode in modes.items():
                 module.training = mode
-        return float((_similarity(now) - _similarity(then)).pow(2).sum()) / len(now) ** 2
+        distance = (_similarity(now) - _similarity(then)).pow(2).sum() / len(now) ** 2
+        if torch.distributed.is_initialized():  # each process has a batch of its own, but all must decide alike
+            torch.distributed.all_reduce(distance)
+        return float(distance)
 
 
 def controller(options: Options | None, stages: Sequence[Stage]) -> Controller | None:

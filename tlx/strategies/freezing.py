@@ -79,8 +79,9 @@ def audit(model: nn.Module, before: Mapping[str, int], frozen_norm: str = "eval"
     if moved:
         raise AuditError(f"{len(moved)} frozen tensors moved, first {moved[0]}")
     if still:
-        message = f"{len(still)} of {len(trainable)} trained tensors did not move, first {still[0]}"
-        raise AuditError(f"{message} (no gradient reached them; strategy.audit=off lets it pass)")
+        count = f"{len(still)} of {len(trainable)} trained tensors did not move, first {still[0]}"
+        why = "no gradient reached them (does a frozen norm of zeros, as in untrained networks, let none through?)"
+        raise AuditError(f"{count}: {why}; strategy.audit=off goes on")
 
 
 def _too_small(parameter: nn.Parameter) -> bool:

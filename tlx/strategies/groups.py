@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from torch import nn
+
 from tlx.backbones.stages import Stage
+from tlx.strategies import adapters
 from tlx.strategies.options import Strategy
 from tlx.strategies.phases import PhasePlan
 from tlx.strategies.rates import rates
@@ -18,14 +21,19 @@ from tlx.strategies.rates import rates
 def parameter_groups(strategy: Strategy, stages: Sequence[Stage], phases: Sequence[PhasePlan]) -> list[dict[str, Any]]:
     """Groups for a torch optimizer, each with a ``name``, its ``stage`` and its full rate per phase (``rates``).
 
-    Norms, biases and other vectors are never decayed. ``auto_rgn`` sets a rate per tensor, so there each is a group.
+    Norms, biases, other vectors and what the network itself exempts are never decayed. ``auto_rgn`` sets a rate per
+    tensor, so there each is a group.
     """
     table = rates(strategy, stages, phases)
     alone = strategy.controller is not None and strategy.controller.kind == "auto_rgn"
+    model = stages[0].model
+    inserted, spared = adapters.names(model), _spared(model)
     groups: dict[tuple[Any, ...], dict[str, Any]] = {}
     for stage in stages:
         for name, parameter in zip(stage.names, stage.parameters(), strict=True):
-            decays = parameter.ndim > 1
+            decays = parameter.ndim > 1 and name not in spared
+            if name in inserted and parameter.numel() == max(parameter.shape):  # a scale per channel, however shaped
+                decays = False
             key = (stage.name, decays, table[name], name if alone else "")
             if key not in groups:
                 groups[key] = {
@@ -40,6 +48,13 @@ def parameter_groups(strategy: Strategy, stages: Sequence[Stage], phases: Sequen
             groups[key]["params"].append(parameter)
             groups[key]["names"].append(name)
     return list(groups.values())
+
+
+def _spared(model: nn.Module) -> set[str]:
+    """What the backbone itself wants undecayed, as timm's position embeddings and tokens."""
+    backbone = getattr(model, "backbone", None)
+    exempt = getattr(backbone, "no_weight_decay", None)
+    return {f"backbone.{name}" for name in exempt()} if exempt is not None else set()
 
 
 def _name(stage: str, decays: bool, tensor: str, groups: dict[tuple[Any, ...], dict[str, Any]]) -> str:

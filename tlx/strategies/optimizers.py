@@ -23,11 +23,17 @@ _BETTER_IN_TIMM = ("muon",)  # torch's refuses everything but matrices, timm's s
 _KEY = "strategy.optimizer.name"
 
 
-def optimizer(strategy: Strategy, stages: Sequence[Stage], phases: Sequence[PhasePlan]) -> Optimizer:
-    """The strategy's optimizer over all groups; raises :class:`ConfigError` for one that cannot be used."""
+def optimizer(
+    strategy: Strategy, stages: Sequence[Stage], phases: Sequence[PhasePlan], *, fused: bool = True
+) -> Optimizer:
+    """The strategy's optimizer over all groups; raises :class:`ConfigError` for one that cannot be used.
+
+    ``fused`` steps are taken where torch has them, unless gradients are clipped: such a step unscales half-precision
+    gradients itself.
+    """
     check(strategy.optimizer)
-    # a fused step unscales half-precision gradients itself, so they cannot be clipped
-    return _make(strategy.optimizer, parameter_groups(strategy, stages, phases), fused=strategy.clip is None)
+    fused = fused and strategy.clip is None
+    return _make(strategy.optimizer, parameter_groups(strategy, stages, phases), fused=fused)
 
 
 def names() -> list[str]:
@@ -51,6 +57,9 @@ def _refusal(name: str, decay: float, momentum: float, args: str) -> str:
     Two tensors, one of them frozen at first, then trained, then frozen again: while frozen its bits must not change.
     """
     options = Options(name=name, weight_decay=decay, momentum=momentum, args=json.loads(args))
+    taken = sorted({"lr", "weight_decay", "params"} & options.args.keys())
+    if taken:
+        return f"args cannot set {', '.join(taken)}, which the strategy does"
     if options.name not in _of_torch() and options.name not in names():
         return f"neither torch nor timm has it{nearest(options.name.lower(), names())}"
     generator = torch.Generator().manual_seed(0)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
 from omegaconf import MISSING
 
-from tlx.config.fields import choice
+from tlx.config.fields import CHOICES, IDENTITY, choice
 from tlx.strategies.extras import Averaging, Controller, Peft, Regulariser
 
 
@@ -141,7 +142,7 @@ class Strategy:
     # norm layers in frozen stages: eval keeps their statistics, train lets them follow the data
     frozen_norm: str = choice("eval", "train")
     # prove after each phase that frozen tensors stood still and trained ones moved
-    audit: str = choice("error", "off")
+    audit: str = dataclasses.field(default="error", metadata={CHOICES: ("error", "off"), IDENTITY: False})
     phases: list[Phase] = field(default_factory=list)
     # small trained parts put into a frozen network
     peft: Peft | None = None

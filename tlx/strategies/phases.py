@@ -38,10 +38,15 @@ def budget_steps(strategy: Strategy, steps_per_epoch: int) -> int:
 
 def validation_interval(strategy: Strategy, steps_per_epoch: int) -> int:
     """Optimizer steps between validations; a controller decides after one, so it may ask for more of them."""
-    interval = Amount.parse(strategy.validate_every).steps(steps_per_epoch=steps_per_epoch)
-    if strategy.controller is not None:
-        interval = min(interval, Amount.parse(strategy.controller.every).steps(steps_per_epoch=steps_per_epoch))
-    return max(1, interval)
+    interval = max(1, Amount.parse(strategy.validate_every).steps(steps_per_epoch=steps_per_epoch))
+    return min(interval, decision_interval(strategy, steps_per_epoch) or interval)
+
+
+def decision_interval(strategy: Strategy, steps_per_epoch: int) -> int:
+    """Optimizer steps between a controller's decisions; 0 without one."""
+    if strategy.controller is None:
+        return 0
+    return max(1, Amount.parse(strategy.controller.every).steps(steps_per_epoch=steps_per_epoch))
 
 
 def plan(strategy: Strategy, stages: Sequence[Stage], steps_per_epoch: int, seed: int = 0) -> list[PhasePlan]:
@@ -51,16 +56,9 @@ def plan(strategy: Strategy, stages: Sequence[Stage], steps_per_epoch: int, seed
     """
     budget = budget_steps(strategy, steps_per_epoch)
     phases: list[PhasePlan] = []
-    share = 0.0  # of the budget, as percentages so far: borders are rounded, so that the parts add up
-    for i, options in enumerate(strategy.phases):
+    lengths = _lengths(strategy, budget, steps_per_epoch)
+    for i, (options, steps) in enumerate(zip(strategy.phases, lengths, strict=True)):
         key = f"strategy.phases.{i}"
-        amount = Amount.parse(options.until)
-        steps = 0 if options.solver == "logistic" else None
-        if steps is None and amount.unit == "%":
-            steps = round((share + amount.value) / 100 * budget) - round(share / 100 * budget)
-            share += amount.value
-        elif steps is None and amount.unit != "rest":
-            steps = amount.steps(steps_per_epoch=steps_per_epoch)
         if steps is not None and steps < 1 and options.solver == "gradient":
             message = f"less than one step: the budget is {budget} steps"
             raise ConfigError([Problem(f"{key}.until", message, options.until)])
@@ -71,6 +69,9 @@ def plan(strategy: Strategy, stages: Sequence[Stage], steps_per_epoch: int, seed
             continue
         if steps is None:
             steps = budget - sum(phase.steps or 0 for phase in phases)
+        if steps < 1:
+            message = f"nothing of the budget, {budget} steps, is left for it"
+            raise ConfigError([Problem(f"{key}.until", message, options.until)])
         sets = trainable_sets(options, stages, round(steps / steps_per_epoch), seed, key)
         borders = [round(j * steps / len(sets)) for j in range(len(sets) + 1)]
         if steps < len(sets):
@@ -85,6 +86,24 @@ def plan(strategy: Strategy, stages: Sequence[Stage], steps_per_epoch: int, seed
         message = f"the phases take {planned} steps and more, the budget is {budget}"
         raise ConfigError([Problem("strategy.budget", message, strategy.budget)])
     return [replace(phase, number=number) for number, phase in enumerate(phases)]
+
+
+def _lengths(strategy: Strategy, budget: int, steps_per_epoch: int) -> list[int | None]:
+    """Optimizer steps of each phase; null for a last one that takes what is left when it begins."""
+    lengths: list[int | None] = []
+    share = 0.0  # of the budget, as percentages so far: borders are rounded, so that the parts add up
+    for options in strategy.phases:
+        amount = Amount.parse(options.until)
+        if options.solver == "logistic":
+            lengths.append(0)
+        elif amount.unit == "%":
+            lengths.append(round((share + amount.value) / 100 * budget) - round(share / 100 * budget))
+            share += amount.value
+        else:
+            lengths.append(None if amount.unit == "rest" else amount.steps(steps_per_epoch=steps_per_epoch))
+    if None in lengths[:-1]:  # phases follow that have a length of their own
+        lengths[lengths.index(None)] = max(0, budget - sum(length or 0 for length in lengths))
+    return lengths
 
 
 def title(chosen: frozenset[str], stages: Sequence[Stage]) -> str:

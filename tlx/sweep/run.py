@@ -16,6 +16,7 @@ from tlx.config.errors import ConfigError, Problem
 from tlx.config.schema import Trial
 from tlx.sweep.pool import Job, Outcome, Pool, default_slots, warm
 from tlx.sweep.progress import Sweeping
+from tlx.sweep.rehearse import rehearse
 from tlx.tracking.journal import Journal, set_aside
 from tlx.tracking.mirror import Mirror
 from tlx.trial.describe import experiment_name
@@ -125,6 +126,7 @@ def _run(
     expected = more()
     progress = Sweeping(console, name, len(todo) + expected)
     known = {one.place.identity for one in todo}
+    rehearse(one.trial for one in todo)
     set_aside(sweep.folder)
     journal = Journal(sweep.folder)
     with Mirror(first.tracking) as mirror:

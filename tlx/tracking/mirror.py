@@ -98,6 +98,8 @@ def send(client: Any, uri: str, folder: Path, parent: Path | None = None) -> boo
     _send_metrics(client, run_id, (row for row in fresh if row["event"] == "metrics"))
     if any(row["event"] == "resume" for row in fresh):
         client.update_run(run_id, status="RUNNING")
+        if "tlx.status_reason" in client.get_run(run_id).data.tags:
+            client.delete_tag(run_id, "tlx.status_reason")
     ends = [row for row in fresh if row["event"] == "end"]
     if ends and rows[-1]["event"] == "end":
         if "note" in ends[-1]:

@@ -16,7 +16,7 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 
 from tlx.backbones import weights
 from tlx.backbones.stages import Stage, digest
-from tlx.config.errors import Problem, WeightsError
+from tlx.config.errors import ConfigError, Problem, WeightsError
 from tlx.config.schema import Trial
 from tlx.strategies import adapters, freezing
 from tlx.trial import folder as folders
@@ -97,17 +97,24 @@ def reader(trial: Trial) -> weights.Reader:
 
 def backbone_of(where: Path) -> weights.State:
     """The backbone's tensors of a finished trial, those it never trained included."""
-    if folders.read_config(where).strategy.peft is not None:
-        whole = adapters.merge(load(where).model).state_dict()
-        return {name.removeprefix("backbone."): t for name, t in whole.items() if name.startswith("backbone.")}
+    result, source = folders.read_result(where), folders.read_config(where)
+    from_nothing = result.facts["weights"] == "none" and result.trained < result.parameters
+    if source.strategy.peft is not None or from_nothing:  # adapters to merge, or random weights to draw again
+        model = load(where).model
+        try:
+            whole_state = (adapters.merge(model) if source.strategy.peft is not None else model).state_dict()
+        except ConfigError as error:
+            reasons = [Problem("backbone.weights", problem.message, str(where.name)) for problem in error.problems]
+            raise WeightsError(reasons) from error
+        return {name.removeprefix("backbone."): t for name, t in whole_state.items() if name.startswith("backbone.")}
     state = {name.removeprefix("backbone."): t for name, t in load_file(where / folders.CHECKPOINT).items()}
-    facts = folders.read_result(where).facts
-    if facts["weights"] == "none":  # it began from nothing, so it trained everything
+    if result.facts["weights"] == "none":  # it began from nothing, and trained everything
         return state
     from tlx.backbones.load import load as load_backbone
 
-    source = folders.read_config(where)
-    base = load_backbone(source.backbone, channels=int(facts["channels"]), read=reader(source)).module.state_dict()
+    base = load_backbone(
+        source.backbone, channels=int(result.facts["channels"]), read=reader(source)
+    ).module.state_dict()
     return {**base, **state}
 
 

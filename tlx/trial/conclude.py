@@ -19,10 +19,14 @@ def conclude(built: Built, trainer: Trainer, say: Callable[[str], None]) -> None
     learner = built.learner
     options = learner.strategy.averaging
     kind = options.kind if options is not None else ""
-    if learner.strategy.keep == "best" and learner.best.state is not None and kind != "swa":
+    averaged = learner.mean is not None and bool(learner.mean.mean)
+    if kind == "swa" and not averaged:
+        say("swa: the run ended before averaging began; tested are the weights it would have without")
+        learner.journal.write("averaging", kind=kind, ingredients=0)
+    if learner.strategy.keep == "best" and learner.best.state is not None and (kind != "swa" or not averaged):
         restore(learner.model, learner.best.state)
         learner.values = learner.best.values
-    elif learner.mean is not None and kind in ("ema", "swa") and learner.mean.mean:
+    elif learner.mean is not None and averaged:
         learner.mean.swap(learner.model)
         if kind == "swa":
             _refresh_norms(built, trainer)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from timm.layers import convert_sync_batchnorm
 from torch import nn
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.fsdp import FSDPModule, fully_shard
@@ -19,6 +20,12 @@ def equip(trial: Trial, built: Built) -> None:
     """Prepare the network as ``hardware`` asks; raises :class:`ConfigError` where it cannot."""
     hardware, model = trial.hardware, built.learner.model
     followed = _followed_norms(built)
+    if hardware.sync_batchnorm and built.machine.devices > 1:
+        if built.machine.accelerator != "gpu":
+            raise ConfigError(
+                [Problem("hardware.sync_batchnorm", "torch has it on GPUs only; leave it at false", True)]
+            )
+        model.backbone = convert_sync_batchnorm(model.get_submodule("backbone"))  # torch's own drops timm's activations
     if hardware.gradient_checkpointing:
         if followed:
             message = f"{followed} follows the data and would see each batch twice; freeze norms, or set it to false"
@@ -26,7 +33,7 @@ def equip(trial: Trial, built: Built) -> None:
         _checkpoint_gradients(model.get_submodule("backbone"))
     if hardware.distributed == "fsdp" and built.machine.devices > 1:
         if followed and not hardware.sync_batchnorm:
-            message = f"{followed} would differ between processes; set hardware.sync_batchnorm=true"
+            message = f"{followed} would differ between processes; freeze norms, use ddp, or sync_batchnorm on GPUs"
             raise ConfigError([Problem("hardware.distributed", message, "fsdp")])
         for key, value in (
             ("strategy.clip", trial.strategy.clip),

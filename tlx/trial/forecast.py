@@ -19,13 +19,14 @@ from tlx.data.options import Hub
 from tlx.data.order import Epochs
 from tlx.data.source import DataInfo
 from tlx.data.splits import assign
-from tlx.strategies import freezing
+from tlx.strategies import freezing, optimizers
 from tlx.strategies.phases import PhasePlan, budget_steps, plan
 from tlx.strategies.rates import rates, stage_rates
 from tlx.tasks.build import build as build_task
 from tlx.trial.build import assemble
 from tlx.trial.monitors import check_monitors
 
+_ASSUMED = 1000  # training examples of a data set that is not here
 _TOKENS = 128  # length of a text, for the estimate
 _STATES = {"sgd": 1, "rmsprop": 1, "adagrad": 1, "adadelta": 2, "lion": 1}  # tensors kept per parameter; others: 2
 _PROBE = 2  # examples pushed through the network; costs are scaled to the batch
@@ -56,9 +57,23 @@ class Forecast:
     parameters: int
 
 
-def forecast(trial: Trial) -> Forecast:
-    """Plan a trial; raises :class:`~tlx.config.errors.RequestError`. A hub data set is not fetched: 1000 examples
-    of 10 classes are assumed, and ``info.n_train`` is 0.
+@dataclass(frozen=True)
+class Outline:
+    """A trial's parts on the meta device."""
+
+    info: DataInfo
+    backbone: Loaded
+    model: nn.Module
+    stages: list[Stage]
+    phases: list[PhasePlan]
+    rates: dict[str, tuple[float, ...]]  # parameter to full learning rate, by phase
+    steps_per_epoch: int
+
+
+def outline(trial: Trial) -> Outline:
+    """Everything that can be found wrong without weights or training; raises
+    :class:`~tlx.config.errors.RequestError`. A hub data set is not fetched: 1000 examples of 10 classes are assumed,
+    and ``info.n_train`` is 0.
     """
     info = _info(trial)
     with torch.device("meta"):
@@ -66,20 +81,26 @@ def forecast(trial: Trial) -> Forecast:
         task = build_task(trial.task, info)
         model = task.build(backbone, info)
         cut = assemble(trial, model, backbone)
-    count = info.n_train or 1000
-    epochs = Epochs(count, trial.strategy.batch_size, trial.seed)
-    total = budget_steps(trial.strategy, epochs.steps_per_epoch)
-    forecasts, start = [], 0
+    epochs = Epochs(info.n_train or _ASSUMED, trial.strategy.batch_size, trial.seed)
+    optimizers.check(trial.strategy.optimizer)
     check_monitors(trial.strategy, task)
     phases = plan(trial.strategy, cut, epochs.steps_per_epoch, trial.seed)
-    table = rates(trial.strategy, cut, phases)
-    for phase in phases:
+    return Outline(info, backbone, model, cut, phases, rates(trial.strategy, cut, phases), epochs.steps_per_epoch)
+
+
+def forecast(trial: Trial) -> Forecast:
+    """Plan a trial, with what each phase costs; raises as :func:`outline` does."""
+    made = outline(trial)
+    total = budget_steps(trial.strategy, made.steps_per_epoch)
+    size = min(made.info.n_train or _ASSUMED, trial.strategy.batch_size)
+    forecasts, start = [], 0
+    for phase in made.phases:
         stop = start + phase.length(start, total)
-        size = min(count, trial.strategy.batch_size)
-        shown = stage_rates(phase, cut, table)
-        forecasts.append(_phase(trial, phase, model, shown, backbone, start, stop, size))
+        shown = stage_rates(phase, made.stages, made.rates)
+        forecasts.append(_phase(trial, phase, made.model, shown, made.backbone, start, stop, size))
         start = stop
-    return Forecast(info, cut, forecasts, epochs.steps_per_epoch, sum(p.numel() for p in model.parameters()))
+    parameters = sum(p.numel() for p in made.model.parameters())
+    return Forecast(made.info, made.stages, forecasts, made.steps_per_epoch, parameters)
 
 
 def _info(trial: Trial) -> DataInfo:

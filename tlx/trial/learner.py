@@ -20,7 +20,7 @@ from tlx.strategies import freezing, optimizers, schedule
 from tlx.strategies.averaging import Running
 from tlx.strategies.controllers import controller
 from tlx.strategies.options import Strategy
-from tlx.strategies.phases import PhasePlan, budget_steps, validation_interval
+from tlx.strategies.phases import PhasePlan, budget_steps, decision_interval, validation_interval
 from tlx.strategies.regularisers import penalty
 from tlx.tasks.protocol import Batch, Task
 from tlx.tracking.journal import Journal
@@ -52,6 +52,7 @@ class Learner(LightningModule):
         self.epochs = epochs
         self.accumulate = accumulate
         self.interval = validation_interval(strategy, epochs.steps_per_epoch)
+        self.decision_interval = decision_interval(strategy, epochs.steps_per_epoch)
         self.metrics = task.metrics()
         self.journal = Journal(None)
         self.say: Callable[[str], None] = lambda line: None
@@ -76,6 +77,7 @@ class Learner(LightningModule):
         self.values: dict[str, float | None] = {}  # of the last evaluation
         self.shards = False  # FSDP2 instead of whole copies
         self.narrowed = False  # the controller has changed what trains: the rest of the phase is a fit of its own
+        self.recorded: set[tuple[Any, ...]] = set()  # rows a resumed trial finds in its journal: they are not repeated
         self.rounds = 0  # ended, over all phases
         self.start = self.stop = self.total = 0  # optimizer steps: the phase's, and the whole run's
         self.before: dict[str, int] = {}  # checksums at the start of the fit, for the audit
@@ -83,7 +85,7 @@ class Learner(LightningModule):
         self._phase: PhasePlan | None = None
         self._losses: list[tuple[Tensor, int]] = []
         self._batch: Batch = {}
-        self._taken = 0  # optimizer steps the running mean has seen
+        self.taken = 0  # optimizer steps the running mean has seen
 
     # -- the phase -------------------------------------------------------------------------------------------------
 
@@ -100,12 +102,13 @@ class Learner(LightningModule):
         self.assume(phase, start, stop, total)
         self.best_of_phase = Best()
         owners = {name.rpartition(".")[0] for name in phase.fresh}
-        restore(self.model, {name: t for name, t in self.fresh.items() if name.rpartition(".")[0] in owners})
         own = dict(self.model.named_parameters())
+        changes = phase.trainable | phase.fresh
         for kept in (self.best, *self.ingredients.kept):
-            if kept.state is not None:  # what begins to train now still is as it was when that was found
-                kept.state |= {name: whole(own[name]) for name in sorted(phase.trainable - self.trained)}
-        self.trained = self.trained | phase.trainable
+            if kept.state is not None:  # what begins to change now still is as it was when that was found
+                kept.state |= {name: whole(own[name]) for name in sorted(changes - self.trained)}
+        restore(self.model, {name: t for name, t in self.fresh.items() if name.rpartition(".")[0] in owners})
+        self.trained = self.trained | changes
         if phase.options.optimizer_state == "reset":
             self.optimizer_state = None
         elif phase.options.optimizer_state == "reset_new" and before is not None:
@@ -117,9 +120,10 @@ class Learner(LightningModule):
         self._phase, self.start, self.stop, self.total = phase, start, stop, total
 
     def set_trainable(self) -> None:
-        """Freeze everything but the phase's set, less what the controller has settled."""
+        """Freeze everything but the phase's set, less what the controller has settled, if that leaves something."""
         settled = self.controller.settled if self.controller is not None else frozenset()
-        freezing.freeze(self.model, self.phase.trainable - settled, self.strategy.frozen_norm)
+        active = self.phase.trainable - settled or self.phase.trainable
+        freezing.freeze(self.model, active, self.strategy.frozen_norm)
         self.narrowed = False
 
     def scale(self, step: int) -> float:
@@ -137,7 +141,8 @@ class Learner(LightningModule):
 
     def configure_optimizers(self) -> Optimizer:
         """All parameters, in static groups; the state of the phase before is carried over."""
-        optimizer = optimizers.optimizer(self.strategy, self.stages, self.phases)
+        fused = not self.shards  # not every fused step knows shards
+        optimizer = optimizers.optimizer(self.strategy, self.stages, self.phases, fused=fused)
         if self.optimizer_state is not None:
             optimizer.load_state_dict(self.optimizer_state)
             for group in optimizer.param_groups:
@@ -199,9 +204,9 @@ class Learner(LightningModule):
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         step = int(self.trainer.global_step)
-        if self.mean is not None and self.swa_start is None and step > self._taken:  # else it was only accumulated
+        if self.mean is not None and self.swa_start is None and step > self.taken:  # else it was only accumulated
             self.mean.update(self.model)
-        self._taken = step
+        self.taken = step
 
     def on_train_epoch_end(self) -> None:
         seen = torch.stack(
@@ -219,9 +224,10 @@ class Learner(LightningModule):
         self.record(step, values | self.stand())
         if self.mean is not None and self.swa_start is not None and step >= self.swa_start:
             self.mean.update(self.model)
-        if self.controller is not None:
+        if self.controller is not None and self.controller.is_due(step, self.decision_interval):
             before = self.controller.settled
-            self.narrowed = self.controller.decide(self.model, self._batch, self.scale(step - 1)) != before
+            changed = self.controller.decide(self.model, self._batch, self.scale(step - 1)) != before
+            self.narrowed = changed and not self.trainer.should_stop  # else the phase has just ended anyway
             self.trainer.should_stop = self.trainer.should_stop or self.narrowed
         self.after_round()
 
@@ -236,6 +242,8 @@ class Learner(LightningModule):
     def record(self, step: int, values: dict[str, float | None]) -> None:
         """A row of metrics at an optimizer step; the epoch may be a fraction."""
         epoch = round(step / self.epochs.steps_per_epoch, 4)
+        if (step, *sorted(values)) in self.recorded:
+            return
         self.journal.write("metrics", step=step, epoch=epoch, values=values)
         shown = [
             f"{name} {value:.4g}"
@@ -306,13 +314,10 @@ class Learner(LightningModule):
     def _share(self) -> dict[str, int]:
         return {"rank": int(self.trainer.global_rank), "world": int(self.trainer.world_size)}
 
-    def _weight(self, n: int) -> float | Tensor:
-        """DDP averages over processes; this makes it an average over examples when their shares differ by one."""
-        if self.trainer.world_size == 1:
-            return 1.0
-        total = torch.tensor(float(n), device=self.device)
-        torch.distributed.all_reduce(total)
-        return n * self.trainer.world_size / total
+    def _weight(self, n: int) -> float:
+        """Lightning averages over parts of a batch and DDP over processes; this makes it an average over examples."""
+        parts = self.accumulate * int(self.trainer.world_size)
+        return n * parts / self.epochs.size(int(self.trainer.global_step))
 
     def _shown_rates(self) -> dict[str, float]:
         """The rates of the last step: the head's, and the backbone's, by group where it has several."""

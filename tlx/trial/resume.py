@@ -52,6 +52,10 @@ class Keeper:
             partial.replace(self.path)
         self._saved = time.monotonic()
 
+    def metrics(self) -> list[dict[str, Any]]:
+        """The metric rows written before the interruption."""
+        return journal.metrics(self.path.parent)
+
     def saved(self) -> dict[str, Any] | None:
         """The state to go on from; raises :class:`WeightsError` if it is of another model or cannot be read."""
         if not can_resume(self.path.parent):
@@ -115,7 +119,7 @@ def take_up(state: dict[str, Any], trainer: Trainer, learner: Learner, total: in
     learner.best, learner.best_of_phase = Best(**state["best"]), Best(**state["best_of_phase"])
     learner.ingredients.kept = [Best(**one) for one in state["ingredients"]]
     learner.anchor = state["anchor"]
-    learner.values, learner.rounds = state["values"], state["rounds"]
+    learner.values, learner.rounds, learner.taken = state["values"], state["rounds"], state["step"]
     if learner.mean is not None:
         learner.mean.load(state["mean"], trainer.strategy.root_device)
     if learner.controller is not None:

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+import numpy as np
 import torch
 from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import EarlyStopping
 
+from tlx.backbones.stages import digest, table
 from tlx.strategies import freezing, logistic
 from tlx.strategies.options import Phase
 from tlx.strategies.phases import budget_steps
@@ -33,8 +35,11 @@ def run_phases(built: Built, trainer: Trainer, keeper: Keeper, say: Say) -> int:
     state = keeper.saved()
     if state is not None:
         take_up(state, trainer, learner, total)
+        learner.recorded = {(row["step"], *sorted(row["values"])) for row in keeper.metrics()}
         learner.journal.write("resume", step=state["step"])
         say(f"resuming after step {state['step']}")
+    else:
+        learner.journal.write("stages", digest=digest(built.stages), table=table(built.stages))
     for phase in built.phases[state["phase"] if state else 0 :]:
         if state is None:
             start = int(trainer.global_step)
@@ -103,6 +108,8 @@ def _early_stopping(trainer: Trainer, options: Phase, task: Task) -> Iterator[No
     if options.threshold is not None:
         name, mode = monitored(options.threshold.monitor, task)
         value, never = options.threshold.value, 2**31
+        beyond = np.float32(-math.inf if mode == "max" else math.inf)
+        value = float(np.nextafter(np.float32(value), beyond))  # Lightning's own is strict, and in single precision
         stopper = EarlyStopping(
             name, patience=never, mode=mode, stopping_threshold=value, check_on_train_epoch_end=False
         )

@@ -136,13 +136,13 @@ def _trainer(trial: Trial, built: Built, folder: Path) -> Trainer:
         devices=built.machine.devices,
         strategy=_parallel(trial, built),
         precision=trial.hardware.precision,  # type: ignore[arg-type]
-        sync_batchnorm=trial.hardware.sync_batchnorm and built.machine.devices > 1,
         accumulate_grad_batches=trial.hardware.accumulate,
         gradient_clip_val=trial.strategy.clip,
         max_epochs=0,
         reload_dataloaders_every_n_epochs=1,  # each round is a loader of its own
         use_distributed_sampler=False,  # the order shares batches out itself
         num_sanity_val_steps=0,
+        inference_mode=False,  # metrics are shared with the fit that follows a validation
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
