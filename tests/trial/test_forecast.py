@@ -15,7 +15,7 @@ NAMED = [name for name in places.options("backbone") if name not in ("timm", "tr
 
 
 def composed(backbone: str, *overrides: str) -> list[str]:
-    text = backbone in ("bert_base", "distilbert", "roberta", "gpt2")
+    text = backbone in ("bert_base", "distilbert", "roberta", "gpt2", "narrow_bert")
     return [f"backbone={backbone}", f"dataset={'docstrings' if text else 'digits'}", *overrides]
 
 
