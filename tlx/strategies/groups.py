@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from torch import nn
+from torch.optim import Optimizer
 
-from tlx.backbones.stages import Stage
+from tlx.backbones.stages import HEAD, Stage
 from tlx.strategies import adapters
 from tlx.strategies.options import Strategy
 from tlx.strategies.phases import PhasePlan
@@ -62,3 +63,17 @@ def _name(stage: str, decays: bool, tensor: str, groups: dict[tuple[Any, ...], d
     taken = {group["name"] for group in groups.values()}
     number = sum(other == name or other.startswith(f"{name}.") for other in taken)
     return f"{name}.{number}" if number else name
+
+
+def shown_rates(optimizer: Optimizer) -> dict[str, float]:
+    """The present rates of what trains: the head's, and the backbone's, by group where it has several."""
+    head: dict[str, float] = {}
+    body: dict[str, float] = {}
+    for group in optimizer.param_groups:
+        if any(parameter.requires_grad for parameter in group["params"]):
+            (head if group["stage"] == HEAD else body)[group["name"]] = float(group["lr"])
+    shown: dict[str, float] = {}
+    for title, found in (("head", head), ("backbone", body)):
+        values = set(found.values())
+        shown |= found if len(values) > 1 else dict.fromkeys([title] if values else [], max(values, default=0.0))
+    return dict(sorted(shown.items()))

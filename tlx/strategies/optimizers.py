@@ -36,6 +36,14 @@ def optimizer(
     return _make(strategy.optimizer, parameter_groups(strategy, stages, phases), fused=fused)
 
 
+def forget(state: dict[str, Any], gone: frozenset[str]) -> dict[str, Any]:
+    """An optimizer's ``state_dict`` without what it remembers of these parameters."""
+    groups = state["param_groups"]
+    numbers = {name: i for group in groups for name, i in zip(group["names"], group["params"], strict=True)}
+    left = {i: value for i, value in state["state"].items() if i not in {numbers[name] for name in gone}}
+    return {**state, "state": left}
+
+
 def names() -> list[str]:
     """Every name that can be asked for: torch's classes in lower case, then timm's."""
     from timm.optim import list_optimizers

@@ -49,6 +49,13 @@ def decision_interval(strategy: Strategy, steps_per_epoch: int) -> int:
     return max(1, Amount.parse(strategy.controller.every).steps(steps_per_epoch=steps_per_epoch))
 
 
+def averaging_start(strategy: Strategy, steps_per_epoch: int) -> int:
+    """The optimizer step from which SWA takes weights in."""
+    assert strategy.averaging is not None
+    start = Amount.parse(strategy.averaging.start)
+    return start.steps(steps_per_epoch=steps_per_epoch, budget=budget_steps(strategy, steps_per_epoch))
+
+
 def plan(strategy: Strategy, stages: Sequence[Stage], steps_per_epoch: int, seed: int = 0) -> list[PhasePlan]:
     """The phases of ``strategy`` on a network cut into ``stages``; raises :class:`ConfigError`.
 

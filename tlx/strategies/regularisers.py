@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -14,7 +15,7 @@ from tlx.backbones.stages import HEAD, Stage, outlet
 from tlx.strategies.options import Strategy
 
 
-class Penalty:
+class Penalty(ABC):
     """A regulariser of one model. Inside :meth:`watching` a forward pass is observed; :meth:`value` is its term."""
 
     @contextmanager
@@ -22,9 +23,9 @@ class Penalty:
         """Observe the training forward of ``batch``."""
         yield
 
+    @abstractmethod
     def value(self) -> Tensor:
         """The term to add to the loss of the batch just seen."""
-        raise NotImplementedError
 
 
 class L2SP(Penalty):

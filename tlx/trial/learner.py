@@ -11,16 +11,15 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
-from tlx.backbones.stages import HEAD, Stage
+from tlx.backbones.stages import Stage
 from tlx.backbones.weights import State
-from tlx.config.amount import Amount
 from tlx.data.module import Data
 from tlx.data.order import Epochs
-from tlx.strategies import freezing, optimizers, schedule
+from tlx.strategies import freezing, groups, optimizers, schedule
 from tlx.strategies.averaging import Running
 from tlx.strategies.controllers import controller
 from tlx.strategies.options import Strategy
-from tlx.strategies.phases import PhasePlan, budget_steps, decision_interval, validation_interval
+from tlx.strategies.phases import PhasePlan, averaging_start, decision_interval, validation_interval
 from tlx.strategies.regularisers import penalty
 from tlx.tasks.protocol import Batch, Task
 from tlx.tracking.journal import Journal
@@ -66,7 +65,7 @@ class Learner(LightningModule):
         self.mean = (
             Running(averaging.decay if kind == "ema" else None) if averaging and kind in ("ema", "swa") else None
         )
-        self.swa_start = _swa_start(strategy, epochs.steps_per_epoch) if kind == "swa" else None
+        self.swa_start = averaging_start(strategy, epochs.steps_per_epoch) if kind == "swa" else None
         self.anchor: State | None = None  # the weights that wise_ft's line begins at
         self.trained: frozenset[str] = frozenset()
         self.keeps = True  # does a validation count for the best? (not when weights are only tried)
@@ -111,8 +110,8 @@ class Learner(LightningModule):
         self.trained = self.trained | changes
         if phase.options.optimizer_state == "reset":
             self.optimizer_state = None
-        elif phase.options.optimizer_state == "reset_new" and before is not None:
-            self._forget(phase.trainable - before.trainable)
+        elif phase.options.optimizer_state == "reset_new" and before is not None and self.optimizer_state is not None:
+            self.optimizer_state = optimizers.forget(self.optimizer_state, phase.trainable - before.trainable)
         self.set_trainable()
 
     def assume(self, phase: PhasePlan, start: int, stop: int, total: int) -> None:
@@ -130,8 +129,8 @@ class Learner(LightningModule):
         """The factor on every group's learning rate at an optimizer step of this phase."""
         curve = self.phase.options.schedule or self.strategy.schedule
         within, length = step - self.start, self.stop - self.start
-        position, whole = (step, self.total) if curve.over == "run" else (within, length)
-        return schedule.factor(curve, position, whole) * schedule.entry(self.phase.options, within, length)
+        position, span = (step, self.total) if curve.over == "run" else (within, length)
+        return schedule.factor(curve, position, span) * schedule.entry(self.phase.options, within, length)
 
     def configure_model(self) -> None:
         if self.shards and self.device_mesh is not None:
@@ -149,15 +148,6 @@ class Learner(LightningModule):
                 if not any(parameter in optimizer.state for parameter in group["params"]):
                     group.pop("step", None)  # some count steps per group: what was frozen so far begins at the first
         return optimizer
-
-    def _forget(self, names: frozenset[str]) -> None:
-        """Drop the optimizer's state of these parameters."""
-        if self.optimizer_state is not None:
-            groups = self.optimizer_state["param_groups"]
-            numbers = {n: i for group in groups for n, i in zip(group["names"], group["params"], strict=True)}
-            gone = {numbers[name] for name in names}
-            state = {i: value for i, value in self.optimizer_state["state"].items() if i not in gone}
-            self.optimizer_state = {**self.optimizer_state, "state": state}
 
     # -- training --------------------------------------------------------------------------------------------------
 
@@ -220,7 +210,7 @@ class Learner(LightningModule):
         step = int(self.trainer.global_step)
         self.rounds += 1
         values = {"train/loss": loss, **{f"val/{name}": value for name, value in self.values.items()}}
-        values |= {f"optim/lr-{name}": rate for name, rate in self._shown_rates().items()}
+        values |= {f"optim/lr-{name}": rate for name, rate in groups.shown_rates(self.trainer.optimizers[0]).items()}
         self.record(step, values | self.stand())
         if self.mean is not None and self.swa_start is not None and step >= self.swa_start:
             self.mean.update(self.model)
@@ -318,25 +308,6 @@ class Learner(LightningModule):
         """Lightning averages over parts of a batch and DDP over processes; this makes it an average over examples."""
         parts = self.accumulate * int(self.trainer.world_size)
         return n * parts / self.epochs.size(int(self.trainer.global_step))
-
-    def _shown_rates(self) -> dict[str, float]:
-        """The rates of the last step: the head's, and the backbone's, by group where it has several."""
-        head: dict[str, float] = {}
-        body: dict[str, float] = {}
-        for group in self.trainer.optimizers[0].param_groups:
-            if any(parameter.requires_grad for parameter in group["params"]):
-                (head if group["stage"] == HEAD else body)[group["name"]] = float(group["lr"])
-        shown: dict[str, float] = {}
-        for title, rates in (("head", head), ("backbone", body)):
-            values = set(rates.values())
-            shown |= rates if len(values) > 1 else dict.fromkeys([title] if values else [], max(values, default=0.0))
-        return dict(sorted(shown.items()))
-
-
-def _swa_start(strategy: Strategy, steps_per_epoch: int) -> int:
-    assert strategy.averaging is not None
-    start = Amount.parse(strategy.averaging.start)
-    return start.steps(steps_per_epoch=steps_per_epoch, budget=budget_steps(strategy, steps_per_epoch))
 
 
 _UNSAID = ("optim/", "finetune/")
