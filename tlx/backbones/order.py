@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_map
+from torch.utils._pytree import tree_leaves, tree_map
 
 _CPU = torch.device("cpu")
 
@@ -25,37 +25,49 @@ def first_use(model: nn.Module, example: Mapping[str, Any]) -> tuple[dict[int, i
     """
     used: dict[int, int] = {}
     for truth in (False, True):
-        used, finished = _run(model, example, truth)
+        watch = _FirstUse(model, truth)
+        finished = dry_run(model, (), example, watch, evaluating=True)
+        used = watch.first
         if finished:
             return used, True
     return used, False
 
 
-def _run(model: nn.Module, example: Mapping[str, Any], truth: bool) -> tuple[dict[int, int], bool]:
-    watch = _Watch(model, truth)
+def dry_run(
+    model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], watch: Watch, *, evaluating: bool = False
+) -> bool:
+    """Run ``model(*args, **kwargs)`` on shapes alone under ``watch``; whether it ran to its end.
+
+    With ``evaluating`` in eval mode, else in the modes the modules have. The model is left as it was.
+    """
     with _unchanged(model), torch.no_grad(), FakeTensorMode(allow_non_fake_inputs=True), watch, _CPU:
-        model.eval()
-        inputs = tree_map(watch.stand_in, dict(example))
+        if evaluating:
+            model.eval()
+        inputs = tree_map(watch.stand_in, (tuple(args), dict(kwargs)))
         try:
-            model(**inputs)
+            model(*inputs[0], **inputs[1])
         except Exception:  # foreign code, asked to run without values: it may fail in any way
-            return watch.first, False
-    return watch.first, True
+            return False
+    return True
 
 
-class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Notes each parameter's first operation, and lets a fake tensor on the CPU stand in for every real one.
+class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Sees every operation of a dry run, and lets a fake tensor on the CPU stand in for every real one.
 
-    Code that asks for a value that nobody knows gets ``truth`` or 1: the order seldom depends on it.
+    Code that asks for a value that nobody knows gets ``truth`` or 1: what is watched for seldom depends on it.
     """
 
-    def __init__(self, model: nn.Module, truth: bool) -> None:
+    def __init__(self, truth: bool) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.first: dict[int, int] = {}
+        self.clock = 0  # operations so far
         self._truth = truth
-        self._parameters = {id(parameter) for parameter in model.parameters()}
         self._stand_ins: dict[int, tuple[Tensor, Tensor]] = {}  # with the original, which keeps its id its own
-        self._clock = 0
+
+    def before(self, func: Any, args: Any, kwargs: Any) -> None:
+        """Called before each operation, with its real tensors where it has any."""
+
+    def after(self, func: Any, args: Any, kwargs: Any, output: Any) -> None:
+        """Called after each operation, with fake tensors only."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func is torch.ops.aten.lift_fresh.default:  # a constant in the code: its values are known, and may be asked
@@ -63,9 +75,12 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if func is torch.ops.aten._local_scalar_dense.default and getattr(args[0], "constant", None) is None:
             dtype = args[0].dtype
             return self._truth if dtype == torch.bool else 1.0 if dtype.is_floating_point else 1
-        self._clock += 1
+        self.clock += 1
+        self.before(func, args, kwargs or {})
         args, kwargs = tree_map(self.stand_in, (args, kwargs or {}))
-        return func(*args, **kwargs)
+        output = func(*args, **kwargs)
+        self.after(func, args, kwargs, output)
+        return output
 
     def stand_in(self, value: Any) -> Any:
         """What takes the place of an argument: a fake for a tensor, the CPU for a device."""
@@ -73,12 +88,24 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return _CPU
         if not isinstance(value, Tensor) or isinstance(value, FakeTensor):
             return value
-        if id(value) in self._parameters:
-            self.first.setdefault(id(value), self._clock)
         if id(value) not in self._stand_ins:
             fake = torch.empty_strided(value.shape, value.stride(), dtype=value.dtype, device=_CPU)
             self._stand_ins[id(value)] = (value, fake)
         return self._stand_ins[id(value)][1]
+
+
+class _FirstUse(Watch):  # type: ignore[no-untyped-call]
+    """Notes each parameter's first operation."""
+
+    def __init__(self, model: nn.Module, truth: bool) -> None:
+        super().__init__(truth)
+        self.first: dict[int, int] = {}
+        self._parameters = {id(parameter) for parameter in model.parameters()}
+
+    def before(self, func: Any, args: Any, kwargs: Any) -> None:
+        for value in tree_leaves((args, kwargs)):
+            if id(value) in self._parameters:
+                self.first.setdefault(id(value), self.clock)
 
 
 @contextmanager

@@ -33,11 +33,14 @@ class TextSpec:
 Spec = ImageSpec | TextSpec
 
 
-def example(spec: Spec, count: int) -> dict[str, Any]:
-    """Empty inputs of the right shapes for ``count`` examples, for passes that only look at shapes."""
+def example(spec: Spec, count: int, tokens: int | None = None) -> dict[str, Any]:
+    """Empty inputs of the right shapes for ``count`` examples, for passes that only look at shapes.
+
+    Texts have ``tokens`` tokens; null: as many as the backbone reads.
+    """
     if isinstance(spec, ImageSpec):
         return {"x": torch.empty(count, spec.channels, spec.height, spec.width)}
-    ids = torch.zeros(count, spec.max_length, dtype=torch.long)
+    ids = torch.zeros(count, tokens or spec.max_length, dtype=torch.long)
     return {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
 
 

@@ -15,6 +15,7 @@ from tlx.backbones import options as backbones
 from tlx.config.fields import IDENTITY, aside
 from tlx.data import options as data
 from tlx.report.options import Study
+from tlx.reuse import options as reuse
 from tlx.strategies.options import Strategy
 from tlx.tasks import options as tasks
 from tlx.tracking.options import Tracking
@@ -30,6 +31,7 @@ class Trial:
     dataset: data.Dataset = MISSING
     task: tasks.Task = MISSING
     hardware: Hardware = field(default_factory=Hardware)
+    reuse: reuse.Reuse = field(default_factory=reuse.Reuse)
     tracking: Tracking = field(default_factory=Tracking, metadata={IDENTITY: False})
     seed: int = 0
     # runs are grouped under this in MLflow; null: the experiment's name, or 'trials'
@@ -45,6 +47,7 @@ GROUPS: dict[str, dict[str, type]] = {
     "dataset": dict(data.KINDS),
     "task": dict(tasks.KINDS),
     "hardware": {"machine": Hardware},
+    "reuse": dict(reuse.KINDS),
     "tracking": {"record": Tracking},
 }
 REQUIRED = ("backbone", "dataset")

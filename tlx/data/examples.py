@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,22 +16,35 @@ from tlx.data.order import Item
 from tlx.data.source import Indices, Source
 
 _MEMORY = 1 << 30  # bytes of prepared images kept per split
+PLAIN = -1
 Sample = dict[str, Any]
 
 
 class Examples(Dataset[list[Sample]]):
-    """Samples ``{index, x | input_ids, y}`` by (epoch, position); random only through (seed, epoch, index)."""
+    """Samples ``{index, x | input_ids, y}`` by (epoch, position); random only through (seed, epoch, index).
+
+    An epoch of :data:`PLAIN` asks for an example without augmentation. With ``views`` the augmentations of that many
+    epochs come again and again.
+    """
 
     def __init__(
-        self, source: Source, indices: Indices, spec: Spec, *, augmentation: str = "none", seed: int = 0
+        self,
+        source: Source,
+        indices: Indices,
+        spec: Spec,
+        *,
+        augmentation: str = "none",
+        seed: int = 0,
+        views: int = 0,
     ) -> None:
         self.source = source
         self.indices = indices
         self.spec = spec
         self.augmentation = augmentation
         self.seed = seed
+        self.views = views
+        self.collated: dict[str, Any] | None = None  # every example without its inputs, once somebody asked
         self.labels = torch.from_numpy(source.labels[indices])
-        self.whole = self._whole()
         self.tokens = self._tokens() if isinstance(spec, TextSpec) else None
 
     def __len__(self) -> int:
@@ -42,17 +56,23 @@ class Examples(Dataset[list[Sample]]):
 
     def __getitem__(self, item: Item) -> Sample:  # type: ignore[override]
         epoch, position = item
-        index = int(self.indices[position])
-        sample: Sample = {"index": index, "y": self.labels[position]}
-        if self.tokens is not None:
+        sample = self.light(position)
+        if self.tokens is None:
+            sample["x"] = self._image(epoch, position, sample["index"])
+        return sample
+
+    def light(self, position: int, *, inputs: bool = True) -> Sample:
+        """A sample without what has to be decoded; without ``inputs``, without any input."""
+        sample: Sample = {"index": int(self.indices[position]), "y": self.labels[position]}
+        if inputs and self.tokens is not None:
             sample["input_ids"] = self.tokens[position]
-        else:
-            sample["x"] = self._image(epoch, position, index)
         return sample
 
     def _image(self, epoch: int, position: int, index: int) -> Tensor:
         assert isinstance(self.spec, ImageSpec)
-        if self.augmentation == "flip_crop":
+        epoch = epoch % self.views if self.views and epoch != PLAIN else epoch
+        augmentation = "none" if epoch == PLAIN else self.augmentation
+        if augmentation == "flip_crop":
             planes = images.planes(images.decode(self.source.inputs[index]), self.spec.channels)
             rng = augment.generator(self.seed, epoch, index)
             return images.normalise(augment.flip_crop(planes, self.spec, rng), self.spec)
@@ -60,11 +80,12 @@ class Examples(Dataset[list[Sample]]):
             image = self.whole[position]
         else:
             image = images.prepare(images.decode(self.source.inputs[index]), self.spec)
-        if self.augmentation == "shift":
+        if augmentation == "shift":
             return augment.shift(image, augment.generator(self.seed, epoch, index))
         return image
 
-    def _whole(self) -> Tensor | None:
+    @cached_property
+    def whole(self) -> Tensor | None:
         """Every image prepared at once, where there is nothing random before it and memory allows."""
         spec, inputs = self.spec, self.source.inputs
         if not isinstance(spec, ImageSpec) or self.augmentation == "flip_crop":

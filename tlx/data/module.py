@@ -7,17 +7,20 @@ from collections.abc import Callable, Iterable
 from importlib import import_module
 from typing import Any
 
+import torch
 from torch.utils.data import DataLoader
 
 from tlx.backbones.spec import Spec
 from tlx.config.errors import DataError, Problem
 from tlx.data import options, preflight, splits
-from tlx.data.examples import Examples, Sample
+from tlx.data.examples import PLAIN, Examples, Sample
 from tlx.data.fingerprint import fingerprint
 from tlx.data.order import Batches, Epochs, borders
 from tlx.data.source import DataInfo, Source
 
 Collate = Callable[[list[Sample]], dict[str, Any]]
+Loader = Iterable[dict[str, Any]]
+Load = Callable[[str, Collate, Batches], Loader]  # how batches of a split become tensors
 
 
 def read(config: options.Dataset) -> Source:
@@ -56,11 +59,11 @@ class Data:
             multilabel=self.source.multilabel,
         )
 
-    def prepare(self, spec: Spec) -> None:
-        """Bind the splits to what the backbone reads."""
+    def prepare(self, spec: Spec, views: int = 0) -> None:
+        """Bind the splits to what the backbone reads; with ``views``, augmentations are those of that many epochs."""
         for name, indices in self.splits.items():
-            augmentation = self.config.augment if name == "train" else "none"
-            self.examples[name] = Examples(self.source, indices, spec, augmentation=augmentation, seed=self.seed)
+            kind = self.config.augment if name == "train" else "none"
+            self.examples[name] = Examples(self.source, indices, spec, augmentation=kind, seed=self.seed, views=views)
 
     def epochs(self, world: int = 1, accumulate: int = 1) -> Epochs:
         """The training order. Every process gets at least two examples of every batch, as norm layers need."""
@@ -90,22 +93,30 @@ class Data:
         accumulate: int = 1,
         rank: int = 0,
         world: int = 1,
-    ) -> DataLoader[Any]:
-        """Optimizer steps ``start`` to ``stop`` of training."""
-        batches = Batches(list(epochs.batches(start, stop)), accumulate, rank, world)
-        return self._loader("train", collate, batches)
+        plain: bool = False,
+        load: Load | None = None,
+    ) -> Loader:
+        """Optimizer steps ``start`` to ``stop`` of training; ``plain``: without augmentation."""
+        batches = list(epochs.batches(start, stop))
+        if plain:
+            batches = [[(PLAIN, position) for _, position in batch] for batch in batches]
+        return (load or self.loader)("train", collate, Batches(batches, accumulate, rank, world))
 
-    def eval_loader(self, name: str, collate: Collate, *, rank: int = 0, world: int = 1) -> DataLoader[Any]:
+    def eval_loader(
+        self, name: str, collate: Collate, *, rank: int = 0, world: int = 1, load: Load | None = None
+    ) -> Loader:
         """A split in its own order, each example exactly once over all processes."""
         count = len(self.splits[name])
         cuts = borders(count, max(world, self.config.eval_batch_size), world)
         batches = [[(0, i) for i in range(a, b)] for a, b in itertools.pairwise(cuts)]
-        return self._loader(name, collate, Batches(batches, 1, rank, world))
+        return (load or self.loader)(name, collate, Batches(batches, 1, rank, world))
 
-    def _loader(self, name: str, collate: Collate, batches: Iterable[Any]) -> DataLoader[Any]:
+    def loader(self, name: str, collate: Collate, batches: Batches) -> Loader:
+        """Batches of a split, decoded and prepared."""
         return DataLoader(
             self.examples[name],
             batch_sampler=batches,
             collate_fn=collate,
             num_workers=self.workers,
+            generator=torch.Generator(),  # a loader draws a number whenever it starts: not from the one that trains
         )

@@ -71,7 +71,7 @@ class ClassificationTask:
         return model.to(memory_format=torch.channels_last) if info.modality == "image" else model
 
     def collate(self, samples: list[Sample]) -> Batch:
-        """Images are stacked; token ids are padded to the longest and get a mask."""
+        """Images are stacked; token ids are padded to the longest and get a mask; samples may have neither."""
         batch: Batch = {
             "index": torch.tensor([sample["index"] for sample in samples]),
             "y": torch.stack([sample["y"] for sample in samples]),
@@ -79,6 +79,8 @@ class ClassificationTask:
         if "x" in samples[0]:
             images = torch.stack([sample["x"] for sample in samples])
             return batch | {"x": images.contiguous(memory_format=torch.channels_last)}  # a third faster for conv nets
+        if "input_ids" not in samples[0]:
+            return batch
         ids = [torch.tensor(sample["input_ids"]) for sample in samples]
         padded = nn.utils.rnn.pad_sequence(ids, batch_first=True, padding_value=self.pad_id)
         lengths = torch.tensor([len(one) for one in ids])

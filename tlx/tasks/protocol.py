@@ -33,7 +33,7 @@ class Task(Protocol):
         """The model: a module with ``backbone`` and ``head``."""
 
     def collate(self, samples: list[Sample]) -> Batch:
-        """Samples to one batch of tensors; ``index`` says which examples they are."""
+        """Samples to one batch of tensors; ``index`` says which examples they are. They may lack their inputs."""
 
     def training_step(self, model: nn.Module, batch: Batch) -> Out:
         """The loss to descend."""

@@ -16,6 +16,7 @@ from tlx.backbones.weights import State
 from tlx.config.errors import ConfigError, Problem
 from tlx.config.schema import Trial
 from tlx.data.module import Data
+from tlx.reuse.prefix import Prefix
 from tlx.strategies import adapters, optimizers
 from tlx.strategies.phases import PhasePlan, plan
 from tlx.strategies.rates import rates
@@ -46,12 +47,13 @@ def build(trial: Trial) -> Built:
     machine = choose(trial.hardware)
     data = Data(trial.dataset, seed=trial.seed, batch_size=trial.strategy.batch_size, workers=trial.hardware.workers)
     task, backbone, model, cut = _network(trial, data, pretrained=trial.strategy.init == "pretrained")
-    data.prepare(backbone.spec)
+    data.prepare(backbone.spec, trial.reuse.views)
     epochs = data.epochs(machine.devices, trial.hardware.accumulate)
     phases = plan(trial.strategy, cut, epochs.steps_per_epoch, trial.seed)
     optimizers.check(trial.strategy.optimizer)
     check_monitors(trial.strategy, task)
-    learner = Learner(trial.strategy, task, model, cut, phases, data, epochs, trial.hardware.accumulate)
+    prefix = Prefix(trial.reuse, model, backbone, data, task.collate, *_obstacles(trial, machine))
+    learner = Learner(trial.strategy, task, model, cut, phases, data, epochs, prefix, trial.hardware.accumulate)
     learner.fresh = _fresh(trial, data, phases)
     table = rates(trial.strategy, cut, phases)
     return Built(machine, data, backbone, cut, phases, table, learner, origin(model, cut))
@@ -61,6 +63,7 @@ def _network(trial: Trial, data: Data, *, pretrained: bool) -> tuple[Task, Loade
     """The task's model on the backbone, and its stages; the same seed gives the same network."""
     seed_everything(trial.seed)
     backbone = load(trial.backbone, channels=data.info.channels, pretrained=pretrained, read=reader(trial))
+    seed_everything(trial.seed)  # again: the head's first weights are the same on every backbone as wide
     task = build_task(trial.task, data.info)
     model = task.build(backbone, data.info)
     return task, backbone, model, assemble(trial, model, backbone)
@@ -80,6 +83,20 @@ def assemble(trial: Trial, model: nn.Module, backbone: Loaded) -> list[Stage]:
     if trial.strategy.peft is not None:
         cut = adapters.insert(model, cut, trial.strategy.peft)
     return cut
+
+
+def _obstacles(trial: Trial, machine: Machine) -> tuple[str, str]:
+    """Why nothing of the frozen prefix can be reused, and why nothing but a whole backbone's features can."""
+    strategy, hardware = trial.strategy, trial.hardware
+    nothing = ""
+    if hardware.distributed == "fsdp" and machine.devices > 1:
+        nothing = "the network is sharded"
+    elif strategy.regulariser is not None and strategy.regulariser.kind == "delta":
+        nothing = "delta compares feature maps of every batch"
+    elif strategy.controller is not None and strategy.controller.kind == "egeria":
+        nothing = "egeria compares activations of every batch"
+    inner = "the network is compiled" if hardware.compile else ""
+    return nothing, inner or ("gradient checkpointing runs stages twice" if hardware.gradient_checkpointing else "")
 
 
 def _fresh(trial: Trial, data: Data, phases: list[PhasePlan]) -> State:

@@ -9,12 +9,12 @@ import torch
 from pytorch_lightning import LightningModule
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torch.utils.data import DataLoader
 
 from tlx.backbones.stages import Stage
 from tlx.backbones.weights import State
-from tlx.data.module import Data
+from tlx.data.module import Data, Loader
 from tlx.data.order import Epochs
+from tlx.reuse.prefix import Prefix
 from tlx.strategies import freezing, groups, optimizers, schedule
 from tlx.strategies.averaging import Running
 from tlx.strategies.controllers import controller
@@ -39,6 +39,7 @@ class Learner(LightningModule):
         phases: Sequence[PhasePlan],
         data: Data,
         epochs: Epochs,
+        prefix: Prefix,
         accumulate: int = 1,
     ) -> None:
         super().__init__()
@@ -49,6 +50,7 @@ class Learner(LightningModule):
         self.phases = list(phases)
         self.data = data
         self.epochs = epochs
+        self.prefix = prefix  # serves the batches
         self.accumulate = accumulate
         self.interval = validation_interval(strategy, epochs.steps_per_epoch)
         self.decision_interval = decision_interval(strategy, epochs.steps_per_epoch)
@@ -154,15 +156,24 @@ class Learner(LightningModule):
     def on_train_start(self) -> None:
         self.before = freezing.checksums(self.model)  # here, as sharding has happened by now
 
-    def train_dataloader(self) -> DataLoader[Any]:
+    def train_dataloader(self) -> Loader:
         """The next round: the steps up to the next validation."""
         if self.before_first_round is not None:
             self.before_first_round()
             self.before_first_round = None
         start = int(self.trainer.global_step)
         stop = min(start + self.interval, self.stop)
+        rank, world = self._share()
         return self.data.train_loader(
-            self.task.collate, self.epochs, start, stop, accumulate=self.accumulate, **self._share()
+            self.task.collate,
+            self.epochs,
+            start,
+            stop,
+            accumulate=self.accumulate,
+            rank=rank,
+            world=world,
+            plain=self.prefix.is_plain,
+            load=self.prefix.load,
         )
 
     def on_train_epoch_start(self) -> None:
@@ -175,12 +186,13 @@ class Learner(LightningModule):
             group["lr"] = group["rates"][self.phase.number] * scale * factor
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        if self.penalty is None:
-            out, extra = self.task.training_step(self.model, batch), None
-        else:
-            with self.penalty.watching(batch):
-                out = self.task.training_step(self.model, batch)
-            extra = self.penalty.value()
+        with self.prefix.playing(batch) as seen:
+            if self.penalty is None:
+                out, extra = self.task.training_step(self.model, seen), None
+            else:
+                with self.penalty.watching(seen):
+                    out = self.task.training_step(self.model, seen)
+                extra = self.penalty.value()
         if out.loss is None:
             raise RuntimeError(f"{type(self.task).__name__}.training_step gave no loss")
         self._losses.append((out.loss.detach(), out.n))
@@ -245,17 +257,23 @@ class Learner(LightningModule):
 
     # -- evaluation ------------------------------------------------------------------------------------------------
 
-    def val_dataloader(self) -> DataLoader[Any]:
-        return self.data.eval_loader("val", self.task.collate, **self._share())
+    def val_dataloader(self) -> Loader:
+        return self.held_out("val")
 
-    def test_dataloader(self) -> DataLoader[Any]:
-        return self.data.eval_loader("test", self.task.collate, **self._share())
+    def test_dataloader(self) -> Loader:
+        return self.held_out("test")
+
+    def held_out(self, name: str) -> Loader:
+        """A split in its own order."""
+        rank, world = self._share()
+        return self.data.eval_loader(name, self.task.collate, rank=rank, world=world, load=self.prefix.load)
 
     def on_validation_epoch_start(self) -> None:
         self._swap()
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        self.task.eval_step(self.model, batch, self.metrics)
+        with self.prefix.playing(batch) as seen:
+            self.task.eval_step(self.model, seen, self.metrics)
 
     def on_validation_epoch_end(self) -> None:
         self.values = self.task.compute(self.metrics)
@@ -288,8 +306,9 @@ class Learner(LightningModule):
         self.predictions = []
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
-        out = self.task.eval_step(self.model, batch, self.metrics)
-        self.predictions += self.task.predict(self.model, batch, out)
+        with self.prefix.playing(batch) as seen:
+            out = self.task.eval_step(self.model, seen, self.metrics)
+            self.predictions += self.task.predict(self.model, seen, out)
 
     def on_test_epoch_end(self) -> None:
         self.values = self.task.compute(self.metrics)
@@ -301,8 +320,8 @@ class Learner(LightningModule):
 
     # -- several processes -----------------------------------------------------------------------------------------
 
-    def _share(self) -> dict[str, int]:
-        return {"rank": int(self.trainer.global_rank), "world": int(self.trainer.world_size)}
+    def _share(self) -> tuple[int, int]:
+        return int(self.trainer.global_rank), int(self.trainer.world_size)
 
     def _weight(self, n: int) -> float:
         """Lightning averages over parts of a batch and DDP over processes; this makes it an average over examples."""

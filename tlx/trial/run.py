@@ -9,10 +9,12 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from lightning_fabric.utilities.apply_func import move_data_to_device
 from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import EarlyStopping
 
 from tlx.backbones.stages import digest, table
+from tlx.reuse.prefix import Stretch
 from tlx.strategies import freezing, logistic
 from tlx.strategies.options import Phase
 from tlx.strategies.phases import budget_steps
@@ -85,6 +87,7 @@ def _fit(built: Built, trainer: Trainer, say: Say) -> None:
     learner = built.learner
     with _early_stopping(trainer, learner.phase.options, learner.task):
         while (step := int(trainer.global_step)) < learner.stop:
+            learner.prefix.enter(*_stretches(learner, step))
             trainer.fit_loop.max_epochs = trainer.current_epoch + math.ceil((learner.stop - step) / learner.interval)
             trainer.fit(learner)
             _audit(learner)
@@ -122,6 +125,23 @@ def _early_stopping(trainer: Trainer, options: Phase, task: Task) -> Iterator[No
             trainer.callbacks.remove(stopper)  # type: ignore[attr-defined]
 
 
+def _stretches(learner: Learner, step: int) -> list[Stretch]:
+    """The rest of this phase and the phases after it, as the frozen prefix sees them."""
+    trains = frozenset(name for name, parameter in learner.model.named_parameters() if parameter.requires_grad)
+    stretches = [_stretch(learner, trains, step, learner.stop)]
+    start = learner.stop
+    for phase in learner.phases[learner.phase.number + 1 :]:
+        stop = start + phase.length(start, learner.total)
+        stretches.append(_stretch(learner, phase.trainable, start, stop))
+        start = stop
+    return stretches
+
+
+def _stretch(learner: Learner, trainable: frozenset[str], start: int, stop: int) -> Stretch:
+    rounds = math.ceil((stop - start) / learner.interval)
+    return Stretch(trainable, {"train": (stop - start) / learner.epochs.steps_per_epoch, "val": rounds})
+
+
 def _audit(learner: Learner) -> None:
     """Prove that what was frozen stood still and what trained moved."""
     if learner.strategy.audit == "error":
@@ -132,12 +152,14 @@ def _solve(built: Built, trainer: Trainer) -> None:
     """Fit the head on the features of the training examples, each seen once and unaugmented."""
     learner = built.learner
     learner.before = freezing.checksums(learner.model)
-    model = learner.model.to(trainer.strategy.root_device).eval()
+    device = trainer.strategy.root_device
+    model = learner.model.to(device).eval()
+    learner.prefix.enter(Stretch(learner.phase.trainable, {"train": 1, "val": 1}))
     features, labels = [], []
     with torch.no_grad():
-        for batch in built.data.eval_loader("train", learner.task.collate):
-            moved = {name: value.to(trainer.strategy.root_device) for name, value in batch.items()}
-            features.append(model.features(moved).float().cpu())  # type: ignore[operator]
+        for batch in built.data.eval_loader("train", learner.task.collate, load=learner.prefix.load):
+            with learner.prefix.playing(move_data_to_device(batch, device)) as seen:
+                features.append(model.features(seen).float().cpu())  # type: ignore[operator]
             labels.append(batch["y"])
     logistic.solve(torch.cat(features), torch.cat(labels), model.head)  # type: ignore[arg-type]
     trainer.validate(learner, verbose=False)

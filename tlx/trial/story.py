@@ -15,6 +15,9 @@ from pytorch_lightning.strategies import ModelParallelStrategy
 from tlx.config.errors import RequestError
 from tlx.config.schema import Trial
 from tlx.report.schedule import of_journal
+from tlx.reuse.prefix import Stretch
+from tlx.reuse.surroundings import Surroundings
+from tlx.reuse.together import Together
 from tlx.tracking import journal as journals
 from tlx.tracking.journal import Journal
 from tlx.trial import folder as folders
@@ -102,10 +105,13 @@ def _run(trial: Trial, built: Built, place: Folder, journal: Journal, say: Say, 
         trainer = _trainer(trial, built, place.path)
         period = None if learner.shards else trial.hardware.save_every  # a shard is not a state to go on from
         keeper = Keeper(place.path, built.origin, period, began)
+        learner.prefix.surround(_surroundings(trainer, journal, say))
         steps = run_phases(built, trainer, keeper, say)
         conclude(built, trainer, say)
         validated = dict(learner.values)
+        learner.prefix.enter(Stretch(learner.trained, {"test": 1}))
         trainer.test(learner, verbose=False)
+        learner.prefix.close()
     metrics = {f"val/{name}": value for name, value in validated.items()}
     metrics |= {f"test/{name}": value for name, value in learner.values.items()}
     journal.write("metrics", step=steps, epoch=steps / learner.epochs.steps_per_epoch, values=metrics)
@@ -157,6 +163,12 @@ def _parallel(trial: Trial, built: Built) -> str | ModelParallelStrategy:
     if trial.hardware.distributed == "ddp":
         return "ddp"
     return ModelParallelStrategy(data_parallel_size=built.machine.devices, tensor_parallel_size=1)
+
+
+def _surroundings(trainer: Trainer, journal: Journal, say: Say) -> Surroundings:
+    together = Together(int(trainer.global_rank), int(trainer.world_size))
+    plugin = trainer.precision_plugin
+    return Surroundings(plugin.val_step_context, str(plugin.precision), together, journal.write, say)
 
 
 def _draw_schedule(folder: Path, built: Built) -> None:

@@ -1,0 +1,75 @@
+"""The content address of an entry: everything its bytes depend on, hashed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from importlib.metadata import version
+from typing import Any
+
+import timm
+import torch
+import transformers
+import xxhash
+from torch import nn
+
+from tlx.backbones.spec import ImageSpec
+from tlx.data.module import Data
+from tlx.reuse.cut import Site
+
+
+def weights(model: nn.Module, names: Iterable[str]) -> str:
+    """A hash of parameters and buffers, by name and content."""
+    own = {**dict(model.named_parameters()), **dict(model.named_buffers())}
+    hashed = xxhash.xxh3_128()
+    for name in sorted(names):
+        tensor = own[name].detach()
+        hashed.update(f"{name}|{tensor.dtype}|{tuple(tensor.shape)}|".encode())
+        hashed.update(tensor.cpu().contiguous().view(-1).view(torch.uint8).numpy().data if tensor.numel() else b"")
+    return hashed.hexdigest()
+
+
+def network(model: nn.Module) -> dict[str, str]:
+    """The code a forward pass runs: the modules, and the versions of the libraries they come from."""
+    backbone = model.get_submodule("backbone")
+    return {
+        "modules": hashlib.sha256(f"{type(backbone).__qualname__}\n{backbone}".encode()).hexdigest()[:32],
+        "tlx": version("tlx"),
+        "torch": torch.__version__,
+        "timm": timm.__version__,
+        "transformers": transformers.__version__,
+    }
+
+
+def inputs(data: Data, split: str, augmentation: str) -> dict[str, Any]:
+    """What the network reads: the examples of a split in their order, after their transform."""
+    examples = data.examples[split]
+    order = hashlib.sha256(examples.indices.tobytes()).hexdigest()[:32]
+    facts = {"data": data.fingerprint, "split": split, "examples": order, "augmentation": augmentation}
+    if augmentation != "none":
+        facts["seed"] = str(data.seed)
+    if isinstance(examples.spec, ImageSpec):
+        return {**facts, "transform": repr(examples.spec)}
+    tokens = hashlib.sha256(json.dumps(examples.tokens).encode()).hexdigest()[:32]
+    return {**facts, "tokens": tokens, "padding": examples.spec.pad_id}
+
+
+def machine(device: torch.device, precision: str, batch: int) -> dict[str, Any]:
+    """What else the numbers depend on: the kind of device, the precision, the batch, and torch's switches."""
+    kind = torch.cuda.get_device_name(device) if device.type == "cuda" else torch.backends.cpu.get_cpu_capability()
+    return {
+        "device": f"{device.type} {kind}",
+        "precision": precision,
+        "batch": batch,
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
+        "matmul": torch.get_float32_matmul_precision(),
+        "tf32": torch.backends.cudnn.allow_tf32,
+        "mkldnn": torch.backends.mkldnn.enabled,
+    }
+
+
+def key(facts: dict[str, Any], site: Site) -> str:
+    """The name of an entry: 32 hexadecimal digits."""
+    text = json.dumps({**facts, "site": str(site)}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

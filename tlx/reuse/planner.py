@@ -1,0 +1,49 @@
+"""When reuse pays: process time and disk against computing again. Pure arithmetic over what was measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tlx.reuse.filling import Costs
+
+_LEAST_PASSES = 1.5  # over a split, all trials that share it together
+_LEAST_EXAMPLES = 400  # computed again otherwise; fewer are done before anything has been measured
+_MARGIN = 0.95  # of the cost without reuse
+READ = 1e9  # bytes per second of process time, from memory or the page cache
+DISK = 2e8  # bytes per second from a disk, for what memory cannot hold
+
+
+@dataclass(frozen=True)
+class Need:
+    """How often a split will be read with the same prefix."""
+
+    examples: int
+    passes: float
+
+    @property
+    def enough(self) -> bool:
+        """Is it worth a measurement?"""
+        return self.passes >= _LEAST_PASSES and self.examples * self.passes >= _LEAST_EXAMPLES
+
+
+def pays(need: Need, costs: Costs, size: float, memory: float) -> bool:
+    """Does filling and reading cost less than computing again? ``size``: bytes per example; ``memory``: bytes free."""
+    read = reading(size, need.examples, memory)
+    return costs.compute + costs.write + need.passes * read <= _MARGIN * need.passes * costs.compute
+
+
+def reading(size: float, examples: int, memory: float) -> float:
+    """Seconds to read what is kept of one example."""
+    return size / (READ if size * examples < memory / 2 else DISK)
+
+
+def found_pays(seconds: float, size: float, examples: int, memory: float) -> bool:
+    """Is reading what is there already cheaper than computing it?"""
+    return reading(size, examples, memory) <= _MARGIN * seconds
+
+
+def free_memory() -> float:
+    """Bytes the kernel could give to the page cache."""
+    with open("/proc/meminfo", encoding="ascii") as stream:
+        fields = {line.partition(":")[0]: line.split() for line in stream}
+    return float(fields["MemAvailable"][1]) * 1024

@@ -1,0 +1,179 @@
+"""What is kept of a split for a cut: found in the store or filled, opened, and proven to be right."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from torch import nn
+
+from tlx.data.examples import PLAIN
+from tlx.data.module import Collate, Data
+from tlx.data.order import Item
+from tlx.reuse import address
+from tlx.reuse.check import check
+from tlx.reuse.cut import Cut, Leaf, Site
+from tlx.reuse.entry import Damaged
+from tlx.reuse.features import Features
+from tlx.reuse.filling import Costs, NotWorth, Pass, fill
+from tlx.reuse.options import Reuse
+from tlx.reuse.planner import Need, found_pays, free_memory, pays
+from tlx.reuse.replay import Replay
+from tlx.reuse.store import Store
+from tlx.reuse.surroundings import Surroundings
+
+
+@dataclass(frozen=True)
+class Split:
+    """A split as it is read now: with random augmentations (``views`` of each example) or without."""
+
+    name: str
+    views: int = 0
+
+
+@dataclass
+class Stock:
+    """Entries open for reading: one per site, and how they came to be."""
+
+    features: list[Features]
+    state: str  # found | filled
+    difference: float = 0.0  # to what is computed now, as a share of the largest value
+
+    @property
+    def bytes(self) -> int:
+        """On disk."""
+        return sum(one.meta.bytes for one in self.features)
+
+    def close(self) -> None:
+        """Let others evict them."""
+        for one in self.features:
+            one.close()
+
+
+class Stockroom:
+    """Gets the stock for a network and its data."""
+
+    def __init__(self, options: Reuse, store: Store, model: nn.Module, data: Data, collate: Collate) -> None:
+        self.options = options
+        self.store = store
+        self.model = model
+        self.data = data
+        self.collate = collate
+        self.around = Surroundings()
+
+    def get(self, split: Split, replay: Replay, need: Need, later: Sequence[tuple[Cut, Need]] = ()) -> Stock | None:
+        """The stock of a split; null where nothing would be gained. One pass fills what ``later`` cuts need too.
+
+        Raises :class:`~tlx.reuse.cut.Refused` with the reason there can be none, and ``OSError`` where the disk
+        refuses.
+        """
+        keys = self._keys(split, replay.cut)
+        together = self.around.together
+        for last in (False, True):
+            there = together.share(all(self.store.has(key) for key in keys.values()))
+            if not there:
+                if self.options.when == "auto" and not need.enough:
+                    return None
+                self._fill(split, replay.cut, need, later)
+            try:
+                stock = together.attempt(partial(self._open, keys, "found" if there else "filled"))
+                self._prove(split, replay, stock)
+                return stock
+            except Damaged:
+                for key in keys.values() if together.rank == 0 else ():
+                    self.store.discard(key)
+                together.share(None)
+                if last:
+                    raise
+        raise AssertionError("not reached")
+
+    def discard(self, split: Split, cut: Cut) -> None:
+        """Remove what is kept of a split."""
+        for key in self._keys(split, cut).values():
+            self.store.discard(key)
+
+    def _keys(self, split: Split, cut: Cut) -> dict[Site, str]:
+        facts = {"weights": address.weights(self.model, cut.tensors), **self._facts(split)}
+        return {site: address.key(facts, site) for site in cut.sites}
+
+    def _facts(self, split: Split) -> dict[str, object]:
+        augmentation = f"{self.data.config.augment}, {split.views} views" if split.views else "none"
+        return {
+            **address.network(self.model),
+            **address.inputs(self.data, split.name, augmentation),
+            **address.machine(self.device, self.around.precision, self.options.batch),
+        }
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return next(self.model.parameters()).device
+
+    def _pass(self, split: Split) -> Pass:
+        count = len(self.data.splits[split.name])
+        epochs = range(split.views) if split.views else (PLAIN,)
+        items: list[Item] = [(epoch, position) for epoch in epochs for position in range(count)]
+        around = self.around
+        batch = self.options.batch
+        return Pass(
+            self.model, self.data, self.collate, split.name, items, batch, self.device, around.autocast, around.together
+        )
+
+    def _open(self, keys: Mapping[Site, str], state: str) -> Stock:
+        stock = Stock([], state)
+        try:
+            for key in keys.values():
+                stock.features.append(Features(self.store, key, self.device))
+            size = sum(one.meta.bytes / one.meta.rows for one in stock.features)
+            seconds = max(one.meta.seconds for one in stock.features)
+            worth = found_pays(seconds, size, stock.features[0].meta.rows, free_memory())
+            if self.options.when == "auto" and not worth:
+                raise NotWorth
+        except BaseException:
+            stock.close()
+            raise
+        return stock
+
+    def _prove(self, split: Split, replay: Replay, stock: Stock) -> None:
+        try:
+            over = self._pass(split)
+            stock.difference = self.around.together.attempt(lambda: check(replay, stock.features, over, self.model))
+        except BaseException:
+            stock.close()
+            raise
+
+    def _fill(self, split: Split, now: Cut, need: Need, later: Sequence[tuple[Cut, Need]]) -> None:
+        """Fill what is missing for ``now``, and for those ``later`` cuts that are worth it."""
+        over = self._pass(split)
+        cuts = [now, *(cut for cut, wanted in later if wanted.enough)]
+        leaves: dict[Site, tuple[Leaf, ...]] = {}
+        keys: dict[Site, str] = {}
+        for cut in cuts:
+            leaves |= cut.leaves
+            keys |= {site: key for site, key in self._keys(split, cut).items() if site not in keys}
+        tokens = self._tokens(split)
+        size = {site: sum(leaf.size(tokens) for leaf in leaves[site]) for site in keys}
+        own = sum(size[site] for site in now.sites)
+
+        def worth(costs: Costs) -> bool:
+            return self.options.when == "always" or pays(need, costs, own, free_memory())
+
+        together = self.around.together
+        with ExitStack() as stack:
+            missing = stack.enter_context(self.store.filling(list(keys.values()))) if together.rank == 0 else []
+            wanted = together.share(missing)
+            todo = {site: key for site, key in keys.items() if key in wanted}
+            if not todo:  # another process was quicker
+                return
+            room = int(sum(size[site] for site in todo) * len(over.items))
+            together.attempt(lambda: self.store.make_room(room) if together.rank == 0 else None)
+            fill(self.store, todo, leaves, over, self._facts(split), worth)
+
+    def _tokens(self, split: Split) -> float:
+        """Tokens of the mean text."""
+        tokens = self.data.examples[split.name].tokens
+        return float(np.mean([len(ids) for ids in tokens])) if tokens else 1.0
