@@ -21,10 +21,12 @@ from tlx.strategies.controllers import controller
 from tlx.strategies.options import Strategy
 from tlx.strategies.phases import PhasePlan, averaging_start, decision_interval, validation_interval
 from tlx.strategies.regularisers import penalty
+from tlx.strategies.stopping import Stopper, stoppers
 from tlx.tasks.protocol import Batch, Task
 from tlx.tracking.journal import Journal
 from tlx.trial.best import Best, Ingredients
 from tlx.trial.checkpoint import restore, tensors, whole
+from tlx.trial.monitors import monitored
 
 
 class Learner(LightningModule):
@@ -79,6 +81,7 @@ class Learner(LightningModule):
         self.shards = False  # FSDP2 instead of whole copies
         self.narrowed = False  # the controller has changed what trains: the rest of the phase is a fit of its own
         self.recorded: set[tuple[Any, ...]] = set()  # rows a resumed trial finds in its journal: they are not repeated
+        self.stoppers: list[Stopper] = []  # of the phase
         self.rounds = 0  # ended, over all phases
         self.start = self.stop = self.total = 0  # optimizer steps: the phase's, and the whole run's
         self.before: dict[str, int] = {}  # checksums at the start of the fit, for the audit
@@ -119,6 +122,7 @@ class Learner(LightningModule):
     def assume(self, phase: PhasePlan, start: int, stop: int, total: int) -> None:
         """Be in a phase without beginning it, as a resumed trial is."""
         self._phase, self.start, self.stop, self.total = phase, start, stop, total
+        self.stoppers = stoppers(phase.options, lambda name: monitored(name, self.task))
 
     def set_trainable(self) -> None:
         """Freeze everything but the phase's set, less what the controller has settled, if that leaves something."""
@@ -281,11 +285,10 @@ class Learner(LightningModule):
         value = self.values[name]
         if value is None:
             raise RuntimeError(f"val/{name} is undefined on this validation set, so no model can be chosen by it")
-        for name, measured in self.values.items():
-            if measured is not None:
-                self.log(f"val/{name}", measured, logger=False)
         if self.keeps:
             self._keep(value, mode)
+            over = [stopper.is_over(self.values) for stopper in self.stoppers]  # each has to see every validation
+            self.trainer.should_stop = self.trainer.should_stop or any(over)
         self._swap()
 
     def _swap(self) -> None:

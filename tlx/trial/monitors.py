@@ -8,10 +8,10 @@ from tlx.tasks.protocol import Task
 
 
 def monitored(name: str | None, task: Task) -> tuple[str, str]:
-    """A validation metric as it is logged, and ``min`` or ``max``."""
+    """A validation metric, null for the task's own, and whether ``min`` or ``max`` of it is best."""
     if name is None or name == task.monitor[0]:
-        return f"val/{task.monitor[0]}", task.monitor[1]
-    return f"val/{name}", "min" if "loss" in name else "max"
+        return task.monitor
+    return name, "min" if "loss" in name else "max"
 
 
 def check_monitors(strategy: Strategy, task: Task) -> None:

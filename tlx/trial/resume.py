@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import torch
 from pytorch_lightning import Trainer
-from pytorch_lightning.callbacks import EarlyStopping
 
 from tlx.config.errors import Problem, WeightsError
 from tlx.tracking import journal
@@ -104,7 +103,7 @@ def capture(trainer: Trainer, learner: Learner) -> dict[str, Any]:
         "values": learner.values,
         "mean": learner.mean.state() if learner.mean is not None else None,
         "controller": learner.controller.state() if learner.controller is not None else None,
-        "stoppers": [callback.state_dict() for callback in _stoppers(trainer)],
+        "stoppers": [stopper.state() for stopper in learner.stoppers],
         "random": _random_state(),
     }
 
@@ -124,19 +123,19 @@ def take_up(state: dict[str, Any], trainer: Trainer, learner: Learner, total: in
         learner.mean.load(state["mean"], trainer.strategy.root_device)
     if learner.controller is not None:
         learner.controller.load(state["controller"])
-    learner.before_first_round = lambda: _go_on(state, trainer, learner)
-    _wind(trainer, state["rounds"], state["step"])
+    learner.before_first_round = lambda: _go_on(state, learner)
+    wind(trainer, state["rounds"], state["step"])
 
 
-def _go_on(state: dict[str, Any], trainer: Trainer, learner: Learner) -> None:
+def _go_on(state: dict[str, Any], learner: Learner) -> None:
     """Just before the first batch: random numbers as they were, and early stopping if the phase is the same."""
     if learner.phase.number == state["phase"]:
-        for stopper, saved in zip(_stoppers(trainer), state["stoppers"], strict=True):
-            stopper.load_state_dict(saved)
+        for stopper, saved in zip(learner.stoppers, state["stoppers"], strict=True):
+            stopper.load(saved)
     _set_random_state(state["random"])
 
 
-def _wind(trainer: Trainer, rounds: int, step: int) -> None:
+def wind(trainer: Trainer, rounds: int, step: int) -> None:
     """Lightning's counters as if it had run this far. (No public way: its own resume is of one fit, ours of many.)"""
     progress = trainer.fit_loop.epoch_progress
     for count in (progress.total, progress.current):
@@ -146,10 +145,6 @@ def _wind(trainer: Trainer, rounds: int, step: int) -> None:
     steps = loop.automatic_optimization.optim_progress.optimizer.step.total
     steps.ready = steps.completed = step
     loop._batches_that_stepped = step
-
-
-def _stoppers(trainer: Trainer) -> list[EarlyStopping]:
-    return [callback for callback in trainer.callbacks if isinstance(callback, EarlyStopping)]  # type: ignore[attr-defined]
 
 
 def _random_state() -> dict[str, Any]:

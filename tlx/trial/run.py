@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 
-import numpy as np
 import torch
 from lightning_fabric.utilities.apply_func import move_data_to_device
 from pytorch_lightning import Trainer
-from pytorch_lightning.callbacks import EarlyStopping
 
 from tlx.backbones.stages import digest, table
 from tlx.reuse.prefix import Stretch
 from tlx.strategies import freezing, logistic
-from tlx.strategies.options import Phase
 from tlx.strategies.phases import budget_steps
 from tlx.strategies.rates import stage_rates
-from tlx.tasks.protocol import Task
+from tlx.trial import lean
 from tlx.trial.build import Built
 from tlx.trial.checkpoint import restore, tensors
 from tlx.trial.learner import Learner
-from tlx.trial.monitors import monitored
 from tlx.trial.resume import Keeper, take_up
 
 Say = Callable[[str], None]
@@ -85,44 +80,19 @@ def _note(built: Built, step: int) -> int:
 def _fit(built: Built, trainer: Trainer, say: Say) -> None:
     """Train to the end of the phase; each change of the trainable set by a controller is a fit of its own."""
     learner = built.learner
-    with _early_stopping(trainer, learner.phase.options, learner.task):
-        while (step := int(trainer.global_step)) < learner.stop:
-            learner.prefix.enter(*_stretches(learner, step))
+    while (step := int(trainer.global_step)) < learner.stop:
+        learner.prefix.enter(*_stretches(learner, step))
+        if lean.fits(learner, trainer):
+            lean.fit(learner, trainer)
+        else:
             trainer.fit_loop.max_epochs = trainer.current_epoch + math.ceil((learner.stop - step) / learner.interval)
             trainer.fit(learner)
-            _audit(learner)
-            if not learner.narrowed:
-                return
-            learner.set_trainable()
-            step = int(trainer.global_step)
-            say(f"step {step}: {_note(built, step):,} parameters train on")
-
-
-@contextmanager
-def _early_stopping(trainer: Trainer, options: Phase, task: Task) -> Iterator[None]:
-    """Lightning's own early stopping, for a plateau or a threshold."""
-    stoppers = []
-    if options.plateau is not None:
-        name, mode = monitored(options.plateau.monitor, task)
-        plateau = options.plateau
-        stoppers.append(
-            EarlyStopping(name, plateau.min_delta, plateau.patience, mode=mode, check_on_train_epoch_end=False)
-        )
-    if options.threshold is not None:
-        name, mode = monitored(options.threshold.monitor, task)
-        value, never = options.threshold.value, 2**31
-        beyond = np.float32(-math.inf if mode == "max" else math.inf)
-        value = float(np.nextafter(np.float32(value), beyond))  # Lightning's own is strict, and in single precision
-        stopper = EarlyStopping(
-            name, patience=never, mode=mode, stopping_threshold=value, check_on_train_epoch_end=False
-        )
-        stoppers.append(stopper)
-    trainer.callbacks.extend(stoppers)  # type: ignore[attr-defined]
-    try:
-        yield
-    finally:
-        for stopper in stoppers:
-            trainer.callbacks.remove(stopper)  # type: ignore[attr-defined]
+        _audit(learner)
+        if not learner.narrowed:
+            return
+        learner.set_trainable()
+        step = int(trainer.global_step)
+        say(f"step {step}: {_note(built, step):,} parameters train on")
 
 
 def _stretches(learner: Learner, step: int) -> list[Stretch]:

@@ -24,7 +24,7 @@ class GradualUnfreezing(BaseFinetuning):
 
     def freeze_before_training(self, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, TemplateModule)
-        self.freeze(pl_module.net.backbone, train_bn=False)
+        pl_module.net.backbone.requires_grad_(False)  # Lightning's freeze() would stop BatchNorm's statistics for good
 
     def finetune_function(self, pl_module: pl.LightningModule, epoch: int, optimizer: Optimizer) -> None:
         assert isinstance(pl_module, TemplateModule)
