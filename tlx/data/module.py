@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 from collections.abc import Callable, Iterable
 from importlib import import_module
@@ -45,6 +46,12 @@ class Data:
         sound = preflight.check(self.source, splits.cut(self.source, config), config, self.fingerprint)
         self.splits = splits.take_shots(self.source, sound, config, seed)
         self.examples: dict[str, Examples] = {}
+
+    def reseeded(self, seed: int) -> Data:
+        """The same examples in another order; their shots must not depend on the seed."""
+        other = copy.copy(self)
+        other.seed = seed
+        return other
 
     @property
     def info(self) -> DataInfo:

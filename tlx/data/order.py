@@ -45,13 +45,18 @@ class Epochs:
 
     def batches(self, start: int, stop: int) -> Iterator[list[Item]]:
         """The batches of optimizer steps ``start`` to ``stop``, counted from the beginning of training."""
-        cuts = self.borders
+        for epoch, positions in self.positions(start, stop):
+            yield [(epoch, int(i)) for i in positions]
+
+    def positions(self, start: int, stop: int) -> Iterator[tuple[int, Indices]]:
+        """The same as arrays: the epoch, and positions among the examples."""
+        cuts, steps = self.borders, self.steps_per_epoch
         epoch, order = -1, np.empty(0, dtype=np.int64)
         for step in range(start, stop):
-            now, position = divmod(step, self.steps_per_epoch)
+            now, place = divmod(step, steps)
             if now != epoch:
                 epoch, order = now, self.order(now)
-            yield [(epoch, int(i)) for i in order[cuts[position] : cuts[position + 1]]]
+            yield epoch, order[cuts[place] : cuts[place + 1]]
 
     def order(self, epoch: int) -> Indices:
         """The permutation of one epoch."""

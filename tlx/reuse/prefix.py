@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+import numpy as np
+from torch import Tensor, nn
 
 from tlx.backbones.load import Loaded
 from tlx.config.cache import cache_folder
@@ -123,6 +124,21 @@ class Prefix:
             usual=lambda rest: self.data.loader(name, collate, Batches([list(items) for items in rest])),
             damaged=lambda damage: self._damaged(name, damage),
         )
+
+    def kept(self) -> dict[str, Stock]:
+        """What is kept of each split that has been asked for."""
+        return {name: stock for name, stock in self._stocks.items() if stock is not None}
+
+    def features(self, name: str) -> Tensor:
+        """The features of a whole split [examples, width], in its order, kept or not; the backbone must be frozen."""
+        stock = self._stock(name)
+        if stock is not None:
+            return stock.features[0].take(np.arange(len(self.data.splits[name])))[0]
+        return self.room.features(self._split(name))
+
+    def views(self, name: str) -> int:
+        """How many augmentations of each example are kept of a split; 0 where it has none."""
+        return self._split(name).views
 
     @contextmanager
     def playing(self, batch: dict[str, Any]) -> Iterator[dict[str, Any]]:

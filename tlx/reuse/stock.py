@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from tlx.data.examples import PLAIN
 from tlx.data.module import Collate, Data
@@ -22,7 +22,7 @@ from tlx.reuse.features import Features
 from tlx.reuse.filling import Costs, NotWorth, Pass, fill
 from tlx.reuse.options import Reuse
 from tlx.reuse.planner import Need, found_pays, free_memory, pays
-from tlx.reuse.replay import Replay
+from tlx.reuse.replay import Replay, record
 from tlx.reuse.store import Store
 from tlx.reuse.surroundings import Surroundings
 
@@ -90,6 +90,15 @@ class Stockroom:
                 if last:
                     raise
         raise AssertionError("not reached")
+
+    def features(self, split: Split) -> Tensor:
+        """The backbone's features of a split, computed now."""
+        over, found = self._pass(split), []
+        for at in range(0, len(over.items), over.batch):
+            batch, count, _ = over.load(at, len(over.items))
+            with over.autocast():
+                found.append(record(self.model, batch, [Site("backbone")])[Site("backbone")][0][:count])
+        return torch.cat(found)
 
     def discard(self, split: Split, cut: Cut) -> None:
         """Remove what is kept of a split."""

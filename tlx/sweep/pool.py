@@ -8,7 +8,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from multiprocessing import forkserver
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
@@ -16,7 +17,7 @@ from pathlib import Path
 
 from tlx.config.machine import cores, gpus
 from tlx.config.schema import Trial
-from tlx.sweep import worker
+from tlx.sweep import fusing, worker
 from tlx.tracking import journal
 from tlx.trial.folder import CONFIG, Folder, Result, write_config
 
@@ -28,6 +29,7 @@ class Job:
     trial: Trial
     place: Folder
     after: frozenset[str] = frozenset()
+    alone: bool = False  # never side by side with others
 
 
 @dataclass
@@ -37,6 +39,16 @@ class Outcome:
     job: Job
     result: Result | None
     reason: str = ""
+
+
+@dataclass
+class _Running:
+    """A process at work: on one job, or on several side by side."""
+
+    jobs: list[Job]
+    process: BaseProcess
+    began: int  # ms
+    held: list[int]  # slots
 
 
 @dataclass
@@ -50,8 +62,7 @@ class Pool:
     finished: set[str] = field(default_factory=set)  # identities with a result
     lost: set[str] = field(default_factory=set)  # identities that failed here
     _waiting: list[Job] = field(default_factory=list)
-    _running: dict[int, tuple[Job, BaseProcess, int]] = field(default_factory=dict)  # and when it began, ms
-    _held: dict[int, list[int]] = field(default_factory=dict)  # the slots each running trial takes
+    _running: dict[int, _Running] = field(default_factory=dict)
 
     def run(self, jobs: list[Job]) -> None:
         """Run all jobs and those they lead to. Ctrl-C stops the running ones and is passed on."""
@@ -67,8 +78,10 @@ class Pool:
 
     def _start_ready(self, context: multiprocessing.context.ForkServerContext) -> None:
         for job in list(self._waiting):
+            if job not in self._waiting:  # gone with another
+                continue
             width = job.trial.hardware.devices or 1
-            taken = {slot for slots in self._held.values() for slot in slots}
+            taken = {slot for running in self._running.values() for slot in running.held}
             free = [slot for slot in range(max(self.slots, width)) if slot not in taken]
             if self._running and len(free) < width:
                 return
@@ -78,42 +91,58 @@ class Pool:
                 continue
             if not job.after <= self.finished:
                 continue
-            self._waiting.remove(job)
-            if job.place.is_busy():
-                self._end(Outcome(job, None, "another process is running it"))
+            jobs = [job, *self._beside(job)]
+            for one in jobs:
+                self._waiting.remove(one)
+            for one in [one for one in jobs if one.place.is_busy()]:
+                jobs.remove(one)
+                self._end(Outcome(one, None, "another process is running it"))
+            if not jobs:
                 continue
-            self.started(job)
+            for one in jobs:
+                self.started(one)
             held = free[:width]
             began = time.time_ns() // 1_000_000
-            process = _spawn(job, held) if width > 1 else _fork(context, job, held)
-            self._running[process.sentinel] = (job, process, began)
-            self._held[process.sentinel] = held
+            process = _spawn(job, held) if width > 1 else _fork(context, jobs, held)
+            self._running[process.sentinel] = _Running(jobs, process, began, held)
+
+    def _beside(self, job: Job) -> list[Job]:
+        """Waiting jobs that can be trained side by side with this one."""
+        key = None if job.alone else fusing.key(job.trial)
+        if key is None:
+            return []
+        ready = (one for one in self._waiting if one is not job and not one.alone and one.after <= self.finished)
+        return list(islice((one for one in ready if fusing.key(one.trial) == key), fusing.LIMIT - 1))
 
     def _collect(self) -> None:
         ready = wait(list(self._running), timeout=0.2)
         self.tick()
         for sentinel in ready:
-            job, process, began = self._running.pop(sentinel)  # type: ignore[arg-type]
-            del self._held[sentinel]  # type: ignore[arg-type]
-            process.join()
-            self._end(_outcome(job, process.exitcode, began))
+            running = self._running.pop(sentinel)  # type: ignore[arg-type]
+            running.process.join()
+            code = running.process.exitcode
+            if code == worker.APART:
+                self._waiting[:0] = [replace(job, alone=True) for job in running.jobs]
+                continue
+            for job in running.jobs:
+                self._end(_outcome(job, code, running.began))
 
     def _end(self, outcome: Outcome) -> None:
         (self.lost if outcome.result is None else self.finished).add(outcome.job.place.identity)
         self._waiting.extend(self.done(outcome))
 
     def _stop_all(self) -> None:
-        for _, process, _ in self._running.values():
-            process.terminate()
+        for running in self._running.values():
+            running.process.terminate()
         deadline = time.monotonic() + 5
-        for job, process, began in self._running.values():
-            process.join(max(0.1, deadline - time.monotonic()))
-            if process.is_alive():
-                process.kill()
-                process.join()
-            _close_journal(job, "KILLED", "stopped with the sweep", began)
+        for running in self._running.values():
+            running.process.join(max(0.1, deadline - time.monotonic()))
+            if running.process.is_alive():
+                running.process.kill()
+                running.process.join()
+            for job in running.jobs:
+                _close_journal(job, "KILLED", "stopped with the sweep", running.began)
         self._running.clear()
-        self._held.clear()
 
 
 def warm(trials: list[Trial]) -> None:
@@ -143,9 +172,9 @@ def visible_gpus(held: list[int]) -> str | None:
     return ",".join(dict.fromkeys(devices[slot % len(devices)] for slot in held))
 
 
-def _fork(context: multiprocessing.context.ForkServerContext, job: Job, held: list[int]) -> BaseProcess:
-    arguments = (job.trial, str(job.place.path), 1, visible_gpus(held))
-    process = context.Process(target=worker.run, args=arguments, name=job.place.name)
+def _fork(context: multiprocessing.context.ForkServerContext, jobs: list[Job], held: list[int]) -> BaseProcess:
+    arguments = ([job.trial for job in jobs], [str(job.place.path) for job in jobs], 1, visible_gpus(held))
+    process = context.Process(target=worker.run, args=arguments, name=jobs[0].place.name)
     process.start()
     return process
 

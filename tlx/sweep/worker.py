@@ -5,44 +5,54 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import TextIO
 
 from tlx.config.errors import RequestError
 from tlx.config.schema import Trial
 
 LOG = "log.txt"
-REFUSED, BUSY = 2, 3
+REFUSED, BUSY, APART = 2, 3, 4
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 def preload(trials: list[Trial]) -> list[str]:
     """The modules the server imports once for all: only libraries, nothing that starts threads or opens files."""
-    modules = ["tlx.trial.story", "torchvision.transforms.v2", "sklearn.linear_model", "sklearn.model_selection"]
+    modules = [
+        "tlx.trial.story",
+        "tlx.trial.fused",
+        "torchvision.transforms.v2",
+        "sklearn.linear_model",
+        "sklearn.model_selection",
+    ]
     modules += {"tlx.backbones.transformers_texts" for t in trials if t.backbone.kind == "transformers"}
     modules += {"tlx.backbones.timm_images" for t in trials if t.backbone.kind == "timm"}
     modules += {f"tlx.data.{t.dataset.kind}" for t in trials}
     return modules + (["sklearn.datasets"] if any(t.dataset.kind == "digits" for t in trials) else [])
 
 
-def run(trial: Trial, folder: str, threads: int, gpus: str | None = None) -> None:
-    """Train one trial with its output in ``folder/log.txt``; exit code 0 finished, 1 failed, ``REFUSED``, ``BUSY``."""
+def run(trials: list[Trial], folders: list[str], threads: int, gpus: str | None = None) -> None:
+    """Train one trial, or several side by side, with the output of each in ``log.txt`` of its folder.
+
+    Exit code 0: finished (or recorded why not), 1: failed, ``REFUSED``, ``BUSY``, ``APART``: cannot be side by side.
+    """
     if gpus is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpus  # read when CUDA starts, which no forked server has done
     import torch
 
     from tlx.trial.folder import Busy
-    from tlx.trial.story import train
 
-    log = Path(folder) / LOG
-    log.parent.mkdir(parents=True, exist_ok=True)
-    stream = log.open("a", encoding="utf-8", buffering=1)
-    os.dup2(stream.fileno(), sys.stdout.fileno())
-    os.dup2(stream.fileno(), sys.stderr.fileno())
+    streams = [_log(folder) for folder in folders]
+    os.dup2(streams[0].fileno(), sys.stdout.fileno())
+    os.dup2(streams[0].fileno(), sys.stderr.fileno())
     torch.set_num_threads(threads)
-    if trial.hardware.threads is None:
-        trial.hardware.threads = threads
+    for trial in trials:
+        if trial.hardware.threads is None:
+            trial.hardware.threads = threads
     try:
-        train(trial, lambda line: print(line, flush=True))
+        _train(trials, [partial(print, file=stream, flush=True) for stream in streams])
     except RequestError as error:
         print(error.block(), flush=True)
         os._exit(REFUSED)
@@ -55,3 +65,25 @@ def run(trial: Trial, folder: str, threads: int, gpus: str | None = None) -> Non
         os._exit(1)
     sys.stdout.flush()
     os._exit(0)  # everything is on disk; taking torch apart again takes longer than a small trial
+
+
+def _log(folder: str) -> TextIO:
+    log = Path(folder) / LOG
+    log.parent.mkdir(parents=True, exist_ok=True)
+    return log.open("a", encoding="utf-8", buffering=1)
+
+
+def _train(trials: list[Trial], says: list[Callable[[str], None]]) -> None:
+    if len(trials) == 1:
+        from tlx.trial.story import train
+
+        train(trials[0], says[0])
+        return
+    from tlx.trial.fused import NotTogether, train_together
+
+    try:
+        train_together(trials, says)
+    except NotTogether as reason:
+        for say in says:
+            say(f"not trained side by side: {reason}")
+        os._exit(APART)

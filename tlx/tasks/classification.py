@@ -63,6 +63,11 @@ class ClassificationTask:
         own = ("auroc_macro", "ap_macro", "undefined_labels") if info.multilabel else ("acc",)
         self.measures: tuple[str, ...] = ("loss", "f1_macro", *own)
 
+    @property
+    def smoothing(self) -> float:
+        """The share of each target that is spread over all classes while training."""
+        return self.options.label_smoothing
+
     def build(self, backbone: Loaded, info: DataInfo) -> nn.Module:
         """A :class:`Classifier` with one output per class."""
         if isinstance(backbone.spec, TextSpec):

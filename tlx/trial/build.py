@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -57,6 +57,21 @@ def build(trial: Trial) -> Built:
     learner.fresh = _fresh(trial, data, phases)
     table = rates(trial.strategy, cut, phases)
     return Built(machine, data, backbone, cut, phases, table, learner, origin(model, cut))
+
+
+def beside(first: Built, trial: Trial) -> Built:
+    """A trial that differs from the ``first`` one's in seed and head alone, built on its data and its backbone."""
+    data = first.data.reseeded(trial.seed)
+    seed_everything(trial.seed)
+    task = build_task(trial.task, data.info)
+    model = task.build(first.backbone, data.info)
+    cut = [replace(stage, model=model) for stage in first.stages]
+    epochs = data.epochs(first.machine.devices, trial.hardware.accumulate)
+    phases = plan(trial.strategy, cut, epochs.steps_per_epoch, trial.seed)
+    check_monitors(trial.strategy, task)
+    learner = Learner(trial.strategy, task, model, cut, phases, data, epochs, first.learner.prefix)
+    table = rates(trial.strategy, cut, phases)
+    return Built(first.machine, data, first.backbone, cut, phases, table, learner, origin="")
 
 
 def _network(trial: Trial, data: Data, *, pretrained: bool) -> tuple[Task, Loaded, nn.Module, list[Stage]]:

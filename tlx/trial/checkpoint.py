@@ -53,9 +53,12 @@ def restore(model: nn.Module, state: Mapping[str, Tensor]) -> None:
             there.copy_(tensor)
 
 
-def origin(model: nn.Module, cut: Sequence[Stage]) -> str:
-    """What a checkpoint can only be put into: a hash of the stage table and of the model's present weights."""
-    weights_now = sorted((name, value) for name, value in freezing.checksums(model).items())
+def origin(model: nn.Module, cut: Sequence[Stage], sums: Mapping[str, int] | None = None) -> str:
+    """What a checkpoint can only be put into: a hash of the stage table and of the model's present weights.
+
+    ``sums`` are the weights' checksums, if they are known.
+    """
+    weights_now = sorted((freezing.checksums(model) if sums is None else sums).items())
     return hashlib.sha256(json.dumps([digest(cut), weights_now]).encode()).hexdigest()
 
 

@@ -12,6 +12,7 @@ from tlx.backbones.weights import State
 from tlx.strategies import averaging, freezing
 from tlx.trial.build import Built
 from tlx.trial.checkpoint import restore, tensors
+from tlx.trial.learner import Learner
 
 
 def conclude(built: Built, trainer: Trainer, say: Callable[[str], None]) -> None:
@@ -23,9 +24,8 @@ def conclude(built: Built, trainer: Trainer, say: Callable[[str], None]) -> None
     if kind == "swa" and not averaged:
         say("swa: the run ended before averaging began; tested are the weights it would have without")
         learner.journal.write("averaging", kind=kind, ingredients=0)
-    if learner.strategy.keep == "best" and learner.best.state is not None and (kind != "swa" or not averaged):
-        restore(learner.model, learner.best.state)
-        learner.values = learner.best.values
+    if (kind != "swa" or not averaged) and keep_best(learner):
+        pass
     elif learner.mean is not None and averaged:
         learner.mean.swap(learner.model)
         if kind == "swa":
@@ -52,6 +52,15 @@ def conclude(built: Built, trainer: Trainer, say: Callable[[str], None]) -> None
         chosen = averaging.mean(states) if kind == "uniform_soup" else averaging.greedy_soup(states, measure)
         learner.journal.write("averaging", kind=kind, ingredients=len(states))
     measure(chosen)
+
+
+def keep_best(learner: Learner) -> bool:
+    """Put the best weights back if those are to be kept."""
+    if learner.strategy.keep != "best" or learner.best.state is None:
+        return False
+    restore(learner.model, learner.best.state)
+    learner.values = learner.best.values
+    return True
 
 
 def _measure(built: Built, trainer: Trainer) -> float:

@@ -224,10 +224,7 @@ class Learner(LightningModule):
         loss = float(total[0] / total[1])
         self._losses.clear()
         step = int(self.trainer.global_step)
-        self.rounds += 1
-        values = {"train/loss": loss, **{f"val/{name}": value for name, value in self.values.items()}}
-        values |= {f"optim/lr-{name}": rate for name, rate in groups.shown_rates(self.trainer.optimizers[0]).items()}
-        self.record(step, values | self.stand())
+        self.end_round(step, loss, groups.shown_rates(self.trainer.optimizers[0]))
         if self.mean is not None and self.swa_start is not None and step >= self.swa_start:
             self.mean.update(self.model)
         if self.controller is not None and self.controller.is_due(step, self.decision_interval):
@@ -236,6 +233,14 @@ class Learner(LightningModule):
             self.narrowed = changed and not self.trainer.should_stop  # else the phase has just ended anyway
             self.trainer.should_stop = self.trainer.should_stop or self.narrowed
         self.after_round()
+
+    def end_round(self, step: int, loss: float, rates: dict[str, float]) -> None:
+        """Record a round: its mean training loss, the validation that ended it, and the rates by name."""
+        self.rounds += 1
+        values: dict[str, float | None] = {"train/loss": loss}
+        values |= {f"val/{name}": value for name, value in self.values.items()}
+        values |= {f"optim/lr-{name}": rate for name, rate in rates.items()}
+        self.record(step, values | self.stand())
 
     def on_train_end(self) -> None:
         self.optimizer_state = self.trainer.optimizers[0].state_dict()
@@ -280,16 +285,22 @@ class Learner(LightningModule):
             self.task.eval_step(self.model, seen, self.metrics)
 
     def on_validation_epoch_end(self) -> None:
-        self.values = self.task.compute(self.metrics)
+        over = self.judge(self.task.compute(self.metrics))
+        self.trainer.should_stop = self.trainer.should_stop or over
+        self._swap()
+
+    def judge(self, values: dict[str, float | None]) -> bool:
+        """Take in a validation: is it the best so far, and is the phase over?"""
+        self.values = values
         name, mode = self.task.monitor
-        value = self.values[name]
+        value = values[name]
         if value is None:
             raise RuntimeError(f"val/{name} is undefined on this validation set, so no model can be chosen by it")
-        if self.keeps:
-            self._keep(value, mode)
-            over = [stopper.is_over(self.values) for stopper in self.stoppers]  # each has to see every validation
-            self.trainer.should_stop = self.trainer.should_stop or any(over)
-        self._swap()
+        if not self.keeps:
+            return False
+        self._keep(value, mode)
+        over = [stopper.is_over(values) for stopper in self.stoppers]  # each has to see every validation
+        return any(over)
 
     def _swap(self) -> None:
         """An exponential mean is what is validated while training."""

@@ -40,7 +40,7 @@ def run_phases(built: Built, trainer: Trainer, keeper: Keeper, say: Say) -> int:
     for phase in built.phases[state["phase"] if state else 0 :]:
         if state is None:
             start = int(trainer.global_step)
-            _enter(built, phase.number, start, start + phase.length(start, total), total, say)
+            enter(built, phase.number, start, start + phase.length(start, total), total, say)
         else:
             learner.set_trainable()
         if phase.options.solver == "logistic":
@@ -51,7 +51,8 @@ def run_phases(built: Built, trainer: Trainer, keeper: Keeper, say: Say) -> int:
     return int(trainer.global_step)
 
 
-def _enter(built: Built, number: int, start: int, stop: int, total: int, say: Say) -> None:
+def enter(built: Built, number: int, start: int, stop: int, total: int, say: Say) -> None:
+    """Begin a phase, which covers optimizer steps ``start`` to ``stop`` of ``total``, and record it."""
     learner, phase = built.learner, built.phases[number]
     averaging = learner.strategy.averaging
     if phase.options.restore == "best" and learner.best_of_phase.state is not None:

@@ -54,7 +54,7 @@ def train(trial: Trial, say: Say = lambda line: None) -> Result:
         raise
     except Exception as error:
         if rank() == 0:
-            _record_failure(trial, place, error)
+            record_failure(trial, place, error)
         raise
     if rank() > 0:  # a process Lightning started beside the first: it computes, the first one records
         _run(trial, built, place, Journal(None), say, began)
@@ -81,7 +81,7 @@ def train(trial: Trial, say: Say = lambda line: None) -> Result:
     return result
 
 
-def _record_failure(trial: Trial, place: Folder, error: Exception) -> None:
+def record_failure(trial: Trial, place: Folder, error: Exception) -> None:
     """A trial that broke before it could begin has a record too."""
     with place.lock():
         journals.set_aside(place.path)
@@ -112,16 +112,28 @@ def _run(trial: Trial, built: Built, place: Folder, journal: Journal, say: Say, 
         learner.prefix.enter(Stretch(learner.trained, {"test": 1}))
         trainer.test(learner, verbose=False)
         learner.prefix.close()
+    return record(trial, built, place, steps, validated, keeper.spent())
+
+
+def record(
+    trial: Trial,
+    built: Built,
+    place: Folder,
+    steps: int,
+    validated: dict[str, float | None],
+    spent: tuple[float, float],
+) -> Result:
+    """Write what a trained and tested trial leaves, all but ``result.json``; the test is in ``learner.values``."""
+    learner = built.learner
     metrics = {f"val/{name}": value for name, value in validated.items()}
     metrics |= {f"test/{name}": value for name, value in learner.values.items()}
-    journal.write("metrics", step=steps, epoch=steps / learner.epochs.steps_per_epoch, values=metrics)
+    learner.journal.write("metrics", step=steps, epoch=steps / learner.epochs.steps_per_epoch, values=metrics)
     state = tensors(learner.model, learner.trained)  # on every process: shards are put together
-    if trainer.is_global_zero:
+    if learner.journal.path is not None:  # the first process
         save(place.path / folders.CHECKPOINT, state, built.origin)
         _write_predictions(place.path, built)
         _draw_schedule(place.path, built)
     trained = sum(p.numel() for name, p in learner.model.named_parameters() if name in learner.trained)
-    cpu, wall = keeper.spent()
     return Result(
         identity=place.identity,
         name=place.name,
@@ -130,8 +142,8 @@ def _run(trial: Trial, built: Built, place: Folder, journal: Journal, say: Say, 
         steps=steps,
         parameters=sum(p.numel() for p in learner.model.parameters()),
         trained=trained,
-        cpu_seconds=round(cpu, 3),
-        wall_seconds=round(wall, 3),
+        cpu_seconds=round(spent[0], 3),
+        wall_seconds=round(spent[1], 3),
         facts={**place.facts, "channels": str(built.data.info.channels), "hardware": str(built.machine)},
     )
 

@@ -1,0 +1,72 @@
+"""Which trials of a sweep differ in their heads alone, and so can be trained side by side in one process."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+from tlx.config.identity import deciding
+from tlx.config.schema import Trial
+from tlx.reuse.rules import RULES
+from tlx.strategies.options import Phase, Schedule, Strategy
+from tlx.tasks.options import Classification
+
+LIMIT = 64  # heads trained at once
+
+
+def key(trial: Trial) -> str | None:
+    """Equal for trials that can be trained together; null where a trial has to be alone.
+
+    Rate, decay, schedule, early ending, label smoothing and what is kept may differ. So may the seed, unless it
+    decides the examples or the backbone's weights.
+    """
+    if not (_is_plain(trial.strategy) and _is_simple(trial)):
+        return None
+    random_weights = trial.strategy.init == "scratch" or trial.backbone.weights == "none"
+    random_shots = trial.dataset.shots is not None and trial.dataset.shots_seed is None
+    seed = trial.seed if random_weights or random_shots or trial.reuse.views else 0
+    (phase,) = trial.strategy.phases
+    strategy = replace(
+        trial.strategy,
+        name="",
+        lr=0.0,
+        backbone_lr=None,
+        lr_shallow=None,
+        layer_decay=1.0,
+        min_scale=0.0,
+        optimizer=replace(trial.strategy.optimizer, weight_decay=0.0),
+        schedule=Schedule(),
+        keep="best",
+        phases=[Phase(train=["head"], until=phase.until)],
+    )
+    task = replace(trial.task, label_smoothing=0.0) if isinstance(trial.task, Classification) else trial.task
+    same = deciding(replace(trial, strategy=strategy, task=task, seed=seed))
+    return json.dumps([same, str(trial.hardware), str(trial.reuse), trial.output], sort_keys=True, default=str)
+
+
+def _is_plain(strategy: Strategy) -> bool:
+    """One phase that descends on the head alone, by a rule known for many heads."""
+    if len(strategy.phases) != 1:
+        return False
+    (phase,) = strategy.phases
+    heads = phase.train == ["head"] and not phase.freeze and phase.solver == "gradient" and phase.expand is None
+    extras = (strategy.peft, strategy.regulariser, strategy.controller, strategy.averaging, strategy.clip)
+    more = phase.reinit or phase.lr_mult or strategy.lr_mult
+    known = set(strategy.optimizer.args) <= set(RULES.get(strategy.optimizer.name, ()))
+    still = strategy.frozen_norm == "eval"
+    return (
+        heads
+        and not more
+        and still
+        and strategy.optimizer.name in RULES
+        and known
+        and not any(extra is not None for extra in extras)
+    )
+
+
+def _is_simple(trial: Trial) -> bool:
+    """One device in full precision, with features that can be kept."""
+    hardware, reuse = trial.hardware, trial.reuse
+    keeps = reuse.when != "off" and (trial.dataset.augment == "none" or reuse.augment != "refuse")
+    whole = hardware.precision == "32-true" and hardware.accumulate == 1 and not hardware.compile
+    return keeps and whole and (hardware.devices or 1) == 1
