@@ -32,11 +32,12 @@ IMAGES: dict[str, Callable[[], TimmBackbone]] = {
     "convnext": lambda: TimmBackbone(name="test_convnext", input=Input(size=64), drop_path=0.1),
     "mobilenet": lambda: TimmBackbone(name="mobilenetv3_small_050", input=Input(size=64)),
 }
+MODERN: dict[str, Any] = {f"{name}_token_id": 1 for name in ("bos", "eos", "cls", "sep")}
 TEXTS: dict[str, tuple[str, dict[str, Any]]] = {
     "bert": ("bert", SIZES),
     "gpt2": ("gpt2", GPT2),
     "deberta": ("deberta-v2", {**SIZES, **RELATIVE}),
-    "modernbert": ("modernbert", {**SIZES, "mlp_dropout": 0.1, "attention_dropout": 0.1}),
+    "modernbert": ("modernbert", {**SIZES, **MODERN, "mlp_dropout": 0.1, "attention_dropout": 0.1}),
 }
 
 
@@ -105,6 +106,13 @@ def frozen_but(model: nn.Module, *beginnings: str) -> frozenset[str]:
 def copies(model: nn.Module) -> dict[str, Tensor]:
     """All parameters and buffers."""
     return {name: tensor.detach().clone() for name, tensor in [*model.named_parameters(), *model.named_buffers()]}
+
+
+@torch.no_grad()
+def put_back(model: nn.Module, tensors: dict[str, Tensor]) -> None:
+    """The parameters and buffers of :func:`copies`."""
+    for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
+        tensor.copy_(tensors[name])
 
 
 def gradients(model: nn.Module, names: Collection[str]) -> dict[str, Tensor]:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tests.reuse.cuts import ALL, CUTS, LAST
-from tests.reuse.networks import batch, copies, frozen_but, gradients, light, network
+from tests.reuse.networks import batch, copies, frozen_but, gradients, light, network, put_back
 from tlx.reuse.cut import cut
 from tlx.reuse.replay import Replay, record
 
@@ -35,12 +35,12 @@ def test_output_and_gradients_are_those_of_the_whole_network(name: str, which: s
     replay = Replay(model, spec, cut(model, spec, names))
     start = copies(model)
     for count, longest, seed in ((4, 11, 0), (7, 23, 1), (4, 11, 2), (2, 3, 3)):  # sizes come, go and come again
-        model.load_state_dict({**model.state_dict(), **start})
+        put_back(model, start)
         one = batch(spec, count, longest, seed)
         kept = record(model, one, replay.cut.sites)
         logits, grads, state = stepped(model, one, names)
         statistics = buffers(model)
-        model.load_state_dict({**model.state_dict(), **start})
+        put_back(model, start)
         with replay.playing(kept):
             again, regrads, restate = stepped(model, light(one), names)
         assert torch.equal(logits, again)
@@ -76,14 +76,18 @@ def test_what_was_replayed_is_as_it_was(name: str) -> None:
 
 def test_recording_gives_what_hooks_see_and_goes_no_further() -> None:
     model, spec = network("resnet")
-    model.eval()
     found = cut(model, spec, frozen_but(model, *CUTS["resnet"][LAST][0]))
+    model.eval()
     seen: list[Tensor] = []
-    model.get_submodule("backbone.layer3").register_forward_hook(lambda m, a, out: seen.append(out))
-    model.get_submodule("backbone.layer4").register_forward_hook(lambda m, a, out: seen.append(out))
-    kept = record(model, batch(spec, 3), found.sites)
-    assert len(seen) == 1
-    ((tensor,),) = kept.values()
+    hooks = [
+        model.get_submodule(f"backbone.{path}").register_forward_hook(lambda m, a, out: seen.append(out))
+        for path in ("layer3", "layer4")
+    ]
+    with torch.no_grad():
+        model(batch(spec, 3))
+    hooks[0].remove()
+    ((tensor,),) = record(model, batch(spec, 3), found.sites).values()
+    assert len(seen) == 2
     assert torch.equal(tensor, seen[0])
     assert tensor.stride() == seen[0].stride()
     assert not tensor.requires_grad
@@ -125,8 +129,8 @@ def test_a_forward_that_somebody_put_into_the_object_is_still_there_after() -> N
 def test_every_epoch_replays_without_the_images(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of the constant part runs: its convolutions are made to fail."""
     model, spec = network("resnet")
-    model.eval()
     replay = Replay(model, spec, cut(model, spec, frozen_but(model, *CUTS["resnet"][LAST][0])))
+    model.eval()
     batches = [batch(spec, count, seed=count) for count in (2, 3)]
     with torch.no_grad():
         expected = [model(one) for one in batches]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from functools import cache
 from pathlib import Path
 
 from tlx.config.cache import cache_folder
@@ -83,6 +84,12 @@ def _remembered(file: Path) -> dict[str, str]:
 
 
 def content_hash(path: Path) -> str:
-    """SHA-256 of a file's bytes."""
+    """SHA-256 of a file's bytes; remembered in this process for as long as its size and time of change stay."""
+    stat = path.stat()
+    return _content_hash(path, stat.st_size, stat.st_mtime_ns)
+
+
+@cache
+def _content_hash(path: Path, _size: int, _changed: int) -> str:
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -14,7 +14,7 @@ from torch.utils._pytree import tree_leaves
 from tlx.reuse.cut import Refused
 from tlx.reuse.features import Features
 from tlx.reuse.filling import Pass
-from tlx.reuse.replay import Replay, record
+from tlx.reuse.replay import Replay, recording
 
 COUNT = 16  # examples looked at; from as many on, CPU kernels give a row the same bits in every batch
 _ROUNDING = {torch.float64: 1e-14, torch.float32: 2e-6, torch.float16: 2e-3, torch.bfloat16: 2e-2}
@@ -31,8 +31,8 @@ def check(replay: Replay, features: Sequence[Features], over: Pass, model: nn.Mo
     batch, _, lengths = Pass(**{**vars(over), "items": list(over.items[:count]), "batch": count}).load(0, count)
     backwards = {name: value.flip(0) if isinstance(value, Tensor) else value for name, value in batch.items()}
     with torch.no_grad(), _evaluating(model), over.autocast():
-        now = record(model, batch, replay.cut.sites)
-        full = _tensor(model(batch))
+        with recording(model, replay.cut.sites) as now:
+            full = _tensor(model(batch))
         turned = {
             site: [
                 tensor if leaf.kind == "shared" else tensor.flip(0)

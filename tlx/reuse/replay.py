@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import torch
@@ -17,25 +17,32 @@ from tlx.reuse.cut import Cut, Shell, Site
 Kept = Mapping[Site, Sequence[Tensor]]
 
 
-@torch.no_grad()
-def record(model: nn.Module, batch: dict[str, Any], sites: Collection[Site]) -> dict[Site, list[Tensor]]:
-    """What every site gives for a batch; the network runs no further than the last of them."""
+@contextmanager
+def recording(model: nn.Module, sites: Collection[Site], enough: bool = False) -> Iterator[dict[Site, list[Tensor]]]:
+    """What every site gives in the forward pass inside; with ``enough`` it runs no further than the last of them."""
     kept: dict[Site, list[Tensor]] = {}
 
     def call(site: Site, original: Any, args: Any, kwargs: Any) -> Any:
         output = original(*args, **kwargs)
         if site in sites:
             kept[site] = [tensor.clone() for tensor in Shell.split(output)[0]]
-            if len(kept) == len(sites):
+            if enough and len(kept) == len(sites):
                 raise _Enough
         return output
 
     with _calling({site.path: model.get_submodule(site.path) for site in sites}, call):
-        try:
-            model(batch)
-        except _Enough:
-            return kept
-    raise RuntimeError("a forward pass did not reach every site that the dry run had seen")
+        with suppress(_Enough):
+            yield kept
+    if len(kept) < len(sites):
+        raise RuntimeError("a forward pass did not reach every site that the dry run had seen")
+
+
+@torch.no_grad()
+def record(model: nn.Module, batch: dict[str, Any], sites: Collection[Site]) -> dict[Site, list[Tensor]]:
+    """What every site gives for a batch."""
+    with recording(model, sites, enough=True) as kept:
+        model(batch)
+    return kept
 
 
 class Replay:

@@ -119,15 +119,16 @@ class ClassificationTask:
         probabilities = logits.sigmoid() if self.info.multilabel else logits.softmax(-1)
         names = self.info.classes
         records = []
-        for index, label, row in zip(batch["index"].tolist(), batch["y"].tolist(), probabilities.tolist(), strict=True):
+        highest, shown = probabilities.argmax(-1).tolist(), probabilities.double().mul(1e6).round().div(1e6).tolist()
+        for index, label, best, row in zip(batch["index"].tolist(), batch["y"].tolist(), highest, shown, strict=True):
             record: dict[str, Any] = {"index": index}
             if self.info.multilabel:
                 record["label"] = [name for name, there in zip(names, label, strict=True) if there]
                 record["prediction"] = [name for name, p in zip(names, row, strict=True) if p >= 0.5]
             else:
                 record["label"] = names[label]
-                record["prediction"] = names[max(range(len(row)), key=row.__getitem__)]
-            record["probabilities"] = [round(p, 6) for p in row]
+                record["prediction"] = names[best]
+            record["probabilities"] = row
             records.append(record)
         return records
 

@@ -21,6 +21,7 @@ from tlx.config.identity import identity
 from tlx.config.schema import Trial
 from tlx.data.fingerprint import content_hash, fingerprint
 
+_DUMPER: type = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # the first is written in C, where it was built
 RESULT, CONFIG = "result.json", "config.yaml"
 CHECKPOINT, PREDICTIONS, SCHEDULE = "checkpoint.safetensors", "predictions.jsonl", "schedule.svg"
 
@@ -187,7 +188,7 @@ def _experiment(name: str, output: str, _cwd: str) -> Trial:
 
 def write_config(folder: Path, trial: Trial) -> None:
     """The resolved configuration, readable and complete."""
-    text = yaml.safe_dump(asdict(trial), sort_keys=False, allow_unicode=True)
+    text = yaml.dump(asdict(trial), Dumper=_DUMPER, sort_keys=False, allow_unicode=True)
     (folder / CONFIG).write_text(text, encoding="utf-8")
 
 

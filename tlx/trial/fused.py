@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from tlx.backbones.stages import digest, table
+from tlx.backbones.weights import State
 from tlx.config.schema import Trial
 from tlx.data.source import Indices
 from tlx.reuse.heads import Heads, Rule
@@ -124,6 +125,7 @@ def _begin(seats: Sequence[Seat]) -> None:
     """Journals, first events and origins."""
     first = seats[0].built
     shared = {f"backbone.{k}": v for k, v in freezing.checksums(first.learner.model.get_submodule("backbone")).items()}
+    buffers = {name: buffer.detach().cpu().clone() for name, buffer in first.learner.model.named_buffers()}
     layout = {"digest": digest(first.stages), "table": table(first.stages)}
     for seat in seats:
         built, place = seat.built, seat.place
@@ -141,6 +143,7 @@ def _begin(seats: Sequence[Seat]) -> None:
         for name, stock in built.learner.prefix.kept().items():
             journal.write("reuse", split=name, sites="backbone", state=stock.state, bytes=stock.bytes)
         seat.say(f"hardware: {built.machine}; one of {len(seats)} heads trained together")
+        built.learner.snapshot = partial(_snapshot, seat, buffers)
         total = budget_steps(built.learner.strategy, built.learner.epochs.steps_per_epoch)
         enter(built, 0, 0, built.phases[0].length(0, total), total, seat.say)
 
@@ -252,6 +255,12 @@ def _smoothing(active: Sequence[Seat]) -> Tensor:
     weight = active[0].head.weight if active else torch.empty(0)
     values = [getattr(seat.built.learner.task, "smoothing", 0.0) for seat in active]
     return torch.tensor(values, dtype=weight.dtype, device=weight.device)
+
+
+def _snapshot(seat: Seat, buffers: State) -> State:
+    """What the seat's learner remembers a validation by; the buffers are everybody's, and never change."""
+    own = {f"head.{name}": tensor.detach().cpu().clone() for name, tensor in seat.head.named_parameters()}
+    return {**own, **buffers}
 
 
 def _audit(seats: Sequence[Seat]) -> None:

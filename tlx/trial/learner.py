@@ -79,9 +79,11 @@ class Learner(LightningModule):
         self.predictions: list[dict[str, Any]] = []
         self.values: dict[str, float | None] = {}  # of the last evaluation
         self.shards = False  # FSDP2 instead of whole copies
+        self.count = 0  # parameters that train
         self.narrowed = False  # the controller has changed what trains: the rest of the phase is a fit of its own
         self.recorded: set[tuple[Any, ...]] = set()  # rows a resumed trial finds in its journal: they are not repeated
         self.stoppers: list[Stopper] = []  # of the phase
+        self.snapshot: Callable[[], State] = lambda: tensors(self.model, self.trained)  # remembers a validation
         self.rounds = 0  # ended, over all phases
         self.start = self.stop = self.total = 0  # optimizer steps: the phase's, and the whole run's
         self.before: dict[str, int] = {}  # checksums at the start of the fit, for the audit
@@ -129,6 +131,7 @@ class Learner(LightningModule):
         settled = self.controller.settled if self.controller is not None else frozenset()
         active = self.phase.trainable - settled or self.phase.trainable
         freezing.freeze(self.model, active, self.strategy.frozen_norm)
+        self.count = sum(parameter.numel() for parameter in self.model.parameters() if parameter.requires_grad)
         self.narrowed = False
 
     def scale(self, step: int) -> float:
@@ -247,8 +250,7 @@ class Learner(LightningModule):
 
     def stand(self) -> dict[str, float | None]:
         """Which phase this is and how much trains, as metrics."""
-        count = sum(parameter.numel() for parameter in self.model.parameters() if parameter.requires_grad)
-        return {"finetune/phase": float(self.phase.number + 1), "finetune/trainable_params": float(count)}
+        return {"finetune/phase": float(self.phase.number + 1), "finetune/trainable_params": float(self.count)}
 
     def record(self, step: int, values: dict[str, float | None]) -> None:
         """A row of metrics at an optimizer step; the epoch may be a fraction."""
@@ -310,7 +312,7 @@ class Learner(LightningModule):
     def _keep(self, value: float, mode: str) -> None:
         """Take this validation's weights for the best of the phase, of the run, or for a soup, if they are."""
         wanted = self.strategy.keep == "best" or any(phase.restore == "best" for phase in self.strategy.phases)
-        state = tensors(self.model, self.trained) if wanted or self.ingredients.size else {}
+        state = self.snapshot() if wanted or self.ingredients.size else {}
         for name in ("best", "best_of_phase") if wanted else ():
             if getattr(self, name).is_reached(value, mode):
                 setattr(self, name, Best(value, dict(self.values), dict(state)))

@@ -33,6 +33,7 @@ from tlx.trial.resume import Keeper, can_resume, forget
 from tlx.trial.run import run_phases
 
 Say = Callable[[str], None]
+_JSON = json.JSONEncoder(ensure_ascii=False)
 
 
 def train(trial: Trial, say: Say = lambda line: None) -> Result:
@@ -193,4 +194,4 @@ def _write_predictions(folder: Path, built: Built) -> None:
     with (folder / folders.PREDICTIONS).open("w", encoding="utf-8") as stream:
         for record in built.learner.predictions:
             record = {"example": source.origin(record["index"]), **record}
-            stream.write(json.dumps(record, ensure_ascii=False) + "\n")
+            stream.write(_JSON.encode(record) + "\n")
