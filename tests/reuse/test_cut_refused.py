@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from tests.reuse.networks import light, network
 from tests.reuse.toys import (
     SPEC,
+    WIDTH,
     Between,
     Branched,
     Moody,
@@ -63,7 +64,7 @@ def test_time_decides_and_not_the_order_of_registration() -> None:
 
 @pytest.mark.parametrize(("mode", "expected"), [("eval", "backbone.middle"), ("train", "backbone.first")])
 def test_a_frozen_norm_that_follows_the_data_ends_it(mode: str, expected: str) -> None:
-    model = toy(Between(nn.BatchNorm1d(6)))
+    model = toy(Between(nn.BatchNorm1d(WIDTH)))
     assert sites(model, frozen_but(model, "backbone.last", "head", norm=mode)) == [expected]
 
 

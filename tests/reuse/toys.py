@@ -11,7 +11,7 @@ from tlx.backbones.spec import ImageSpec
 from tlx.tasks.classification import Classifier
 
 SPEC = ImageSpec(1, 8, 8, (0.25,), (0.3,))
-WIDTH = 6
+WIDTH = 64
 
 
 def toy(backbone: nn.Module, seed: int = 0) -> Classifier:
@@ -19,7 +19,7 @@ def toy(backbone: nn.Module, seed: int = 0) -> Classifier:
     torch.manual_seed(seed)
     model = Classifier(backbone, WIDTH, 10)
     for parameter in model.parameters():
-        nn.init.normal_(parameter, std=0.5)
+        nn.init.normal_(parameter, std=0.2)
     return model
 
 
@@ -158,17 +158,17 @@ class Position(nn.Module):
 
 
 class Positioned(Plain):
-    """A site that gives one tensor for all examples, the first by name, and one that changes it in place later."""
+    """The first site by name gives one tensor for all examples, which may be changed in place later."""
 
-    def __init__(self) -> None:
+    def __init__(self, in_place: bool = False) -> None:
         super().__init__()
         self.a_position = Position()
+        self.in_place = in_place
 
     def forward(self, x: Tensor) -> Any:
         position = self.a_position()
-        x = self.first(x.flatten(1)).tanh()
-        rest = self.last(x)
-        return rest + position.add_(1)
+        rest = self.last(self.first(x.flatten(1)).tanh())
+        return rest + (position.add_(1) if self.in_place else position)
 
 
 class Table(nn.Module):

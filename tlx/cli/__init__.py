@@ -15,6 +15,7 @@ VERBS = {
     "sweep": "run many trials, or the study of an experiment",
     "plan": "show what would run: stages, phases, steps, cost; nothing is loaded or trained",
     "list": "the options of every group, or of one",
+    "reuse": "what is kept of frozen prefixes (ls), and making room (prune)",
     "report": "write the report of a finished study again",
     "ui": "open MLflow's pages on the runs made here",
     "sync": "send to MLflow what could not be sent during training",

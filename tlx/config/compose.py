@@ -67,6 +67,21 @@ def compose(overrides: Sequence[str] = (), *, whole: bool = True) -> Trial:
     return trial
 
 
+def part(group: str, overrides: Sequence[str]) -> Any:
+    """One group's options by themselves, as overrides set them; raises :class:`ConfigError`."""
+    asked = request.read(list(overrides))
+    problems = [*asked.problems, *(p for p in check.choices(asked) if p.key not in schema.REQUIRED)]
+    if not problems:
+        base = typed(tuple(f"{g}={s.value}" for g, s in asked.choices.items() if g == group))
+        strangers = [s.key for s in asked.settings if not s.key.startswith(f"{group}.")]
+        problems = [Problem(key, f"expected settings of {group} only") for key in strangers]
+        problems += check.settings(base, [s for s in asked.settings if s.key not in strangers])
+        problems += rules.across(base, set(schema.GROUPS) - {group})
+    if problems:
+        raise ConfigError(problems)
+    return OmegaConf.to_object(base[group])
+
+
 def _from_files(asked: request.Request) -> list[request.Setting]:
     """What the user's own group files set, so that a mistake there is found there."""
     found: list[request.Setting] = []

@@ -179,6 +179,19 @@ def batch_divides(config: DictConfig) -> Iterator[Problem]:
         yield Problem("strategy.batch_size", message, config.strategy.batch_size)
 
 
+def reuse_reads(config: DictConfig) -> Iterator[Problem]:
+    """Sizes and views are written as they are read, and enough examples go into a batch."""
+    reuse = config.reuse
+    if reuse.augment not in ("refuse", "off") and views(reuse.augment) is None:
+        yield Problem("reuse.augment", "expected refuse, off or views=K (or 'K views')", reuse.augment)
+    try:
+        size(reuse.disk)
+    except ValueError as error:
+        yield Problem("reuse.disk", str(error), reuse.disk)
+    if reuse.batch < 16:
+        yield Problem("reuse.batch", "expected 16 or more, as smaller batches give other bits", reuse.batch)
+
+
 def augmentation_fits(config: DictConfig) -> Iterator[Problem]:
     """Image augmentation is for images, and an exact solver sees each image once."""
     augment = config.dataset.augment
@@ -209,4 +222,5 @@ RULES: list[tuple[tuple[str, ...], Rule]] = [
     (("hardware",), devices_are_there),
     (("hardware", "strategy"), batch_divides),
     (("dataset", "strategy"), augmentation_fits),
+    (("reuse",), reuse_reads),
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from dataclasses import dataclass
 
 from tlx.config.fields import CHOICES, IDENTITY, aside
@@ -27,14 +28,26 @@ class Reuse:
     @property
     def views(self) -> int:
         """K of ``views=K``; 0 without."""
-        word, _, count = self.augment.partition("=")
-        return int(count) if word == "views" and count.isdigit() else 0
+        return views(self.augment) or 0
 
     @property
     def budget(self) -> int:
         """``disk`` in bytes; raises :class:`ValueError`."""
-        number, unit = self.disk.split()
-        return int(float(number) * {"MB": 10**6, "GB": 10**9, "TB": 10**12}[unit])
+        return size(self.disk)
+
+
+def views(text: str) -> int | None:
+    """K of ``views=K``, or of ``K views``, which needs fewer quotes on a command line; null for anything else."""
+    match = re.fullmatch(r"views=([1-9][0-9]*)|([1-9][0-9]*) views", text.strip())
+    return int(match[1] or match[2]) if match else None
+
+
+def size(text: str) -> int:
+    """``20 GB`` in bytes; raises :class:`ValueError`."""
+    match = re.fullmatch(r"([0-9]+(?:[.][0-9]+)?) ?(MB|GB|TB)", text.strip())
+    if match is None:
+        raise ValueError("expected a size like '20 GB' (MB, GB or TB)")
+    return int(float(match[1]) * {"MB": 10**6, "GB": 10**9, "TB": 10**12}[match[2]])
 
 
 KINDS = {"store": Reuse}

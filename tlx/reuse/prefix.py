@@ -49,8 +49,12 @@ class Prefix:
         collate: Collate,
         obstacle: str = "",
         inner: str = "",
+        title: str = "",
     ) -> None:
-        """``obstacle``: why nothing can be reused here, if so; ``inner``: why nothing but features can."""
+        """``title``: what people call the backbone.
+
+        ``obstacle``: why nothing can be reused here, if so; ``inner``: why nothing but features can.
+        """
         self.options = options
         self.model = model
         self.backbone = backbone
@@ -58,7 +62,7 @@ class Prefix:
         self.obstacle = obstacle or ("reuse.when=off" if options.when == "off" else "")
         self.inner = inner
         self.sharers: Mapping[str, int] = {}  # trials of a sweep that read the same of a split, this one included
-        self.room = Stockroom(options, store(options), model, data, collate)
+        self.room = Stockroom(options, store(options), model, data, collate, title)
         self._cuts: dict[frozenset[str], Cut | str] = {}
         self._stretches: list[Stretch] = []  # the one at hand, and those to come
         self._replay: Replay | None = None

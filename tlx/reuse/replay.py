@@ -30,9 +30,8 @@ def recording(model: nn.Module, sites: Collection[Site], enough: bool = False) -
                 raise _Enough
         return output
 
-    with _calling({site.path: model.get_submodule(site.path) for site in sites}, call):
-        with suppress(_Enough):
-            yield kept
+    with _calling({site.path: model.get_submodule(site.path) for site in sites}, call), suppress(_Enough):
+        yield kept
     if len(kept) < len(sites):
         raise RuntimeError("a forward pass did not reach every site that the dry run had seen")
 

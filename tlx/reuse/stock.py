@@ -57,7 +57,11 @@ class Stock:
 class Stockroom:
     """Gets the stock for a network and its data."""
 
-    def __init__(self, options: Reuse, store: Store, model: nn.Module, data: Data, collate: Collate) -> None:
+    def __init__(
+        self, options: Reuse, store: Store, model: nn.Module, data: Data, collate: Collate, title: str
+    ) -> None:
+        """``title``: what people call the backbone."""
+        self.title = title
         self.options = options
         self.store = store
         self.model = model
@@ -180,7 +184,8 @@ class Stockroom:
                 return
             room = int(sum(size[site] for site in todo) * len(over.items))
             together.attempt(lambda: self.store.make_room(room) if together.rank == 0 else None)
-            fill(self.store, todo, leaves, over, self._facts(split), worth)
+            names = {"backbone": self.title, "dataset": self.data.config.name}
+            fill(self.store, todo, leaves, over, {**names, **self._facts(split)}, worth)
 
     def _tokens(self, split: Split) -> float:
         """Tokens of the mean text."""

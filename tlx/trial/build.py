@@ -52,7 +52,8 @@ def build(trial: Trial) -> Built:
     phases = plan(trial.strategy, cut, epochs.steps_per_epoch, trial.seed)
     optimizers.check(trial.strategy.optimizer)
     check_monitors(trial.strategy, task)
-    prefix = Prefix(trial.reuse, model, backbone, data, task.collate, *_obstacles(trial, machine))
+    title = trial.backbone.alias or trial.backbone.name
+    prefix = Prefix(trial.reuse, model, backbone, data, task.collate, *_obstacles(trial, machine), title)
     learner = Learner(trial.strategy, task, model, cut, phases, data, epochs, prefix, trial.hardware.accumulate)
     learner.fresh = _fresh(trial, data, phases)
     table = rates(trial.strategy, cut, phases)

@@ -1,0 +1,81 @@
+"""tlx reuse ls | prune: what is kept of frozen prefixes, and making room.
+
+tlx reuse ls                                  (what there is, how large, when it was last read)
+tlx reuse prune                               (evict the least recently read until reuse.disk is kept)
+tlx reuse prune --to "2 GB"                   (... until no more than this is left; 0 MB: everything nobody reads now)
+tlx reuse ls reuse.folder=/scratch/reuse      (another store)
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+from tlx.config.compose import part
+from tlx.config.errors import ConfigError, Problem, nearest
+from tlx.reuse.options import size
+
+if TYPE_CHECKING:
+    from tlx.reuse.store import Store
+
+_ACTIONS = ("ls", "prune")
+
+
+def run(words: list[str]) -> int:
+    """The verb."""
+    from tlx.reuse.prefix import store
+
+    action, rest = (words[0], words[1:]) if words else ("ls", [])
+    if action not in _ACTIONS:
+        raise ConfigError([Problem("reuse", f"expected ls or prune{nearest(action, _ACTIONS)}", action)])
+    limit, rest = _limit(rest)
+    found = store(part("reuse", rest))
+    console = Console(highlight=False)
+    if action == "prune":
+        freed = found.prune(found.budget if limit is None else limit)
+        console.print(f"freed {_size(freed)}")
+    _show(found, console)
+    return 0
+
+
+def _show(found: Store, console: Console) -> None:
+    entries = found.entries()
+    table = Table(box=None, pad_edge=False)
+    for title in ("backbone", "after", "data", "split", "examples", "size", "last read", "key"):
+        table.add_column(title, justify="right" if title in ("examples", "size", "last read") else "left", no_wrap=True)
+    for one in reversed(entries):
+        facts = one.meta.facts
+        used = "now" if one.busy else _age(time.time() - one.used)
+        site = facts["site"].removeprefix("backbone.")
+        shown = (facts["backbone"], site, facts["dataset"], facts["split"], f"{one.meta.rows:,}")
+        table.add_row(*map(str, shown), _size(one.meta.bytes), used, one.key[:12])
+    if entries:
+        console.print(table)
+    total = sum(one.meta.bytes for one in entries)
+    console.print(f"{len(entries)} entries, {_size(total)} of {_size(found.budget)}, in {found.root}", soft_wrap=True)
+
+
+def _limit(words: list[str]) -> tuple[int | None, list[str]]:
+    """What ``--to`` asks for, and the other words."""
+    if "--to" not in words:
+        return None, words
+    at = words.index("--to")
+    text = words[at + 1] if at + 1 < len(words) else ""
+    try:
+        return size(text), words[:at] + words[at + 2 :]
+    except ValueError as error:
+        raise ConfigError([Problem("--to", str(error), text)]) from None
+
+
+def _size(count: float) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
+
+
+def _age(seconds: float) -> str:
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds / length:.0f} {unit} ago"
+    return f"{max(0.0, seconds):.0f} s ago"
