@@ -46,7 +46,7 @@ def stockroom(model: nn.Module, spec: Spec, folder: Path, batch: int = 16) -> St
     data = digits(spec) if isinstance(spec, ImageSpec) else ragged(spec, folder)
     options = Reuse(when="always", folder=str(folder / "store"), batch=batch)
     task = build(Classification(kind="classification"), data.info)
-    return Stockroom(options, store(options), model, data, task.collate)
+    return Stockroom(options, store(options), model, data, task.collate, "toy")
 
 
 def stocked(model: nn.Module, spec: Spec, trainable: Collection[str], folder: Path, batch: int = 16) -> Stock:

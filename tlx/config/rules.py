@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from tlx.config import strategy_rules
 from tlx.config.errors import Problem
 from tlx.config.machine import cores, gpus
+from tlx.reuse.options import size, views
 
 Rule = Callable[[DictConfig], Iterator[Problem]]
 
