@@ -11,13 +11,13 @@ from tlx.sweep import worker
 _run = worker.run
 
 
-def run(trial: Trial, folder: str, threads: int, gpus: str | None = None) -> None:
+def run(trials: list[Trial], folders: list[str], threads: int, gpus: str | None = None) -> None:
     """As the real one, until the first metric is written."""
-    if trial.seed == 1:
+    if any(trial.seed == 1 for trial in trials):
         from tlx.trial.learner import Learner
 
         def dies(self: Learner) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
         Learner.on_train_epoch_end = dies  # type: ignore[method-assign]
-    _run(trial, folder, threads, gpus)
+    _run(trials, folders, threads, gpus)

@@ -143,6 +143,17 @@ def _forecast(trial: Trial, found: Forecast, console: Console) -> None:
         )
     console.print(table)
     console.print("\nfwd, bwd: FLOPs of one optimizer step; memory: weights, gradients, optimizer and activations.")
+    console.print()
+    table = _table("reuse", "computed once, up to", "kept", "FLOPs saved")
+    for number, phase in enumerate(found.phases, start=1):
+        saves = phase.saving
+        if isinstance(saves, str):
+            table.add_row(f"{number} {phase.plan.name}", f"nothing: {saves}", "-", "-")
+        else:
+            table.add_row(
+                f"{number} {phase.plan.name}", saves.sites, f"{saves.bytes / 1e6:,.1f} MB", f"{saves.share:.0%}"
+            )
+    console.print(table)
 
 
 def _end(phase: PhaseForecast) -> str:

@@ -44,14 +44,14 @@ def run(words: list[str]) -> int:
 def _show(found: Store, console: Console) -> None:
     entries = found.entries()
     table = Table(box=None, pad_edge=False)
-    for title in ("backbone", "after", "data", "split", "examples", "size", "last read", "key"):
+    for title in ("backbone", "after", "data", "split", "examples", "size", "last read"):
         table.add_column(title, justify="right" if title in ("examples", "size", "last read") else "left", no_wrap=True)
     for one in reversed(entries):
         facts = one.meta.facts
         used = "now" if one.busy else _age(time.time() - one.used)
         site = facts["site"].removeprefix("backbone.")
         shown = (facts["backbone"], site, facts["dataset"], facts["split"], f"{one.meta.rows:,}")
-        table.add_row(*map(str, shown), _size(one.meta.bytes), used, one.key[:12])
+        table.add_row(*map(str, shown), _size(one.meta.bytes), used)
     if entries:
         console.print(table)
     total = sum(one.meta.bytes for one in entries)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,9 +72,9 @@ def fill(
     leaves: Mapping[Site, tuple[Leaf, ...]],
     over: Pass,
     facts: Mapping[str, Any],
-    pays: Callable[[Costs], bool],
+    choose: Callable[[Costs], Collection[Site]],
 ) -> None:
-    """Fill the entries of ``keys``, whose locks the caller holds.
+    """Fill the entries of ``keys``, whose locks the caller holds; ``choose`` says which, once the costs are known.
 
     Raises :class:`NotWorth`, or ``OSError`` where the disk refuses. Whatever ends it early, nothing is left that
     could be found.
@@ -84,14 +84,18 @@ def fill(
     part = _Part(leaves, over, folders)
     try:
         over.together.attempt(part.begin)
-        if not over.together.share(first and pays(part.costs)):
+        chosen = over.together.share(set(choose(part.costs)) & set(keys) if first else set[Site]())
+        if not chosen:
             raise NotWorth
+        part.keep(chosen)
         over.together.attempt(part.rest)
         parts = over.together.gather(part.closed)
 
         def publish() -> None:
-            for site, key in keys.items() if first else ():
-                _publish(store, key, folders[site], site, part, [one[site] for one in parts if site in one], facts)
+            for site in chosen if first else ():
+                _publish(
+                    store, keys[site], folders[site], site, part, [one[site] for one in parts if site in one], facts
+                )
 
         over.together.attempt(publish)  # nobody looks before everything is there
     finally:
@@ -117,6 +121,12 @@ class _Part:
         """The first batch, which says what the others will cost."""
         if self.start < self.stop:
             self.costs = self._batch(self.start)
+
+    def keep(self, chosen: Collection[Site]) -> None:
+        """Go on with these sites alone."""
+        self.folders = {site: folder for site, folder in self.folders.items() if site in chosen}
+        for site in self.writers.keys() - set(chosen):
+            self.writers.pop(site).abort()
 
     def rest(self) -> None:
         """All further batches."""

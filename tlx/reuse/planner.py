@@ -32,6 +32,12 @@ def pays(need: Need, costs: Costs, size: float, memory: float) -> bool:
     return costs.compute + costs.write + need.passes * read <= _MARGIN * need.passes * costs.compute
 
 
+def pays_too(need: Need, compute: float, write: float, size: float, memory: float) -> bool:
+    """Does keeping another depth pay, when the pass that computes it is made anyway? Costs per example, in seconds."""
+    spared = need.passes * (compute - reading(size, need.examples, memory))
+    return need.examples * need.passes >= _LEAST_EXAMPLES and write <= _MARGIN * spared
+
+
 def reading(size: float, examples: int, memory: float) -> float:
     """Seconds to read what is kept of one example."""
     return size / (READ if size * examples < memory / 2 else DISK)

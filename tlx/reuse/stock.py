@@ -21,7 +21,7 @@ from tlx.reuse.entry import Damaged
 from tlx.reuse.features import Features
 from tlx.reuse.filling import Costs, NotWorth, Pass, fill
 from tlx.reuse.options import Reuse
-from tlx.reuse.planner import Need, found_pays, free_memory, pays
+from tlx.reuse.planner import Need, found_pays, free_memory, pays, pays_too
 from tlx.reuse.replay import Replay, record
 from tlx.reuse.store import Store
 from tlx.reuse.surroundings import Surroundings
@@ -160,20 +160,28 @@ class Stockroom:
             raise
 
     def _fill(self, split: Split, now: Cut, need: Need, later: Sequence[tuple[Cut, Need]]) -> None:
-        """Fill what is missing for ``now``, and for those ``later`` cuts that are worth it."""
-        over = self._pass(split)
-        cuts = [now, *(cut for cut, wanted in later if wanted.enough)]
+        """Fill what is missing for ``now``, and by the same pass what ``later`` cuts need and is worth keeping."""
+        over, tokens = self._pass(split), self._tokens(split)
         leaves: dict[Site, tuple[Leaf, ...]] = {}
         keys: dict[Site, str] = {}
-        for cut in cuts:
+        for cut in (now, *(cut for cut, _ in later)):
             leaves |= cut.leaves
-            keys |= {site: key for site, key in self._keys(split, cut).items() if site not in keys}
-        tokens = self._tokens(split)
+            keys = {**self._keys(split, cut), **keys}
         size = {site: sum(leaf.size(tokens) for leaf in leaves[site]) for site in keys}
-        own = sum(size[site] for site in now.sites)
+        whole = sum(size.values()) or 1.0
 
-        def worth(costs: Costs) -> bool:
-            return self.options.when == "always" or pays(need, costs, own, free_memory())
+        def choose(costs: Costs) -> set[Site]:
+            own, memory = sum(size[site] for site in now.sites), free_memory()
+            here = Costs(costs.compute, costs.write * own / whole)
+            if self.options.when == "auto" and not pays(need, here, own, memory):
+                return set()
+            chosen = set(now.sites)
+            for cut, wanted in later:
+                more = sum(size[site] for site in cut.sites)
+                compute, write = costs.compute * min(1.0, cut.cost / cut.whole), costs.write * more / whole
+                if self.options.when == "always" or pays_too(wanted, compute, write, more, memory):
+                    chosen |= set(cut.sites)
+            return chosen
 
         together = self.around.together
         with ExitStack() as stack:
@@ -185,7 +193,7 @@ class Stockroom:
             room = int(sum(size[site] for site in todo) * len(over.items))
             together.attempt(lambda: self.store.make_room(room) if together.rank == 0 else None)
             names = {"backbone": self.title, "dataset": self.data.config.name}
-            fill(self.store, todo, leaves, over, {**names, **self._facts(split)}, worth)
+            fill(self.store, todo, leaves, over, {**names, **self._facts(split)}, choose)
 
     def _tokens(self, split: Split) -> float:
         """Tokens of the mean text."""

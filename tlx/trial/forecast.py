@@ -20,11 +20,12 @@ from tlx.data.order import Epochs
 from tlx.data.source import DataInfo
 from tlx.data.splits import assign
 from tlx.strategies import freezing, optimizers
-from tlx.strategies.phases import PhasePlan, budget_steps, plan
+from tlx.strategies.phases import PhasePlan, budget_steps, plan, validation_interval
 from tlx.strategies.rates import rates, stage_rates
 from tlx.tasks.build import build as build_task
 from tlx.trial.build import assemble
 from tlx.trial.monitors import check_monitors
+from tlx.trial.savings import Saving, saving
 
 _ASSUMED = 1000  # training examples of a data set that is not here
 _TOKENS = 128  # length of a text, for the estimate
@@ -44,6 +45,7 @@ class PhaseForecast:
     forward: float  # FLOPs of one step
     backward: float
     memory: float  # bytes: weights, gradients, optimizer state and saved activations
+    saving: Saving | str  # by reuse of the frozen prefix; else why not
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def forecast(trial: Trial) -> Forecast:
     for phase in made.phases:
         stop = start + phase.length(start, total)
         shown = stage_rates(phase, made.stages, made.rates)
-        forecasts.append(_phase(trial, phase, made.model, shown, made.backbone, start, stop, size))
+        forecasts.append(_phase(trial, phase, made, shown, start, stop, size))
         start = stop
     parameters = sum(p.numel() for p in made.model.parameters())
     return Forecast(made.info, made.stages, forecasts, made.steps_per_epoch, parameters)
@@ -124,15 +126,30 @@ def _backbone(trial: Trial, info: DataInfo) -> Loaded:
 def _phase(
     trial: Trial,
     phase: PhasePlan,
-    model: nn.Module,
+    made: Outline,
     shown: dict[str, float],
-    backbone: Loaded,
     start: int,
     stop: int,
     batch: int,
 ) -> PhaseForecast:
+    model = made.model
     freezing.freeze(model, phase.trainable, trial.strategy.frozen_norm)
-    forward, backward, saved = _cost(model, backbone)
+    forward, backward, saved = _cost(model, made.backbone)
+    interval = validation_interval(trial.strategy, made.steps_per_epoch)
+    found = saving(
+        trial,
+        model,
+        made.backbone.spec,
+        phase.trainable,
+        tokens=_TOKENS,
+        forward=forward / _PROBE,
+        backward=backward / _PROBE,
+        steps=stop - start,
+        rounds=-(-(stop - start) // interval),
+        n_train=made.info.n_train or _ASSUMED,
+        n_val=made.info.n_val,
+        batch=batch,
+    )
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
     total = sum(p.numel() for p in model.parameters())
     held = total + trained * (1 + _STATES.get(trial.strategy.optimizer.name, 2))
@@ -146,6 +163,7 @@ def _phase(
         forward=forward * scale,
         backward=backward * scale,
         memory=4.0 * held + saved * scale,
+        saving=found,
     )
 
 
