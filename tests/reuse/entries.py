@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,7 @@ def put(
     borders = [len(batches) * part // parts for part in range(parts + 1)]
     sizes = [len(batch[kinds.index("rows")]) for batch in batches]
     closed = []
-    for begin, end in zip(borders[:-1], borders[1:], strict=True):
+    for begin, end in itertools.pairwise(borders):
         writer = Writer(folder, sum(sizes[:begin]), columns)
         for batch, size in zip(batches[begin:end], sizes[begin:end], strict=True):
             writer.append(batch, size)

@@ -74,14 +74,14 @@ def test_asking_leaves_the_model_and_all_random_numbers_alone(name: str) -> None
     tensors, modes = copies(model), [module.training for module in model.modules()]
     attributes = [sorted(vars(module)) for module in model.modules()]
     hooks = [len(module._forward_hooks) + len(module._forward_pre_hooks) for module in model.modules()]
-    states = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist()  # type: ignore[index,union-attr]
+    states = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist()  # type: ignore[index]
     cut(model, spec, trainable)
     assert all(torch.equal(tensor, tensors[key]) for key, tensor in copies(model).items())
     assert [module.training for module in model.modules()] == modes
     assert [sorted(vars(module)) for module in model.modules()] == attributes
     assert [len(module._forward_hooks) + len(module._forward_pre_hooks) for module in model.modules()] == hooks
     assert torch.equal(torch.get_rng_state(), states[0])
-    assert (random.getstate(), np.random.get_state()[1].tolist()) == states[1:]  # type: ignore[index,union-attr]
+    assert (random.getstate(), np.random.get_state()[1].tolist()) == states[1:]  # type: ignore[index]
 
 
 def test_a_network_without_memory_is_cut_the_same() -> None:

@@ -89,9 +89,7 @@ def ragged(dtype: torch.dtype, lengths: list[int], seed: int = 0) -> tuple[Tenso
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.int64, torch.bool], ids=str)
 @pytest.mark.parametrize("parts", [1, 2, 3])
-def test_ragged_texts_of_several_writers_are_one_run(
-    store: Store, where: str, dtype: torch.dtype, parts: int
-) -> None:
+def test_ragged_texts_of_several_writers_are_one_run(store: Store, where: str, dtype: torch.dtype, parts: int) -> None:
     batches = [[3, 7, 1], [2, 2], [9, 1, 4], [5]]
     made = [ragged(dtype, lengths, seed) for seed, lengths in enumerate(batches)]
     texts = [text for _, own in made for text in own]
@@ -128,9 +126,7 @@ def test_a_text_without_tokens_is_all_padding(store: Store, where: str) -> None:
 
 @pytest.mark.parametrize("parts", [2, 3, 5])
 def test_parts_of_several_writers_are_read_as_one(store: Store, where: str, parts: int) -> None:
-    batches = [
-        [numbers(torch.float32, 3, 4, seed=i), numbers(torch.int64, 3, seed=i), torch.ones(2)] for i in range(5)
-    ]
+    batches = [[numbers(torch.float32, 3, 4, seed=i), numbers(torch.int64, 3, seed=i), torch.ones(2)] for i in range(5)]
     put(store, batches, ["rows", "rows", "shared"], parts=parts)
     read = Features(store, KEY)
     one, two, same = read.take(rows(14, 3, 8, 0))

@@ -41,12 +41,6 @@ def test_shares_are_disjoint_and_complete_and_of_whole_batches(world: int, batch
     assert all(start % batch == 0 or start == stop for start, stop in shares)
 
 
-@pytest.mark.parametrize("world", [2, 3, 4])
-def test_the_first_process_has_a_share_as_it_writes_down_what_was_kept(world: int) -> None:
-    start, stop = over(0, world, 20, 64).share()
-    assert stop > start
-
-
 def test_the_last_batch_is_as_large_as_the_others() -> None:
     one = over()
     for at in (0, 8, 16):

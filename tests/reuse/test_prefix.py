@@ -1,4 +1,4 @@
-"""A trial with reuse ends where it ends without, bit for bit, whatever the strategy; its journal says what was reused."""
+"""A trial with reuse ends where it ends without, bit for bit, whatever the strategy; its journal says what was."""
 
 from __future__ import annotations
 

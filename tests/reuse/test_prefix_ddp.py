@@ -73,16 +73,3 @@ def test_two_processes_fill_disjoint_parts_and_end_the_same(folder: Path) -> Non
     starts = [set(map(int, (folder / f"written-{rank}.jsonl").read_text().split())) for rank in (0, 1)]
     assert starts[0] == {0}
     assert starts[1] == {16, 16 * 6, 16 * 28}  # of 3, 13 and 57 batches
-
-
-@pytest.mark.slow
-def test_a_split_of_one_batch_is_filled_by_one_process(folder: Path) -> None:
-    place = same(folder, "strategy=top_k", "reuse.batch=64")
-    assert reused(place)["train"] == "filled"
-
-
-@pytest.mark.slow
-def test_a_store_that_cannot_be_written_stops_nobody(folder: Path) -> None:
-    (folder / "store").write_text("a file")
-    place = same(folder, "strategy=top_k", "reuse.batch=16")
-    assert set(reused(place).values()) == {"none"}

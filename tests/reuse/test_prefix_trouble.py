@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from torch import Tensor
 
 import tlx
 from tests.reuse.trials import Outcome, composed, found, run, same
@@ -55,7 +56,7 @@ def test_damage_in_the_middle_of_training_changes_nothing(
     monkeypatch.setattr(features, "_MEMORY", 0)
     take, counts = Features.take, [0]
 
-    def failing(self: Features, rows: features.Rows) -> list[features.Tensor]:
+    def failing(self: Features, rows: features.Rows) -> list[Tensor]:
         counts[0] += 1
         if counts[0] == at:
             raise entry.Damaged("a block has changed on disk")
@@ -97,9 +98,7 @@ def test_a_disk_that_is_nearly_full_is_left_alone(folder: Path, tiny_disk: Path)
     assert not list(tiny_disk.rglob("*.npy"))
 
 
-def test_a_disk_that_fills_up_is_done_without(
-    folder: Path, tiny_disk: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_disk_that_fills_up_is_done_without(folder: Path, tiny_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tlx.reuse.store._SPARE", -(1 << 40))
     reused = run(folder, "always", "strategy=top_k")
     refused = [event for event in reused.events if event["state"] == "none"]

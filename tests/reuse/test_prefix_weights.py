@@ -50,7 +50,13 @@ def test_changed_weights_are_noticed(folder: Path, name: str) -> None:
     loaded = load(composed().backbone, channels=1, pretrained=False)
     shake(loaded.module)  # what begins anew has other weights than it had
     save_file(loaded.module.state_dict(), folder / "weights.safetensors")
-    words = (f"backbone.weights={folder / 'weights.safetensors'}", "strategy=fine_tune", LONG, "strategy.audit='off'", *CASES[name])
+    words = (
+        f"backbone.weights={folder / 'weights.safetensors'}",
+        "strategy=fine_tune",
+        LONG,
+        "strategy.audit='off'",
+        *CASES[name],
+    )
     reused, plain = run(folder, "always", *words), run(folder, "off", *words)
     assert reused.events
     same(reused, plain)

@@ -17,14 +17,14 @@ import pytest
 import torch
 
 from tests.reuse.entries import KEY, bits, leaf, numbers, publish, put, rows
-from tlx.reuse import features
+from tlx.reuse import entry, features
 from tlx.reuse import store as stores
 from tlx.reuse.entry import Column, Damaged, Writer
 from tlx.reuse.features import Features
 from tlx.reuse.store import Store
 
 FORK = multiprocessing.get_context("fork")  # new interpreters would import torch for seconds
-Process = tuple[ForkProcess, "Connection[str, str]"]
+Process = tuple[ForkProcess, "Connection[object, object]"]
 
 
 def start(act: Callable[..., None], *words: object) -> Process:
@@ -55,9 +55,19 @@ def fill(say: Callable[[str], None], root: Path, point: str) -> None:
             say("reached")
             time.sleep(60)
 
-    store, sync, write_meta = Store(root, 10**9), stores._sync, stores.write_meta
-    stores._sync = lambda folder: (reached("synced" if folder != root else "renamed"), sync(folder))[1]
-    stores.write_meta = lambda folder, meta: (reached("closed"), write_meta(folder, meta))[1]
+    store, sync, write_meta = Store(root, 10**9), stores._sync, entry.write_meta
+
+    def synced(folder: Path) -> None:
+        reached("synced" if folder != root else "renamed")
+        sync(folder)
+
+    def closed(folder: Path, meta: entry.Meta) -> None:
+        reached("closed")
+        write_meta(folder, meta)
+
+    patch = pytest.MonkeyPatch()  # this process ends with it
+    patch.setattr(stores, "_sync", synced)
+    patch.setattr(stores, "write_meta", closed)
     with store.filling([KEY]) as wanted:
         reached("locked")
         if wanted:

@@ -114,7 +114,7 @@ def test_a_forward_that_somebody_put_into_the_object_is_still_there_after() -> N
         calls.append(len(x))
         return plain(x)
 
-    layer.forward = counted  # type: ignore[method-assign]
+    layer.forward = counted
     replay = Replay(model, spec, cut(model, spec, frozen_but(model, *CUTS["resnet"][LAST][0])))
     calls.clear()
     one = batch(spec, 3)

@@ -72,9 +72,7 @@ def outcome(trial: Trial) -> Outcome:
 
 def found(place: Path, metrics: dict[str, Any], said: list[str]) -> Outcome:
     """What a finished trial left in its folder."""
-    rows = [
-        {"step": row["step"], **row["values"]} for row in journal.metrics(place) if "train/loss" in row["values"]
-    ]
+    rows = [{"step": row["step"], **row["values"]} for row in journal.metrics(place) if "train/loss" in row["values"]]
     events = [row for row in journal.read(place) if row["event"] == "reuse"]
     tensors = load_file(place / folders.CHECKPOINT)
     return Outcome(metrics, tensors, (place / folders.PREDICTIONS).read_bytes(), rows, events, said)

@@ -271,7 +271,7 @@ def _same(place: Path, other: Path) -> None:
 def test_a_group_that_cannot_be_side_by_side_is_run_one_by_one(folder: Path) -> None:
     """Raw inputs are features already: each trial runs, is counted and is recorded once."""
     words = ["backbone=pixels", "strategy=feature_extraction", "strategy.budget=2 steps", "dataset=digits"]
-    assert "3 trials run" in tlx("sweep", *words, "seed=0,1,2", "tracking=none")
+    assert "3 trials run" in tlx("sweep", *words, "strategy.lr=0.1,0.2,0.3", "tracking=none")
     found = events("runs")
     assert len(found) == 3
     for name, seen in found.items():
