@@ -70,17 +70,6 @@ def test_strides_come_back(store: Store, where: str, layout: str) -> None:
     read.close()
 
 
-def test_a_batch_that_does_not_lie_outermost_keeps_its_strides(store: Store, where: str) -> None:
-    """[tokens, examples, width] seen as [examples, tokens, width], as attention with ``batch_first=False`` gives."""
-    whole = numbers(torch.float32, 5, 6, 4).transpose(0, 1)
-    put(store, [[whole]], ["rows"])
-    read = Features(store, KEY)
-    (taken,) = read.take(rows(0, 1, 2, 3, 4, 5))
-    assert bits(taken) == bits(whole)
-    assert taken.stride() == whole.stride()
-    read.close()
-
-
 def ragged(dtype: torch.dtype, lengths: list[int], seed: int = 0) -> tuple[Tensor, list[Tensor]]:
     """A padded batch whose padding is no zero, and its texts."""
     padded = numbers(dtype, len(lengths), max(lengths), 4, seed=seed)

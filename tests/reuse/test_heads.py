@@ -73,6 +73,11 @@ class Alone:
         return loss.detach()
 
 
+def own(features: Tensor) -> list[tuple[Tensor, int]]:
+    """A group for each head."""
+    return [(one, 1) for one in features]
+
+
 def train(heads: Heads, chosen: Sequence[int], data: Sequence[tuple[Tensor, Tensor]], first: int = 0) -> list[Tensor]:
     """Steps of the heads by these numbers; what they give."""
     found = []
@@ -80,7 +85,7 @@ def train(heads: Heads, chosen: Sequence[int], data: Sequence[tuple[Tensor, Tens
         index = torch.tensor(list(chosen))
         smoothing = torch.tensor([SMOOTHING[number] for number in chosen], dtype=features.dtype)
         losses = partial(many.losses, labels=labels[index], smoothing=smoothing)
-        found.append(heads.step(features[index], losses, [rate(number, step) for number in chosen]))
+        found.append(heads.step(own(features[index]), losses, [rate(number, step) for number in chosen]))
     return found
 
 
@@ -103,6 +108,26 @@ def test_each_head_is_as_if_trained_alone(name: str, dtype: torch.dtype) -> None
     for number, (head, one) in enumerate(zip(side, alone, strict=True)):
         assert far(head, one.head) <= ALLOWED[dtype], number
         assert far(head, untouched[number]) > 1e-4, number
+
+
+@pytest.mark.parametrize("sizes", [(5,), (2, 1, 2), (1, 4), (1, 1, 1, 1, 1)], ids=str)
+@pytest.mark.parametrize("name", RULES)
+def test_those_that_read_the_same_examples_are_as_if_trained_alone(name: str, sizes: tuple[int, ...]) -> None:
+    """Groups of heads, each with examples of its own."""
+    rule, make = RULES[name]
+    dtype = torch.float64
+    side = linears(dtype)
+    alone = [Alone(make, head, number) for number, head in enumerate(linears(dtype))]
+    heads = Heads(side, rule, DECAYS)
+    group = [number for number, size in enumerate(sizes) for _ in range(size)]
+    for step, (features, labels) in enumerate(batches(dtype)):
+        shared = [(features[number], size) for number, size in enumerate(sizes)]
+        smoothing = torch.tensor(SMOOTHING, dtype=dtype)
+        losses = partial(many.losses, labels=labels, smoothing=smoothing)
+        found = heads.step(shared, losses, [rate(number, step) for number in range(5)])
+        expected = [one.step(features[group[i]], labels[i], rate(i, step)) for i, one in enumerate(alone)]
+        torch.testing.assert_close(found, torch.stack(expected), rtol=1e-12, atol=1e-12)
+    assert max(far(head, one.head) for head, one in zip(side, alone, strict=True)) <= 1e-12
 
 
 def test_those_not_kept_stand_still_and_the_others_go_on() -> None:
@@ -144,7 +169,7 @@ def test_the_modules_see_every_step_without_copying() -> None:
     for _ in range(2):
         (features, labels) = batches(torch.float32, len(side), 1)[0]
         train(heads, range(len(side)), [(features, labels)])
-        logits = heads.logits(features)
+        logits = heads.logits(own(features))
         for number, (head, (weight, bias)) in enumerate(zip(side, held, strict=True)):
             assert head.weight is weight
             assert head.bias is bias
@@ -156,7 +181,7 @@ def test_the_modules_see_every_step_without_copying() -> None:
     assert len({head.weight.untyped_storage().data_ptr() for head in side}) == 4
     shared = torch.randn(20, WIDTH)
     expected = torch.stack([side[1](shared), side[3](shared)])
-    torch.testing.assert_close(heads.logits(shared), expected)
+    torch.testing.assert_close(heads.logits([(shared, 2)]), expected)
 
 
 def test_one_that_diverges_leaves_the_others_alone() -> None:
@@ -165,8 +190,8 @@ def test_one_that_diverges_leaves_the_others_alone() -> None:
     heads, others = (Heads(one, RULES["sgd"][0], DECAYS) for one in (side, fine))
     for features, labels in data:
         losses = partial(many.losses, labels=labels, smoothing=torch.zeros(5))
-        heads.step(features, losses, [0.1, 1e30, 0.1, 0.1, 0.1])
-        others.step(features, losses, [0.1] * 5)
+        heads.step(own(features), losses, [0.1, 1e30, 0.1, 0.1, 0.1])
+        others.step(own(features), losses, [0.1] * 5)
     assert not side[1].weight.isfinite().all()
     for number in (0, 2, 3, 4):
         assert torch.equal(side[number].weight, fine[number].weight)

@@ -43,7 +43,11 @@ TOGETHER: dict[str, tuple[str, ...]] = {
     "rates of the backbone": ("strategy.backbone_lr=0.1", "strategy.layer_decay=0.5", "strategy.min_scale=0.1"),
     "decay": ("strategy.optimizer.weight_decay=1",),
     "curve": ("strategy.schedule.shape=slanted", "strategy.schedule.over=run"),
-    "phase": ("strategy.phases.0.lr_scale=2", "strategy.phases.0.warmup=5%", "strategy.phases.0.schedule={shape: linear}"),
+    "phase": (
+        "strategy.phases.0.lr_scale=2",
+        "strategy.phases.0.warmup=5%",
+        "strategy.phases.0.schedule={shape: linear}",
+    ),
     "plateau": ("strategy.phases.0.plateau={patience: 1}",),
     "threshold": ("strategy.phases.0.threshold={value: 0.9}",),
     "keep": ("strategy.keep=last",),

@@ -102,8 +102,8 @@ def same_records(trial: Trial, result: Result) -> None:
     assert list(result.metrics) == list(expected.metrics)
     assert result.metrics == pytest.approx(expected.metrics, rel=ALLOWED, abs=ALLOWED)
     same_rows(place, other)
-    states = [load_file(one / folders.CHECKPOINT) for one in (place, other)]
-    assert not differences(*states, allowed=ALLOWED)
+    state, wanted_state = (load_file(one / folders.CHECKPOINT) for one in (place, other))
+    assert not differences(state, wanted_state, ALLOWED)
     assert tlx.load(place)  # its origin is the network's
     records = [
         [json.loads(line) for line in (one / folders.PREDICTIONS).read_text().splitlines()] for one in (place, other)

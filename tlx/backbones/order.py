@@ -40,7 +40,7 @@ def dry_run(
 
     With ``evaluating`` in eval mode, else in the modes the modules have. The model is left as it was.
     """
-    with _unchanged(model), torch.no_grad(), FakeTensorMode(allow_non_fake_inputs=True), watch, _CPU:
+    with unchanged(model), torch.no_grad(), FakeTensorMode(allow_non_fake_inputs=True), watch, _CPU:
         if evaluating:
             model.eval()
         inputs = tree_map(watch.stand_in, (tuple(args), dict(kwargs)))
@@ -109,7 +109,7 @@ class _FirstUse(Watch):  # type: ignore[no-untyped-call]
 
 
 @contextmanager
-def _unchanged(model: nn.Module) -> Iterator[None]:
+def unchanged(model: nn.Module) -> Iterator[None]:
     """Give every module's attributes back, and the random states: a forward pass may keep what it made."""
     before = [(module.__dict__, _shallow(module.__dict__)) for module in model.modules()]
     states = random.getstate(), np.random.get_state()

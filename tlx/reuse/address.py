@@ -33,13 +33,30 @@ def weights(model: nn.Module, names: Iterable[str]) -> str:
 def network(model: nn.Module) -> dict[str, str]:
     """The code a forward pass runs: the modules, and the versions of the libraries they come from."""
     backbone = model.get_submodule("backbone")
+    parts = [f"{path} {_described(module)}" for path, module in backbone.named_modules()]
     return {
-        "modules": hashlib.sha256(f"{type(backbone).__qualname__}\n{backbone}".encode()).hexdigest()[:32],
+        "modules": hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32],
         "tlx": version("tlx"),
         "torch": torch.__version__,
         "timm": timm.__version__,
         "transformers": transformers.__version__,
     }
+
+
+def _described(module: nn.Module) -> str:
+    """A module's class and every setting it has: numbers, words, tuples of them, and transformers' configuration."""
+    settings = {name: value for name, value in vars(module).items() if name != "training" and _is_plain(value)}
+    config: Any = getattr(module, "config", None)
+    if hasattr(config, "to_dict"):
+        settings["config"] = config.to_dict()
+    kind = type(module)
+    return f"{kind.__module__}.{kind.__qualname__} {json.dumps(settings, sort_keys=True, default=str)}"
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, (tuple, list)):
+        return all(_is_plain(one) for one in value)
+    return value is None or isinstance(value, (bool, int, float, str, torch.dtype, torch.Size))
 
 
 def inputs(data: Data, split: str, augmentation: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
 from torch.utils._pytree import TreeSpec, tree_flatten, tree_unflatten
 from torch.utils.flop_counter import flop_registry
 
@@ -193,10 +194,12 @@ class _Flow(Watch):  # type: ignore[no-untyped-call]
         self.flops = self.flops_before = 0.0
         self.hidden = ""  # a module that keeps more than it gives
         self._model = model
+        self._buffers = {id(buffer) for buffer in model.buffers()}
         self._calls: dict[str, int] = {}
         self._open: list[tuple[Site, int, list[Site]]] = []  # running calls: when they began, what ended within
         self._sources: dict[int, frozenset[Site]] = {}  # storage -> the calls its content comes from
         self._born: dict[int, int] = {}  # storage -> when
+        self._written: dict[int, int] = {}  # storage -> when last
         self._held: list[Any] = []  # storages, so that no address is used twice
 
     def hooks(self) -> ExitStack:
@@ -212,18 +215,19 @@ class _Flow(Watch):  # type: ignore[no-untyped-call]
     def _enter(self, path: str, module: nn.Module) -> None:
         number = self._calls.get(path, 0)
         self._calls[path] = number + 1
-        follows = module.training and any(True for _ in module.buffers(recurse=False))
-        if follows and not any(True for _ in module.children()):  # statistics that follow the data are no constants
-            self.over = True
+        if module.training and isinstance(module, _NormBase) and module.track_running_stats:
+            self.over = True  # statistics that follow the data are no constants
         self._open.append((Site(path, number), self.clock, []))
 
     def _leave(self, output: Any) -> None:
         site, began, within = self._open.pop()
-        if not self.over and site.path and site.path not in self.free:
+        tensors, shell = Shell.split(output)
+        made = any(self._written.get(self._storage(tensor), 0) > began for tensor in tensors)
+        if not self.over and site.path and site.path not in self.free and made:  # else it hands on what it was given
             self.constant -= set(within)
             self.constant.add(site)
-            self.outputs[site] = Shell.split(output)
-            for tensor in self.outputs[site][0]:
+            self.outputs[site] = tensors, shell
+            for tensor in tensors:
                 storage = self._storage(tensor)
                 older = self._born[storage] <= began
                 self._sources[storage] = (self._sources.get(storage, frozenset()) if older else frozenset()) | {site}
@@ -234,7 +238,9 @@ class _Flow(Watch):  # type: ignore[no-untyped-call]
     def before(self, func: Any, args: Any, kwargs: Any) -> None:
         """Ends the constant part at the first trained tensor or random number."""
         found = [value for value in tree_flatten((args, kwargs))[0] if isinstance(value, Tensor)]
-        if _is_random(func, args, kwargs) or any(id(value) in self.trainable for value in found):
+        trained = any(id(value) in self.trainable for value in found)
+        keeps = func._schema.is_mutable and any(id(value) in self._buffers for value in found)  # counts, statistics
+        if trained or keeps or _is_random(func, args, kwargs):
             self.over = True
         if not self.over:
             self.touched |= {id(value) for value in found}
@@ -254,7 +260,10 @@ class _Flow(Watch):  # type: ignore[no-untyped-call]
         self.flops_before += cost
         for value in tree_flatten(output)[0]:
             if isinstance(value, Tensor):
+                known = int(value.untyped_storage()._cdata) in self._born
                 storage = self._storage(value)
+                if not known or func._schema.is_mutable:
+                    self._written[storage] = self.clock
                 self._sources[storage] = self._sources.get(storage, frozenset()) | sources
 
     def _storage(self, tensor: Tensor) -> int:

@@ -1,7 +1,7 @@
 """An entry of the store: what one site gives for every example of a split, as ``.npy`` files with checksums.
 
-Several processes may write parts of one entry, each a run of examples. A tensor is kept in the order its dimensions lie
-in memory, so that it comes back bit for bit and stride for stride. Texts are kept without their padding, token after
+Several processes may write parts of one entry, each a run of examples. What belongs to one example is kept in the order
+its dimensions lie in memory, so that it comes back bit for bit and stride for stride. Texts are kept without their padding, token after
 token, with the offset of each text.
 """
 
@@ -116,7 +116,7 @@ class _Stream:
         self.column = column
         self.count = 0
         self.stream: BinaryIO = path.open("wb")
-        self.stream.write(b"\0" * _HEADER)
+        self.stream.write(b"\0" * HEADER)
         self.sums: list[str] = []
         self._open = xxhash.xxh3_64()
         self._filled = 0
@@ -146,7 +146,7 @@ class _Stream:
         if self._filled:
             self._end_block()
         self.stream.seek(0)
-        self.stream.write(_header(self.column, self.count))
+        self.stream.write(header(self.column, self.count))
         self.stream.flush()
         os.fsync(self.stream.fileno())
         self.stream.close()
@@ -158,14 +158,14 @@ class _Stream:
         self._filled = 0
 
 
-_HEADER = 256  # bytes, enough for any shape
+HEADER = 256  # bytes, enough for any shape
 
 
-def _header(column: Column, count: int) -> bytes:
+def header(column: Column, count: int) -> bytes:
     """A version 1.0 header of the npy format, padded to a fixed length."""
     fields = {"descr": column.plain.str, "fortran_order": False, "shape": (count, *column.kept)}
     text = repr(fields).encode("latin1")
-    return b"\x93NUMPY\x01\x00" + (_HEADER - 10).to_bytes(2, "little") + text.ljust(_HEADER - 11) + b"\n"
+    return b"\x93NUMPY\x01\x00" + (HEADER - 10).to_bytes(2, "little") + text.ljust(HEADER - 11) + b"\n"
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,10 @@ Every block is compared with its checksum before a byte of it is used.
 
 from __future__ import annotations
 
+import math
 import mmap
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,12 +17,12 @@ import torch
 import xxhash
 from torch import Tensor
 
-from tlx.reuse.entry import BLOCK, Column, Damaged, Meta, read_meta
+from tlx.reuse.entry import BLOCK, HEADER, Column, Damaged, Meta, header, read_meta
 from tlx.reuse.store import Store
 
 _MEMORY = 1 << 28  # bytes: entries up to this size are held in memory
 _RESIDENT = 1 << 27  # bytes of mapped files that may stay resident
-_FAULT = 1 << 16  # bytes the kernel maps around a touched page
+_FAULT = 1 << 21  # bytes the kernel may map around a touched page
 Rows = npt.NDArray[np.int64]
 
 
@@ -70,15 +72,7 @@ class _Mapped:
         counts = 0
         for part in meta.parts:
             file = part["files"][number]
-            try:
-                values = np.load(folder / file["name"], mmap_mode="r", allow_pickle=False)
-            except (OSError, ValueError) as error:
-                raise Damaged(f"{key}: {file['name']} cannot be read") from error
-            if values.shape != (file["count"], *column.kept) or values.dtype != column.plain:
-                raise Damaged(f"{key}: {file['name']} has another shape")
-            if len(file["sums"]) != -(-values.nbytes // BLOCK):
-                raise Damaged(f"{key}: {file['name']} has another length")
-            self.files.append(values)
+            self.files.append(_map(folder / file["name"], column, file))
             self.sums.append(file["sums"])
             self.starts.append(counts)
             counts += file["count"]
@@ -133,7 +127,8 @@ class _Mapped:
                     self._touched += len(piece)
         if self._touched > _RESIDENT:
             for file in self.files:
-                file._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]
+                if isinstance(file, np.memmap):
+                    file._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]
             self._touched = 0
 
 
@@ -149,7 +144,7 @@ class _Held:
 
     def take(self, rows: Rows) -> Tensor:
         if self.column.kind == "shared":
-            return self.column.unpack(self.values)[0]
+            return self.column.unpack(self.values.clone())[0]
         if self.offsets is None:
             return self.column.unpack(self._select(rows))
         places, mask = _places(self.offsets, rows)
@@ -157,6 +152,22 @@ class _Held:
 
     def _select(self, rows: Rows) -> Tensor:
         return self.values.index_select(0, torch.from_numpy(rows).to(self.values.device))
+
+
+def _map(path: Path, column: Column, file: dict[str, Any]) -> npt.NDArray[Any]:
+    """A file's values, mapped; raises :class:`Damaged` unless it is as long as it was and begins as it did."""
+    shape = (file["count"], *column.kept)
+    size = column.plain.itemsize * math.prod(shape)
+    try:
+        with path.open("rb") as stream:
+            begins = stream.read(HEADER) == header(column, file["count"])
+        if not begins or path.stat().st_size != HEADER + size or len(file["sums"]) != -(-size // BLOCK):
+            raise Damaged(f"{path.parent.name}: {path.name} is not the file that was written")
+        if not size:
+            return np.empty(shape, column.plain)
+        return np.memmap(path, column.plain, "r", HEADER, shape)
+    except OSError as error:
+        raise Damaged(f"{path.parent.name}: {path.name} cannot be read") from error
 
 
 def _offsets(meta: Meta) -> npt.NDArray[np.int64]:
@@ -173,7 +184,8 @@ def _places(offsets: npt.NDArray[np.int64], rows: Rows) -> tuple[npt.NDArray[np.
     begin, lengths = offsets[rows], offsets[rows + 1] - offsets[rows]
     steps = np.arange(int(lengths.max()))
     there = steps < lengths[:, None]
-    return np.where(there, begin[:, None] + steps, begin[:, None]), torch.from_numpy(there)
+    last = max(0, int(offsets[-1]) - 1)  # a text of no tokens at the end begins where nothing is
+    return np.minimum(np.where(there, begin[:, None] + steps, begin[:, None]), last), torch.from_numpy(there)
 
 
 def _padded(flat: Tensor, mask: Tensor) -> Tensor:

@@ -54,7 +54,7 @@ class Pass:
     def share(self) -> tuple[int, int]:
         """First and last of this process's items: whole batches, except at the end."""
         batches, world = -(-len(self.items) // self.batch), self.together.world
-        borders = [min(len(self.items), self.batch * (batches * rank // world)) for rank in range(world + 1)]
+        borders = [min(len(self.items), self.batch * -(-batches * rank // world)) for rank in range(world + 1)]
         return borders[self.together.rank], borders[self.together.rank + 1]
 
     def load(self, at: int, stop: int) -> tuple[dict[str, Any], int, list[int] | None]:
@@ -80,11 +80,13 @@ def fill(
     could be found.
     """
     first = over.together.rank == 0
-    folders = {site: over.together.share(store.aside(key) if first else Path()) for site, key in keys.items()}
+    made = over.together.attempt(lambda: {site: store.aside(key) for site, key in keys.items() if first})
+    folders = over.together.share(made)
     part = _Part(leaves, over, folders)
     try:
         over.together.attempt(part.begin)
-        chosen = over.together.share(set(choose(part.costs)) & set(keys) if first else set[Site]())
+        worth = over.together.attempt(lambda: set(choose(part.costs)) & set(keys) if first else set[Site]())
+        chosen = over.together.share(worth)
         if not chosen:
             raise NotWorth
         part.keep(chosen)

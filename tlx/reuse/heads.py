@@ -1,7 +1,7 @@
-"""Linear heads of one shape trained side by side: one batched product where each would take a step of its own.
+"""Linear heads of one shape trained side by side: one product for all that read the same examples.
 
 The rules are those of ``torch.optim`` (AdamW, Adam, SGD), written over a leading dimension of heads, with a rate and a
-decay for each. Results agree with heads trained alone up to rounding, as a batched product adds in another order.
+decay for each. Results agree with heads trained alone up to rounding, as a larger product adds in another order.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+Groups = Sequence[tuple[Tensor, int]]  # features [examples, width], and how many heads in a row read them
 
 
 @dataclass(frozen=True)
@@ -49,16 +51,22 @@ class Heads:
         for number, head in enumerate(self._heads):
             head.weight.data, head.bias.data = (tensor[number] for tensor in self._tensors)
 
-    def logits(self, features: Tensor) -> Tensor:
-        """[heads, examples, classes], of features [examples, width] or [heads, examples, width]."""
+    def logits(self, groups: Groups) -> Tensor:
+        """[heads, examples, classes]."""
         weight, bias = self._tensors
-        return torch.matmul(features, weight.mT) + bias.unsqueeze(1)
+        found, begin = [], 0
+        for features, count in groups:
+            block = weight[begin : begin + count]
+            flat = features @ block.flatten(0, 1).T
+            found.append(flat.view(len(features), count, block.shape[1]).transpose(0, 1))
+            begin += count
+        return torch.cat(found) + bias.unsqueeze(1)
 
-    def step(self, features: Tensor, losses: Callable[[Tensor], Tensor], rates: Sequence[float]) -> Tensor:
-        """One optimizer step on each head's own examples [heads, examples, width]; returns the losses [heads]."""
+    def step(self, groups: Groups, losses: Callable[[Tensor], Tensor], rates: Sequence[float]) -> Tensor:
+        """One optimizer step of every head; returns the losses [heads]."""
         for tensor in self._tensors:
             tensor.requires_grad_(True)
-        loss = losses(self.logits(features))
+        loss = losses(self.logits(groups))
         gradients = torch.autograd.grad(loss.sum(), self._tensors)
         self.steps += 1
         rate = torch.tensor(rates, dtype=self._decay.dtype, device=self._decay.device)

@@ -18,6 +18,7 @@ from tlx.backbones.load import Loaded
 from tlx.config.cache import cache_folder
 from tlx.data.module import Collate, Data, Loader
 from tlx.data.order import Batches
+from tlx.reuse import address
 from tlx.reuse.cut import Cut, Refused, cut, whole_backbone
 from tlx.reuse.entry import Damaged
 from tlx.reuse.loader import KEPT, Replayed
@@ -63,7 +64,8 @@ class Prefix:
         self.inner = inner
         self.sharers: Mapping[str, int] = {}  # trials of a sweep that read the same of a split, this one included
         self.room = Stockroom(options, store(options), model, data, collate, title)
-        self._cuts: dict[frozenset[str], Cut | str] = {}
+        self._cuts: dict[Any, Cut | str] = {}  # by trained tensors and modes
+        self._weights = ""  # of the constant part at hand
         self._stretches: list[Stretch] = []  # the one at hand, and those to come
         self._replay: Replay | None = None
         self._stocks: dict[str, Stock | None] = {}
@@ -74,18 +76,20 @@ class Prefix:
 
     def enter(self, now: Stretch, *later: Stretch) -> None:
         """Begin a stretch; the model is in its modes. What ``later`` ones need may be filled by the same pass."""
-        before = self._replay.cut if self._replay is not None else None
+        before = (self._replay.cut, self._weights) if self._replay is not None else None
         self._stretches = [now, *later]
         found = self.cut(now.trainable)
-        if isinstance(found, str) or found != before:
+        self._weights = address.weights(self.model, found.tensors) if isinstance(found, Cut) else ""
+        if isinstance(found, str) or (found, self._weights) != before:
             self.close()
             self._replay = Replay(self.model, self.backbone.spec, found) if isinstance(found, Cut) else None
 
     def cut(self, trainable: frozenset[str]) -> Cut | str:
-        """The constant part for a set of trained tensors, or why there is none."""
-        if trainable not in self._cuts:
-            self._cuts[trainable] = self._find(trainable)
-        return self._cuts[trainable]
+        """The constant part for a set of trained tensors, in the present modes, or why there is none."""
+        key = (trainable, tuple(module.training for module in self.model.modules()))
+        if key not in self._cuts:
+            self._cuts[key] = self._find(trainable)
+        return self._cuts[key]
 
     def _find(self, trainable: frozenset[str]) -> Cut | str:
         names = [name for name, _ in self.model.named_parameters() if name.startswith("backbone.")]
@@ -103,9 +107,9 @@ class Prefix:
 
     @property
     def is_plain(self) -> bool:
-        """Do training examples come without augmentation now?"""
-        found = self.cut(self._stretches[0].trainable) if self._stretches else ""
-        return self.options.augment == "off" and isinstance(found, Cut) and found.is_features
+        """Do training examples come without augmentation now? Whether anything is kept makes no difference to it."""
+        trained = self._stretches[0].trainable if self._stretches else frozenset[str]()
+        return self.options.augment == "off" and not any(name.startswith("backbone.") for name in trained)
 
     @property
     def is_features(self) -> bool:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.utils._pytree import tree_flatten, tree_map
 
+from tlx.backbones.order import unchanged
 from tlx.backbones.spec import ImageSpec, Spec
 from tlx.reuse.cut import Cut, Shell, Site
 
@@ -98,7 +99,8 @@ class Replay:
         looks = tuple(_look(value) for value in flat)
         key = (site, spec, looks)
         if key not in self._shapes:
-            with FakeTensorMode(allow_non_fake_inputs=True) as mode, torch.no_grad():
+            module = self._modules[site.path]
+            with unchanged(module), FakeTensorMode(allow_non_fake_inputs=True) as mode, torch.no_grad():
                 fakes = tree_map(lambda v: mode.from_tensor(v) if isinstance(v, Tensor) else v, (args, kwargs))
                 self._shapes[key] = tree_map(_outline, original(*fakes[0], **fakes[1]))
         return tree_map(lambda v: v.make() if isinstance(v, _Outline) else v, self._shapes[key])
@@ -117,13 +119,17 @@ def _calling(modules: Mapping[str, nn.Module], call: Any) -> Iterator[None]:
 
         return forward
 
+    own: dict[str, Any] = {path: vars(module).get("forward") for path, module in modules.items()}
     for path, module in modules.items():
         module.forward = through(path, module.forward)
     try:
         yield
     finally:
-        for module in modules.values():
-            del module.forward
+        for path, module in modules.items():
+            if own[path] is None:
+                del module.forward
+            else:
+                module.forward = own[path]
 
 
 class _Enough(Exception):

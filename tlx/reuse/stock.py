@@ -23,7 +23,7 @@ from tlx.reuse.filling import Costs, NotWorth, Pass, fill
 from tlx.reuse.options import Reuse
 from tlx.reuse.planner import Need, found_pays, free_memory, pays, pays_too
 from tlx.reuse.replay import Replay, record
-from tlx.reuse.store import Store
+from tlx.reuse.store import NoRoom, Store
 from tlx.reuse.surroundings import Surroundings
 
 
@@ -181,19 +181,32 @@ class Stockroom:
                 compute, write = costs.compute * min(1.0, cut.cost / cut.whole), costs.write * more / whole
                 if self.options.when == "always" or pays_too(wanted, compute, write, more, memory):
                     chosen |= set(cut.sites)
-            return chosen
+            for sites in (chosen, set(now.sites)):
+                try:
+                    self.store.make_room(int(sum(size[site] for site in sites if keys[site] in todo) * len(over.items)))
+                    return sites
+                except NoRoom:
+                    if sites <= set(now.sites):
+                        raise
+            raise AssertionError("not reached")
 
         together = self.around.together
         with ExitStack() as stack:
-            missing = stack.enter_context(self.store.filling(list(keys.values()))) if together.rank == 0 else []
-            wanted = together.share(missing)
-            todo = {site: key for site, key in keys.items() if key in wanted}
+            held = together.attempt(
+                lambda: stack.enter_context(self.store.filling(list(keys.values()))) if together.rank == 0 else []
+            )
+            todo = set(together.share(held))
             if not todo:  # another process was quicker
                 return
-            room = int(sum(size[site] for site in todo) * len(over.items))
-            together.attempt(lambda: self.store.make_room(room) if together.rank == 0 else None)
             names = {"backbone": self.title, "dataset": self.data.config.name}
-            fill(self.store, todo, leaves, over, {**names, **self._facts(split)}, choose)
+            fill(
+                self.store,
+                {s: k for s, k in keys.items() if k in todo},
+                leaves,
+                over,
+                {**names, **self._facts(split)},
+                choose,
+            )
 
     def _tokens(self, split: Split) -> float:
         """Tokens of the mean text."""

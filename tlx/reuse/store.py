@@ -70,6 +70,8 @@ class Store:
         """Make a written entry one that is found."""
         write_meta(folder, meta)
         _sync(folder)
+        if (self.root / key).exists():  # without its description, or it would have been found
+            self.discard(key)
         folder.rename(self.root / key)
         _sync(self.root)
 
@@ -129,7 +131,12 @@ class Store:
         return freed
 
     def _sweep_up(self) -> None:
-        """Remove what fills that died left behind, and the locks of what is gone."""
+        """Remove what fills that died left behind, what cannot be read, and the locks of what is gone."""
+        for folder in [path for path in self.root.glob("*") if path.is_dir() and path.name != _ASIDE]:
+            try:
+                read_meta(folder)
+            except Damaged:
+                self._alone(folder.name, _PIN, partial(self.discard, folder.name))
         for folder in (self.root / _ASIDE).glob("*"):
             self._alone(folder.name.partition(".")[0], _FILL, partial(shutil.rmtree, folder))
         for file in self.root.glob("*.lock"):

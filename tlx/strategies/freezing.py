@@ -34,11 +34,22 @@ def freeze(model: nn.Module, trainable: frozenset[str], frozen_norm: str = "eval
 
 def set_modes(model: nn.Module, frozen_norm: str = "eval") -> None:
     """Eval mode where everything is frozen, train mode elsewhere."""
+    found: dict[nn.Module, bool | None] = {}
+    _learns(model, found)
     learning = False  # does what came before learn?
     for module in model.modules():
-        own = [p.requires_grad for p in module.parameters()]
-        learning = any(own) if own else learning
+        own = found[module]
+        learning = learning if own is None else own
         module.training = learning or (frozen_norm == "train" and is_norm(module))
+
+
+def _learns(module: nn.Module, found: dict[nn.Module, bool | None]) -> bool | None:
+    """Does a parameter of the module or of those within learn? null without parameters. ``found``: of each."""
+    if module not in found:
+        parts = [parameter.requires_grad for parameter in module.parameters(recurse=False)]
+        parts += [own for child in module.children() if (own := _learns(child, found)) is not None]
+        found[module] = any(parts) if parts else None
+    return found[module]
 
 
 def checksums(model: nn.Module) -> dict[str, int]:

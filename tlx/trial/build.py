@@ -11,13 +11,13 @@ from torch import nn
 
 from tlx.backbones.load import Loaded, load
 from tlx.backbones.spec import example
-from tlx.backbones.stages import Stage, merge, stages
+from tlx.backbones.stages import Stage, digest, merge, stages
 from tlx.backbones.weights import State
 from tlx.config.errors import ConfigError, Problem
 from tlx.config.schema import Trial
 from tlx.data.module import Data
 from tlx.reuse.prefix import Prefix
-from tlx.strategies import adapters, optimizers
+from tlx.strategies import adapters, freezing, optimizers
 from tlx.strategies.phases import PhasePlan, plan
 from tlx.strategies.rates import rates
 from tlx.tasks.build import build as build_task
@@ -57,7 +57,7 @@ def build(trial: Trial) -> Built:
     learner = Learner(trial.strategy, task, model, cut, phases, data, epochs, prefix, trial.hardware.accumulate)
     learner.fresh = _fresh(trial, data, phases)
     table = rates(trial.strategy, cut, phases)
-    return Built(machine, data, backbone, cut, phases, table, learner, origin(model, cut))
+    return Built(machine, data, backbone, cut, phases, table, learner, origin(digest(cut), freezing.checksums(model)))
 
 
 def beside(first: Built, trial: Trial) -> Built:

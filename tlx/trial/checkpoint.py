@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,10 +15,9 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 from tlx.backbones import weights
-from tlx.backbones.stages import Stage, digest
 from tlx.config.errors import ConfigError, Problem, WeightsError
 from tlx.config.schema import Trial
-from tlx.strategies import adapters, freezing
+from tlx.strategies import adapters
 from tlx.trial import folder as folders
 
 if TYPE_CHECKING:
@@ -53,13 +52,9 @@ def restore(model: nn.Module, state: Mapping[str, Tensor]) -> None:
             there.copy_(tensor)
 
 
-def origin(model: nn.Module, cut: Sequence[Stage], sums: Mapping[str, int] | None = None) -> str:
-    """What a checkpoint can only be put into: a hash of the stage table and of the model's present weights.
-
-    ``sums`` are the weights' checksums, if they are known.
-    """
-    weights_now = sorted((freezing.checksums(model) if sums is None else sums).items())
-    return hashlib.sha256(json.dumps([digest(cut), weights_now]).encode()).hexdigest()
+def origin(layout: str, sums: Mapping[str, int]) -> str:
+    """What a checkpoint can only be put into: a hash of the stages' digest and the checksums of all weights."""
+    return hashlib.sha256(json.dumps([layout, sorted(sums.items())]).encode()).hexdigest()
 
 
 def save(path: Path, state: dict[str, Tensor], origin: str) -> None:

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -126,12 +126,12 @@ def _begin(seats: Sequence[Seat]) -> None:
     first = seats[0].built
     shared = {f"backbone.{k}": v for k, v in freezing.checksums(first.learner.model.get_submodule("backbone")).items()}
     buffers = {name: buffer.detach().cpu().clone() for name, buffer in first.learner.model.named_buffers()}
-    layout = {"digest": digest(first.stages), "table": table(first.stages)}
+    layout = digest(first.stages)
     for seat in seats:
         built, place = seat.built, seat.place
-        model = built.learner.model.to(next(first.learner.model.parameters()).device)
+        built.learner.to(next(first.learner.model.parameters()).device)
         sums = {**shared, **{f"head.{name}": value for name, value in freezing.checksums(seat.head).items()}}
-        built.origin = origin(model, built.stages, sums)
+        built.origin = origin(layout, sums)
         built.learner.before = sums
         journals.set_aside(place.path)
         folders.write_config(place.path, seat.trial)
@@ -139,7 +139,7 @@ def _begin(seats: Sequence[Seat]) -> None:
         built.learner.say = seat.say
         journal.begin(kind="train", identity=place.identity, **described(seat.trial, place))
         journal.write("together", trials=len(seats))
-        journal.write("stages", **layout)
+        journal.write("stages", digest=layout, table=table(first.stages))
         for name, stock in built.learner.prefix.kept().items():
             journal.write("reuse", split=name, sites="backbone", state=stock.state, bytes=stock.bytes)
         seat.say(f"hardware: {built.machine}; one of {len(seats)} heads trained together")
@@ -154,21 +154,21 @@ def _train(seats: Sequence[Seat]) -> None:
     strategy, prefix = learner.strategy, learner.prefix
     examples, heldout = learner.data.examples["train"], _Split(prefix, "val", seats[0].head)
     train, labels = prefix.kept()["train"].features[0], examples.labels.to(seats[0].head.weight.device)
-    active = list(seats)
-    orders = {seat.place.identity: _order(seat) for seat in seats}
-    decays = [seat.trial.strategy.optimizer.weight_decay for seat in seats]
+    active = sorted(seats, key=_seed)  # heads of one seed read the same batches: one product serves them all
+    orders = {seat.trial.seed: _order(seat) for seat in seats}
+    decays = [seat.trial.strategy.optimizer.weight_decay for seat in active]
     rule = Rule.of(strategy.optimizer.name, strategy.optimizer.momentum, strategy.optimizer.args)
-    heads = Heads([seat.head for seat in seats], rule, decays)
+    heads = Heads([seat.head for seat in active], rule, decays)
     smoothing = _smoothing(active)
     seen: list[tuple[Tensor, int]] = []
     step = 0
     while active and step < learner.stop:
-        chosen = np.stack([next(orders[seat.place.identity]) for seat in active])
-        features = train.take(chosen.reshape(-1))[0].reshape(*chosen.shape, -1)
-        losses = partial(many.losses, labels=labels[torch.from_numpy(chosen)], smoothing=smoothing)
+        chosen = {seed: next(order) for seed, order in orders.items()}
+        wanted = torch.stack([labels[torch.from_numpy(chosen[seat.trial.seed])] for seat in active])
+        groups = [(train.take(chosen[seed])[0], len(list(same))) for seed, same in groupby(active, _seed)]
+        losses = partial(many.losses, labels=wanted, smoothing=smoothing)
         rates = [seat.built.rates["head.weight"][0] * seat.built.learner.scale(step) for seat in active]
-        loss = heads.step(features, losses, rates)
-        seen.append((loss, chosen.shape[1]))
+        seen.append((heads.step(groups, losses, rates), wanted.shape[1]))
         step += 1
         if step % learner.interval == 0 or step == learner.stop:
             left = _end_round(active, heads, heldout, seen, rates, step)
@@ -191,7 +191,7 @@ def _end_round(
     """Validate and record every head; the numbers of those that go on."""
     count = sum(n for _, n in seen)
     losses = (torch.stack([loss * n for loss, n in seen]).sum(0) / count).tolist()
-    logits = heads.logits(heldout.features)
+    logits = heads.logits([(heldout.features, len(active))])
     finite = torch.isfinite(logits).all(-1).all(-1).tolist()
     left = []
     for number, (seat, values) in enumerate(zip(active, many.measures(logits, heldout.labels), strict=True)):
@@ -241,6 +241,10 @@ class _Split:
         examples = prefix.data.examples[name]
         self.labels = examples.labels.to(head.weight.device)
         self.features = prefix.features(name)
+
+
+def _seed(seat: Seat) -> int:
+    return seat.trial.seed
 
 
 def _order(seat: Seat) -> Iterator[Indices]:

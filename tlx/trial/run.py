@@ -99,7 +99,8 @@ def _fit(built: Built, trainer: Trainer, say: Say) -> None:
 def _stretches(learner: Learner, step: int) -> list[Stretch]:
     """The rest of this phase and the phases after it, as the frozen prefix sees them."""
     trains = frozenset(name for name, parameter in learner.model.named_parameters() if parameter.requires_grad)
-    stretches = [_stretch(learner, trains, step, learner.stop)]
+    averaged = frozenset(learner.mean.mean if learner.mean is not None else ())  # stands in for them in validations
+    stretches = [_stretch(learner, trains | averaged, step, learner.stop)]
     start = learner.stop
     for phase in learner.phases[learner.phase.number + 1 :]:
         stop = start + phase.length(start, learner.total)

@@ -108,6 +108,7 @@ def _run(trial: Trial, built: Built, place: Folder, journal: Journal, say: Say, 
         keeper = Keeper(place.path, built.origin, period, began)
         learner.prefix.surround(_surroundings(trainer, journal, say))
         steps = run_phases(built, trainer, keeper, say)
+        learner.prefix.enter(Stretch(learner.trained, {"val": 1}))
         conclude(built, trainer, say)
         validated = dict(learner.values)
         learner.prefix.enter(Stretch(learner.trained, {"test": 1}))
