@@ -125,5 +125,5 @@ class Data:
             batch_sampler=batches,
             collate_fn=collate,
             num_workers=self.workers,
-            generator=torch.Generator(),  # a loader draws a number whenever it starts: not from the one that trains
+            generator=torch.Generator(),  # a loader draws a number whenever it starts: not from those training draws
         )

@@ -1,8 +1,8 @@
 """An entry of the store: what one site gives for every example of a split, as ``.npy`` files with checksums.
 
 Several processes may write parts of one entry, each a run of examples. What belongs to one example is kept in the order
-its dimensions lie in memory, so that it comes back bit for bit and stride for stride. Texts are kept without their padding, token after
-token, with the offset of each text.
+its dimensions lie in memory, so that it comes back bit for bit and stride for stride. Texts are kept without padding,
+token after token, with the offset of each.
 """
 
 from __future__ import annotations

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import random
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from tlx.backbones.load import Loaded, load
 from tlx.backbones.spec import example
 from tlx.backbones.stages import Stage, digest, merge, stages
 from tlx.backbones.weights import State
 from tlx.config.errors import ConfigError, Problem
+from tlx.config.identity import deciding
 from tlx.config.schema import Trial
 from tlx.data.module import Data
 from tlx.reuse.prefix import Prefix
@@ -63,7 +65,7 @@ def build(trial: Trial) -> Built:
 def beside(first: Built, trial: Trial) -> Built:
     """A trial that differs from the ``first`` one's in seed and head alone, built on its data and its backbone."""
     data = first.data.reseeded(trial.seed)
-    seed_everything(trial.seed)
+    torch.set_rng_state(_after_backbone(trial, data))
     task = build_task(trial.task, data.info)
     model = task.build(first.backbone, data.info)
     cut = [replace(stage, model=model) for stage in first.stages]
@@ -75,11 +77,23 @@ def beside(first: Built, trial: Trial) -> Built:
     return Built(first.machine, data, first.backbone, cut, phases, table, learner, origin="")
 
 
+def _after_backbone(trial: Trial, data: Data) -> Tensor:
+    """The random state in which a trial builds its head: building the backbone has drawn from it before."""
+    key = json.dumps(deciding([trial.backbone, trial.seed, data.info.channels]), sort_keys=True)
+    if key not in _STATES:
+        seed_everything(trial.seed)
+        load(trial.backbone, channels=data.info.channels, pretrained=False)
+        _STATES[key] = torch.get_rng_state()
+    return _STATES[key]
+
+
+_STATES: dict[str, Tensor] = {}
+
+
 def _network(trial: Trial, data: Data, *, pretrained: bool) -> tuple[Task, Loaded, nn.Module, list[Stage]]:
     """The task's model on the backbone, and its stages; the same seed gives the same network."""
     seed_everything(trial.seed)
     backbone = load(trial.backbone, channels=data.info.channels, pretrained=pretrained, read=reader(trial))
-    seed_everything(trial.seed)  # again: the head's first weights are the same on every backbone as wide
     task = build_task(trial.task, data.info)
     model = task.build(backbone, data.info)
     return task, backbone, model, assemble(trial, model, backbone)
