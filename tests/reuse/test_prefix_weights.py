@@ -58,7 +58,7 @@ def test_changed_weights_are_noticed(folder: Path, name: str) -> None:
         *CASES[name],
     )
     reused, plain = run(folder, "always", *words), run(folder, "off", *words)
-    assert reused.events
+    assert bool(reused.events) != name.startswith(("ema", "swa"))  # a mean of the backbone is validated: no constant
     same(reused, plain)
 
 

@@ -1,4 +1,4 @@
-"""Which trials of a sweep differ in their heads alone, and so can be trained side by side in one process."""
+"""Which trials of a sweep share work: those that differ in their heads alone are trained side by side."""
 
 from __future__ import annotations
 
@@ -42,6 +42,15 @@ def key(trial: Trial) -> str | None:
     task = replace(trial.task, label_smoothing=0.0) if isinstance(trial.task, Classification) else trial.task
     same = deciding(replace(trial, strategy=strategy, task=task, seed=seed))
     return json.dumps([same, str(trial.hardware), str(trial.reuse), trial.output], sort_keys=True, default=str)
+
+
+def alike(trial: Trial) -> str:
+    """Equal for trials that freeze the same of the same backbone and read the same held-out examples."""
+    dataset = replace(trial.dataset, shots=None, shots_seed=None)
+    random_weights = trial.strategy.init == "scratch" or trial.backbone.weights == "none"
+    phases = [[phase.train, phase.freeze] for phase in trial.strategy.phases]
+    same = [trial.backbone, dataset, phases, trial.strategy.init, trial.seed if random_weights else 0]
+    return json.dumps(deciding(same), sort_keys=True, default=str)
 
 
 def _is_plain(strategy: Strategy) -> bool:

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -63,10 +64,12 @@ class Pool:
     lost: set[str] = field(default_factory=set)  # identities that failed here
     _waiting: list[Job] = field(default_factory=list)
     _running: dict[int, _Running] = field(default_factory=dict)
+    _alike: Counter[str] = field(default_factory=Counter)  # jobs seen that read the same held-out examples
 
     def run(self, jobs: list[Job]) -> None:
         """Run all jobs and those they lead to. Ctrl-C stops the running ones and is passed on."""
         self._waiting = list(jobs)
+        self._alike.update(fusing.alike(job.trial) for job in jobs)
         context = multiprocessing.get_context("forkserver")
         warm([job.trial for job in jobs])
         try:
@@ -103,8 +106,17 @@ class Pool:
                 self.started(one)
             held = free[:width]
             began = time.time_ns() // 1_000_000
-            process = _spawn(job, held) if width > 1 else _fork(context, jobs, held)
+            process = _spawn(job, held) if width > 1 else self._fork(context, jobs, held)
             self._running[process.sentinel] = _Running(jobs, process, began, held)
+
+    def _fork(
+        self, context: multiprocessing.context.ForkServerContext, jobs: list[Job], held: list[int]
+    ) -> BaseProcess:
+        alike = self._alike[fusing.alike(jobs[0].trial)]
+        arguments = ([job.trial for job in jobs], [str(job.place.path) for job in jobs], 1, alike, visible_gpus(held))
+        process = context.Process(target=worker.run, args=arguments, name=jobs[0].place.name)
+        process.start()
+        return process
 
     def _beside(self, job: Job) -> list[Job]:
         """Waiting jobs that can be trained side by side with this one."""
@@ -129,7 +141,9 @@ class Pool:
 
     def _end(self, outcome: Outcome) -> None:
         (self.lost if outcome.result is None else self.finished).add(outcome.job.place.identity)
-        self._waiting.extend(self.done(outcome))
+        further = list(self.done(outcome))
+        self._waiting.extend(further)
+        self._alike.update(fusing.alike(job.trial) for job in further)
 
     def _stop_all(self) -> None:
         for running in self._running.values():
@@ -170,13 +184,6 @@ def visible_gpus(held: list[int]) -> str | None:
     named = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     devices = [word for word in named.split(",") if word.strip()] or [str(i) for i in range(gpus())]
     return ",".join(dict.fromkeys(devices[slot % len(devices)] for slot in held))
-
-
-def _fork(context: multiprocessing.context.ForkServerContext, jobs: list[Job], held: list[int]) -> BaseProcess:
-    arguments = ([job.trial for job in jobs], [str(job.place.path) for job in jobs], 1, visible_gpus(held))
-    process = context.Process(target=worker.run, args=arguments, name=jobs[0].place.name)
-    process.start()
-    return process
 
 
 class _Interpreter:

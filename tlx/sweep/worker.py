@@ -33,8 +33,10 @@ def preload(trials: list[Trial]) -> list[str]:
     return modules + (["sklearn.datasets"] if any(t.dataset.kind == "digits" for t in trials) else [])
 
 
-def run(trials: list[Trial], folders: list[str], threads: int, gpus: str | None = None) -> None:
+def run(trials: list[Trial], folders: list[str], threads: int, alike: int = 1, gpus: str | None = None) -> None:
     """Train one trial, or several side by side, with the output of each in ``log.txt`` of its folder.
+
+    ``alike``: trials of the sweep, these included, that freeze the same and read the same held-out examples.
 
     Exit code 0: finished (or recorded why not), 1: failed, ``REFUSED``, ``BUSY``, ``APART``: cannot be side by side.
     """
@@ -52,7 +54,7 @@ def run(trials: list[Trial], folders: list[str], threads: int, gpus: str | None 
         if trial.hardware.threads is None:
             trial.hardware.threads = threads
     try:
-        _train(trials, [partial(print, file=stream, flush=True) for stream in streams])
+        _train(trials, alike, [partial(print, file=stream, flush=True) for stream in streams])
     except RequestError as error:
         print(error.block(), flush=True)
         os._exit(REFUSED)
@@ -73,11 +75,11 @@ def _log(folder: str) -> TextIO:
     return log.open("a", encoding="utf-8", buffering=1)
 
 
-def _train(trials: list[Trial], says: list[Callable[[str], None]]) -> None:
+def _train(trials: list[Trial], alike: int, says: list[Callable[[str], None]]) -> None:
     if len(trials) == 1:
         from tlx.trial.story import train
 
-        train(trials[0], says[0])
+        train(trials[0], says[0], alike)
         return
     from tlx.trial.fused import NotTogether, train_together
 

@@ -36,11 +36,11 @@ Say = Callable[[str], None]
 _JSON = json.JSONEncoder(ensure_ascii=False)
 
 
-def train(trial: Trial, say: Say = lambda line: None) -> Result:
+def train(trial: Trial, say: Say = lambda line: None, alike: int = 1) -> Result:
     """Run a trial to its end, or return the result it has already.
 
-    ``say`` hears what was chosen and loaded. Raises :class:`~tlx.config.errors.RequestError` before anything is
-    started, and whatever training raises after; the journal has the reason either way.
+    ``say`` hears what was chosen and loaded; ``alike`` trials, this one included, read the same of held-out examples.
+    Raises :class:`~tlx.config.errors.RequestError` before anything is started, and whatever training raises after; the journal has the reason either way.
     """
     place = folders.locate(trial)
     finished = place.result()
@@ -51,6 +51,7 @@ def train(trial: Trial, say: Say = lambda line: None) -> Result:
         with quiet():
             built = build(trial)
             equip(trial, built)
+            built.learner.prefix.sharers = {"val": alike, "test": alike}
     except RequestError:  # refused: nothing is written
         raise
     except Exception as error:
