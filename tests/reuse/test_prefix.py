@@ -13,7 +13,10 @@ LONG = ("strategy.budget=12 steps",)
 CASES: dict[str, tuple[tuple[str, ...], str]] = {
     "feature_extraction": (("strategy=feature_extraction",), "filled"),
     "top_k": (("strategy=top_k",), "filled"),
-    "gradual_unfreezing": (("strategy=gradual_unfreezing", "strategy.phases.1.expand.levels=3", *LONG), "found"),  # by one pass
+    "gradual_unfreezing": (
+        ("strategy=gradual_unfreezing", "strategy.phases.1.expand.levels=3", *LONG),
+        "found",
+    ),  # by one pass
     "lp_ft": (("strategy=lp_ft",), "filled"),
     "fine_tune": (("strategy=fine_tune",), ""),
     "accumulate": (("strategy=top_k", "hardware.accumulate=2"), "filled"),

@@ -11,7 +11,7 @@ from tlx.sweep import worker
 _run = worker.run
 
 
-def run(trials: list[Trial], folders: list[str], threads: int, gpus: str | None = None) -> None:
+def run(trials: list[Trial], folders: list[str], threads: int, alike: int = 1, gpus: str | None = None) -> None:
     """As the real one, until the first metric is written."""
     if any(trial.seed == 1 for trial in trials):
         from tlx.trial.learner import Learner
@@ -20,4 +20,4 @@ def run(trials: list[Trial], folders: list[str], threads: int, gpus: str | None 
             os.kill(os.getpid(), signal.SIGKILL)
 
         Learner.on_train_epoch_end = dies  # type: ignore[method-assign]
-    _run(trials, folders, threads, gpus)
+    _run(trials, folders, threads, alike, gpus)

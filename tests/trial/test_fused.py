@@ -170,6 +170,20 @@ def test_augmented_examples_are_those_that_are_kept(small: Compose, families: Fa
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("family", ["cnn", "vit", "bert"])
+def test_every_head_begins_as_it_would_alone(small: Compose, families: Families, family: str) -> None:
+    """Whatever building the network has drawn by then, with weights to load or without."""
+    words = (*families[family], "strategy=feature_extraction", "reuse=always", "strategy.budget=2 steps")
+    shots = () if family == "bert" else ("dataset.shots_seed=0",)
+    seeds = (0, 0) if family == "vit" else (3, 0, 7)  # without weights the seed is the backbone's too
+    trials = [small(*words, *shots, f"seed={seed}", f"strategy.lr=0.0{1 + i}") for i, seed in enumerate(seeds)]
+    assert len({fusing.key(trial) for trial in trials}) == 1
+    for trial, result in zip(trials, run(trials), strict=True):
+        assert result is not None
+        assert result.metrics == pytest.approx(alone(trial)[0].metrics, rel=ALLOWED, abs=ALLOWED)
+
+
+@pytest.mark.slow
 def test_weights_that_leave_some_to_chance_leave_it_to_each_trials_seed(
     small: Compose, families: Families, folder: Path
 ) -> None:

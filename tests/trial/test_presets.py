@@ -86,8 +86,7 @@ def test_controllers_freeze_a_growing_prefix(
     small: Compose, families: Families, watch: Watch, option: str, family: str
 ) -> None:
     quick = ("strategy.controller.every=2 steps", "strategy.controller.patience=1", "strategy.schedule.shape=constant")
-    easy = ("strategy.controller.tolerance=0.7",) if option == "egeria" else ()  # whatever the head begins with
-    tlx.train(small(*families[family], f"strategy={option}", *RUN, *quick, *easy))
+    tlx.train(small(*families[family], f"strategy={option}", *RUN, *quick))
     known, before = KNOWN_HERE[family], 0
     for step in watch.steps:
         first = min(known.depth(name) for name in step.trains)

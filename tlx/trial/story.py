@@ -40,7 +40,8 @@ def train(trial: Trial, say: Say = lambda line: None, alike: int = 1) -> Result:
     """Run a trial to its end, or return the result it has already.
 
     ``say`` hears what was chosen and loaded; ``alike`` trials, this one included, read the same of held-out examples.
-    Raises :class:`~tlx.config.errors.RequestError` before anything is started, and whatever training raises after; the journal has the reason either way.
+    Raises :class:`~tlx.config.errors.RequestError` before anything is started, and whatever training raises after;
+    the journal has the reason either way.
     """
     place = folders.locate(trial)
     finished = place.result()
