@@ -8,6 +8,7 @@ from tlx.reuse.filling import Costs
 
 _LEAST_PASSES = 1.5  # over a split, all trials that share it together
 _LEAST_EXAMPLES = 400  # computed again otherwise; fewer are done before anything has been measured
+_LEAST_FOR_A_LOOK = 2000  # the same, where first a dry run has to tell what is constant
 _MARGIN = 0.95  # of the cost without reuse
 READ = 1e9  # bytes per second of process time, from memory or the page cache
 DISK = 2e8  # bytes per second from a disk, for what memory cannot hold
@@ -19,6 +20,11 @@ class Need:
 
     examples: int
     passes: float
+
+    @property
+    def plenty(self) -> bool:
+        """Is it worth a dry run, which costs as much as some hundred examples of a small network?"""
+        return self.examples * self.passes >= _LEAST_FOR_A_LOOK
 
     @property
     def enough(self) -> bool:

@@ -78,11 +78,18 @@ class Prefix:
         """Begin a stretch; the model is in its modes. What ``later`` ones need may be filled by the same pass."""
         before = (self._replay.cut, self._weights) if self._replay is not None else None
         self._stretches = [now, *later]
-        found = self.cut(now.trainable)
+        found = self.cut(now.trainable) if self._is_worth_a_look(0) else "too little is computed again"
         self._weights = address.weights(self.model, found.tensors) if isinstance(found, Cut) else ""
         if isinstance(found, str) or (found, self._weights) != before:
             self.close()
             self._replay = Replay(self.model, self.backbone.spec, found) if isinstance(found, Cut) else None
+
+    def _is_worth_a_look(self, number: int) -> bool:
+        """Could a stretch spare more than it costs to find out what is constant? A whole backbone is found for free."""
+        trainable = self._stretches[number].trainable
+        whole = not any(name.startswith("backbone.") for name in trainable)
+        names = [name for name in self._stretches[number].passes if not self._is_augmented(name) or self.options.views]
+        return whole or self.options.when == "always" or any(self._need(name, number).plenty for name in names)
 
     def cut(self, trainable: frozenset[str]) -> Cut | str:
         """The constant part for a set of trained tensors, in the present modes, or why there is none."""
@@ -158,6 +165,13 @@ class Prefix:
         with self._replay.playing(dict(zip(self._replay.cut.sites, batch[KEPT], strict=True))):
             yield {name: value for name, value in batch.items() if name != KEPT}
 
+    def discard(self) -> None:
+        """Remove everything that is open: some of it has changed on disk."""
+        opened, replay = list(self.kept()), self._replay
+        self.close()
+        for name in opened if replay is not None else ():
+            self.room.discard(self._split(name), replay.cut)
+
     def close(self) -> None:
         """Let go of what is open, so that it can be evicted."""
         for stock in self._stocks.values():
@@ -228,7 +242,7 @@ class Prefix:
         found: list[tuple[Cut, Need]] = []
         touched = set(self._stretches[0].trainable)
         for number, stretch in enumerate(self._stretches[1:], start=1):
-            then = self.cut(stretch.trainable)
+            then = self.cut(stretch.trainable) if self._is_worth_a_look(number) else ""
             if isinstance(then, Cut) and then.sites != now.sites and not touched & then.tensors:
                 found.append((then, self._need(name, number)))
             touched |= stretch.trainable

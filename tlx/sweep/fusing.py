@@ -41,7 +41,8 @@ def key(trial: Trial) -> str | None:
     )
     task = replace(trial.task, label_smoothing=0.0) if isinstance(trial.task, Classification) else trial.task
     same = deciding(replace(trial, strategy=strategy, task=task, seed=seed))
-    return json.dumps([same, str(trial.hardware), str(trial.reuse), trial.output], sort_keys=True, default=str)
+    places = [str(part) for part in (trial.dataset, trial.hardware, trial.reuse, trial.output)]  # files are not in it
+    return json.dumps([same, places], sort_keys=True, default=str)
 
 
 def alike(trial: Trial) -> str:

@@ -103,7 +103,8 @@ class Pool:
             if not jobs:
                 continue
             for one in jobs:
-                self.started(one)
+                if not one.alone:  # else it was begun before, beside others
+                    self.started(one)
             held = free[:width]
             began = time.time_ns() // 1_000_000
             process = _spawn(job, held) if width > 1 else self._fork(context, jobs, held)

@@ -81,11 +81,12 @@ def _train(trials: list[Trial], alike: int, says: list[Callable[[str], None]]) -
 
         train(trials[0], says[0], alike)
         return
+    from tlx.reuse.entry import Damaged
     from tlx.trial.fused import NotTogether, train_together
 
     try:
         train_together(trials, says)
-    except NotTogether as reason:
+    except (NotTogether, Damaged) as reason:
         for say in says:
             say(f"not trained side by side: {reason}")
         os._exit(APART)

@@ -79,10 +79,11 @@ def beside(first: Built, trial: Trial) -> Built:
 
 def _after_backbone(trial: Trial, data: Data) -> Tensor:
     """The random state in which a trial builds its head: building the backbone has drawn from it before."""
-    key = json.dumps(deciding([trial.backbone, trial.seed, data.info.channels]), sort_keys=True)
+    key = json.dumps(deciding([trial.backbone, trial.strategy.init, trial.seed, data.info.channels]), sort_keys=True)
     if key not in _STATES:
         seed_everything(trial.seed)
-        load(trial.backbone, channels=data.info.channels, pretrained=False)
+        pretrained = trial.strategy.init == "pretrained"  # loading draws other numbers than leaving it at random
+        load(trial.backbone, channels=data.info.channels, pretrained=pretrained, read=reader(trial))
         _STATES[key] = torch.get_rng_state()
     return _STATES[key]
 
@@ -121,6 +122,8 @@ def _obstacles(trial: Trial, machine: Machine) -> tuple[str, str]:
     nothing = ""
     if hardware.distributed == "fsdp" and machine.devices > 1:
         nothing = "the network is sharded"
+    elif hardware.precision == "64-true":
+        nothing = "inputs are converted to 64 bits on their way"
     elif strategy.regulariser is not None and strategy.regulariser.kind == "delta":
         nothing = "delta compares feature maps of every batch"
     elif strategy.controller is not None and strategy.controller.kind == "egeria":

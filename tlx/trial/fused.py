@@ -22,6 +22,7 @@ from tlx.backbones.stages import digest, table
 from tlx.backbones.weights import State
 from tlx.config.schema import Trial
 from tlx.data.source import Indices
+from tlx.reuse.entry import Damaged
 from tlx.reuse.heads import Heads, Rule
 from tlx.reuse.prefix import Prefix, Stretch
 from tlx.reuse.surroundings import Surroundings
@@ -72,7 +73,8 @@ def train_together(trials: Sequence[Trial], says: Sequence[Say]) -> None:
     """Run trials that :func:`tlx.sweep.fusing.key` says can be, to their ends; each leaves its record.
 
     Raises :class:`NotTogether` before anything is written, :class:`~tlx.config.errors.RequestError` as a single trial
-    would. What else goes wrong is in the journals of all, as is what goes wrong with one head in its own.
+    would, and :class:`~tlx.reuse.entry.Damaged` for kept features that have changed on disk, which are gone then. What
+    else goes wrong is in the journals of all, as is what goes wrong with one head in its own.
     """
     began = time.process_time(), time.perf_counter()
     with ExitStack() as stack, quiet():
@@ -90,6 +92,8 @@ def train_together(trials: Sequence[Trial], says: Sequence[Say]) -> None:
             _train(seats)
             _conclude(seats, began)
         except BaseException as error:
+            if isinstance(error, Damaged):
+                seats[0].built.learner.prefix.discard()
             status = "KILLED" if isinstance(error, (KeyboardInterrupt, SystemExit)) else "FAILED"
             for seat in (seat for seat in seats if seat.place.result() is None and not seat.failure):
                 _end(seat, status, f"{type(error).__name__}: {error}", traceback.format_exc())
@@ -107,6 +111,9 @@ def _seats(pairs: Sequence[tuple[Trial, Say, Folder]]) -> list[Seat]:
         torch.set_num_threads(built.machine.threads)
         if built.data.info.multilabel:
             raise NotTogether("examples have several labels")
+        match, seeds = built.backbone.match, {one[0].seed for one in pairs}
+        if match is not None and match.missing and len(seeds) > 1:
+            raise NotTogether("the weights leave some of the backbone to chance, and the seeds differ")
         learner = built.learner
         device = torch.device("cuda" if built.machine.accelerator == "gpu" else built.machine.accelerator)
         learner.to(device)
@@ -164,7 +171,7 @@ def _train(seats: Sequence[Seat]) -> None:
     step = 0
     while active and step < learner.stop:
         chosen = {seed: next(order) for seed, order in orders.items()}
-        wanted = torch.stack([labels[torch.from_numpy(chosen[seat.trial.seed])] for seat in active])
+        wanted = torch.stack([labels[torch.from_numpy(chosen[seat.trial.seed] % len(labels))] for seat in active])
         groups = [(train.take(chosen[seed])[0], len(list(same))) for seed, same in groupby(active, _seed)]
         losses = partial(many.losses, labels=wanted, smoothing=smoothing)
         rates = [seat.built.rates["head.weight"][0] * seat.built.learner.scale(step) for seat in active]
