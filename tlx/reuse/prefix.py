@@ -169,8 +169,9 @@ class Prefix:
         """Remove everything that is open: some of it has changed on disk."""
         opened, replay = list(self.kept()), self._replay
         self.close()
-        for name in opened if replay is not None else ():
-            self.room.discard(self._split(name), replay.cut)
+        if replay is not None:
+            for name in opened:
+                self.room.discard(self._split(name), replay.cut)
 
     def close(self) -> None:
         """Let go of what is open, so that it can be evicted."""
