@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import math
 import mmap
+import os
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -32,11 +33,11 @@ class Features:
     def __init__(self, store: Store, key: str, device: torch.device | None = None) -> None:
         """Raises :class:`Damaged`."""
         self._stack = ExitStack()
+        self._columns: list[_Mapped | _Held] = []
         try:
             folder = self._stack.enter_context(store.reading(key))
             self.meta: Meta = read_meta(folder)
             small = self.meta.bytes <= _MEMORY
-            self._columns: list[_Mapped | _Held] = []
             for number, column in enumerate(self.meta.columns):
                 mapped = _Mapped(key, folder, self.meta, number, column)
                 self._columns.append(_Held(mapped, device) if small else mapped)
@@ -57,6 +58,8 @@ class Features:
 
     def close(self) -> None:
         """Let others evict it."""
+        for column in self._columns:
+            column.close()
         self._stack.close()
 
 
@@ -67,12 +70,14 @@ class _Mapped:
         self.key = key
         self.column = column
         self.files: list[npt.NDArray[Any]] = []
+        self._streams: list[BinaryIO] = []
         self.sums: list[list[str]] = []
         self.starts: list[int] = []  # of each file, in examples, tokens, or one
         counts = 0
         for part in meta.parts:
             file = part["files"][number]
             self.files.append(_map(folder / file["name"], column, file))
+            self._streams.append((folder / file["name"]).open("rb"))  # read for checksums, which maps nothing
             self.sums.append(file["sums"])
             self.starts.append(counts)
             counts += file["count"]
@@ -110,6 +115,11 @@ class _Mapped:
             self._verify(number, np.arange(len(values)))
         return np.concatenate(self.files)
 
+    def close(self) -> None:
+        """Let go of the files."""
+        for stream in self._streams:
+            stream.close()
+
     def _verify(self, number: int, local: npt.NDArray[np.int64]) -> None:
         values, sound = self.files[number], self._sound[number]
         size = values.itemsize * int(np.prod(values.shape[1:], dtype=np.int64))
@@ -117,14 +127,12 @@ class _Mapped:
         if size and not sound.all():
             first, last = local * size // BLOCK, (local * size + size - 1) // BLOCK
             wanted = np.unique(np.concatenate([first + i for i in range(int((last - first).max()) + 1)]))
-            flat = values.reshape(-1).view(np.uint8).data
             for block in wanted[wanted < len(sound)]:
                 if not sound[block]:
-                    piece = flat[block * BLOCK : (block + 1) * BLOCK]
+                    piece = os.pread(self._streams[number].fileno(), BLOCK, HEADER + block * BLOCK)
                     if xxhash.xxh3_64_hexdigest(piece) != self.sums[number][block]:
                         raise Damaged(f"{self.key}: block {block} of a file has changed on disk")
                     sound[block] = True
-                    self._touched += len(piece)
         if self._touched > _RESIDENT:
             for file in self.files:
                 if isinstance(file, np.memmap):
@@ -139,6 +147,7 @@ class _Held:
         self.column = mapped.column
         self.offsets = mapped.offsets
         self.values = torch.from_numpy(mapped.whole())
+        mapped.close()
         if device is not None:
             self.values = self.values.to(device)
 
@@ -149,6 +158,9 @@ class _Held:
             return self.column.unpack(self._select(rows))
         places, mask = _places(self.offsets, rows)
         return _padded(self.column.unpack(self._select(places.reshape(-1))), mask.to(self.values.device))
+
+    def close(self) -> None:
+        """Nothing is open."""
 
     def _select(self, rows: Rows) -> Tensor:
         return self.values.index_select(0, torch.from_numpy(rows).to(self.values.device))
