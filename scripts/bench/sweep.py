@@ -73,7 +73,7 @@ def tlx(folder: Path, mode: str, trials: int, *more: str, cold: bool = True) -> 
     shutil.rmtree(scratch / "runs", ignore_errors=True)
     if cold:
         shutil.rmtree(scratch / "cache" / "reuse", ignore_errors=True)
-    rates = [1e-4 * 300 ** (i / max(1, trials - 1)) for i in range(trials)] if trials > 8 else work["rates"][-trials:]
+    rates = [1e-4 * 300 ** (i / max(1, trials - 1)) for i in range(trials)] if trials > 8 else work["rates"][:trials]
     words = [*work["tlx"][mode], f"output={scratch / 'runs'}", f"strategy.lr={','.join(f'{r:.4g}' for r in rates)}"]
     words += ["strategy.keep=last", *more]
     began = time.perf_counter()

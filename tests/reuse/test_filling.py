@@ -43,8 +43,7 @@ def test_shares_are_disjoint_and_complete_and_of_whole_batches(world: int, batch
 
 def test_the_last_batch_is_as_large_as_the_others() -> None:
     one = over()
-    for at in (0, 8, 16):
-        batch, count, lengths = one.load(at, 20)
+    for at, (batch, count, lengths) in zip((0, 8, 16), one.batches(0, 20), strict=True):
         assert (len(batch["x"]), count, lengths) == (8, min(8, 20 - at), None)
         images = torch.stack([one.data.examples["train"][(0, i % 20)]["x"] for i in range(at, at + count)])
         assert torch.equal(batch["x"][:count], images)

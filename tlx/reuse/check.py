@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,8 @@ def check(replay: Replay, features: Sequence[Features], over: Pass, model: nn.Mo
     one must give the network's output bit for bit on a CPU. Raises :class:`Refused` otherwise.
     """
     count = min(COUNT, len(over.items))
-    batch, _, lengths = Pass(**{**vars(over), "items": list(over.items[:count]), "batch": count}).load(0, count)
+    first = replace(over, items=list(over.items[:count]), batch=count)
+    batch, _, lengths = next(first.batches(0, count))
     with torch.no_grad(), _evaluating(model), over.autocast():
         with recording(model, replay.cut.sites) as now:
             full = _tensor(model(batch))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,13 +57,13 @@ class Pass:
         borders = [min(len(self.items), self.batch * -(-batches * rank // world)) for rank in range(world + 1)]
         return borders[self.together.rank], borders[self.together.rank + 1]
 
-    def load(self, at: int, stop: int) -> tuple[dict[str, Any], int, list[int] | None]:
-        """A batch always as large as the others, how many of its examples are wanted, and the tokens of each."""
-        items = list(self.items[at : min(at + self.batch, stop)])
-        padded = items + [self.items[i % len(self.items)] for i in range(self.batch - len(items))]
-        (batch,) = self.data.loader(self.split, self.collate, Batches([padded]))
-        lengths = batch["attention_mask"].sum(1).tolist()[: len(items)] if "attention_mask" in batch else None
-        return moved(batch, self.device), len(items), lengths
+    def batches(self, start: int, stop: int) -> Iterator[tuple[dict[str, Any], int, list[int] | None]]:
+        """Batches all of one size, how many examples of each are wanted, and the tokens of these."""
+        wanted = [list(self.items[at : min(at + self.batch, stop)]) for at in range(start, stop, self.batch)]
+        padded = [one + [self.items[i % len(self.items)] for i in range(self.batch - len(one))] for one in wanted]
+        for one, batch in zip(wanted, self.data.loader(self.split, self.collate, Batches(padded)), strict=True):
+            lengths = batch["attention_mask"].sum(1).tolist()[: len(one)] if "attention_mask" in batch else None
+            yield moved(batch, self.device), len(one), lengths
 
 
 def fill(
@@ -115,6 +115,7 @@ class _Part:
         self.over = over
         self.folders = folders
         self.start, self.stop = over.share()
+        self.batches = over.batches(self.start, self.stop)
         self.writers: dict[Site, Writer] = {}
         self.closed: dict[Site, dict[str, Any]] = {}
         self.costs = Costs(0.0, 0.0)
@@ -122,7 +123,7 @@ class _Part:
     def begin(self) -> None:
         """The first batch, which says what the others will cost."""
         if self.start < self.stop:
-            self.costs = self._batch(self.start)
+            self.costs = self._batch()
 
     def keep(self, chosen: Collection[Site]) -> None:
         """Go on with these sites alone."""
@@ -132,8 +133,8 @@ class _Part:
 
     def rest(self) -> None:
         """All further batches."""
-        for at in range(self.start + self.over.batch, self.stop, self.over.batch):
-            self._batch(at)
+        for _ in range(self.start + self.over.batch, self.stop, self.over.batch):
+            self._batch()
         self.closed = {site: writer.close() for site, writer in self.writers.items()}
 
     def abort(self) -> None:
@@ -141,9 +142,9 @@ class _Part:
         for writer in self.writers.values():
             writer.abort()
 
-    def _batch(self, at: int) -> Costs:
+    def _batch(self) -> Costs:
         began = time.process_time()
-        batch, count, lengths = self.over.load(at, self.stop)
+        batch, count, lengths = next(self.batches)
         with self.over.autocast():
             kept = record(self.over.model, batch, self.folders)
         middle = time.process_time()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 
 from tlx.reuse.filling import Costs
 
@@ -55,7 +57,9 @@ def found_pays(seconds: float, size: float, examples: int, memory: float) -> boo
 
 
 def free_memory() -> float:
-    """Bytes the kernel could give to the page cache."""
-    with open("/proc/meminfo", encoding="ascii") as stream:
-        fields = {line.partition(":")[0]: line.split() for line in stream}
+    """Bytes the kernel could give to the page cache; where it does not say, half of what there is."""
+    table = Path("/proc/meminfo")
+    if not table.is_file():
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2
+    fields = {line.partition(":")[0]: line.split() for line in table.read_text(encoding="ascii").splitlines()}
     return float(fields["MemAvailable"][1]) * 1024

@@ -98,8 +98,7 @@ class Stockroom:
     def features(self, split: Split) -> Tensor:
         """The backbone's features of a split, computed now."""
         over, found = self._pass(split), []
-        for at in range(0, len(over.items), over.batch):
-            batch, count, _ = over.load(at, len(over.items))
+        for batch, count, _ in over.batches(0, len(over.items)):
             with over.autocast():
                 found.append(record(self.model, batch, [Site("backbone")])[Site("backbone")][0][:count])
         return torch.cat(found)
