@@ -63,13 +63,15 @@ def saving(
     constant = found.cost / found.whole * forward
     length = float(tokens) if isinstance(spec, TextSpec) else 1.0
     size = sum(leaf.size(length) for leaves in found.leaves.values() for leaf in leaves)
+    needs = [Need(examples, passes) for examples, passes in reads.values()]
+    looked = found.is_features or any(need.plenty for need in needs)
     kept = saved = 0.0
-    for examples, passes in reads.values():
-        need = Need(examples, passes)
+    for need in needs:
         costs = Costs(constant / _FLOPS, size / READ)
-        if trial.reuse.when == "always" or (need.enough and pays(need, costs, size, free_memory())):
-            kept += examples * size
-            saved += (passes - 1) * examples * constant
+        worth = looked and need.enough and pays(need, costs, size, free_memory())
+        if trial.reuse.when == "always" or worth:
+            kept += need.examples * size
+            saved += (need.passes - 1) * need.examples * constant
     if not kept:
         return "too short to pay" if "train" in reads else _OBSTACLE_AUGMENTED
     total = steps * batch * (forward + backward) + rounds * n_val * forward
