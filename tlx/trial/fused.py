@@ -136,7 +136,8 @@ def _begin(seats: Sequence[Seat]) -> None:
     layout = digest(first.stages)
     for seat in seats:
         built, place = seat.built, seat.place
-        built.learner.to(next(first.learner.model.parameters()).device)
+        if (device := seats[0].head.weight.device) != seat.head.weight.device:
+            seat.head.to(device)
         sums = {**shared, **{f"head.{name}": value for name, value in freezing.checksums(seat.head).items()}}
         built.origin = origin(layout, sums)
         built.learner.before = sums
