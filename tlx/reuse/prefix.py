@@ -18,7 +18,6 @@ from tlx.backbones.load import Loaded
 from tlx.config.cache import cache_folder
 from tlx.data.module import Collate, Data, Loader
 from tlx.data.order import Batches
-from tlx.reuse import address
 from tlx.reuse.cut import Cut, Refused, cut, whole_backbone
 from tlx.reuse.entry import Damaged
 from tlx.reuse.loader import KEPT, Replayed
@@ -79,7 +78,7 @@ class Prefix:
         before = (self._replay.cut, self._weights) if self._replay is not None else None
         self._stretches = [now, *later]
         found = self.cut(now.trainable) if self._is_worth_a_look(0) else "too little is computed again"
-        self._weights = address.weights(self.model, found.tensors) if isinstance(found, Cut) else ""
+        self._weights = self.room.weights(found) if isinstance(found, Cut) else ""
         if isinstance(found, str) or (found, self._weights) != before:
             self.close()
             self._replay = Replay(self.model, self.backbone.spec, found) if isinstance(found, Cut) else None

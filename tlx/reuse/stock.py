@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -68,6 +69,7 @@ class Stockroom:
         self.data = data
         self.collate = collate
         self.around = Surroundings()
+        self._hashed: tuple[Any, str] = (None, "")  # how tensors stood, and their hash then
 
     def get(self, split: Split, replay: Replay, need: Need, later: Sequence[tuple[Cut, Need]] = ()) -> Stock | None:
         """The stock of a split; null where nothing would be gained. One pass fills what ``later`` cuts need too.
@@ -108,8 +110,16 @@ class Stockroom:
         for key in self._keys(split, cut).values():
             self.store.discard(key)
 
+    def weights(self, cut: Cut) -> str:
+        """A hash of the constant part's tensors; made again only when one of them was written to."""
+        own = {**dict(self.model.named_parameters()), **dict(self.model.named_buffers())}
+        stand = (cut.tensors, tuple((own[name].data_ptr(), own[name]._version) for name in sorted(cut.tensors)))
+        if self._hashed[0] != stand:
+            self._hashed = stand, address.weights(self.model, cut.tensors)
+        return self._hashed[1]
+
     def _keys(self, split: Split, cut: Cut) -> dict[Site, str]:
-        facts = {"weights": address.weights(self.model, cut.tensors), **self._facts(split)}
+        facts = {"weights": self.weights(cut), **self._facts(split)}
         return {site: address.key(facts, site) for site in cut.sites}
 
     def _facts(self, split: Split) -> dict[str, object]:
