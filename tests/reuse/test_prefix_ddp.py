@@ -72,4 +72,4 @@ def test_two_processes_fill_disjoint_parts_and_end_the_same(folder: Path) -> Non
     assert reused(place) == {"train": "filled", "val": "filled", "test": "filled"}
     starts = [set(map(int, (folder / f"written-{rank}.jsonl").read_text().split())) for rank in (0, 1)]
     assert starts[0] == {0}
-    assert starts[1] == {16, 16 * 6, 16 * 28}  # of 3, 13 and 57 batches
+    assert starts[1] == {16 * 2, 16 * 7, 16 * 29}  # of 3, 13 and 57 batches
