@@ -29,8 +29,7 @@ class Stage:
 
     def parameters(self) -> list[nn.Parameter]:
         """The stage's own parameters, in the order of ``names``."""
-        own = dict(self.model.named_parameters(remove_duplicate=False))
-        return [own[name] for name in self.names]
+        return [self.model.get_parameter(name) for name in self.names]  # not named_parameters: it walks all of the model
 
     @property
     def count(self) -> int:

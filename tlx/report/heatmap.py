@@ -73,14 +73,19 @@ def cells(
     for width in (2, 4, 8, 16, 32, math.inf):  # of a column
         columns: list[_Column] = []
         for span in spans:
-            length = span.stop - span.start
+            length, before_it = span.stop - span.start, None
             count = max(1, min(length, round(length * unit / width)))
             borders = [span.start + length * i / count for i in range(count + 1)]
+            rates = {0.0, *span.rates.values()}
             for before, after in pairwise(borders):
                 factor = span.factor(int((before + after) / 2) - span.start)
-                found = {rate: level(rate, factor) for rate in {0.0, *span.rates.values()}}
-                row_cells = [found[span.rates.get(name, 0.0)] for name in names]
-                columns.append((round(left + before * unit, 1), round(left + after * unit, 1), row_cells))
+                found = {rate: level(rate, factor) for rate in rates}
+                begin, end = round(left + before * unit, 1), round(left + after * unit, 1)
+                if found == before_it:  # the same colours go on
+                    columns[-1] = (columns[-1][0], end, columns[-1][2])
+                else:
+                    columns.append((begin, end, [found[span.rates.get(name, 0.0)] for name in names]))
+                before_it = found
         regions = _merged(columns)
         if sum(map(len, regions.values())) <= _MANY:
             break

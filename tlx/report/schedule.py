@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from tlx.report.heatmap import Span
 from tlx.report.timeline import draw
@@ -90,5 +89,16 @@ def _factor(phase: PhaseForecast, strategy: Strategy, whole: int) -> Callable[[i
 
 
 def _through(samples: list[tuple[int, float]]) -> Callable[[int], float]:
+    """A line through the samples, level before the first and after the last."""
+    if not samples:
+        return lambda step: 1.0
     steps, factors = [step for step, _ in samples], [factor for _, factor in samples]
-    return lambda step: float(np.interp(step, steps, factors)) if steps else 1.0
+
+    def factor(step: int) -> float:
+        after = bisect(steps, step)
+        if after in (0, len(steps)):
+            return factors[max(0, after - 1)]
+        share = (step - steps[after - 1]) / (steps[after] - steps[after - 1])
+        return factors[after - 1] + share * (factors[after] - factors[after - 1])
+
+    return factor

@@ -40,7 +40,9 @@ def set_modes(model: nn.Module, frozen_norm: str = "eval") -> None:
     for module in model.modules():
         own = found[module]
         learning = learning if own is None else own
-        module.training = learning or (frozen_norm == "train" and is_norm(module))
+        mode = learning or (frozen_norm == "train" and is_norm(module))
+        if module.training != mode:  # setting an attribute of a module is slow
+            module.training = mode
 
 
 def _learns(module: nn.Module, found: dict[nn.Module, bool | None]) -> bool | None:

@@ -62,6 +62,8 @@ def matching(selector: str, stages: Sequence[Stage], key: str) -> frozenset[str]
     found = _match(selector, stages) or "matches no parameter of this backbone"
     if isinstance(found, str):
         raise ConfigError([Problem(key, found, selector)])
+    if not any(stage.tied for stage in stages):
+        return frozenset(found)
     own = dict(stages[0].model.named_parameters(remove_duplicate=False))
     first = {id(own[name]): name for stage in stages for name in stage.names}
     return frozenset(first[id(own[name])] for name in found)
@@ -69,6 +71,8 @@ def matching(selector: str, stages: Sequence[Stage], key: str) -> frozenset[str]
 
 def _torn(chosen: set[str], stages: Sequence[Stage], key: str, train: Sequence[str]) -> list[Problem]:
     """Tied tensors of which one name is chosen and another is not."""
+    if not any(stage.tied for stage in stages):
+        return []
     own = dict(stages[0].model.named_parameters(remove_duplicate=False))
     place = {name: stage.name for stage in stages for name in _names(stage)}
     aliases: dict[int, list[str]] = {}

@@ -72,8 +72,7 @@ class ClassificationTask:
         """A :class:`Classifier` with one output per class."""
         if isinstance(backbone.spec, TextSpec):
             self.pad_id = backbone.spec.pad_id
-        model = Classifier(backbone.module, backbone.width, len(info.classes))
-        return model.to(memory_format=torch.channels_last) if info.modality == "image" else model
+        return Classifier(backbone.module, backbone.width, len(info.classes))
 
     def collate(self, samples: list[Sample]) -> Batch:
         """Images are stacked; token ids are padded to the longest and get a mask; samples may have neither."""

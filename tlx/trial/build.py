@@ -79,13 +79,22 @@ def beside(first: Built, trial: Trial) -> Built:
 
 def _after_backbone(trial: Trial, data: Data) -> Tensor:
     """The random state in which a trial builds its head: building the backbone has drawn from it before."""
-    key = json.dumps(deciding([trial.backbone, trial.strategy.init, trial.seed, data.info.channels]), sort_keys=True)
-    if key not in _STATES:
-        seed_everything(trial.seed)
-        pretrained = trial.strategy.init == "pretrained"  # loading draws other numbers than leaving it at random
-        load(trial.backbone, channels=data.info.channels, pretrained=pretrained, read=reader(trial))
-        _STATES[key] = torch.get_rng_state()
+    pretrained = trial.strategy.init == "pretrained"  # loading draws other numbers than leaving it at random
+    if (key := _drawn_by(trial, data, pretrained)) not in _STATES:
+        _backbone(trial, data, pretrained)
     return _STATES[key]
+
+
+def _backbone(trial: Trial, data: Data, pretrained: bool) -> Loaded:
+    """The backbone; the random state it leaves is remembered, by what it depends on."""
+    seed_everything(trial.seed)
+    found = load(trial.backbone, channels=data.info.channels, pretrained=pretrained, read=reader(trial))
+    _STATES[_drawn_by(trial, data, pretrained)] = torch.get_rng_state()
+    return found
+
+
+def _drawn_by(trial: Trial, data: Data, pretrained: bool) -> str:
+    return json.dumps(deciding([trial.backbone, pretrained, trial.seed, data.info.channels]), sort_keys=True)
 
 
 _STATES: dict[str, Tensor] = {}
@@ -93,8 +102,7 @@ _STATES: dict[str, Tensor] = {}
 
 def _network(trial: Trial, data: Data, *, pretrained: bool) -> tuple[Task, Loaded, nn.Module, list[Stage]]:
     """The task's model on the backbone, and its stages; the same seed gives the same network."""
-    seed_everything(trial.seed)
-    backbone = load(trial.backbone, channels=data.info.channels, pretrained=pretrained, read=reader(trial))
+    backbone = _backbone(trial, data, pretrained)
     task = build_task(trial.task, data.info)
     model = task.build(backbone, data.info)
     return task, backbone, model, assemble(trial, model, backbone)

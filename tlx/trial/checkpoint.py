@@ -28,7 +28,7 @@ _ORIGIN = "tlx.origin"
 
 def tensors(model: nn.Module, trained: frozenset[str]) -> dict[str, Tensor]:
     """Copies of the trained parameters and of all buffers, on the CPU."""
-    kept: dict[str, Tensor] = {name: p for name, p in model.named_parameters() if name in trained}
+    kept: dict[str, Tensor] = {name: model.get_parameter(name) for name in sorted(trained)}
     kept |= dict(model.named_buffers())
     return {name: whole(tensor) for name, tensor in kept.items()}
 
@@ -42,7 +42,7 @@ def whole(tensor: Tensor) -> Tensor:
 
 def restore(model: nn.Module, state: Mapping[str, Tensor]) -> None:
     """Put :func:`tensors` back."""
-    own: dict[str, Tensor] = {**dict(model.named_parameters()), **dict(model.named_buffers())}
+    own: dict[str, Tensor] = {**dict(model.named_parameters()), **dict(model.named_buffers())} if state else {}
     with torch.no_grad():
         for name, tensor in state.items():
             there = own[name]

@@ -188,8 +188,19 @@ def _experiment(name: str, output: str, _cwd: str) -> Trial:
 
 def write_config(folder: Path, trial: Trial) -> None:
     """The resolved configuration, readable and complete."""
-    text = yaml.dump(asdict(trial), Dumper=_DUMPER, sort_keys=False, allow_unicode=True)
-    (folder / CONFIG).write_text(text, encoding="utf-8")
+    parts = [_yaml(name, value) for name, value in asdict(trial).items()]
+    (folder / CONFIG).write_text("".join(parts), encoding="utf-8")
+
+
+def _yaml(name: str, value: Any) -> str:
+    """One entry of the configuration; most are the same for all trials of a sweep."""
+    key = f"{name}: {value!r}"
+    if key not in _WRITTEN:
+        _WRITTEN[key] = yaml.dump({name: value}, Dumper=_DUMPER, sort_keys=False, allow_unicode=True)
+    return _WRITTEN[key]
+
+
+_WRITTEN: dict[str, str] = {}
 
 
 def read_config(folder: Path) -> Trial:

@@ -133,7 +133,7 @@ def _begin(seats: Sequence[Seat]) -> None:
     first = seats[0].built
     shared = {f"backbone.{k}": v for k, v in freezing.checksums(first.learner.model.get_submodule("backbone")).items()}
     buffers = {name: buffer.detach().cpu().clone() for name, buffer in first.learner.model.named_buffers()}
-    layout = digest(first.stages)
+    layout, rows = digest(first.stages), table(first.stages)
     for seat in seats:
         built, place = seat.built, seat.place
         if (device := seats[0].head.weight.device) != seat.head.weight.device:
@@ -147,7 +147,7 @@ def _begin(seats: Sequence[Seat]) -> None:
         built.learner.say = seat.say
         journal.begin(kind="train", identity=place.identity, **described(seat.trial, place))
         journal.write("together", trials=len(seats))
-        journal.write("stages", digest=layout, table=table(first.stages))
+        journal.write("stages", digest=layout, table=rows)
         for name, stock in built.learner.prefix.kept().items():
             journal.write("reuse", split=name, sites="backbone", state=stock.state, bytes=stock.bytes)
         seat.say(f"hardware: {built.machine}; one of {len(seats)} heads trained together")
@@ -172,7 +172,8 @@ def _train(seats: Sequence[Seat]) -> None:
     step = 0
     while active and step < learner.stop:
         chosen = {seed: next(order) for seed, order in orders.items()}
-        wanted = torch.stack([labels[torch.from_numpy(chosen[seat.trial.seed] % len(labels))] for seat in active])
+        answers = {seed: labels[torch.from_numpy(rows % len(labels))] for seed, rows in chosen.items()}
+        wanted = torch.stack([answers[seat.trial.seed] for seat in active])
         groups = [(train.take(chosen[seed])[0], len(list(same))) for seed, same in groupby(active, _seed)]
         losses = partial(many.losses, labels=wanted, smoothing=smoothing)
         rates = [seat.built.rates["head.weight"][0] * seat.built.learner.scale(step) for seat in active]

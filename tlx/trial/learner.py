@@ -108,11 +108,10 @@ class Learner(LightningModule):
         self.assume(phase, start, stop, total)
         self.best_of_phase = Best()
         owners = {name.rpartition(".")[0] for name in phase.fresh}
-        own = dict(self.model.named_parameters())
         changes = phase.trainable | phase.fresh
         for kept in (self.best, *self.ingredients.kept):
             if kept.state is not None:  # what begins to change now still is as it was when that was found
-                kept.state |= {name: whole(own[name]) for name in sorted(changes - self.trained)}
+                kept.state |= {name: whole(self.model.get_parameter(name)) for name in sorted(changes - self.trained)}
         restore(self.model, {name: t for name, t in self.fresh.items() if name.rpartition(".")[0] in owners})
         self.trained = self.trained | changes
         if phase.options.optimizer_state == "reset":

@@ -22,7 +22,7 @@ from tlx.tracking import journal as journals
 from tlx.tracking.journal import Journal
 from tlx.trial import folder as folders
 from tlx.trial.build import Built, build
-from tlx.trial.checkpoint import save, tensors
+from tlx.trial.checkpoint import save
 from tlx.trial.conclude import conclude
 from tlx.trial.describe import described
 from tlx.trial.equip import equip
@@ -132,12 +132,12 @@ def record(
     metrics = {f"val/{name}": value for name, value in validated.items()}
     metrics |= {f"test/{name}": value for name, value in learner.values.items()}
     learner.journal.write("metrics", step=steps, epoch=steps / learner.epochs.steps_per_epoch, values=metrics)
-    state = tensors(learner.model, learner.trained)  # on every process: shards are put together
+    state = learner.snapshot()  # on every process: shards are put together
     if learner.journal.path is not None:  # the first process
         save(place.path / folders.CHECKPOINT, state, built.origin)
         _write_predictions(place.path, built)
         _draw_schedule(place.path, built)
-    trained = sum(p.numel() for name, p in learner.model.named_parameters() if name in learner.trained)
+    trained = sum(learner.model.get_parameter(name).numel() for name in learner.trained)
     return Result(
         identity=place.identity,
         name=place.name,
