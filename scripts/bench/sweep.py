@@ -9,7 +9,8 @@ measures nothing. What is measured, and how:
 - ``pass``: the frozen backbone over train, val and test once, in batches of 64, nothing else;
 - ``tlx ...``: ``tlx sweep`` from an empty store unless *warm*: CPU of the training processes (imports excluded, as the
   peers'), and of the whole command with all its children (imports, configuration and start-up included);
-- peers: one trial each, imports excluded; a sweep of N trials is N times that, as they share nothing.
+- peers: one trial each, imports excluded; a sweep of N trials is N times that, as they share nothing. DINOv2's way and
+  Ludwig share something: theirs are eight trials.
 """
 
 from __future__ import annotations
@@ -88,13 +89,14 @@ def tlx(folder: Path, mode: str, trials: int, *more: str, cold: bool = True) -> 
     }
 
 
-def peer(python: str, folder: Path, name: str, mode: str) -> dict[str, Any]:
-    """One trial by a peer."""
+def peer(python: str, folder: Path, name: str, mode: str, trials: int = 1) -> dict[str, Any]:
+    """Trials by a peer, one after the other or together."""
     out = folder / "scratch" / "peer.json"
-    mode_words = [] if name == "gradual" else ["--mode", mode, "--trials", "1"]
+    mode_words = ["--mode", mode, "--trials", str(trials)]
     cpu, _ = run([python, str(HERE / "peers" / f"{name}.py"), str(folder), *mode_words, "--out", str(out)])
     found = json.loads(out.read_text())
-    return {"work": sum(found["cpu_work"]), "whole": cpu, "wall": sum(found["wall_work"]), "acc": found["test_acc"][0]}
+    acc = statistics.mean(found["test_acc"])
+    return {"work": sum(found["cpu_work"]), "whole": cpu, "wall": sum(found["wall_work"]), "acc": acc}
 
 
 def frozen_pass(python: str, folder: Path) -> dict[str, Any]:
@@ -103,9 +105,15 @@ def frozen_pass(python: str, folder: Path) -> dict[str, Any]:
     return {"work": float(printed.split()[-1])}
 
 
-def measurements(python: str, peers: list[str], folder: Path) -> dict[str, Any]:
+def measurements(python: str, ludwig: str, peers: list[str], folder: Path) -> dict[str, Any]:
     """Everything that is measured, by name, in the order it is run."""
-    head = {f"{name} head x1": (lambda name=name: peer(python, folder, name, "head")) for name in peers}
+    text = json.loads((folder / "work.json").read_text())["kind"] == "text"
+    alone = [name for name in peers if name not in ("dinov2_linear", "ludwig_cache")]
+    head = {f"{name} head x1": (lambda name=name: peer(python, folder, name, "head")) for name in alone}
+    if "dinov2_linear" in peers:  # its heads share a pass of the backbone per epoch
+        head["dinov2_linear head x8"] = lambda: peer(python, folder, "dinov2_linear", "head", 8)
+    if "ludwig_cache" in peers and text:  # its first trial keeps features for the others
+        head["ludwig_cache head x8"] = lambda: peer(ludwig, folder, "ludwig_cache", "head", 8)
     last = [name for name in peers if name in ("lightning_template", "hf_trainer")]
     return {
         "pass": lambda: frozen_pass(python, folder),
@@ -114,8 +122,8 @@ def measurements(python: str, peers: list[str], folder: Path) -> dict[str, Any]:
         "tlx head 64x10": lambda: tlx(folder, "head", 64),
         "tlx head x1 reuse=off": lambda: tlx(folder, "head", 1, "reuse=off"),
         **head,
-        "tlx last stage x2": lambda: tlx(folder, "last_stage", 2),
-        "tlx last stage x2 reuse=off": lambda: tlx(folder, "last_stage", 2, "reuse=off"),
+        "tlx last stage x1": lambda: tlx(folder, "last_stage", 1),
+        "tlx last stage x1 reuse=off": lambda: tlx(folder, "last_stage", 1, "reuse=off"),
         **{f"{name} last stage x1": (lambda name=name: peer(python, folder, name, "last_stage")) for name in last},
         "tlx gradual x1": lambda: tlx(folder, "gradual", 1),
         "tlx gradual x1 reuse=off": lambda: tlx(folder, "gradual", 1, "reuse=off"),
@@ -150,8 +158,9 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--work", default="resnet18,vit_tiny,bert")
     parser.add_argument("--python", default=sys.executable)
+    parser.add_argument("--ludwig", default="", help="a Python that has Ludwig, for --peer ludwig_cache")
     parser.add_argument("--peer", default="")
-    parser.add_argument("--only", default="", help="measure what has this in its name")
+    parser.add_argument("--only", default="", help="measure what has one of these, parted by commas, in its name")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--table", action="store_true")
     arguments = parser.parse_args()
@@ -162,9 +171,10 @@ def main() -> None:
             (folder / "scratch").mkdir(exist_ok=True)
             words = json.loads((folder / "work.json").read_text())["tlx"]["head"]
             run([TLX, "plan", *words], {"TLX_CACHE": str(folder / "scratch" / "cache")})  # data sets are rendered once
-            wanted = measurements(arguments.python, [name for name in arguments.peer.split(",") if name], folder)
+            peers = [name for name in arguments.peer.split(",") if name]
+            wanted = measurements(arguments.python, arguments.ludwig, peers, folder)
             for name, measure in wanted.items():
-                if arguments.only in name:
+                if any(part in name for part in arguments.only.split(",")):
                     row = {"name": name, **measure()}
                     print(folder.name, row, flush=True)
                     with (folder / "measured.jsonl").open("a") as stream:

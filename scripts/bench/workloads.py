@@ -1,6 +1,6 @@
 """The workloads of the speed comparison: each a folder that tlx and the peers train on alike.
 
-``python scripts/bench/workloads.py FOLDER [NAME ...]`` makes ``FOLDER/{resnet18,vit_tiny,bert}``, each with
+``python scripts/bench/workloads.py FOLDER [NAME ...]`` makes ``FOLDER/{resnet18,vit_tiny,vit_small,bert}``, each with
 
 - ``backbone.safetensors``: random but fixed weights, by the names that ``backbone.weights=`` of tlx expects;
 - ``data.safetensors``: inputs as tlx prepares them (``x_train`` ..., or ``ids_train`` and ``offsets_train`` ...) and
@@ -48,6 +48,13 @@ DIGITS = [
 ]
 PACKAGES = ("asyncio", "email", "http", "logging", "multiprocessing", "unittest")
 
+VIT_LEVELS = [
+    ["norm", "blocks.11", "blocks.10", "blocks.9"],
+    ["blocks.8", "blocks.7", "blocks.6"],
+    ["blocks.5", "blocks.4", "blocks.3"],
+    ["blocks.2", "blocks.1", "blocks.0", "patch_embed", "pos_embed", "cls_token"],
+]
+
 # What trains in the modes, as paths below the backbone: the last stage, and four levels from deep to shallow.
 WORKLOADS: dict[str, dict[str, Any]] = {
     "resnet18": {
@@ -60,12 +67,13 @@ WORKLOADS: dict[str, dict[str, Any]] = {
         "overrides": ["backbone=vit_tiny", "backbone.input.size=96", *DIGITS],
         "last_stage": ["blocks.11", "norm"],
         "tlx_last_stage": "stages[-1:]",
-        "levels": [
-            ["norm", "blocks.11", "blocks.10", "blocks.9"],
-            ["blocks.8", "blocks.7", "blocks.6"],
-            ["blocks.5", "blocks.4", "blocks.3"],
-            ["blocks.2", "blocks.1", "blocks.0", "patch_embed", "pos_embed", "cls_token"],
-        ],
+        "levels": VIT_LEVELS,
+    },
+    "vit_small": {  # at 224 px: a pass dear enough to be compared with a whole command
+        "overrides": ["backbone=vit_small", *DIGITS],
+        "last_stage": ["blocks.11", "norm"],
+        "tlx_last_stage": "stages[-1:]",
+        "levels": VIT_LEVELS,
     },
     "bert": {
         "overrides": [

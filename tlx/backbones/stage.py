@@ -29,7 +29,7 @@ class Stage:
 
     def parameters(self) -> list[nn.Parameter]:
         """The stage's own parameters, in the order of ``names``."""
-        return [self.model.get_parameter(name) for name in self.names]  # not named_parameters: it walks all of the model
+        return [self.model.get_parameter(name) for name in self.names]  # named_parameters walks all of it
 
     @property
     def count(self) -> int:

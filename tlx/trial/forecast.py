@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,7 @@ from tlx.data.options import Hub
 from tlx.data.order import Epochs
 from tlx.data.source import DataInfo
 from tlx.data.splits import assign
+from tlx.reuse.cut import Cut
 from tlx.strategies import freezing, optimizers
 from tlx.strategies.phases import PhasePlan, budget_steps, plan, validation_interval
 from tlx.strategies.rates import rates, stage_rates
@@ -95,11 +96,16 @@ def forecast(trial: Trial) -> Forecast:
     made = outline(trial)
     total = budget_steps(trial.strategy, made.steps_per_epoch)
     size = min(made.info.n_train or _ASSUMED, trial.strategy.batch_size)
-    forecasts, start = [], 0
+    forecasts: list[PhaseForecast] = []
+    start, passed = 0, None  # what an earlier phase computes once
     for phase in made.phases:
         stop = start + phase.length(start, total)
         shown = stage_rates(phase, made.stages, made.rates)
-        forecasts.append(_phase(trial, phase, made, shown, start, stop, size))
+        found = _phase(trial, phase, made, shown, start, stop, size, passed)
+        forecasts.append(found)
+        passed = passed or (found.saving.cut if isinstance(found.saving, Saving) else None)
+        if passed is not None:
+            passed = replace(passed, tensors=passed.tensors - phase.trainable)
         start = stop
     parameters = sum(p.numel() for p in made.model.parameters())
     return Forecast(made.info, made.stages, forecasts, made.steps_per_epoch, parameters)
@@ -131,6 +137,7 @@ def _phase(
     start: int,
     stop: int,
     batch: int,
+    passed: Cut | None,
 ) -> PhaseForecast:
     model = made.model
     freezing.freeze(model, phase.trainable, trial.strategy.frozen_norm)
@@ -149,6 +156,7 @@ def _phase(
         n_train=made.info.n_train or _ASSUMED,
         n_val=made.info.n_val,
         batch=batch,
+        before=passed,
     )
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
     total = sum(p.numel() for p in model.parameters())

@@ -12,9 +12,9 @@ from torch import nn
 
 from tlx.backbones.spec import TextSpec
 from tlx.config.schema import Trial
-from tlx.reuse.cut import Refused, cut
+from tlx.reuse.cut import Cut, Refused, cut
 from tlx.reuse.filling import Costs
-from tlx.reuse.planner import READ, Need, free_memory, pays
+from tlx.reuse.planner import READ, Need, free_memory, pays, pays_too
 
 _FLOPS = 3e10  # per second of one core
 _OBSTACLE_AUGMENTED = "training examples are augmented anew (reuse.augment)"
@@ -27,6 +27,7 @@ class Saving:
     sites: str
     bytes: float
     share: float  # of the phase's FLOPs
+    cut: Cut
 
 
 def saving(
@@ -43,10 +44,13 @@ def saving(
     n_train: int,
     n_val: int,
     batch: int,
+    before: Cut | None = None,
 ) -> Saving | str:
     """The saving of a phase whose model is frozen as it will be, or why there is none.
 
     ``forward`` and ``backward`` are FLOPs per example. Validation counts, training only where nothing is random.
+    ``before``: the constant part that an earlier phase computes once, of tensors that nothing has trained since; what
+    lies within it is kept by the same pass.
     """
     if trial.reuse.when == "off":
         return "reuse.when=off"
@@ -65,15 +69,19 @@ def saving(
     size = sum(leaf.size(length) for leaves in found.leaves.values() for leaf in leaves)
     needs = [Need(examples, passes) for examples, passes in reads.values()]
     looked = found.is_features or any(need.plenty for need in needs)
+    passed = before is not None and found.tensors <= before.tensors
     kept = saved = 0.0
     for need in needs:
         costs = Costs(constant / _FLOPS, size / READ)
-        worth = looked and need.enough and pays(need, costs, size, free_memory())
+        if passed:
+            worth = looked and pays_too(need, costs.compute, costs.write, size, free_memory())
+        else:
+            worth = looked and need.enough and pays(need, costs, size, free_memory())
         if trial.reuse.when == "always" or worth:
             kept += need.examples * size
-            saved += (need.passes - 1) * need.examples * constant
+            saved += (need.passes - (0 if passed else 1)) * need.examples * constant
     if not kept:
         return "too short to pay" if "train" in reads else _OBSTACLE_AUGMENTED
     total = steps * batch * (forward + backward) + rounds * n_val * forward
     sites = ", ".join(str(site).removeprefix("backbone.") for site in found.sites)
-    return Saving(sites, kept, saved / total if total and math.isfinite(saved) else 0.0)
+    return Saving(sites, kept, saved / total if total and math.isfinite(saved) else 0.0, found)
