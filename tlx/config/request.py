@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ def read(overrides: list[str]) -> Request:
     typed: list[Setting] = []
     for text in overrides:
         try:
-            override = OverridesParser.create().parse_override(text)
+            override = _parsed(text)
         except HydraException as error:
             request.problems.append(Problem(text, f"not an override: {str(error).splitlines()[0]}; write key=value"))
             continue
@@ -70,6 +71,12 @@ def read(overrides: list[str]) -> Request:
     _add_experiment(request)
     request.settings.extend(typed)
     return request
+
+
+@lru_cache(4096)
+def _parsed(text: str) -> Override:
+    """One override; the trials of a sweep have most of theirs in common."""
+    return OverridesParser.create().parse_override(text)
 
 
 def _fault(override: Override) -> str:
