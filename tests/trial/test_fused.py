@@ -24,8 +24,9 @@ from tlx.reuse.entry import Damaged
 from tlx.sweep import fusing
 from tlx.tracking import journal
 from tlx.trial import folder as folders
-from tlx.trial.folder import Busy, Result
+from tlx.trial.folder import Result
 from tlx.trial.fused import NotTogether, train_together
+from tlx.trial.lock import Busy
 
 BASE = (
     "strategy=feature_extraction",
@@ -268,7 +269,7 @@ def test_nothing_is_begun_while_another_process_runs_one(small: Compose, familie
     trials = made(small, families, names=("plain", "decay"))
     place = folders.locate(trials[1])
     program = (
-        "import sys; from pathlib import Path; from tlx.trial.folder import locked\n"
+        "import sys; from pathlib import Path; from tlx.trial.lock import locked\n"
         "with locked(Path(sys.argv[1]), 'mine'): print('held', flush=True); sys.stdin.read()"
     )
     held = subprocess.Popen(

@@ -15,6 +15,7 @@ from tlx.config.errors import RequestError
 from tlx.strategies import freezing
 from tlx.tracking import journal, mirror
 from tlx.trial import folder as folders
+from tlx.trial import lock
 
 
 def test_a_trial_leaves_its_whole_record(small: Compose) -> None:
@@ -166,7 +167,7 @@ def test_an_mlflow_run_gives_its_backbone(small: Compose, folder: Path) -> None:
 
 def test_two_processes_cannot_run_one_trial(small: Compose) -> None:
     trial = small("strategy=fine_tune")
-    with folders.locate(trial).lock(), pytest.raises(folders.Busy):
+    with folders.locate(trial).lock(), pytest.raises(lock.Busy):
         tlx.train(trial)
 
 

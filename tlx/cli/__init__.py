@@ -15,6 +15,7 @@ VERBS = {
     "sweep": "run many trials, or the study of an experiment",
     "plan": "show what would run: stages, phases, steps, cost; nothing is loaded or trained",
     "list": "the options of every group, or of one",
+    "status": "how far sweeps are: done, running, queued, failed and why, time left",
     "reuse": "what is kept of frozen prefixes (ls), and making room (prune)",
     "report": "write the report of a finished study again",
     "ui": "open MLflow's pages on the runs made here",
@@ -49,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(verb: object, rest: list[str]) -> int:
     from tlx.config.errors import RequestError
-    from tlx.trial.folder import Busy
+    from tlx.trial.lock import Busy
 
     assert callable(verb)
     signal.signal(signal.SIGTERM, _terminated)

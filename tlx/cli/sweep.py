@@ -3,31 +3,66 @@
 tlx sweep experiment=quickstart                                   (the study an experiment holds, with its report)
 tlx sweep backbone=resnet18,vit_tiny strategy=fine_tune,lp_ft seed=0,1,2 dataset=digits
 tlx sweep ... --jobs 4                                            (trials at once; default: one per core)
+tlx sweep ... hydra/launcher=slurm hydra.launcher.partition=gpu   (an array of jobs; returns at once, see tlx status)
+tlx sweep ... hydra/launcher=slurm --dry-run                      (the job script, and nothing else)
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
 from tlx.config.errors import ConfigError, Problem
+from tlx.config.machine import elsewhere
 from tlx.config.places import find
 from tlx.config.schema import EXPERIMENT
-from tlx.sweep.pool import Outcome
+from tlx.sweep import launchers
+from tlx.sweep.launchers import Local, Slurm
+from tlx.sweep.pool import Job, Outcome
 from tlx.sweep.worker import LOG
+
+if TYPE_CHECKING:
+    from tlx.sweep.run import Sweep
+
+_DRY = "--dry-run"
 
 
 def run(words: list[str]) -> int:
     """The verb."""
     words, jobs = _jobs(words)
+    words, dry = [word for word in words if word != _DRY], _DRY in words
+    words, own = launchers.split(words)
+    launcher = launchers.choose(own)
+    if dry and not isinstance(launcher, Slurm):
+        raise ConfigError([Problem(_DRY, "shows the job script of Slurm; add hydra/launcher=slurm, or use tlx plan")])
     console = Console(highlight=False)
-    if any(word.startswith("experiment=") and "," not in word for word in words) and _is_study(words):
-        return _study(words, jobs, console)
+    is_study = any(word.startswith("experiment=") and "," not in word for word in words) and _is_study(words)
+    if isinstance(launcher, Slurm):
+        with elsewhere():
+            return _submit(words, launcher, is_study, dry, console)
+    if jobs is not None:
+        launcher.n_jobs = jobs
+    if is_study:
+        return _study(words, launcher, console)
+    from tlx.sweep import run as sweeps
+
+    name, opening = _plain(words)
+    sweep = sweeps.run(name, opening, console, launcher)
+    _show(sweep, console)
+    return failures(sweep.failures, console)
+
+
+def _plain(words: list[str]) -> tuple[str, list[Job]]:
+    """The name and the trials of a sweep that is no study."""
     from tlx.sweep import run as sweeps
 
     trials = sweeps.plan(words)
-    name = trials[0].group or "sweep"
-    sweep = sweeps.run(name, [sweeps.job(trial) for trial in trials], console, slots=jobs)
+    return trials[0].group or "sweep", [sweeps.job(trial) for trial in trials]
+
+
+def _show(sweep: Sweep, console: Console) -> None:
     table = Table(box=None, pad_edge=False)
     for title in ("trial", "val/acc", "test/acc", "CPU-s"):
         table.add_column(title, justify="left" if title == "trial" else "right")
@@ -36,7 +71,34 @@ def run(words: list[str]) -> int:
         table.add_row(result.name, *("-" if s is None else f"{s:.4f}" for s in scores), f"{result.cpu_seconds:.1f}")
     console.print(table)
     console.print(f"{sweep.ran} trials run, {len(sweep.results) - sweep.ran + len(sweep.failures)} already finished")
-    return failures(sweep.failures, console)
+
+
+def _submit(words: list[str], launcher: Slurm, is_study: bool, dry: bool, console: Console) -> int:
+    """Hand the sweep to Slurm, or show the job scripts; once all is finished, its table or report."""
+    from tlx.sweep import run as sweeps
+    from tlx.sweep import slurm
+    from tlx.sweep.study import Conductor
+
+    conductor = Conductor(_experiment(words), words) if is_study else None
+    name, opening = (conductor.name, conductor.opening()) if conductor is not None else _plain(words)
+    after = conductor.after if conductor is not None else lambda outcome: ()
+    if dry:
+        sweep, todo = sweeps.gather(name, opening, after)
+        for group in slurm.kinds(todo):
+            print(slurm.script(name, sweep.folder / slurm.FOLDER / "N", group, launcher))
+        return 0
+    found = sweeps.submit(name, opening, launcher, after=after)
+    if found.open:
+        done = len(found.sweep.results)
+        jobs = f"Slurm jobs {', '.join(found.jobs)}" if found.jobs else "nothing new"
+        console.print(f"{jobs} submitted; {done} trials finished, {found.open} open", markup=False)
+        console.print(f"how it goes: tlx status {name}; the same command again submits what is missing", markup=False)
+        return failures(found.sweep.failures, console)
+    if conductor is not None:
+        return _study(words, Local(), console)
+    sweeps.conclude(found.sweep)
+    _show(found.sweep, console)
+    return failures(found.sweep.failures, console)
 
 
 def failures(outcomes: list[Outcome], console: Console) -> int:
@@ -49,19 +111,21 @@ def failures(outcomes: list[Outcome], console: Console) -> int:
     return 1 if outcomes else 0
 
 
-def _study(words: list[str], jobs: int | None, console: Console) -> int:
+def _study(words: list[str], launcher: Local, console: Console) -> int:
     from tlx.report.terminal import show
     from tlx.sweep.study import conduct
 
-    name = next(word for word in words if word.startswith("experiment=")).partition("=")[2]
-    study = conduct(name, words, console, jobs)
+    study = conduct(_experiment(words), words, console, launcher)
     show(study.found, str(study.sweep.folder), console)
     return failures(study.sweep.failures, console)
 
 
+def _experiment(words: list[str]) -> str:
+    return next(word for word in words if word.startswith("experiment=")).partition("=")[2]
+
+
 def _is_study(words: list[str]) -> bool:
-    name = next(word for word in words if word.startswith("experiment=")).partition("=")[2]
-    path = find(EXPERIMENT, name)
+    path = find(EXPERIMENT, _experiment(words))
     return path is not None and any(line.startswith("study:") for line in path.read_text(encoding="utf-8").splitlines())
 
 

@@ -7,11 +7,9 @@ tlx sync runs
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from tlx.config.errors import ConfigError, Problem
-from tlx.tracking import journal, mirror, store
-from tlx.tracking.options import Tracking
+from tlx.tracking import journal, sync
 
 
 def run(words: list[str]) -> int:
@@ -20,16 +18,6 @@ def run(words: list[str]) -> int:
     folders = sorted(path.parent for path in root.glob(f"**/{journal.FILE}"))
     if not folders:
         raise ConfigError([Problem("folder", "holds no run folders", root)])
-    parents = {
-        root / row["folder"]: folder for folder in folders for row in journal.read(folder) if row["event"] == "child"
-    }
-    clients: dict[str, Any] = {}
-    for folder in sorted(folders, key=lambda one: one in parents):  # sweeps before their trials
-        first = next(journal.read(folder), None)
-        if first is None or first["tracking"]["kind"] == "none":
-            continue
-        uri = store.uri(Tracking(uri=first["tracking"]["uri"]))
-        clients.setdefault(uri, store.client(uri))
-        mirror.send(clients[uri], uri, folder, parents.get(folder))
-    print(f"{len(folders)} run folders are in {', '.join(clients) or 'no store: tracking was off'}")
+    stores = sync.send(folders)
+    print(f"{len(folders)} run folders are in {', '.join(stores) or 'no store: tracking was off'}")
     return 0

@@ -32,7 +32,8 @@ def run(words: list[str]) -> int:
 
 def _one(trial: Trial, console: Console) -> int:
     from tlx.tracking.mirror import Mirror
-    from tlx.trial.folder import Busy, locate
+    from tlx.trial.folder import locate
+    from tlx.trial.lock import Busy
     from tlx.trial.machine import rank
 
     place = locate(trial)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
@@ -221,9 +221,9 @@ def _missing(node: Any, path: str = "") -> Iterator[str]:
     if node._is_missing():
         yield path
         return
-    keys = node if isinstance(node, DictConfig) else range(len(node))
+    keys: Iterable[Any] = node if isinstance(node, DictConfig) else range(len(node))
     for key in keys:
-        yield from _missing(node._get_node(key), f"{path}.{key}" if path else str(key))
+        yield from _missing(node._get_node(key), f"{path}.{key!s}" if path else str(key))
 
 
 def extras(base: DictConfig) -> list[Problem]:

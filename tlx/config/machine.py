@@ -3,7 +3,27 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
+
+_ELSEWHERE: ContextVar[bool] = ContextVar("elsewhere", default=False)
+
+
+@contextmanager
+def elsewhere() -> Iterator[None]:
+    """While inside, what is composed is to run on other machines than this one: it need not fit here."""
+    token = _ELSEWHERE.set(True)
+    try:
+        yield
+    finally:
+        _ELSEWHERE.reset(token)
+
+
+def is_elsewhere() -> bool:
+    """Is what is composed now to run on other machines?"""
+    return _ELSEWHERE.get()
 
 
 def cores() -> int:

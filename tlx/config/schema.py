@@ -17,6 +17,7 @@ from tlx.data import options as data
 from tlx.report.options import Study
 from tlx.reuse import options as reuse
 from tlx.strategies.options import Strategy
+from tlx.sweep.options import Sweeping
 from tlx.tasks import options as tasks
 from tlx.tracking.options import Tracking
 from tlx.trial.options import Hardware
@@ -39,6 +40,7 @@ class Trial:
     # where run folders go
     output: str = aside("runs")
     study: Study | None = aside(None)
+    sweep: Sweeping = field(default_factory=Sweeping, metadata={IDENTITY: False})
 
 
 GROUPS: dict[str, dict[str, type]] = {

@@ -79,4 +79,4 @@ def _is_simple(trial: Trial) -> bool:
     hardware, reuse = trial.hardware, trial.reuse
     keeps = reuse.when != "off" and (trial.dataset.augment == "none" or reuse.augment != "refuse")
     whole = hardware.precision == "32-true" and hardware.accumulate == 1 and not hardware.compile
-    return keeps and whole and (hardware.devices or 1) == 1
+    return keeps and whole and (hardware.devices or 1) * hardware.nodes == 1

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from multiprocessing import forkserver
@@ -22,8 +22,10 @@ from tlx.sweep import fusing, worker
 from tlx.tracking import journal
 from tlx.trial.folder import CONFIG, Folder, Result, write_config
 
+_GRACE = 10  # seconds a process has to end in
 
-@dataclass
+
+@dataclass(eq=False)
 class Job:
     """A trial to run, after the trials whose identities it waits for."""
 
@@ -50,6 +52,7 @@ class _Running:
     process: BaseProcess
     began: int  # ms
     held: list[int]  # slots
+    overdue: bool = False  # asked to end, as its time is up
 
 
 @dataclass
@@ -62,13 +65,17 @@ class Pool:
     tick: Callable[[], None] = lambda: None
     finished: set[str] = field(default_factory=set)  # identities with a result
     lost: set[str] = field(default_factory=set)  # identities that failed here
+    timeout: float | None = None  # minutes a process may take
     _waiting: list[Job] = field(default_factory=list)
     _running: dict[int, _Running] = field(default_factory=dict)
     _alike: Counter[str] = field(default_factory=Counter)  # jobs seen that read the same held-out examples
+    _elsewhere: set[str] = field(default_factory=set)  # identities that another process was seen to run
+    _began: int = 0  # ms
 
     def run(self, jobs: list[Job]) -> None:
         """Run all jobs and those they lead to. Ctrl-C stops the running ones and is passed on."""
         self._waiting = list(jobs)
+        self._began = time.time_ns() // 1_000_000
         self._alike.update(fusing.alike(job.trial) for job in jobs)
         context = multiprocessing.get_context("forkserver")
         warm([job.trial for job in jobs])
@@ -92,16 +99,11 @@ class Pool:
                 self._waiting.remove(job)
                 self._end(Outcome(job, None, "the trial it starts from failed"))
                 continue
-            if not job.after <= self.finished:
+            if not job.after <= self.finished or self._is_elsewhere(job):
                 continue
             jobs = [job, *self._beside(job)]
             for one in jobs:
                 self._waiting.remove(one)
-            for one in [one for one in jobs if one.place.is_busy()]:
-                jobs.remove(one)
-                self._end(Outcome(one, None, "another process is running it"))
-            if not jobs:
-                continue
             for one in jobs:
                 if not one.alone:  # else it was begun before, beside others
                     self.started(one)
@@ -109,6 +111,21 @@ class Pool:
             began = time.time_ns() // 1_000_000
             process = _spawn(job, held) if width > 1 else self._fork(context, jobs, held)
             self._running[process.sentinel] = _Running(jobs, process, began, held)
+
+    def _is_elsewhere(self, job: Job) -> bool:
+        """Does another process run it now, or has it ended it meanwhile? Its result or failure is taken over."""
+        identity = job.place.identity
+        if job.place.is_busy():
+            self._elsewhere.add(identity)
+            return True
+        result = job.place.result()
+        reason = failure(job, self._began) if result is None and identity in self._elsewhere else ""
+        self._elsewhere.discard(identity)
+        if result is not None or reason:
+            self._waiting.remove(job)
+            self._end(Outcome(job, result, reason))
+            return True
+        return False
 
     def _fork(
         self, context: multiprocessing.context.ForkServerContext, jobs: list[Job], held: list[int]
@@ -125,11 +142,14 @@ class Pool:
         if key is None:
             return []
         ready = (one for one in self._waiting if one is not job and not one.alone and one.after <= self.finished)
-        return list(islice((one for one in ready if fusing.key(one.trial) == key), fusing.LIMIT - 1))
+        alike = (one for one in ready if fusing.key(one.trial) == key)
+        free = (one for one in alike if not one.place.is_busy() and one.place.result() is None)
+        return list(islice(free, fusing.LIMIT - 1))
 
     def _collect(self) -> None:
         ready = wait(list(self._running), timeout=0.2)
         self.tick()
+        self._end_overdue()
         for sentinel in ready:
             running = self._running.pop(sentinel)  # type: ignore[arg-type]
             running.process.join()
@@ -137,14 +157,30 @@ class Pool:
             if code == worker.APART:
                 self._waiting[:0] = [replace(job, alone=True) for job in running.jobs]
                 continue
+            if code == worker.BUSY:  # another process was quicker with one of them
+                self._waiting += running.jobs
+                continue
+            late = f"ended after {self.timeout:g} minutes (hydra.launcher.timeout)" if running.overdue else ""
             for job in running.jobs:
-                self._end(_outcome(job, code, running.began))
+                self._end(_outcome(job, code, running.began, late))
 
     def _end(self, outcome: Outcome) -> None:
         (self.lost if outcome.result is None else self.finished).add(outcome.job.place.identity)
         further = list(self.done(outcome))
         self._waiting.extend(further)
         self._alike.update(fusing.alike(job.trial) for job in further)
+
+    def _end_overdue(self) -> None:
+        """Ask processes past their time to end, and make them after some more seconds."""
+        if self.timeout is None:
+            return
+        for running in self._running.values():
+            over = time.time() - running.began / 1000 - 60 * self.timeout
+            if over > 0 and not running.overdue:
+                running.overdue = True
+                running.process.terminate()
+            elif over > _GRACE:
+                running.process.kill()
 
     def _stop_all(self) -> None:
         for running in self._running.values():
@@ -231,15 +267,13 @@ def _spawn(job: Job, held: list[int]) -> BaseProcess:
     return _Interpreter(job, held)  # type: ignore[return-value]
 
 
-def _outcome(job: Job, code: int | None, began: int) -> Outcome:
+def _outcome(job: Job, code: int | None, began: int, late: str) -> Outcome:
     result = job.place.result()
     if result is not None:
         return Outcome(job, result)
-    reason = failure(job, began)
+    reason = late or failure(job, began)
     if not reason and code is not None and code < 0:
         reason = f"killed by signal {-code}" + (" (out of memory?)" if code == -9 else "")
-    if not reason and code == worker.BUSY:
-        return Outcome(job, None, "another process is running it")
     if not reason and code == worker.REFUSED:
         reason = _refusal(job.place.path / worker.LOG)
     reason = reason or f"exit code {code}"
@@ -247,12 +281,12 @@ def _outcome(job: Job, code: int | None, began: int) -> Outcome:
     return Outcome(job, None, reason)
 
 
-def failure(job: Job, since: int = 0) -> str:
-    """Why a trial's last attempt ended without a result, if it began after ``since`` (ms) and said so."""
+def failure(job: Job, since: int = 0, statuses: Collection[str] = ("FAILED", "KILLED")) -> str:
+    """Why a trial's last attempt ended without a result, if it did after ``since`` (ms) and said so."""
     rows = list(journal.read(job.place.path))
-    if not rows or rows[0]["time"] < since:
+    if not rows or rows[-1]["event"] != "end" or rows[-1]["time"] < since or rows[-1]["status"] not in statuses:
         return ""
-    return str(next((row["reason"] for row in reversed(rows) if row["event"] == "end"), ""))
+    return str(rows[-1]["reason"])
 
 
 def _refusal(log: Path) -> str:

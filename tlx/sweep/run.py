@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,20 @@ from rich.console import Console
 from tlx.config.compose import compose, expand
 from tlx.config.errors import ConfigError, Problem
 from tlx.config.schema import Trial
-from tlx.sweep.pool import Job, Outcome, Pool, default_slots, warm
+from tlx.sweep import slurm
+from tlx.sweep.launchers import Local, Slurm
+from tlx.sweep.pool import Job, Outcome, Pool, default_slots, failure, warm
 from tlx.sweep.progress import Sweeping
 from tlx.sweep.rehearse import rehearse
-from tlx.tracking.journal import Journal, set_aside
+from tlx.tracking import journal as journals
+from tlx.tracking import sync
+from tlx.tracking.journal import Journal
 from tlx.tracking.mirror import Mirror
 from tlx.trial.describe import experiment_name
-from tlx.trial.folder import Result, experiment, locate, locked
+from tlx.trial.folder import Result, experiment, locate
+from tlx.trial.lock import Busy, locked
 
+LOCAL = Local()
 After = Callable[[Outcome], Iterable[Job]]
 
 
@@ -33,6 +40,7 @@ class Sweep:
     results: dict[str, Result] = field(default_factory=dict)
     failures: list[Outcome] = field(default_factory=list)
     ran: int = 0
+    members: list[str] = field(default_factory=list)  # folders of all trials known so far
 
 
 def plan(overrides: list[str]) -> list[Trial]:
@@ -85,6 +93,7 @@ def gather(name: str, jobs: list[Job], after: After) -> tuple[Sweep, list[Job]]:
     if not jobs:
         raise ConfigError([Problem("sweep", "no trials")])
     sweep = Sweep(folder_of(name, jobs))
+    sweep.members = [one.place.path.name for one in jobs]
     return sweep, settle(sweep, jobs, after)
 
 
@@ -92,8 +101,8 @@ def run(
     name: str,
     jobs: list[Job],
     console: Console,
+    launcher: Local = LOCAL,
     *,
-    slots: int | None = None,
     after: After = lambda outcome: (),
     more: Callable[[], int] = lambda: 0,
     close: Callable[[Sweep], str] = lambda sweep: "",
@@ -101,23 +110,99 @@ def run(
     """Run what is not finished.
 
     ``after`` answers an outcome with further jobs; ``more`` says how many are still to be expected. ``close`` is
-    called when all is done and gives the note for the sweep's record. Raises :class:`~tlx.trial.folder.Busy` when
-    another process runs the same sweep.
+    called when all is done and gives the note for the sweep's record. Where another process runs the same sweep, the
+    two share its trials, and the record stays with the one that was first.
     """
     sweep, todo = gather(name, jobs, after)
     if todo:
-        with locked(sweep.folder, f"the sweep {name}"):
-            _run(name, sweep, todo, jobs[0].trial, console, slots, after, more, close)
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(locked(sweep.folder, f"the sweep {name}"))
+                record = Record(sweep, _described(name, jobs[0].trial, sweep.folder))
+            except Busy as busy:
+                console.print(f"{busy}; sharing its trials", markup=False, highlight=False)
+                record = Record(sweep, None)
+            _run(name, sweep, record, todo, jobs[0].trial, console, launcher, after, more, close)
     return sweep
+
+
+def submit(name: str, jobs: list[Job], launcher: Slurm, *, after: After = lambda outcome: ()) -> Submitted:
+    """Hand what is not finished to Slurm, and return at once.
+
+    Raises :class:`ConfigError` where Slurm refuses, and :class:`~tlx.trial.lock.Busy` while another process submits.
+    """
+    sweep, todo = gather(name, jobs, after)
+    first = jobs[0].trial
+    if not todo:
+        return Submitted(sweep, [], 0)
+    rehearse(one.trial for one in todo)
+    with locked(sweep.folder, f"the sweep {name}"), Mirror(first.tracking) as mirror:
+        mirror.watch(sweep.folder)
+        Record(sweep, _described(name, first, sweep.folder)).begin()
+        return Submitted(sweep, slurm.submit(name, sweep.folder, todo, launcher), len(todo))
+
+
+@dataclass
+class Submitted:
+    """A sweep whose trials are Slurm's."""
+
+    sweep: Sweep
+    jobs: list[str]  # Slurm's numbers of what was submitted now
+    open: int  # trials that are not finished, queued before or now
+
+
+def conclude(sweep: Sweep, note: str = "") -> None:
+    """End the record of a sweep whose trials are all over, if nobody has, and let MLflow know of all of them."""
+    rows = list(journals.read(sweep.folder))
+    if not rows or rows[-1]["event"] == "end":
+        return
+    status = "FAILED" if sweep.failures else "FINISHED"
+    reason = f"{len(sweep.failures)} trials failed" if sweep.failures else ""
+    Journal(sweep.folder).write("end", status=status, reason=reason, note=note)
+    members = [name for row in rows if row["event"] == "trials" for name in row["folders"]]
+    sync.send([sweep.folder, *(sweep.folder.parent / name for name in dict.fromkeys(members))])
+
+
+class Record:
+    """A sweep's journal; without a description, none is written: another process has it."""
+
+    def __init__(self, sweep: Sweep, description: dict[str, Any] | None) -> None:
+        self.journal = Journal(sweep.folder if description is not None else None)
+        self.sweep = sweep
+        self.description = description
+
+    def begin(self) -> None:
+        """Say that the sweep begins, or that it goes on: it stays one run."""
+        if self.description is None:
+            return
+        if journals.attempt(self.sweep.folder):
+            self.journal.write("resume")
+        else:
+            self.journal.begin(kind="sweep", **self.description)
+        self.members(self.sweep.members)
+
+    def members(self, folders: list[str]) -> None:
+        """Trials that have become known."""
+        if folders:
+            self.journal.write("trials", folders=folders)
+
+    def started(self, folder: str) -> None:
+        """A trial begins here."""
+        self.journal.write("child", folder=folder)
+
+    def end(self, status: str, reason: str, **more: Any) -> None:
+        """The sweep is over."""
+        self.journal.write("end", status=status, reason=reason, **more)
 
 
 def _run(
     name: str,
     sweep: Sweep,
+    record: Record,
     todo: list[Job],
     first: Trial,
     console: Console,
-    slots: int | None,
+    launcher: Local,
     after: After,
     more: Callable[[], int],
     close: Callable[[Sweep], str],
@@ -127,11 +212,10 @@ def _run(
     progress = Sweeping(console, name, len(todo) + expected)
     known = {one.place.identity for one in todo}
     rehearse(one.trial for one in todo)
-    set_aside(sweep.folder)
-    journal = Journal(sweep.folder)
     with Mirror(first.tracking) as mirror:
-        mirror.watch(sweep.folder)
-        journal.begin(kind="sweep", **_described(name, first, sweep.folder))
+        if record.description is not None:
+            mirror.watch(sweep.folder)
+        record.begin()
 
         def done(outcome: Outcome) -> list[Job]:
             nonlocal expected
@@ -140,6 +224,7 @@ def _run(
             progress.ended(outcome.result is not None)
             further = [one for one in settle(sweep, after(outcome), after) if one.place.identity not in known]
             known.update(one.place.identity for one in further)
+            record.members([one.place.path.name for one in further])
             surprise = len(further) - expected
             expected = max(0, expected - len(further))
             if surprise > 0:
@@ -149,19 +234,20 @@ def _run(
         def started(one: Job) -> None:
             progress.started(one.place.name)
             mirror.watch(one.place.path, sweep.folder)
-            journal.write("child", folder=one.place.path.name)
+            record.started(one.place.path.name)
 
         try:
             with progress:
-                Pool(slots or default_slots(), done, started, progress.tick, set(sweep.results)).run(todo)
+                slots = launcher.n_jobs or default_slots()
+                Pool(slots, done, started, progress.tick, set(sweep.results), timeout=launcher.timeout).run(todo)
             note = close(sweep)
         except BaseException as error:
             status = "KILLED" if isinstance(error, (KeyboardInterrupt, SystemExit)) else "FAILED"
-            journal.write("end", status=status, reason=f"{type(error).__name__}: {error}")
+            record.end(status, f"{type(error).__name__}: {error}")
             raise
         status = "FAILED" if sweep.failures else "FINISHED"
         reason = f"{len(sweep.failures)} trials failed" if sweep.failures else ""
-        journal.write("end", status=status, reason=reason, note=note)
+        record.end(status, reason, note=note)
 
 
 def settle(sweep: Sweep, jobs: Iterable[Job], after: After) -> list[Job]:
@@ -169,6 +255,12 @@ def settle(sweep: Sweep, jobs: Iterable[Job], after: After) -> list[Job]:
     todo: list[Job] = []
     for one in jobs:
         result = one.place.result()
+        never = one.trial.sweep.retry == "never"
+        if result is None and never and (reason := failure(one, statuses=("FAILED",))):
+            outcome = Outcome(one, None, reason)
+            _keep(sweep, outcome)
+            todo += settle(sweep, after(outcome), after)
+            continue
         if result is None:
             todo.append(one)
             continue

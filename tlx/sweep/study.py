@@ -19,6 +19,7 @@ from tlx.config.errors import ConfigError, Problem, nearest
 from tlx.config.schema import Trial
 from tlx.report.options import Study
 from tlx.sweep import run as sweeps
+from tlx.sweep.launchers import Local
 from tlx.sweep.pool import Job, Outcome, failure
 from tlx.trial.folder import Result, experiment, locate
 
@@ -42,9 +43,9 @@ class Conducted:
     sweep: sweeps.Sweep
 
 
-def conduct(name: str, overrides: Sequence[str], console: Console, slots: int | None = None) -> Conducted:
+def conduct(name: str, overrides: Sequence[str], console: Console, launcher: Local) -> Conducted:
     """Run a study to its end and write its report; raises :class:`ConfigError` before anything starts."""
-    conductor = _Conductor(name, list(overrides))
+    conductor = Conductor(name, list(overrides))
     opening = conductor.opening()
     sweeps.prepare(opening)
     from tlx.report import page  # seconds of imports, while the trials' own go on elsewhere
@@ -58,10 +59,10 @@ def conduct(name: str, overrides: Sequence[str], console: Console, slots: int | 
         return page.markdown(written[0])
 
     sweep = sweeps.run(
-        name, opening, console, slots=slots, after=conductor.after, more=lambda: conductor.later, close=close
+        name, opening, console, launcher, after=conductor.after, more=lambda: conductor.later, close=close
     )
     if not written:
-        close(sweep)
+        sweeps.conclude(sweep, close(sweep))
     return Conducted(written[0], sweep)
 
 
@@ -69,7 +70,7 @@ def collect(name: str, overrides: Sequence[str]) -> Conducted:
     """The findings of a study that has been run, with its report written again; raises :class:`ConfigError`."""
     from tlx.report import page
 
-    conductor = _Conductor(name, list(overrides))
+    conductor = Conductor(name, list(overrides))
     sweep, missing = sweeps.gather(name, conductor.opening(), conductor.after)
     unfinished: list[Job] = []
     while missing:
@@ -91,12 +92,12 @@ def collect(name: str, overrides: Sequence[str]) -> Conducted:
 
 def plan(overrides: Sequence[str]) -> tuple[list[Job], int]:
     """The trials a study begins with, and how many more follow from what tuning finds."""
-    conductor = _Conductor("plan", list(overrides))
+    conductor = Conductor("plan", list(overrides))
     return sweeps.with_sources(conductor.opening()), conductor.later
 
 
-class _Conductor:
-    """Knows which trials follow from which results."""
+class Conductor:
+    """Knows which trials a study begins with, and which follow from which results."""
 
     def __init__(self, name: str, overrides: list[str]) -> None:
         self.name = name

@@ -46,9 +46,9 @@ def run(trials: list[Trial], folders: list[str], threads: int, alike: int = 1, g
         os.environ["CUDA_VISIBLE_DEVICES"] = gpus  # read when CUDA starts, which no forked server has done
     import torch
 
-    from tlx.trial.folder import Busy
+    from tlx.trial.lock import Busy
 
-    streams = [_log(folder) for folder in folders]
+    streams = [log(folder) for folder in folders]
     os.dup2(streams[0].fileno(), sys.stdout.fileno())
     os.dup2(streams[0].fileno(), sys.stderr.fileno())
     torch.set_num_threads(threads)
@@ -71,10 +71,11 @@ def run(trials: list[Trial], folders: list[str], threads: int, alike: int = 1, g
     os._exit(0)  # everything is on disk; taking torch apart again takes longer than a small trial
 
 
-def _log(folder: str) -> TextIO:
-    log = Path(folder) / LOG
-    log.parent.mkdir(parents=True, exist_ok=True)
-    return log.open("a", encoding="utf-8", buffering=1)
+def log(folder: str) -> TextIO:
+    """The log of a trial's folder, to be added to."""
+    path = Path(folder) / LOG
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.open("a", encoding="utf-8", buffering=1)
 
 
 def _train(trials: list[Trial], alike: int, says: list[Callable[[str], None]]) -> None:

@@ -86,6 +86,8 @@ def send(client: Any, uri: str, folder: Path, parent: Path | None = None) -> boo
         return False
     state = _state(folder)
     if state.get("uri") != uri or state.get("attempt") != attempt:  # a new attempt is a new run
+        if state.get("uri") == uri:
+            _close(client, str(state["run_id"]))
         state = {
             "uri": uri,
             "attempt": attempt,
@@ -113,6 +115,13 @@ def send(client: Any, uri: str, folder: Path, parent: Path | None = None) -> boo
     if fresh:
         _remember(folder, {**state, "sent": len(rows)})
     return bool(rows[-1]["event"] == "end")
+
+
+def _close(client: Any, run_id: str) -> None:
+    """The run of an attempt that died without a word, and was begun anew."""
+    if client.get_run(run_id).info.status == "RUNNING":
+        client.set_tag(run_id, "tlx.status_reason", "interrupted; begun anew in another run")
+        client.set_terminated(run_id, status="KILLED")
 
 
 def _stand(folder: Path) -> tuple[str, int]:

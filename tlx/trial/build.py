@@ -50,7 +50,7 @@ def build(trial: Trial) -> Built:
     data = Data(trial.dataset, seed=trial.seed, batch_size=trial.strategy.batch_size, workers=trial.hardware.workers)
     task, backbone, model, cut = _network(trial, data, pretrained=trial.strategy.init == "pretrained")
     data.prepare(backbone.spec, trial.reuse.views)
-    epochs = data.epochs(machine.devices, trial.hardware.accumulate)
+    epochs = data.epochs(machine.world, trial.hardware.accumulate)
     phases = plan(trial.strategy, cut, epochs.steps_per_epoch, trial.seed)
     optimizers.check(trial.strategy.optimizer)
     check_monitors(trial.strategy, task)
@@ -69,7 +69,7 @@ def beside(first: Built, trial: Trial) -> Built:
     task = build_task(trial.task, data.info)
     model = task.build(first.backbone, data.info)
     cut = [replace(stage, model=model) for stage in first.stages]
-    epochs = data.epochs(first.machine.devices, trial.hardware.accumulate)
+    epochs = data.epochs(first.machine.world, trial.hardware.accumulate)
     phases = plan(trial.strategy, cut, epochs.steps_per_epoch, trial.seed)
     check_monitors(trial.strategy, task)
     learner = Learner(trial.strategy, task, model, cut, phases, data, epochs, first.learner.prefix)
@@ -128,7 +128,7 @@ def _obstacles(trial: Trial, machine: Machine) -> tuple[str, str]:
     """Why nothing of the frozen prefix can be reused, and why nothing but a whole backbone's features can."""
     strategy, hardware = trial.strategy, trial.hardware
     nothing = ""
-    if hardware.distributed == "fsdp" and machine.devices > 1:
+    if hardware.distributed == "fsdp" and machine.world > 1:
         nothing = "the network is sharded"
     elif hardware.precision == "64-true":
         nothing = "inputs are converted to 64 bits on their way"

@@ -20,7 +20,7 @@ def equip(trial: Trial, built: Built) -> None:
     """Prepare the network as ``hardware`` asks; raises :class:`ConfigError` where it cannot."""
     hardware, model = trial.hardware, built.learner.model
     followed = _followed_norms(built)
-    if hardware.sync_batchnorm and built.machine.devices > 1:
+    if hardware.sync_batchnorm and built.machine.world > 1:
         if built.machine.accelerator != "gpu":
             raise ConfigError(
                 [Problem("hardware.sync_batchnorm", "torch has it on GPUs only; leave it at false", True)]
@@ -31,7 +31,7 @@ def equip(trial: Trial, built: Built) -> None:
             message = f"{followed} follows the data and would see each batch twice; freeze norms, or set it to false"
             raise ConfigError([Problem("hardware.gradient_checkpointing", message, True)])
         _checkpoint_gradients(model.get_submodule("backbone"))
-    if hardware.distributed == "fsdp" and built.machine.devices > 1:
+    if hardware.distributed == "fsdp" and built.machine.world > 1:
         if followed and not hardware.sync_batchnorm:
             message = f"{followed} would differ between processes; freeze norms, use ddp, or sync_batchnorm on GPUs"
             raise ConfigError([Problem("hardware.distributed", message, "fsdp")])

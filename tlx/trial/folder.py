@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -20,14 +18,11 @@ from tlx.config.errors import ConfigError, Problem
 from tlx.config.identity import identity
 from tlx.config.schema import Trial
 from tlx.data.fingerprint import content_hash, fingerprint
+from tlx.trial.lock import is_locked, locked
 
 _DUMPER: type = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # the first is written in C, where it was built
 RESULT, CONFIG = "result.json", "config.yaml"
 CHECKPOINT, PREDICTIONS, SCHEDULE = "checkpoint.safetensors", "predictions.jsonl", "schedule.svg"
-
-
-class Busy(RuntimeError):
-    """Another process runs this trial."""
 
 
 @dataclass(frozen=True)
@@ -74,29 +69,7 @@ class Folder:
 
     def is_busy(self) -> bool:
         """Does another process run this trial now?"""
-        if not (self.path / "lock").is_file():
-            return False
-        try:
-            with self.lock():
-                return False
-        except Busy:
-            return True
-
-
-@contextmanager
-def locked(folder: Path, name: str) -> Iterator[None]:
-    """Hold a folder's lock; raises :class:`Busy` if another process does. Death lets go of it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("a+", encoding="utf-8") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            stream.seek(0)
-            raise Busy(f"{name} is being run by process {stream.read().strip() or '?'}") from None
-        stream.truncate(0)
-        stream.write(str(os.getpid()))
-        stream.flush()
-        yield
+        return is_locked(self.path)
 
 
 def read_result(folder: Path) -> Result:

@@ -14,16 +14,23 @@ from tlx.trial.options import Hardware
 
 @dataclass(frozen=True)
 class Machine:
-    """Accelerator (cpu | gpu | mps), processes, and CPU threads of each."""
+    """Accelerator (cpu | gpu | mps), processes of a node, and CPU threads of each."""
 
     accelerator: str
     devices: int
     threads: int
     precision: str
+    nodes: int = 1
+
+    @property
+    def world(self) -> int:
+        """Processes in all."""
+        return self.devices * self.nodes
 
     def __str__(self) -> str:
         device = {"cpu": "CPU", "gpu": "GPU", "mps": "Apple GPU"}[self.accelerator]
-        processes = f"{self.devices} processes" if self.devices > 1 else "1 process"
+        processes = f"{self.world} processes" if self.world > 1 else "1 process"
+        processes += f" on {self.nodes} nodes" if self.nodes > 1 else ""
         return f"{device}, {processes} x {self.threads} thread{'s' if self.threads > 1 else ''}, {self.precision}"
 
 
@@ -38,9 +45,10 @@ def choose(hardware: Hardware) -> Machine:
         message = f"torch sees {have} here; use hardware=cpu or fewer devices"
         raise ConfigError([Problem("hardware.devices", message, devices)])
     threads = hardware.threads or max(1, cores() // devices)
-    return Machine(accelerator, devices, threads, hardware.precision)
+    return Machine(accelerator, devices, threads, hardware.precision, hardware.nodes)
 
 
 def rank() -> int:
     """This process's number among those of its trial, before torch.distributed knows it."""
-    return int(os.environ.get("SLURM_PROCID" if "SLURM_PROCID" in os.environ else "LOCAL_RANK", "0"))
+    started = "LOCAL_RANK" in os.environ  # by Lightning, maybe within a job of Slurm that has a number of its own
+    return int(os.environ.get("LOCAL_RANK" if started else "SLURM_PROCID", "0"))

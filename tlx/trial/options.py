@@ -13,8 +13,10 @@ class Hardware:
     """Where a trial runs. Only the precision decides its numbers."""
 
     accelerator: str = aside("auto")  # auto | cpu | gpu | mps
-    # processes, one device each; null: all GPUs under `auto`, else 1
+    # processes of a machine, one device each; null: all GPUs under `auto`, else 1
     devices: int | None = aside(None)
+    # machines; more than one on Slurm only (hydra/launcher=slurm)
+    nodes: int = aside(1)
     precision: str = choice("32-true", "bf16-mixed", "16-mixed", "64-true")
     # CPU threads of one process; null: every core for a single trial, one each in a sweep
     threads: int | None = aside(None)

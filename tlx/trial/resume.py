@@ -16,6 +16,7 @@ from pytorch_lightning import Trainer
 
 from tlx.config.errors import Problem, WeightsError
 from tlx.tracking import journal
+from tlx.trial import preempt
 from tlx.trial.best import Best
 from tlx.trial.checkpoint import restore, tensors
 from tlx.trial.learner import Learner
@@ -41,9 +42,14 @@ class Keeper:
         return self._earlier[0] + cpu, self._earlier[1] + wall
 
     def after_round(self, trainer: Trainer, learner: Learner) -> None:
-        """Save if it is time to."""
-        if self.period is None or time.monotonic() - self._saved < self.period:
-            return
+        """Save if it is time to, or if the trial has to make room: then it ends here."""
+        leaves = trainer.strategy.reduce_boolean_decision(preempt.is_asked(), all=False)
+        if self.period is not None and (leaves or time.monotonic() - self._saved >= self.period):
+            self._save(trainer, learner)
+        if leaves:
+            preempt.give_way()
+
+    def _save(self, trainer: Trainer, learner: Learner) -> None:
         state = capture(trainer, learner)
         if trainer.is_global_zero:
             partial = self.path.with_suffix(".partial")

@@ -156,6 +156,7 @@ def _trainer(trial: Trial, built: Built, folder: Path) -> Trainer:
     return Trainer(
         accelerator=built.machine.accelerator,
         devices=built.machine.devices,
+        num_nodes=built.machine.nodes,
         strategy=_parallel(trial, built),
         precision=trial.hardware.precision,  # type: ignore[arg-type]
         accumulate_grad_batches=trial.hardware.accumulate,
@@ -174,11 +175,11 @@ def _trainer(trial: Trial, built: Built, folder: Path) -> Trainer:
 
 
 def _parallel(trial: Trial, built: Built) -> str | ModelParallelStrategy:
-    if built.machine.devices == 1:
+    if built.machine.world == 1:
         return "auto"
     if trial.hardware.distributed == "ddp":
         return "ddp"
-    return ModelParallelStrategy(data_parallel_size=built.machine.devices, tensor_parallel_size=1)
+    return ModelParallelStrategy(data_parallel_size=built.machine.world, tensor_parallel_size=1)
 
 
 def _surroundings(trainer: Trainer, journal: Journal, say: Say) -> Surroundings:

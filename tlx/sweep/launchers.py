@@ -1,0 +1,106 @@
+"""Where a sweep's trials run: ``hydra/launcher=local``, the default, or ``slurm``; ``hydra.launcher.<option>=...``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
+
+from tlx.config import check
+from tlx.config.errors import ConfigError, Problem, nearest
+from tlx.config.request import Setting
+
+_GROUP = "hydra/launcher"
+
+
+@dataclass
+class Local:
+    """On this machine, each trial in a clean process."""
+
+    # trials at once; null: one per GPU where there are any, else one per core
+    n_jobs: int | None = None
+    # minutes after which a trial is ended and counts as failed; it goes on from its saved state when run again
+    timeout: float | None = None
+
+
+@dataclass
+class Slurm:
+    """One array of jobs per kind of hardware; submitting returns at once, ``tlx status`` follows."""
+
+    partition: str | None = None
+    account: str | None = None
+    qos: str | None = None
+    constraint: str | None = None
+    # of one trial, as sbatch writes it: minutes, H:M:S or D-H:M:S; null: the partition's
+    time: str | None = None
+    # of one node, as sbatch writes it: 16G; null: the partition's
+    mem: str | None = None
+    # of one process, that is per device
+    cpus_per_task: int = 1
+    # trials at once; null: as many as the cluster lets run
+    throttle: int | None = None
+    # seconds before the time limit at which a trial saves its state and asks to be queued again
+    warning: int = 120
+    # queue a trial again after its time limit, preemption, or the loss of its node
+    requeue: bool = True
+    # further sbatch options, each as it stands after #SBATCH
+    extra: list[str] = field(default_factory=list)
+    # shell lines before the trial: module load cuda
+    setup: list[str] = field(default_factory=list)
+
+
+KINDS: dict[str, type] = {"local": Local, "slurm": Slurm}
+_REFUSED = {
+    "basic": "runs all trials in one process, where DDP loses ranks; leave it out for local",
+    "joblib": "one killed trial ends the whole sweep there; leave it out for local (hydra.launcher.n_jobs=4)",
+    "submitit_local": "waits for ever on a killed trial; leave it out for local",
+    "submitit_slurm": "waits for ever on a killed trial where there is no sacct; use slurm",
+    "ray": "is not there yet; use local or slurm",
+}
+
+
+def split(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The overrides of trials, and those of the launcher."""
+    own = [word for word in words if word.lstrip("+~").startswith((_GROUP, "hydra.launcher."))]
+    return [word for word in words if word not in own], own
+
+
+def choose(words: Sequence[str]) -> Local | Slurm:
+    """The launcher that overrides ask for; raises :class:`ConfigError` with every problem."""
+    name, settings, problems = "local", list[Setting](), list[Problem]()
+    for word in words:
+        try:
+            override = OverridesParser.create().parse_override(word)
+        except HydraException as error:
+            problems.append(Problem(word, f"not an override: {str(error).splitlines()[0]}; write key=value"))
+            continue
+        if override.key_or_group == _GROUP:
+            name = str(override.value())
+        else:
+            settings.append(Setting(override.key_or_group, override.value()))
+    if name not in KINDS:
+        reason = _REFUSED.get(name, f"not one of {', '.join(KINDS)}{nearest(name, KINDS)}")
+        raise ConfigError([Problem(_GROUP, reason, name), *problems])
+    base = OmegaConf.create({"hydra": {"launcher": OmegaConf.structured(KINDS[name])}})
+    OmegaConf.set_struct(base, True)
+    problems += check.settings(base, settings)
+    problems += _out_of_range(base.hydra.launcher)
+    if problems:
+        raise ConfigError(problems)
+    found = OmegaConf.to_object(base.hydra.launcher)
+    assert isinstance(found, (Local, Slurm))
+    return found
+
+
+def _out_of_range(options: Any) -> list[Problem]:
+    least = {"n_jobs": 1, "timeout": 0, "cpus_per_task": 1, "throttle": 1, "warning": 0}
+    given = {key: options.get(key) for key in least if options.get(key) is not None}
+    return [
+        Problem(f"hydra.launcher.{key}", f"expected {least[key]} or more", value)
+        for key, value in given.items()
+        if value < least[key]
+    ]

@@ -1,0 +1,15 @@
+"""What a person can say about a sweep as a whole; how it is launched is the launcher's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tlx.config.fields import choice
+
+
+@dataclass
+class Sweeping:
+    """How a sweep treats its trials."""
+
+    # trials that failed in an earlier command: run again, or left as they are
+    retry: str = choice("failed", "never")

@@ -1,0 +1,93 @@
+"""How a sweep's trials stand, told from the files they leave: nothing is composed, imported or asked of a server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tlx.sweep import slurm
+from tlx.sweep.worker import LOG
+from tlx.tracking import journal
+from tlx.trial import lock
+from tlx.trial.folder import RESULT
+
+ORDER = ("done", "running", "queued", "failed", "interrupted", "waiting")
+_STATE = "state.pt"  # of tlx.trial.resume, which imports torch
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One trial: its folder, its state (of :data:`ORDER`), and what there is to say of it."""
+
+    folder: Path
+    state: str
+    detail: str = ""
+    seconds: float = 0.0  # wall seconds of a finished one
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A sweep's trials."""
+
+    folder: Path
+    trials: tuple[Standing, ...]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many there are of each state."""
+        found = {state: sum(trial.state == state for trial in self.trials) for state in ORDER}
+        return {state: count for state, count in found.items() if count}
+
+    @property
+    def left(self) -> float | None:
+        """Seconds until all is done, if trials go on as they did; null where there is nothing to judge by."""
+        done = [trial.seconds for trial in self.trials if trial.state == "done"]
+        open_ = sum(trial.state in ("running", "queued", "waiting", "interrupted") for trial in self.trials)
+        running = max(1, self.counts.get("running", 0))
+        return sum(done) / len(done) * open_ / running if done and open_ else None
+
+
+def sweeps(root: Path) -> list[Path]:
+    """The folders of all sweeps below an output folder, the last begun last."""
+    found = [path.parent for path in root.glob(f"*/{journal.FILE}") if _kind(path.parent) == "sweep"]
+    return sorted(found, key=lambda folder: (folder / journal.FILE).stat().st_mtime)
+
+
+def _kind(folder: Path) -> str:
+    return str(next(journal.read(folder), {}).get("tags", {}).get("tlx.kind", ""))
+
+
+def summary(folder: Path) -> Summary:
+    """How the trials of a sweep stand; on Slurm, its queue is asked as well."""
+    rows = list(journal.read(folder))
+    names = [name for row in rows if row["event"] == "trials" for name in row["folders"]]
+    queue = slurm.queue(folder)
+    return Summary(folder, tuple(standing(folder.parent / name, queue) for name in dict.fromkeys(names)))
+
+
+def standing(folder: Path, queue: Mapping[str, str] | None = None) -> Standing:
+    """How one trial stands. ``queue``: what Slurm says of trials, by the names of their folders."""
+    if (folder / RESULT).is_file():
+        seconds = json.loads((folder / RESULT).read_text(encoding="utf-8"))["wall_seconds"]
+        return Standing(folder, "done", seconds=float(seconds))
+    rows = list(journal.read(folder))
+    if lock.is_locked(folder):
+        return Standing(folder, "running", f"{_progress(rows)}, {lock.owner(folder)}")
+    if queue and folder.name in queue:
+        return Standing(folder, "queued", f"Slurm job {queue[folder.name]}")
+    last = rows[-1] if rows else {}
+    if last.get("event") == "end" and last["status"] == "FAILED":
+        return Standing(folder, "failed", f"{last['reason'].splitlines()[0]}  (log: {folder / LOG})")
+    if (folder / _STATE).is_file():
+        return Standing(folder, "interrupted", f"{_progress(rows)}; goes on from its saved state")
+    if rows:
+        return Standing(folder, "interrupted", f"{_progress(rows)}; begins anew")
+    return Standing(folder, "waiting")
+
+
+def _progress(rows: list[dict[str, Any]]) -> str:
+    step = max((row["step"] for row in rows if row["event"] == "metrics"), default=0)
+    return f"step {step}"

@@ -1,0 +1,81 @@
+"""``python -m tlx.sweep.task TASKS NUMBER WARNING``: one task of a Slurm array: a trial, or several side by side.
+
+TASKS holds a line per task, a list of configuration files; the signal comes WARNING seconds before the end. Exit code
+0: finished, now or before, or being run by another process; 1: failed; 2: refused. The output of each trial is in
+``log.txt`` of its folder.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from tlx.trial import preempt
+
+_SERVERS = ("http://", "https://", "postgresql", "mysql", "mssql")  # stores that many hosts can write to
+
+
+def main(arguments: list[str]) -> int:
+    """Run the task."""
+    preempt.listen()  # before anything is imported that takes its time
+    if len(arguments) != 3:
+        print("usage: python -m tlx.sweep.task TASKS NUMBER WARNING", file=sys.stderr)
+        return 2
+    file, number, warning = Path(arguments[0]), int(arguments[1]), float(arguments[2])
+    rows = file.read_text(encoding="utf-8").splitlines()
+    return run([Path(name) for name in json.loads(rows[number])], file.parents[2], warning)
+
+
+def run(configs: list[Path], sweep: Path, warning: float) -> int:
+    """Train the trials of these configuration files; the exit code."""
+    from tlx.reuse.entry import Damaged
+    from tlx.sweep.worker import log
+    from tlx.tracking import store
+    from tlx.tracking.mirror import Mirror
+    from tlx.trial.folder import read_config
+    from tlx.trial.fused import NotTogether, train_together
+    from tlx.trial.machine import rank
+
+    trials = [read_config(config) for config in configs]
+    says: list[Callable[[str], None]] = [partial(print, file=log(str(config.parent)), flush=True) for config in configs]
+    tracking = trials[0].tracking
+    mirrors = tracking.kind == "mlflow" and rank() == 0 and store.uri(tracking).startswith(_SERVERS)
+    with Mirror(tracking if mirrors else type(tracking)(kind="none")) as mirror:
+        for config in configs:
+            mirror.watch(config.parent, sweep)
+        if len(trials) > 1:
+            try:
+                train_together(trials, says)
+            except (NotTogether, Damaged) as reason:
+                for say in says:
+                    say(f"not trained side by side: {reason}")
+        preempt.training(warning)
+        return max(_one(trial, say) for trial, say in zip(trials, says, strict=True))
+
+
+def _one(trial: object, say: Callable[[str], None]) -> int:
+    from tlx.config.errors import RequestError
+    from tlx.config.schema import Trial
+    from tlx.trial.lock import Busy
+    from tlx.trial.story import train
+
+    assert isinstance(trial, Trial)
+    try:
+        train(trial, say)
+    except RequestError as error:
+        say(error.block())
+        return 2
+    except Busy as busy:
+        say(f"tlx: {busy}")
+    except Exception:
+        say(traceback.format_exc())
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
