@@ -47,7 +47,8 @@ def _names(folders: Sequence[Path]) -> list[str]:
 def _line(summary: Summary) -> str:
     counts = ", ".join(f"{count} {state}" for state, count in summary.counts.items())
     left = "" if summary.left is None else f"; about {_duration(summary.left)} left"
-    return f"{summary.folder.name}  {len(summary.trials)} trials: {counts}{left}"
+    note = f"\n  the queue is not known: {summary.note}" if summary.note else ""
+    return f"{summary.folder.name}  {len(summary.trials)} trials: {counts}{left}{note}"
 
 
 def _duration(seconds: float) -> str:

@@ -18,6 +18,7 @@ from tlx.config.errors import ConfigError, Problem
 from tlx.config.machine import elsewhere
 from tlx.config.places import find
 from tlx.config.schema import EXPERIMENT
+from tlx.search.pruning import PRUNED
 from tlx.sweep import launchers
 from tlx.sweep.launchers import Local, Slurm
 from tlx.sweep.pool import Job, Outcome
@@ -38,14 +39,19 @@ def run(words: list[str]) -> int:
     if dry and not isinstance(launcher, Slurm):
         raise ConfigError([Problem(_DRY, "shows the job script of Slurm; add hydra/launcher=slurm, or use tlx plan")])
     console = Console(highlight=False)
-    is_study = any(word.startswith("experiment=") and "," not in word for word in words) and _is_study(words)
+    is_study = _has(words, "study")
     if isinstance(launcher, Slurm):
+        if _has(words, "search"):
+            message = "a search proposes as it goes; submit workers that share it, with search.storage=journal"
+            raise ConfigError([Problem("hydra/launcher", f"{message}: sbatch --wrap 'tlx sweep ...'", "slurm")])
         with elsewhere():
             return _submit(words, launcher, is_study, dry, console)
     if jobs is not None:
         launcher.n_jobs = jobs
     if is_study:
         return _study(words, launcher, console)
+    if _has(words, "search"):
+        return _search(words, launcher, console)
     from tlx.sweep import run as sweeps
 
     name, opening = _plain(words)
@@ -124,9 +130,39 @@ def _experiment(words: list[str]) -> str:
     return next(word for word in words if word.startswith("experiment=")).partition("=")[2]
 
 
-def _is_study(words: list[str]) -> bool:
+def _has(words: list[str], part: str) -> bool:
+    """Does the one experiment that is chosen hold a study, or a search?"""
+    if not any(word.startswith("experiment=") and "," not in word for word in words):
+        return False
     path = find(EXPERIMENT, _experiment(words))
-    return path is not None and any(line.startswith("study:") for line in path.read_text(encoding="utf-8").splitlines())
+    text = path.read_text(encoding="utf-8") if path is not None else ""
+    return any(line.startswith(f"{part}:") for line in text.splitlines())
+
+
+def _search(words: list[str], launcher: Local, console: Console) -> int:
+    """A search: its best trials, and where to find the rest."""
+    from tlx.search import conduct, report
+
+    found = conduct.search(_experiment(words), words, console, launcher)
+    study = found.study
+    table = Table(box=None, pad_edge=False)
+    ranked = report.best(study)
+    for title in report.head(study):
+        table.add_column(title)
+    for row in report.rows(study, ranked[:5]):
+        table.add_row(*row)
+    console.print(table)
+    counts = ", ".join(f"{count} {state}" for state, count in study.counts().items())
+    lines = [f"{len(study.trials)} trials: {counts}"]
+    if study.too_many_failed():
+        lines.append(f"stopped: more than {study.options.max_failed:.0%} of the trials failed")
+    if ranked:
+        name = f"{_experiment(words)}_best"
+        lines.append(f"the best again: cp {study.folder / report.BEST} experiments/{name}.yaml")
+        lines.append(f"                tlx train experiment={name}")
+    for line in [*lines, f"report: {study.folder / report.FILE}"]:
+        console.print(line, markup=False, soft_wrap=True)
+    return failures([one for one in found.sweep.failures if not one.reason.startswith(f"{PRUNED}:")], console)
 
 
 def _jobs(words: list[str]) -> tuple[list[str], int | None]:

@@ -23,6 +23,7 @@ from tlx.config import check, places, request, rules, schema
 from tlx.config.errors import ConfigError, Problem
 from tlx.config.schema import Trial
 from tlx.report.options import Study
+from tlx.search.options import Search
 
 
 def compose(overrides: Sequence[str] = (), *, whole: bool = True) -> Trial:
@@ -48,6 +49,8 @@ def compose(overrides: Sequence[str] = (), *, whole: bool = True) -> Trial:
     absent = {group for group in schema.REQUIRED if group not in groups}
     if any(setting.key.startswith("study") for setting in asked.settings):
         base.study = OmegaConf.structured(Study)
+    if any(setting.key.startswith("search") for setting in asked.settings):
+        base.search = OmegaConf.structured(Search)
     problems += check.settings(base, [s for s in asked.settings if s.key.split(".")[0] not in absent])
     problems += check.values(base, absent)
     if not problems and whole:

@@ -168,7 +168,7 @@ def _choices(node: yaml.Node, shown: Path) -> tuple[list[Setting], list[Problem]
 
 def _leaves(key: str, node: yaml.Node, where: str, shown: Path) -> list[Setting]:
     """Mappings are walked down; a list or scalar is one setting."""
-    if isinstance(node, yaml.MappingNode) and node.value and not key.startswith("study."):
+    if isinstance(node, yaml.MappingNode) and node.value and not key.startswith(("study.", "search.")):
         found = []
         for inner, value in node.value:
             place = f"{shown}:{inner.start_mark.line + 1}"

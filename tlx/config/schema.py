@@ -16,6 +16,7 @@ from tlx.config.fields import IDENTITY, aside
 from tlx.data import options as data
 from tlx.report.options import Study
 from tlx.reuse import options as reuse
+from tlx.search.options import Search
 from tlx.strategies.options import Strategy
 from tlx.sweep.options import Sweeping
 from tlx.tasks import options as tasks
@@ -40,6 +41,7 @@ class Trial:
     # where run folders go
     output: str = aside("runs")
     study: Study | None = aside(None)
+    search: Search | None = aside(None)
     sweep: Sweeping = field(default_factory=Sweeping, metadata={IDENTITY: False})
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from tlx.config.machine import cores, gpus
 from tlx.config.schema import Trial
+from tlx.search.pruning import Pruner
 from tlx.sweep import fusing, worker
 from tlx.tracking import journal
 from tlx.trial.folder import CONFIG, Folder, Result, write_config
@@ -33,6 +34,8 @@ class Job:
     place: Folder
     after: frozenset[str] = frozenset()
     alone: bool = False  # never side by side with others
+    again: bool = False  # it was begun before, beside others
+    pruner: Pruner | None = None  # may end it early
 
 
 @dataclass
@@ -105,7 +108,7 @@ class Pool:
             for one in jobs:
                 self._waiting.remove(one)
             for one in jobs:
-                if not one.alone:  # else it was begun before, beside others
+                if not one.again:
                     self.started(one)
             held = free[:width]
             began = time.time_ns() // 1_000_000
@@ -131,7 +134,8 @@ class Pool:
         self, context: multiprocessing.context.ForkServerContext, jobs: list[Job], held: list[int]
     ) -> BaseProcess:
         alike = self._alike[fusing.alike(jobs[0].trial)]
-        arguments = ([job.trial for job in jobs], [str(job.place.path) for job in jobs], 1, alike, visible_gpus(held))
+        folders = [str(job.place.path) for job in jobs]
+        arguments = ([job.trial for job in jobs], folders, 1, alike, visible_gpus(held), jobs[0].pruner)
         process = context.Process(target=worker.run, args=arguments, name=jobs[0].place.name)
         process.start()
         return process
@@ -155,7 +159,7 @@ class Pool:
             running.process.join()
             code = running.process.exitcode
             if code == worker.APART:
-                self._waiting[:0] = [replace(job, alone=True) for job in running.jobs]
+                self._waiting[:0] = [replace(job, alone=True, again=True) for job in running.jobs]
                 continue
             if code == worker.BUSY:  # another process was quicker with one of them
                 self._waiting += running.jobs

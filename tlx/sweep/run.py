@@ -87,12 +87,12 @@ def prepare(jobs: list[Job]) -> None:
         warm(todo)
 
 
-def gather(name: str, jobs: list[Job], after: After) -> tuple[Sweep, list[Job]]:
+def gather(name: str, jobs: list[Job], after: After, folder: Path | None = None) -> tuple[Sweep, list[Job]]:
     """The results there are already, following ``after``, and the jobs still to be run."""
     jobs = with_sources(jobs)
     if not jobs:
         raise ConfigError([Problem("sweep", "no trials")])
-    sweep = Sweep(folder_of(name, jobs))
+    sweep = Sweep(folder or folder_of(name, jobs))
     sweep.members = [one.place.path.name for one in jobs]
     return sweep, settle(sweep, jobs, after)
 
@@ -103,17 +103,18 @@ def run(
     console: Console,
     launcher: Local = LOCAL,
     *,
+    folder: Path | None = None,
     after: After = lambda outcome: (),
     more: Callable[[], int] = lambda: 0,
     close: Callable[[Sweep], str] = lambda sweep: "",
 ) -> Sweep:
-    """Run what is not finished.
+    """Run what is not finished. ``folder`` is the sweep's, if the trials it begins with do not decide it.
 
     ``after`` answers an outcome with further jobs; ``more`` says how many are still to be expected. ``close`` is
     called when all is done and gives the note for the sweep's record. Where another process runs the same sweep, the
     two share its trials, and the record stays with the one that was first.
     """
-    sweep, todo = gather(name, jobs, after)
+    sweep, todo = gather(name, jobs, after, folder)
     if todo:
         with ExitStack() as stack:
             try:

@@ -19,7 +19,7 @@ from tlx.config.errors import ConfigError, Problem
 from tlx.sweep import fusing
 from tlx.sweep.launchers import Slurm
 from tlx.sweep.pool import Job
-from tlx.trial.folder import CONFIG, write_config
+from tlx.trial.folder import write_config
 
 FOLDER, TASKS, SCRIPT, SUBMISSION = "slurm", "tasks.jsonl", "job.sbatch", "submission.json"
 _PATIENCE = 20  # seconds: without a controller, Slurm's commands wait for minutes
@@ -84,7 +84,7 @@ def submit(name: str, sweep: Path, jobs: Sequence[Job], options: Slurm) -> list[
         for job in (job for task in group for job in task):
             job.place.path.mkdir(parents=True, exist_ok=True)
             write_config(job.place.path, job.trial)
-        rows = [[str(job.place.path / CONFIG) for job in task] for task in group]
+        rows = [[str(job.place.path) for job in task] for task in group]
         (folder / TASKS).write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
         (folder / SCRIPT).write_text(script(name, folder, group, options), encoding="utf-8")
         waits = any(job.after for task in group for job in task)
@@ -95,6 +95,15 @@ def submit(name: str, sweep: Path, jobs: Sequence[Job], options: Slurm) -> list[
         submitted.append(number)
         sources += [] if waits else [number]
     return submitted
+
+
+def outputs(sweep: Path) -> dict[str, Path]:
+    """Where Slurm put what the last task of each trial printed, by the names of the trials' folders."""
+    found: dict[str, Path] = {}
+    for file in sorted(sweep.glob(f"{FOLDER}/*/{SUBMISSION}"), key=lambda path: int(path.parent.name)):
+        for index, names in enumerate(json.loads(file.read_text(encoding="utf-8"))["tasks"]):
+            found |= dict.fromkeys(names, file.parent / f"{index}.txt")
+    return found
 
 
 def queue(sweep: Path) -> Mapping[str, str]:

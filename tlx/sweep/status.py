@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tlx.config.errors import ConfigError
 from tlx.sweep import slurm
 from tlx.sweep.worker import LOG
 from tlx.tracking import journal
@@ -34,6 +34,7 @@ class Summary:
 
     folder: Path
     trials: tuple[Standing, ...]
+    note: str = ""  # what could not be found out
 
     @property
     def counts(self) -> dict[str, int]:
@@ -64,20 +65,25 @@ def summary(folder: Path) -> Summary:
     """How the trials of a sweep stand; on Slurm, its queue is asked as well."""
     rows = list(journal.read(folder))
     names = [name for row in rows if row["event"] == "trials" for name in row["folders"]]
-    queue = slurm.queue(folder)
-    return Summary(folder, tuple(standing(folder.parent / name, queue) for name in dict.fromkeys(names)))
+    try:
+        queue, note = slurm.queue(folder), ""
+    except ConfigError as error:  # no Slurm here, or none that answers: the files still tell
+        queue, note = {}, error.problems[0].message
+    outputs = slurm.outputs(folder)
+    trials = [standing(folder.parent / name, queue.get(name), outputs.get(name)) for name in dict.fromkeys(names)]
+    return Summary(folder, tuple(trials), note)
 
 
-def standing(folder: Path, queue: Mapping[str, str] | None = None) -> Standing:
-    """How one trial stands. ``queue``: what Slurm says of trials, by the names of their folders."""
+def standing(folder: Path, queued: str | None = None, output: Path | None = None) -> Standing:
+    """How one trial stands: ``queued`` is what Slurm says of it, ``output`` where its last task there printed."""
     if (folder / RESULT).is_file():
         seconds = json.loads((folder / RESULT).read_text(encoding="utf-8"))["wall_seconds"]
         return Standing(folder, "done", seconds=float(seconds))
     rows = list(journal.read(folder))
     if lock.is_locked(folder):
         return Standing(folder, "running", f"{_progress(rows)}, {lock.owner(folder)}")
-    if queue and folder.name in queue:
-        return Standing(folder, "queued", f"Slurm job {queue[folder.name]}")
+    if queued:
+        return Standing(folder, "queued", f"Slurm job {queued}")
     last = rows[-1] if rows else {}
     if last.get("event") == "end" and last["status"] == "FAILED":
         return Standing(folder, "failed", f"{last['reason'].splitlines()[0]}  (log: {folder / LOG})")
@@ -85,6 +91,8 @@ def standing(folder: Path, queue: Mapping[str, str] | None = None) -> Standing:
         return Standing(folder, "interrupted", f"{_progress(rows)}; goes on from its saved state")
     if rows:
         return Standing(folder, "interrupted", f"{_progress(rows)}; begins anew")
+    if output is not None and output.is_file():
+        return Standing(folder, "failed", f"its task on Slurm ended before it began  (log: {output})")
     return Standing(folder, "waiting")
 
 

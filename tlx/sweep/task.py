@@ -1,6 +1,6 @@
 """``python -m tlx.sweep.task TASKS NUMBER WARNING``: one task of a Slurm array: a trial, or several side by side.
 
-TASKS holds a line per task, a list of configuration files; the signal comes WARNING seconds before the end. Exit code
+TASKS holds a line per task, a list of trials' folders; the signal comes WARNING seconds before the end. Exit code
 0: finished, now or before, or being run by another process; 1: failed; 2: refused. The output of each trial is in
 ``log.txt`` of its folder.
 """
@@ -30,8 +30,8 @@ def main(arguments: list[str]) -> int:
     return run([Path(name) for name in json.loads(rows[number])], file.parents[2], warning)
 
 
-def run(configs: list[Path], sweep: Path, warning: float) -> int:
-    """Train the trials of these configuration files; the exit code."""
+def run(folders: list[Path], sweep: Path, warning: float) -> int:
+    """Train the trials whose configurations are in these folders; the exit code."""
     from tlx.reuse.entry import Damaged
     from tlx.sweep.worker import log
     from tlx.tracking import store
@@ -40,13 +40,13 @@ def run(configs: list[Path], sweep: Path, warning: float) -> int:
     from tlx.trial.fused import NotTogether, train_together
     from tlx.trial.machine import rank
 
-    trials = [read_config(config) for config in configs]
-    says: list[Callable[[str], None]] = [partial(print, file=log(str(config.parent)), flush=True) for config in configs]
+    trials = [read_config(folder) for folder in folders]
+    says: list[Callable[[str], None]] = [partial(print, file=log(str(folder)), flush=True) for folder in folders]
     tracking = trials[0].tracking
     mirrors = tracking.kind == "mlflow" and rank() == 0 and store.uri(tracking).startswith(_SERVERS)
     with Mirror(tracking if mirrors else type(tracking)(kind="none")) as mirror:
-        for config in configs:
-            mirror.watch(config.parent, sweep)
+        for folder in folders:
+            mirror.watch(folder, sweep)
         if len(trials) > 1:
             try:
                 train_together(trials, says)

@@ -13,6 +13,7 @@ from typing import TextIO
 
 from tlx.config.errors import RequestError
 from tlx.config.schema import Trial
+from tlx.search.pruning import Pruner
 
 LOG = "log.txt"
 REFUSED, BUSY, APART = 2, 3, 4
@@ -34,7 +35,14 @@ def preload(trials: list[Trial]) -> list[str]:
     return modules + (["sklearn.datasets"] if any(t.dataset.kind == "digits" for t in trials) else [])
 
 
-def run(trials: list[Trial], folders: list[str], threads: int, alike: int = 1, gpus: str | None = None) -> None:
+def run(
+    trials: list[Trial],
+    folders: list[str],
+    threads: int,
+    alike: int = 1,
+    gpus: str | None = None,
+    pruner: Pruner | None = None,
+) -> None:
     """Train one trial, or several side by side, with the output of each in ``log.txt`` of its folder.
 
     ``alike``: trials of the sweep, these included, that freeze the same and read the same held-out examples.
@@ -56,7 +64,7 @@ def run(trials: list[Trial], folders: list[str], threads: int, alike: int = 1, g
         if trial.hardware.threads is None:
             trial.hardware.threads = threads
     try:
-        _train(trials, alike, [partial(print, file=stream, flush=True) for stream in streams])
+        _train(trials, alike, pruner, [partial(print, file=stream, flush=True) for stream in streams])
     except RequestError as error:
         print(error.block(), flush=True)
         os._exit(REFUSED)
@@ -78,11 +86,11 @@ def log(folder: str) -> TextIO:
     return path.open("a", encoding="utf-8", buffering=1)
 
 
-def _train(trials: list[Trial], alike: int, says: list[Callable[[str], None]]) -> None:
+def _train(trials: list[Trial], alike: int, pruner: Pruner | None, says: list[Callable[[str], None]]) -> None:
     if len(trials) == 1:
         from tlx.trial.story import train
 
-        train(trials[0], says[0], alike)
+        train(trials[0], says[0], alike, pruner.watch if pruner is not None else None)
         return
     from tlx.reuse.entry import Damaged
     from tlx.trial.fused import NotTogether, train_together

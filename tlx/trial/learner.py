@@ -61,6 +61,7 @@ class Learner(LightningModule):
         self.say: Callable[[str], None] = lambda line: None
         self.after_round: Callable[[], None] = lambda: None
         self.before_first_round: Callable[[], None] | None = None  # how a resumed trial puts its last pieces in place
+        self.watch: Callable[[int, dict[str, float | None]], None] | None = None  # sees each round's validation
         self.fresh: State = {}  # random weights for what a phase starts anew
         self.penalty = penalty(strategy, model, stages)
         self.controller = controller(strategy.controller, stages)
@@ -234,6 +235,8 @@ class Learner(LightningModule):
             changed = self.controller.decide(self.model, self._batch, self.scale(step - 1)) != before
             self.narrowed = changed and not self.trainer.should_stop  # else the phase has just ended anyway
             self.trainer.should_stop = self.trainer.should_stop or self.narrowed
+        if self.watch is not None:
+            self.watch(self.rounds, self.values)
         self.after_round()
 
     def end_round(self, step: int, loss: float, rates: dict[str, float]) -> None:

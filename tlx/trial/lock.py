@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 FILE = "lock"
-_PATIENCE, _PAUSE = 0.2, 0.02  # seconds: whoever only looks holds it for a moment
+_PATIENCE, _PAUSE = 0.2, 0.02  # seconds: whoever only looks at it holds it for a moment
 
 
 class Busy(RuntimeError):
@@ -19,15 +19,15 @@ class Busy(RuntimeError):
 
 
 @contextmanager
-def locked(folder: Path, name: str) -> Iterator[None]:
-    """Hold a folder's lock; raises :class:`Busy`, which names the owner, if another process does.
+def locked(folder: Path, name: str, patience: float = _PATIENCE) -> Iterator[None]:
+    """Hold a folder's lock; raises :class:`Busy`, which names the owner, if another process does for so many seconds.
 
     The kernel takes it from a process that has died, on a network file system once its host is given up: there are no
     stale locks to remove. Raises ``OSError`` where the file system has no locks.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / FILE).open("a+", encoding="utf-8") as stream:
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + patience
         while True:
             try:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
@@ -33,13 +33,15 @@ from tlx.trial.resume import Keeper, can_resume, forget
 from tlx.trial.run import run_phases
 
 Say = Callable[[str], None]
+Watch = Callable[[int, Mapping[str, float | None]], None]
 _JSON = json.JSONEncoder(ensure_ascii=False)
 
 
-def train(trial: Trial, say: Say = lambda line: None, alike: int = 1) -> Result:
+def train(trial: Trial, say: Say = lambda line: None, alike: int = 1, watch: Watch | None = None) -> Result:
     """Run a trial to its end, or return the result it has already.
 
-    ``say`` hears what was chosen and loaded; ``alike`` trials, this one included, read the same of held-out examples.
+    ``say`` hears what was chosen and loaded; ``alike`` trials, this one included, read the same of held-out examples;
+    ``watch`` is shown the validation of each round, and may raise to end the trial.
     Raises :class:`~tlx.config.errors.RequestError` before anything is started, and whatever training raises after;
     the journal has the reason either way.
     """
@@ -52,6 +54,7 @@ def train(trial: Trial, say: Say = lambda line: None, alike: int = 1) -> Result:
         with quiet():
             built = build(trial)
             equip(trial, built)
+            built.learner.watch = watch
             built.learner.prefix.sharers = {"val": alike, "test": alike}
     except RequestError:  # refused: nothing is written
         raise

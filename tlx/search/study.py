@@ -1,0 +1,143 @@
+"""The search's memory: an Optuna study on disk, asked for proposals and told results, by one process or several."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tlx.config.errors import ConfigError, Problem
+from tlx.search import space as spaces
+from tlx.search.options import Pruning, Search
+from tlx.search.space import Dimension
+from tlx.trial.lock import locked
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+DATABASE, JOURNAL = "search.db", "search.journal"
+
+
+def need() -> Any:
+    """Optuna; raises :class:`ConfigError` where it is not installed."""
+    try:
+        import optuna
+    except ImportError:
+        message = "a search needs Optuna; run: pip install 'tlx[search]'"
+        raise ConfigError([Problem("search", message)]) from None
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return optuna
+
+
+def storage(options: Search, folder: Path) -> str:
+    """Where the study lives: a URL, or the path of a journal file."""
+    if options.storage is None:
+        return f"sqlite:///{folder / DATABASE}"
+    return str(folder / JOURNAL) if options.storage == "journal" else options.storage
+
+
+def opened(where: str) -> Any:
+    """The storage behind :func:`storage`'s answer."""
+    optuna = need()
+    if "://" in where:
+        return optuna.storages.RDBStorage(where)
+    from optuna.storages.journal import JournalFileBackend, JournalStorage
+
+    return JournalStorage(JournalFileBackend(where))
+
+
+class Study:
+    """Asks for proposals up to a total, and never twice for one place."""
+
+    def __init__(self, name: str, options: Search, space: Mapping[str, Dimension], folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        optuna = need()
+        self.name = name
+        self.options = options
+        self.space = space
+        self.folder = folder
+        self.where = storage(options, folder)
+        with locked(folder / "memory", "the search's database"):  # two that create it at once would both fail
+            self.study: Any = optuna.create_study(
+                storage=opened(self.where),
+                study_name=name,
+                sampler=_sampler(optuna, options, space),
+                pruner=pruner(options.pruning),
+                directions=[objective.goal for objective in options.objectives],
+                load_if_exists=True,
+            )
+
+    @property
+    def trials(self) -> list[FrozenTrial]:
+        """Every trial so far."""
+        return list(self.study.get_trials(deepcopy=False))
+
+    def counts(self) -> dict[str, int]:
+        """How many trials there are of each of Optuna's states."""
+        states = [one.state.name.lower() for one in self.trials]
+        return {state: states.count(state) for state in dict.fromkeys(sorted(states))}
+
+    def running(self) -> dict[int, dict[str, Any]]:
+        """Proposals without a result: by number, their settings."""
+        return {
+            one.number: spaces.values(one.params, self.space)
+            for one in self.trials
+            if one.state.name == "RUNNING" and one.params.keys() == self.space.keys()
+        }
+
+    def ask(self) -> tuple[int, dict[str, Any]] | None:
+        """The next proposal, its number and settings; null when there are enough, or too many have failed."""
+        with locked(self.folder / "memory", "the search's database", patience=60):
+            trials = self.trials
+            if len(trials) >= self.options.n_trials or self.too_many_failed():
+                return None
+            trial = self.study.ask()
+            spaces.propose(trial, self.space)
+            return trial.number, spaces.values(trial.params, self.space)
+
+    def tell(self, number: int, values: Sequence[float | None] | None, pruned: bool = False) -> None:
+        """A trial's objectives; null for one that failed, or was ``pruned``. Again is harmless."""
+        from optuna.trial import TrialState
+
+        if values is not None and all(value is not None and math.isfinite(value) for value in values):
+            self.study.tell(number, [float(value) for value in values if value is not None], skip_if_finished=True)
+        else:
+            state = TrialState.PRUNED if pruned else TrialState.FAIL
+            self.study.tell(number, state=state, skip_if_finished=True)
+
+    def too_many_failed(self) -> bool:
+        """Is there little hope that going on finds anything?"""
+        over = [one for one in self.trials if one.state.is_finished()]
+        failed = sum(one.state.name == "FAIL" for one in over)
+        return len(over) >= _ENOUGH and failed > self.options.max_failed * len(over)
+
+
+_ENOUGH = 5  # trials, before a share of failed ones says something
+
+
+def pruner(options: Pruning | None) -> Any:
+    """Optuna's pruner."""
+    pruners = need().pruners
+    if options is None:
+        return pruners.NopPruner()
+    made: dict[str, Callable[[], Any]] = {
+        "median": lambda: pruners.MedianPruner(n_startup_trials=options.startup, n_warmup_steps=options.patience),
+        "asha": lambda: pruners.SuccessiveHalvingPruner(min_resource=max(1, options.patience)),
+        "hyperband": lambda: pruners.HyperbandPruner(min_resource=max(1, options.patience)),
+    }
+    return made[options.kind]()
+
+
+def _sampler(optuna: Any, options: Search, space: Mapping[str, Dimension]) -> Any:
+    samplers, seed = optuna.samplers, options.seed
+    made: dict[str, Callable[[], Any]] = {
+        "tpe": lambda: samplers.TPESampler(seed=seed, multivariate=True, constant_liar=True),
+        "gp": lambda: samplers.GPSampler(seed=seed),
+        "cmaes": lambda: samplers.CmaEsSampler(seed=seed),
+        "qmc": lambda: samplers.QMCSampler(seed=seed),
+        "random": lambda: samplers.RandomSampler(seed=seed),
+        "grid": lambda: samplers.GridSampler(spaces.grid(space)[0], seed=seed),
+        "nsga2": lambda: samplers.NSGAIISampler(seed=seed),
+    }
+    return made[options.sampler]()
