@@ -6,6 +6,8 @@ import ast
 import re
 import sys
 import sysconfig
+from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -51,9 +53,21 @@ def _of_file(file: Path) -> list[tuple[str, str]]:
     tree = ast.parse(file.read_text(encoding="utf-8"))
     kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
     found = []
-    for node in ast.walk(tree):
+    for node in _statements(tree):
         if isinstance(node, kinds):
             text = ast.get_docstring(node) or ""
             if len(text) > _SHORTEST:
                 found.append((text, f"{file.name}:{getattr(node, 'lineno', 1)}"))
     return found
+
+
+def _statements(tree: ast.Module) -> Iterator[ast.AST]:
+    """What can hold a definition, in the order of ``ast.walk``, which looks into every expression as well."""
+    waiting: deque[ast.AST] = deque([tree])
+    while waiting:
+        node = waiting.popleft()
+        yield node
+        waiting.extend(child for child in ast.iter_child_nodes(node) if isinstance(child, _HOLDERS))
+
+
+_HOLDERS = (ast.stmt, ast.ExceptHandler, ast.match_case)

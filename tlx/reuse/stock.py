@@ -70,6 +70,7 @@ class Stockroom:
         self.collate = collate
         self.around = Surroundings()
         self._hashed: tuple[Any, str] = (None, "")  # how tensors stood, and their hash then
+        self._proven: Replay | None = None  # the last that agreed with a full forward pass
 
     def get(self, split: Split, replay: Replay, need: Need, later: Sequence[tuple[Cut, Need]] = ()) -> Stock | None:
         """The stock of a split; null where nothing would be gained. One pass fills what ``later`` cuts need too.
@@ -161,9 +162,13 @@ class Stockroom:
         return stock
 
     def _prove(self, split: Split, replay: Replay, stock: Stock) -> None:
+        """Look at a first batch; not again for what has just been computed here, by a network that was proven."""
+        if stock.state == "filled" and replay is self._proven:
+            return
         try:
             over = self._pass(split)
             stock.difference = self.around.together.attempt(lambda: check(replay, stock.features, over, self.model))
+            self._proven = replay
         except BaseException:
             stock.close()
             raise

@@ -122,7 +122,7 @@ def figures(study: Study) -> dict[str, str]:
     """SVG texts: the history, and what mattered where that can be told; of several objectives the front."""
     import matplotlib as mpl
 
-    mpl.use("svg")
+    mpl.use("agg")  # Optuna asks it for sizes
     import matplotlib.pyplot as plt
     from optuna.visualization import matplotlib as draw
 

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from tlx.config.errors import ConfigError
+from tlx.search.pruning import PRUNED
 from tlx.sweep import slurm
 from tlx.sweep.worker import LOG
 from tlx.tracking import journal
 from tlx.trial import lock
 from tlx.trial.folder import RESULT
 
-ORDER = ("done", "running", "queued", "failed", "interrupted", "waiting")
+ORDER = ("done", "pruned", "running", "queued", "failed", "interrupted", "waiting")
 _STATE = "state.pt"  # of tlx.trial.resume, which imports torch
 
 
@@ -87,6 +88,8 @@ def standing(folder: Path, queued: str | None = None, output: Path | None = None
     last = rows[-1] if rows else {}
     if last.get("event") == "end" and last["status"] == "FAILED":
         return Standing(folder, "failed", f"{last['reason'].splitlines()[0]}  (log: {folder / LOG})")
+    if last.get("event") == "end" and last["reason"].startswith(f"{PRUNED}:"):
+        return Standing(folder, "pruned", last["reason"])
     if (folder / _STATE).is_file():
         return Standing(folder, "interrupted", f"{_progress(rows)}; goes on from its saved state")
     if rows:
