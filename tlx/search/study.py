@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,7 +59,7 @@ class Study:
         self.space = space
         self.folder = folder
         self.where = storage(options, folder)
-        with locked(folder / "memory", "the search's database"):  # two that create it at once would both fail
+        with self._alone():  # two that create it at once would both fail
             self.study: Any = optuna.create_study(
                 storage=opened(self.where),
                 study_name=name,
@@ -67,6 +68,10 @@ class Study:
                 directions=[objective.goal for objective in options.objectives],
                 load_if_exists=True,
             )
+
+    def _alone(self) -> AbstractContextManager[None]:
+        """Commands that share the search take turns."""
+        return locked(self.folder / "memory", "the search's database", patience=_TURN)
 
     @property
     def trials(self) -> list[FrozenTrial]:
@@ -88,7 +93,7 @@ class Study:
 
     def ask(self) -> tuple[int, dict[str, Any]] | None:
         """The next proposal, its number and settings; null when there are enough, or too many have failed."""
-        with locked(self.folder / "memory", "the search's database", patience=60):
+        with self._alone():
             trials = self.trials
             if len(trials) >= self.options.n_trials or self.too_many_failed():
                 return None
@@ -113,6 +118,7 @@ class Study:
         return len(over) >= _ENOUGH and failed > self.options.max_failed * len(over)
 
 
+_TURN = 60.0  # seconds to wait for another command's question to be answered
 _ENOUGH = 5  # trials, before a share of failed ones says something
 
 

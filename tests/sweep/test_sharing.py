@@ -1,0 +1,125 @@
+"""Several commands on one sweep, and commands that are killed: no trial is trained twice, no number differs."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+WORDS = ["backbone=narrow_resnet", "strategy=fine_tune", "dataset=digits", "dataset.shots=4", "hardware.save_every=0"]
+WORDS += ["strategy.budget=12 steps", "strategy.batch_size=16", "strategy.validate_every=3 steps"]
+
+
+def begin(*words: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "tlx", "sweep", *words]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+
+
+def end(process: subprocess.Popen[str]) -> str:
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, out + err
+    return out
+
+
+def metrics(root: Path) -> dict[str, dict[str, float]]:
+    found = [json.loads(path.read_text()) for path in root.glob("*/result.json")]
+    return {one["name"]: one["metrics"] for one in found}
+
+
+def attempts(root: Path) -> int:
+    return len(list(root.glob("narrow*/journal*.jsonl")))
+
+
+@pytest.mark.slow
+def test_two_commands_at_the_same_moment_share_the_work(folder: Path) -> None:
+    first, second = begin(*WORDS, "seed=0,1,2,3"), begin(*WORDS, "seed=0,1,2,3")
+    said = end(first) + end(second)
+    assert "sharing its trials" in said
+    root = folder / "runs"
+    assert len(metrics(root)) == attempts(root) == 4
+    client = MlflowClient(tracking_uri=f"sqlite:///{folder / 'mlflow.db'}")
+    runs = client.search_runs([one.experiment_id for one in client.search_experiments()])
+    assert [run.info.status for run in runs] == ["FINISHED"] * 5
+    parents = {run.info.run_id for run in runs if run.data.tags["tlx.kind"] == "sweep"}
+    children = [run for run in runs if run.data.tags["tlx.kind"] == "train"]
+    assert {run.data.tags["mlflow.parentRunId"] for run in children} == parents
+
+
+@pytest.mark.slow
+def test_a_sweep_that_is_killed_goes_on(folder: Path) -> None:
+    """SIGKILL of every process at random moments; the numbers are those of a sweep that was left alone."""
+    words = [*WORDS, "seed=0,1,2,3,4"]
+    end(begin(*words, "output=calm", "tracking=none"))
+    moments, kills = random.Random(0), 0
+    while kills < 3:
+        process = begin(*words)
+        running = _wait_for(folder / "runs", len(metrics(folder / "runs")), process)
+        if not running:
+            break
+        time.sleep(moments.uniform(0, 1.5))
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        kills += 1
+    before = {path: path.stat().st_mtime_ns for path in folder.glob("runs/*/result.json")}
+    end(begin(*words))
+    assert kills, "it was over before it could be killed"
+    assert metrics(folder / "runs") == metrics(folder / "calm")
+    assert all(path.stat().st_mtime_ns == stamp for path, stamp in before.items())  # finished ones were let be
+    assert not list(folder.glob("runs/**/*.partial"))
+    client = MlflowClient(tracking_uri=f"sqlite:///{folder / 'mlflow.db'}")
+    runs = client.search_runs([one.experiment_id for one in client.search_experiments()])
+    finished = [run for run in runs if run.info.status == "FINISHED"]
+    assert len(finished) == 6
+    (sweep,) = [run for run in runs if run.data.tags["tlx.kind"] == "sweep"]
+    assert {run.data.tags.get("mlflow.parentRunId") for run in finished} == {None, sweep.info.run_id}
+    assert "RUNNING" not in {run.info.status for run in runs}
+
+
+def _wait_for(root: Path, done: int, process: subprocess.Popen[str]) -> bool:
+    """Until a trial is at work, so that something is killed; false once the command is over."""
+    for _ in range(1200):
+        journals = sum("metrics" in path.read_text() for path in root.glob("narrow*/journal.jsonl"))
+        if journals > done:
+            return True
+        if process.poll() is not None:
+            return False
+        time.sleep(0.1)
+    raise AssertionError("nothing began")
+
+
+@pytest.mark.slow
+def test_a_trial_that_takes_too_long_is_ended_and_goes_on_when_run_again(folder: Path) -> None:
+    words = [*WORDS, "strategy.budget=4000 steps", "seed=0,1", "tracking=none"]
+    command = [sys.executable, "-m", "tlx", "sweep", *words, "hydra.launcher.timeout=0.05"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stderr
+    assert "ended after 0.05 minutes (hydra.launcher.timeout)" in done.stdout
+    status = subprocess.run(
+        [sys.executable, "-m", "tlx", "status", "sweep"], capture_output=True, text=True, check=True
+    )
+    assert "2 trials: 2 interrupted" in status.stdout
+    assert "goes on from its saved state" in status.stdout
+
+
+@pytest.mark.slow
+def test_failed_trials_are_tried_again_unless_told_otherwise(folder: Path) -> None:
+    words = [*WORDS, "strategy.lr=1e30", "seed=0,1", "tracking=none"]
+    first = subprocess.run([sys.executable, "-m", "tlx", "sweep", *words], capture_output=True, text=True, check=False)
+    assert first.returncode == 1
+    assert first.stdout.count("failed: ") == 2
+    never = [*words, "sweep.retry=never"]
+    second = subprocess.run([sys.executable, "-m", "tlx", "sweep", *never], capture_output=True, text=True, check=False)
+    assert second.returncode == 1
+    assert second.stdout.count("failed: ") == 2
+    assert attempts(folder / "runs") == 2
+    third = subprocess.run([sys.executable, "-m", "tlx", "sweep", *words], capture_output=True, text=True, check=False)
+    assert third.returncode == 1
+    assert attempts(folder / "runs") == 4
