@@ -161,6 +161,9 @@ class Learner(LightningModule):
     # -- training --------------------------------------------------------------------------------------------------
 
     def on_train_start(self) -> None:
+        world = torch.distributed.get_world_size() if torch.distributed.is_initialized() else 1
+        if world != self.trainer.world_size:  # a process too few would silently train on a part of the examples
+            raise RuntimeError(f"{self.trainer.world_size} processes were asked for, {world} are there")
         self.before = freezing.checksums(self.model)  # here, as sharding has happened by now
 
     def train_dataloader(self) -> Loader:

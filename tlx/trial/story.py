@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -101,6 +102,7 @@ def record_failure(trial: Trial, place: Folder, error: Exception) -> None:
 def _run(trial: Trial, built: Built, place: Folder, journal: Journal, say: Say, began: tuple[float, float]) -> Result:
     with quiet():
         torch.set_num_threads(built.machine.threads)
+        os.environ["OMP_NUM_THREADS"] = str(built.machine.threads)  # else Lightning's DDP sets a number of its own
         learner = built.learner
         learner.journal, learner.say = journal, say
         say(f"hardware: {built.machine}")
