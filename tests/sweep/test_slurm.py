@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,7 @@ from tlx.sweep import launchers, slurm
 from tlx.sweep import run as sweeps
 from tlx.sweep.launchers import Local, Slurm
 from tlx.sweep.pool import Job
+from tlx.trial.lock import locked
 
 ROOT = Path(__file__).parents[2]
 WORDS = ["backbone=narrow_resnet", "strategy=fine_tune", "dataset=digits", "dataset.shots=4", "hardware=cpu"]
@@ -164,11 +166,14 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     before = dict(os.environ)
     os.environ["TLX_SLURM_DIR"] = str(tmp_path_factory.mktemp("slurm"))
     script = str(ROOT / "scripts" / "slurm_local")
-    up = subprocess.run([script, "up"], capture_output=True, text=True, check=False)
-    assert up.returncode == 0, up.stderr
-    os.environ["SLURM_CONF"] = up.stdout.strip().partition("=")[2]
-    yield
-    subprocess.run([script, "down"], check=True, capture_output=True)
+    with locked(
+        Path(tempfile.gettempdir()) / "tlx-slurm-tests", "the test cluster", patience=1200
+    ):  # its ports are fixed
+        up = subprocess.run([script, "up"], capture_output=True, text=True, check=False)
+        assert up.returncode == 0, up.stderr
+        os.environ["SLURM_CONF"] = up.stdout.strip().partition("=")[2]
+        yield
+        subprocess.run([script, "down"], check=True, capture_output=True)
     os.environ.clear()
     os.environ.update(before)
 
