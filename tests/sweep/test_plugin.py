@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hydra.core.singleton import Singleton
 from hydra.test_utils.launcher_common_tests import BatchedSweeperTestSuite, IntegrationTestSuite, LauncherTestSuite
 from hydra.test_utils.test_utils import TSweepRunner
 from hydra.types import TaskFunction
+from hydra.version import VersionBase
 from omegaconf import DictConfig
 
 from tlx.sweep import plugin
@@ -23,8 +25,13 @@ WRAPPER = (
 
 
 @pytest.fixture(autouse=True)
-def _registered() -> None:
+def _registered() -> Iterator[None]:
+    """The launcher, in a Hydra that no test before has told which version to behave as."""
+    before = Singleton._instances.pop(VersionBase, None)
     plugin.register()
+    yield
+    if before is not None:
+        Singleton._instances[VersionBase] = before
 
 
 @pytest.mark.slow

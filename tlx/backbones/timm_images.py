@@ -28,7 +28,6 @@ def load(config: TimmBackbone, *, channels: int, pretrained: bool, read: weights
         state = read(source)
         state = weights.strip(state, model.state_dict(), config.weights_prefix)
         loaded.match = weights.fill(model, _fitted(model, state, channels), source, config.weights_prefix)
-    loaded.module = model.to(memory_format=torch.channels_last)  # as batches are, a third faster for conv nets
     return loaded
 
 

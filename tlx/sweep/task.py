@@ -32,6 +32,7 @@ def main(arguments: list[str]) -> int:
 
 def run(folders: list[Path], sweep: Path, warning: float) -> int:
     """Train the trials whose configurations are in these folders; the exit code."""
+    from tlx.config.errors import RequestError
     from tlx.reuse.entry import Damaged
     from tlx.sweep.worker import log
     from tlx.tracking import store
@@ -41,16 +42,19 @@ def run(folders: list[Path], sweep: Path, warning: float) -> int:
     from tlx.trial.machine import rank
 
     trials = [read_config(folder) for folder in folders]
-    says: list[Callable[[str], None]] = [partial(print, file=log(str(folder)), flush=True) for folder in folders]
+    first = rank() == 0  # the others say what they have to say to Slurm's own output
+    says: list[Callable[[str], None]] = [
+        partial(print, file=log(str(folder)) if first else None, flush=True) for folder in folders
+    ]
     tracking = trials[0].tracking
-    mirrors = tracking.kind == "mlflow" and rank() == 0 and store.uri(tracking).startswith(_SERVERS)
+    mirrors = tracking.kind == "mlflow" and first and store.uri(tracking).startswith(_SERVERS)
     with Mirror(tracking if mirrors else type(tracking)(kind="none")) as mirror:
         for folder in folders:
             mirror.watch(folder, sweep)
         if len(trials) > 1:
             try:
                 train_together(trials, says)
-            except (NotTogether, Damaged) as reason:
+            except (NotTogether, Damaged, RequestError) as reason:  # told trial by trial below
                 for say in says:
                     say(f"not trained side by side: {reason}")
         preempt.training(warning)

@@ -47,6 +47,13 @@ class Classifier(nn.Module):
         return logits
 
 
+def _channels_last(network: nn.Module) -> None:
+    """Lay weights out as batches are, unless they are so already: heads side by side share a network."""
+    images = (parameter for parameter in network.parameters() if parameter.ndim == 4)
+    if not all(one.is_contiguous(memory_format=torch.channels_last) for one in images):
+        network.to(memory_format=torch.channels_last)
+
+
 class ClassificationTask:
     """Cross entropy over classes, or per label; accuracy and F1, or F1, AUROC and average precision."""
 
@@ -72,6 +79,8 @@ class ClassificationTask:
         """A :class:`Classifier` with one output per class."""
         if isinstance(backbone.spec, TextSpec):
             self.pad_id = backbone.spec.pad_id
+        if info.modality == "image":
+            _channels_last(backbone.module)
         return Classifier(backbone.module, backbone.width, len(info.classes))
 
     def collate(self, samples: list[Sample]) -> Batch:
