@@ -65,6 +65,7 @@ def test_a_search_goes_on_up_to_its_total(folder: Path, written: Path) -> None:
     assert len(first) == 3
     assert "5 trials: 5 complete" in sweep("search.n_trials=5")
     second = study(folder).trials
+    assert len({trial.params["strategy.lr"] for trial in second}) == 5  # going on proposes nothing again
     assert {n: second[n].values for n in first} == first
     for trial in second:  # what the study was told is what the trials recorded
         (result,) = [

@@ -63,7 +63,7 @@ class Study:
             self.study: Any = optuna.create_study(
                 storage=opened(self.where),
                 study_name=name,
-                sampler=_sampler(optuna, options, space),
+                sampler=_sampler(optuna, options, space, 0),
                 pruner=pruner(options.pruning),
                 directions=[objective.goal for objective in options.objectives],
                 load_if_exists=True,
@@ -97,6 +97,8 @@ class Study:
             trials = self.trials
             if len(trials) >= self.options.n_trials or self.too_many_failed():
                 return None
+            # a proposal is a function of the seed, its number and what is known, whichever command asks for it
+            self.study.sampler = _sampler(need(), self.options, self.space, len(trials))
             trial = self.study.ask()
             spaces.propose(trial, self.space)
             return trial.number, spaces.values(trial.params, self.space)
@@ -119,6 +121,7 @@ class Study:
 
 
 _TURN = 60.0  # seconds to wait for another command's question to be answered
+_PRIME = 1_000_003  # so that searches of neighbouring seeds have no proposals in common
 _ENOUGH = 5  # trials, before a share of failed ones says something
 
 
@@ -135,13 +138,14 @@ def pruner(options: Pruning | None) -> Any:
     return made[options.kind]()
 
 
-def _sampler(optuna: Any, options: Search, space: Mapping[str, Dimension]) -> Any:
-    samplers, seed = optuna.samplers, options.seed
+def _sampler(optuna: Any, options: Search, space: Mapping[str, Dimension], number: int) -> Any:
+    """The sampler for the proposal of this number; QMC's is one sequence, whose place the study remembers."""
+    samplers, seed = optuna.samplers, options.seed * _PRIME + number
     made: dict[str, Callable[[], Any]] = {
         "tpe": lambda: samplers.TPESampler(seed=seed, multivariate=True, constant_liar=True),
         "gp": lambda: samplers.GPSampler(seed=seed),
         "cmaes": lambda: samplers.CmaEsSampler(seed=seed),
-        "qmc": lambda: samplers.QMCSampler(seed=seed),
+        "qmc": lambda: samplers.QMCSampler(seed=options.seed),
         "random": lambda: samplers.RandomSampler(seed=seed),
         "grid": lambda: samplers.GridSampler(spaces.grid(space)[0], seed=seed),
         "nsga2": lambda: samplers.NSGAIISampler(seed=seed),
