@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+from typing import Any
 
 from tlx.config.schema import Trial
-from tlx.search.pruning import Pruner
 from tlx.sweep import worker
 
 _run = worker.run
 
 
-def run(
-    trials: list[Trial],
-    folders: list[str],
-    threads: int,
-    alike: int = 1,
-    gpus: str | None = None,
-    pruner: Pruner | None = None,
-) -> None:
+def run(trials: list[Trial], *rest: Any) -> None:
     """As the real one, until the first metric is written."""
     if any(trial.seed == 1 for trial in trials):
         from tlx.trial.learner import Learner
@@ -28,4 +21,4 @@ def run(
             os.kill(os.getpid(), signal.SIGKILL)
 
         Learner.on_train_epoch_end = dies  # type: ignore[method-assign]
-    _run(trials, folders, threads, alike, gpus, pruner)
+    _run(trials, *rest)

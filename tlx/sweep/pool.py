@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
@@ -20,8 +18,9 @@ from tlx.config.machine import cores, gpus
 from tlx.config.schema import Trial
 from tlx.search.pruning import Pruner
 from tlx.sweep import fusing, worker
+from tlx.sweep.interpreter import Interpreter
 from tlx.tracking import journal
-from tlx.trial.folder import CONFIG, Folder, Result, write_config
+from tlx.trial.folder import Folder, Result
 
 _GRACE = 10  # seconds a process has to end in
 
@@ -227,48 +226,8 @@ def visible_gpus(held: list[int]) -> str | None:
     return ",".join(dict.fromkeys(devices[slot % len(devices)] for slot in held))
 
 
-class _Interpreter:
-    """A fresh interpreter with the face of a process: trials on several devices start their own children from it."""
-
-    def __init__(self, job: Job, held: list[int]) -> None:
-        job.place.path.mkdir(parents=True, exist_ok=True)
-        write_config(job.place.path, job.trial)
-        log = (job.place.path / worker.LOG).open("a", encoding="utf-8")
-        command = [sys.executable, "-m", "tlx.trial", str(job.place.path / CONFIG)]
-        visible = visible_gpus(held)
-        environment = {**os.environ, **({} if visible is None else {"CUDA_VISIBLE_DEVICES": visible})}
-        self.sentinel, ours = os.pipe()  # the child holds the other end: it closes when the child is gone
-        self._process = subprocess.Popen(
-            command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=environment, pass_fds=[ours]
-        )
-        os.close(ours)
-        log.close()
-
-    @property
-    def exitcode(self) -> int | None:
-        return self._process.poll()
-
-    def join(self, timeout: float | None = None) -> None:
-        try:
-            self._process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            return
-        if self.sentinel >= 0:
-            os.close(self.sentinel)
-            self.sentinel = -1
-
-    def is_alive(self) -> bool:
-        return self._process.poll() is None
-
-    def terminate(self) -> None:
-        self._process.terminate()
-
-    def kill(self) -> None:
-        self._process.kill()
-
-
 def _spawn(job: Job, held: list[int]) -> BaseProcess:
-    return _Interpreter(job, held)  # type: ignore[return-value]
+    return Interpreter(job.place.path, job.trial, visible_gpus(held))  # type: ignore[return-value]
 
 
 def _outcome(job: Job, code: int | None, began: int, late: str) -> Outcome:

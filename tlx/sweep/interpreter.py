@@ -1,0 +1,52 @@
+"""A trial in an interpreter of its own, for several devices: Lightning starts their further processes from it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tlx.config.schema import Trial
+from tlx.sweep.worker import LOG
+from tlx.trial.folder import CONFIG, write_config
+
+
+class Interpreter:
+    """A fresh interpreter with the face of a process: trials on several devices start their own children from it."""
+
+    def __init__(self, folder: Path, trial: Trial, visible: str | None) -> None:
+        """``visible``: the GPUs it may see, as ``CUDA_VISIBLE_DEVICES``; null: all there are."""
+        folder.mkdir(parents=True, exist_ok=True)
+        write_config(folder, trial)
+        log = (folder / LOG).open("a", encoding="utf-8")
+        command = [sys.executable, "-m", "tlx.trial", str(folder / CONFIG)]
+        environment = {**os.environ, **({} if visible is None else {"CUDA_VISIBLE_DEVICES": visible})}
+        self.sentinel, ours = os.pipe()  # the child holds the other end: it closes when the child is gone
+        self._process = subprocess.Popen(
+            command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=environment, pass_fds=[ours]
+        )
+        os.close(ours)
+        log.close()
+
+    @property
+    def exitcode(self) -> int | None:
+        return self._process.poll()
+
+    def join(self, timeout: float | None = None) -> None:
+        try:
+            self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            return
+        if self.sentinel >= 0:
+            os.close(self.sentinel)
+            self.sentinel = -1
+
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
+    def terminate(self) -> None:
+        self._process.terminate()
+
+    def kill(self) -> None:
+        self._process.kill()
