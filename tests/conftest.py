@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # read at import by huggingface_hub
@@ -30,3 +30,21 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Every test runs in an empty working directory."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+Said = Callable[..., str]
+
+
+@pytest.fixture
+def said(capsys: pytest.CaptureFixture[str]) -> Said:
+    """What a command prints that ends with ``code``, run in this process, whose server for trials stays warm."""
+    from tlx.cli import main
+
+    def run(*words: str, code: int = 0) -> str:
+        capsys.readouterr()
+        found = main(list(words))
+        out, err = capsys.readouterr()
+        assert found == code, out + err
+        return out + err
+
+    return run

@@ -26,7 +26,7 @@ TEXTS = {"bert_base", "distilbert", "gpt2", "narrow_bert", "roberta", "transform
 @pytest.fixture(autouse=True)
 def _machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine on which every hardware option is possible."""
-    monkeypatch.setattr(rules, "is_elsewhere", lambda: True)
+    monkeypatch.setattr(rules, "cluster", lambda: "slurm")
 
 
 @pytest.fixture(autouse=True)

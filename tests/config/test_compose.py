@@ -111,3 +111,14 @@ def test_a_group_file_changed_in_between_is_read_again(folder: Path, whole: bool
     file.write_text(f"{head}phases: [{{train: [head], until: 25%}}, {{train: [all]}}]\n")
     trial = tlx.compose([*BASE, "strategy=edited", "strategy.phases.1.lr_scale=0.5"], whole=whole)
     assert [(phase.train, phase.lr_scale) for phase in trial.strategy.phases] == [(["head"], 1.0), (["all"], 0.5)]
+
+
+def test_an_option_of_the_users_that_changes_another_group(folder: Path) -> None:
+    """A sweep puts choices together one by one, unless one of them reaches further than its group."""
+    path = folder / "conf" / "hardware" / "mine.yaml"
+    path.parent.mkdir(parents=True)
+    path.write_text("# @package _global_\n# Also with another rate.\nhardware: {accelerator: cpu}\nseed: 7\n")
+    words = [*BASE, "strategy=lp_ft", "hardware=mine"]
+    trial = tlx.compose(words, whole=False)
+    assert (trial.seed, trial.hardware.accelerator, trial.strategy.name) == (7, "cpu", "lp_ft")
+    assert trial == tlx.compose(words)

@@ -31,6 +31,8 @@ DECIDING = [
     "strategy=lp_ft",
     "strategy=scratch",
     "hardware.precision=bf16-mixed",
+    "hardware.devices=2",
+    "hardware.accumulate=4",  # twice as many shares
     "dataset.shots=5",
     "dataset.split_seed=1",
     "dataset.val=0.25",
@@ -50,10 +52,8 @@ ASIDE = [
     "hardware.workers=2",
     "hardware.accelerator=cpu",
     "hardware.accelerator=gpu",
-    "hardware.devices=2",
-    "hardware.accumulate=2",
+    "hardware.devices=1",
     "hardware=cpu",
-    "hardware=ddp_cpu",
     "dataset.eval_batch_size=7",
     "tracking.uri='sqlite:///other.db'",
     "tracking.experiment=other",
@@ -78,6 +78,11 @@ def test_everything_that_decides_the_numbers_decides_it() -> None:
     found["nothing"] = same(*BASE)
     shared = [words for words, one in found.items() if list(found.values()).count(one) > 1]
     assert shared == []
+
+
+def test_shares_of_a_batch_decide_it_and_not_who_takes_them() -> None:
+    """BatchNorm counts, and dropout draws, per share."""
+    assert same(*BASE, "hardware.devices=2") == same(*BASE, "hardware.accumulate=2") == same(*BASE, "hardware=ddp_cpu")
 
 
 @pytest.mark.parametrize("words", ASIDE)

@@ -14,6 +14,7 @@ import optuna
 import pytest
 import yaml
 
+from tests.conftest import Said
 from tlx.tracking import journal
 
 EXPERIMENT = """# @package _global_
@@ -46,10 +47,10 @@ def command(*words: str) -> list[str]:
     return [sys.executable, "-m", "tlx", "sweep", "experiment=rate", *words]
 
 
-def sweep(*words: str, code: int = 0) -> str:
-    done = subprocess.run(command(*words), capture_output=True, text=True, check=False)
-    assert done.returncode == code, done.stdout + done.stderr
-    return done.stdout + done.stderr
+@pytest.fixture
+def sweep(said: Said) -> Said:
+    """What a search says."""
+    return lambda *words, code=0: said("sweep", "experiment=rate", *words, code=code)
 
 
 def study(folder: Path) -> optuna.Study:
@@ -59,7 +60,7 @@ def study(folder: Path) -> optuna.Study:
 
 
 @pytest.mark.slow
-def test_a_search_goes_on_up_to_its_total(folder: Path, written: Path) -> None:
+def test_a_search_goes_on_up_to_its_total(folder: Path, written: Path, sweep: Said, said: Said) -> None:
     sweep("search.n_trials=3")
     first = {trial.number: trial.values for trial in study(folder).trials}
     assert len(first) == 3
@@ -82,9 +83,8 @@ def test_a_search_goes_on_up_to_its_total(folder: Path, written: Path) -> None:
         assert (root / name).is_file()
     best = study(folder).best_trial
     (written.parent / "rate_best.yaml").write_text((root / "best.yaml").read_text())
-    again = [sys.executable, "-m", "tlx", "train", "experiment=rate_best"]
-    done = subprocess.run(again, capture_output=True, text=True, check=True)
-    assert "already finished; nothing was trained" in done.stdout  # it is the trial that won
+    again = said("train", "experiment=rate_best")
+    assert "already finished; nothing was trained" in again  # it is the trial that won
     assert yaml.safe_load((root / "best.yaml").read_text())["strategy"]["lr"] == best.params["strategy.lr"]
 
 
@@ -94,7 +94,7 @@ def _rate(folder: Path) -> tuple[float, int]:
 
 
 @pytest.mark.slow
-def test_a_search_that_is_killed_loses_nothing(folder: Path, written: Path) -> None:
+def test_a_search_that_is_killed_loses_nothing(folder: Path, written: Path, sweep: Said) -> None:
     process = subprocess.Popen(
         command("search.n_trials=8"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
     )
@@ -123,15 +123,15 @@ def test_two_commands_share_a_search(folder: Path, written: Path) -> None:
 
 
 @pytest.mark.slow
-def test_two_objectives_have_a_front(folder: Path, written: Path) -> None:
+def test_two_objectives_have_a_front(folder: Path, written: Path, sweep: Said) -> None:
     text = EXPERIMENT.replace("sampler: random", "sampler: nsga2")
     written.write_text(text + "  objectives: [{metric: val/loss}, {metric: val/acc, goal: maximize}]\n")
-    said = sweep("search.n_trials=5")
+    out = sweep("search.n_trials=5")
     front = study(folder).best_trials
     for trial in study(folder).trials:
         beaten = any(one.values[0] < trial.values[0] and one.values[1] > trial.values[1] for one in front)
         assert beaten or trial in front or any(one.values == trial.values for one in front) or _tied(trial, front)
-    assert "val/acc (maximize)" in said
+    assert "val/acc (maximize)" in out
     (root,) = folder.glob("runs/rate-*")
     assert (root / "pareto.svg").is_file()
 
@@ -142,14 +142,14 @@ def _tied(trial: optuna.trial.FrozenTrial, front: list[optuna.trial.FrozenTrial]
 
 
 @pytest.mark.slow
-def test_pruning_spares_a_third_of_the_rounds(folder: Path, written: Path) -> None:
+def test_pruning_spares_a_third_of_the_rounds(folder: Path, written: Path, sweep: Said) -> None:
     """Rates over four decades: most are hopeless from the second validation on."""
     written.write_text(EXPERIMENT + "  pruning: {kind: median, startup: 2, patience: 1}\n")
-    said = sweep("search.n_trials=10", "strategy.budget=40 steps", "--jobs", "1")
+    out = sweep("search.n_trials=10", "strategy.budget=40 steps", "--jobs", "1")
     trials = study(folder).trials
     pruned = [trial for trial in trials if trial.state.name == "PRUNED"]
     assert pruned
-    assert f"{len(pruned)} pruned" in said
+    assert f"{len(pruned)} pruned" in out
     rounds = sum(
         sum(row["event"] == "metrics" and "train/loss" in row["values"] for row in journal.read(path.parent))
         for path in folder.glob("runs/pixels*/journal.jsonl")
@@ -160,17 +160,17 @@ def test_pruning_spares_a_third_of_the_rounds(folder: Path, written: Path) -> No
 
 
 @pytest.mark.slow
-def test_a_search_where_everything_fails_stops(folder: Path, written: Path) -> None:
+def test_a_search_where_everything_fails_stops(folder: Path, written: Path, sweep: Said) -> None:
     written.write_text(EXPERIMENT.replace("low: 1e-5, high: 1e-1", "low: 1e25, high: 1e30"))
-    said = sweep("search.n_trials=30", code=1)
-    assert "stopped: more than 50% of the trials failed" in said
+    out = sweep("search.n_trials=30", code=1)
+    assert "stopped: more than 50% of the trials failed" in out
     assert len(study(folder).trials) < 10
 
 
-def test_what_is_wrong_with_a_search_is_said_at_once(folder: Path, written: Path) -> None:
+def test_what_is_wrong_with_a_search_is_said_at_once(folder: Path, written: Path, sweep: Said) -> None:
     wrong = EXPERIMENT.replace("log: true", "lgo: true").replace("[32, 64]", "[32]")
     written.write_text(wrong + "  objectives: []\n")
-    said = sweep("search.n_trials=0", code=2)
+    out = sweep("search.n_trials=0", code=2)
     for part in ("did you mean", "two choices", "search.n_trials", "search.objectives"):
-        assert part in said
+        assert part in out
     assert not (folder / "runs").exists()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ import torch
 from mlflow import MlflowClient
 from safetensors.torch import load_file, save_file
 
+from tests.conftest import Said
 from tlx import compose
 from tlx.config.schema import Trial
 from tlx.sweep import fusing
@@ -178,12 +177,6 @@ SWEEP = (
 )
 
 
-def tlx(*words: str) -> str:
-    done = subprocess.run([sys.executable, "-m", "tlx", *words], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
 @pytest.fixture
 def weights(folder: Path) -> str:
     """A file as if pretrained."""
@@ -202,9 +195,9 @@ def events(output: str) -> dict[str, list[str]]:
 
 
 @pytest.mark.slow
-def test_a_sweep_with_heads_side_by_side_is_the_sweep_without(folder: Path, weights: str) -> None:
+def test_a_sweep_with_heads_side_by_side_is_the_sweep_without(folder: Path, weights: str, said: Said) -> None:
     words = (*SWEEP, weights, "strategy=feature_extraction,fine_tune")
-    assert "12 trials run" in tlx("sweep", *words)
+    assert "12 trials run" in said("sweep", *words)
     found = events("runs")
     assert len(found) == 12
     configs = {name: folders.read_config(Path("runs") / name) for name in found}
@@ -220,11 +213,11 @@ def test_a_sweep_with_heads_side_by_side_is_the_sweep_without(folder: Path, weig
     _mlflow_knows(folder, found)
 
     before = {file: file.stat().st_mtime_ns for file in Path("runs").glob("*/*") if file.parent.name in found}
-    again = tlx("sweep", *words)
+    again = said("sweep", *words)
     assert "0 trials run, 12 already finished" in again
     assert {file: file.stat().st_mtime_ns for file in Path("runs").glob("*/*") if file.parent.name in found} == before
 
-    tlx("sweep", *SWEEP, weights, "strategy=feature_extraction", "reuse=off", "output=alone", "tracking=none")
+    said("sweep", *SWEEP, weights, "strategy=feature_extraction", "reuse=off", "output=alone", "tracking=none")
     alone = events("alone")
     assert alone.keys() == heads  # the folder's name has the identity
     for name in heads:
@@ -272,10 +265,10 @@ def _same(place: Path, other: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_group_that_cannot_be_side_by_side_is_run_one_by_one(folder: Path) -> None:
+def test_a_group_that_cannot_be_side_by_side_is_run_one_by_one(folder: Path, said: Said) -> None:
     """Raw inputs are features already: each trial runs, is counted and is recorded once."""
     words = ["backbone=pixels", "strategy=feature_extraction", "strategy.budget=2 steps", "dataset=digits"]
-    assert "3 trials run" in tlx("sweep", *words, "strategy.lr=0.1,0.2,0.3", "tracking=none")
+    assert "3 trials run" in said("sweep", *words, "strategy.lr=0.1,0.2,0.3", "tracking=none")
     found = events("runs")
     assert len(found) == 3
     for name, seen in found.items():

@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
+from tests.conftest import Said
+
 WORDS = ["backbone=narrow_resnet", "strategy=fine_tune", "dataset=digits", "dataset.shots=4", "hardware.save_every=0"]
 WORDS += ["strategy.budget=12 steps", "strategy.batch_size=16", "strategy.validate_every=3 steps"]
 
@@ -96,30 +98,20 @@ def _wait_for(root: Path, done: int, process: subprocess.Popen[str]) -> bool:
 
 
 @pytest.mark.slow
-def test_a_trial_that_takes_too_long_is_ended_and_goes_on_when_run_again(folder: Path) -> None:
+def test_a_trial_that_takes_too_long_is_ended_and_goes_on_when_run_again(folder: Path, said: Said) -> None:
     words = [*WORDS, "strategy.budget=4000 steps", "seed=0,1", "tracking=none"]
-    command = [sys.executable, "-m", "tlx", "sweep", *words, "hydra.launcher.timeout=0.05"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 1, done.stderr
-    assert "ended after 0.05 minutes (hydra.launcher.timeout)" in done.stdout
-    status = subprocess.run(
-        [sys.executable, "-m", "tlx", "status", "sweep"], capture_output=True, text=True, check=True
-    )
-    assert "2 trials: 2 interrupted" in status.stdout
-    assert "goes on from its saved state" in status.stdout
+    out = said("sweep", *words, "hydra.launcher.timeout=0.05", code=1)
+    assert "ended after 0.05 minutes (hydra.launcher.timeout)" in out
+    status = said("status", "sweep")
+    assert "2 trials: 2 interrupted" in status
+    assert "goes on from its saved state" in status
 
 
 @pytest.mark.slow
-def test_failed_trials_are_tried_again_unless_told_otherwise(folder: Path) -> None:
+def test_failed_trials_are_tried_again_unless_told_otherwise(folder: Path, said: Said) -> None:
     words = [*WORDS, "strategy.lr=1e30", "seed=0,1", "tracking=none"]
-    first = subprocess.run([sys.executable, "-m", "tlx", "sweep", *words], capture_output=True, text=True, check=False)
-    assert first.returncode == 1
-    assert first.stdout.count("failed: ") == 2
-    never = [*words, "sweep.retry=never"]
-    second = subprocess.run([sys.executable, "-m", "tlx", "sweep", *never], capture_output=True, text=True, check=False)
-    assert second.returncode == 1
-    assert second.stdout.count("failed: ") == 2
+    assert said("sweep", *words, code=1).count("failed: ") == 2
+    assert said("sweep", *words, "sweep.retry=never", code=1).count("failed: ") == 2
     assert attempts(folder / "runs") == 2
-    third = subprocess.run([sys.executable, "-m", "tlx", "sweep", *words], capture_output=True, text=True, check=False)
-    assert third.returncode == 1
+    said("sweep", *words, code=1)
     assert attempts(folder / "runs") == 4

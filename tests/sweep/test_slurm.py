@@ -31,7 +31,7 @@ WORDS += ["strategy.batch_size=16", "strategy.validate_every=5 steps", "hardware
 
 
 def jobs(*words: str) -> list[Job]:
-    with elsewhere():
+    with elsewhere("slurm"):
         return [sweeps.job(trial) for trial in sweeps.plan([*WORDS, *words])]
 
 

@@ -12,27 +12,20 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from tests.conftest import Said
 from tlx.tracking import journal
 
 WORDS = ["backbone=pixels", "strategy=feature_extraction", "strategy.budget=2 steps", "dataset=digits"]
 
 
-def tlx(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "tlx", *words], capture_output=True, text=True, check=False)
-
-
 @pytest.mark.slow
-def test_a_sweep_runs_what_is_missing(folder: Path) -> None:
-    first = tlx("sweep", *WORDS, "seed=0,1")
-    assert first.returncode == 0, first.stderr
+def test_a_sweep_runs_what_is_missing(folder: Path, said: Said) -> None:
+    said("sweep", *WORDS, "seed=0,1")
     results = {path: path.stat().st_mtime_ns for path in folder.glob("runs/*/result.json")}
     assert len(results) == 2
-    second = tlx("sweep", *WORDS, "seed=0,1,2")
-    assert second.returncode == 0, second.stderr
-    assert "1 trials run, 2 already finished" in second.stdout
+    assert "1 trials run, 2 already finished" in said("sweep", *WORDS, "seed=0,1,2")
     assert all(path.stat().st_mtime_ns == before for path, before in results.items())
-    third = tlx("train", "-m", *WORDS, "seed=0,1,2")
-    assert "0 trials run, 3 already finished" in third.stdout
+    assert "0 trials run, 3 already finished" in said("train", "-m", *WORDS, "seed=0,1,2")
     runs = _runs(folder)
     assert sorted(run.info.status for run in runs) == ["FINISHED"] * 5  # three trials, two sweeps that ran something
     parents = {run.info.run_id for run in runs if run.data.tags["tlx.kind"] == "sweep"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,35 @@ def test_leaving_the_mirror_sends_the_rest(folder: Path, uri: str) -> None:
     assert run.data.tags["mlflow.parentRunId"] == mirror.run_id(parent)
     assert run.info.status == "KILLED"
     assert client.get_run(str(mirror.run_id(parent))).data.tags["mlflow.note.content"] == "| a | table |"
+
+
+def test_a_child_waits_for_the_run_of_a_sweep_that_another_process_records(folder: Path, uri: str) -> None:
+    parent, child = folder / "sweep", folder / "trial"
+    begin(parent)
+    client = store.client(uri)
+    with mirror.Mirror(Tracking()) as mirrored:
+        mirrored.watch(child, parent)
+        begin(child).write("end", status="FINISHED", reason="")
+        threading.Timer(1.0, mirror.send, (client, uri, parent)).start()
+    run = client.get_run(str(mirror.run_id(child)))
+    assert run.data.tags["mlflow.parentRunId"] == mirror.run_id(parent)
+    assert run.info.status == "FINISHED"
+
+
+def test_a_child_sent_before_its_sweep_is_put_under_it_later(
+    folder: Path, uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mirror, "_PATIENCE", 0.0)
+    parent, child = folder / "sweep", folder / "trial"
+    begin(parent)
+    client = store.client(uri)
+    with mirror.Mirror(Tracking()) as mirrored:
+        mirrored.watch(child, parent)
+        begin(child).write("end", status="FINISHED", reason="")
+    assert "mlflow.parentRunId" not in client.get_run(str(mirror.run_id(child))).data.tags
+    mirror.send(client, uri, parent)
+    mirror.send(client, uri, child, parent)
+    assert client.get_run(str(mirror.run_id(child))).data.tags["mlflow.parentRunId"] == mirror.run_id(parent)
 
 
 def test_a_store_that_is_not_there_hurts_nobody(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -102,7 +102,7 @@ def test_two_processes_give_what_one_gives(folder: Path) -> None:
     command = [sys.executable, "-m", "tlx", "train", *words, "hardware=cpu", "hardware.threads=1", "output=one"]
     subprocess.run(command, check=True, capture_output=True)
     one, two = (json.loads(next(folder.glob(f"{name}/*/result.json")).read_text()) for name in ("one", "two"))
-    assert one["identity"] == two["identity"]  # how many devices is not what a trial is
+    assert one["identity"] != two["identity"]  # with BatchNorm or dropout, halves of a batch are not the batch
     assert two["metrics"] == pytest.approx(one["metrics"], abs=1e-5)
 
 

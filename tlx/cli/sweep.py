@@ -5,10 +5,12 @@ tlx sweep backbone=resnet18,vit_tiny strategy=fine_tune,lp_ft seed=0,1,2 dataset
 tlx sweep ... --jobs 4                                            (trials at once; default: one per core)
 tlx sweep ... hydra/launcher=slurm hydra.launcher.partition=gpu   (an array of jobs; returns at once, see tlx status)
 tlx sweep ... hydra/launcher=slurm --dry-run                      (the job script, and nothing else)
+tlx sweep ... hydra/launcher=ray hydra.launcher.address=host:6379 (tasks of a Ray cluster; the command stays)
 """
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -20,7 +22,7 @@ from tlx.config.places import find
 from tlx.config.schema import EXPERIMENT
 from tlx.search.pruning import PRUNED
 from tlx.sweep import launchers
-from tlx.sweep.launchers import Local, Slurm
+from tlx.sweep.launchers import Launcher, Local, Ray, Slurm
 from tlx.sweep.pool import Job, Outcome
 from tlx.sweep.worker import LOG
 
@@ -44,10 +46,16 @@ def run(words: list[str]) -> int:
         if _has(words, "search"):
             message = "a search proposes as it goes; submit workers that share it, with search.storage=journal"
             raise ConfigError([Problem("hydra/launcher", f"{message}: sbatch --wrap 'tlx sweep ...'", "slurm")])
-        with elsewhere():
+        with elsewhere("slurm"):
             return _submit(words, launcher, is_study, dry, console)
     if jobs is not None:
         launcher.n_jobs = jobs
+    with elsewhere("ray") if isinstance(launcher, Ray) else nullcontext():
+        return _stay(words, launcher, is_study, console)
+
+
+def _stay(words: list[str], launcher: Launcher, is_study: bool, console: Console) -> int:
+    """Run a study, a search or a plain sweep to its end."""
     if is_study:
         return _study(words, launcher, console)
     if _has(words, "search"):
@@ -117,7 +125,7 @@ def failures(outcomes: list[Outcome], console: Console) -> int:
     return 1 if outcomes else 0
 
 
-def _study(words: list[str], launcher: Local, console: Console) -> int:
+def _study(words: list[str], launcher: Launcher, console: Console) -> int:
     from tlx.report.terminal import show
     from tlx.sweep.study import conduct
 
@@ -139,7 +147,7 @@ def _has(words: list[str], part: str) -> bool:
     return any(line.startswith(f"{part}:") for line in text.splitlines())
 
 
-def _search(words: list[str], launcher: Local, console: Console) -> int:
+def _search(words: list[str], launcher: Launcher, console: Console) -> int:
     """A search: its best trials, and where to find the rest."""
     from tlx.search import conduct, report
 

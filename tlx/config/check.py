@@ -14,7 +14,7 @@ from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseExceptio
 from tlx.backbones.zoo import timm_architectures
 from tlx.config import places, request
 from tlx.config.errors import Problem, nearest
-from tlx.config.fields import CHOICES
+from tlx.config.fields import CHOICES, REFUSED
 from tlx.config.request import NOTHING, SELECTABLE, Request, Setting
 from tlx.config.schema import EXPERIMENT, GROUPS, REQUIRED, Trial
 
@@ -207,7 +207,8 @@ def values(base: DictConfig, absent: set[str]) -> list[Problem]:
             if words is None:
                 continue
             if word not in words:
-                message = f"not one of {', '.join(words)}{nearest(str(word), words)}"
+                reason = option.metadata.get(REFUSED, {}).get(word)
+                message = reason or f"not one of {', '.join(words)}{nearest(str(word), words)}"
                 problems.append(Problem(f"{path}{option.name}", message, word))
     return problems
 

@@ -25,6 +25,8 @@ from tlx.config.schema import Trial
 from tlx.report.options import Study
 from tlx.search.options import Search
 
+_Files = tuple[tuple[str, int], ...]  # paths, and when they were changed
+
 
 def compose(overrides: Sequence[str] = (), *, whole: bool = True) -> Trial:
     """Compose and check one trial; raises :class:`ConfigError` with every problem found.
@@ -147,17 +149,32 @@ def typed(groups: tuple[str, ...]) -> DictConfig:
     return config
 
 
-def _user_files() -> tuple[tuple[str, int], ...]:
+def _user_files() -> _Files:
     """The user's group files and when they changed: composed choices are kept only as long as these stay."""
     files = sorted(places.user_conf().rglob("*.yaml")) if places.user_conf().is_dir() else []
-    return (str(places.user_conf()), 0), *((str(path), path.stat().st_mtime_ns) for path in files)
+    return tuple((str(path), path.stat().st_mtime_ns) for path in files)
 
 
 @cache
-def _typed(groups: tuple[str, ...], _files: tuple[tuple[str, int], ...]) -> bytes:
+def _typed(groups: tuple[str, ...], files: _Files) -> bytes:
+    """Choices are composed one by one, and put together: Hydra's 0.2 s are spent per option, not per combination."""
     named = {text.split("=", 1)[0] for text in groups}
+    if len(groups) > 1 and all(_keeps_to_itself(choice, files) for choice in groups):
+        whole = pickle.loads(_typed((), files))
+        for choice in groups:
+            group = choice.split("=", 1)[0]
+            whole[group] = pickle.loads(_typed((choice,), files))[group]
+        return pickle.dumps(whole)  # is read in a third of the time a deep copy takes
     absent = [f"~{group}" for group in schema.REQUIRED if group not in named]
-    return pickle.dumps(_hydra((*groups, *absent)))  # is read in a third of the time a deep copy takes
+    return pickle.dumps(_hydra((*groups, *absent)))
+
+
+@cache
+def _keeps_to_itself(choice: str, files: _Files) -> bool:
+    """Does choosing this option change nothing but its own group?"""
+    group = choice.split("=", 1)[0]
+    alone, without = (pickle.loads(_typed(groups, files)) for groups in ((choice,), ()))
+    return all(alone._get_node(key) == without._get_node(key) for key in {*alone, *without} - {group})
 
 
 def _hydra(overrides: tuple[str, ...]) -> DictConfig:

@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 CHOICES = "choices"
+REFUSED = "refused"  # words a person might expect, each with the reason why it is not one of the choices
 IDENTITY = "identity"
 
 

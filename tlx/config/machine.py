@@ -7,23 +7,29 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
+from typing import Any
 
-_ELSEWHERE: ContextVar[bool] = ContextVar("elsewhere", default=False)
+_CLUSTER: ContextVar[str] = ContextVar("cluster", default="")
 
 
 @contextmanager
-def elsewhere() -> Iterator[None]:
-    """While inside, what is composed is to run on other machines than this one: it need not fit here."""
-    token = _ELSEWHERE.set(True)
+def elsewhere(cluster: str) -> Iterator[None]:
+    """While inside, what is composed is to run on a cluster (slurm | ray): it need not fit this machine."""
+    token = _CLUSTER.set(cluster)
     try:
         yield
     finally:
-        _ELSEWHERE.reset(token)
+        _CLUSTER.reset(token)
 
 
-def is_elsewhere() -> bool:
-    """Is what is composed now to run on other machines?"""
-    return _ELSEWHERE.get()
+def cluster() -> str:
+    """Where what is composed now is to run: slurm, ray, or empty for this machine."""
+    return _CLUSTER.get()
+
+
+def shares(hardware: Any) -> int:
+    """Into how many shares each batch is asked to be cut; where devices are left to the machine, none is asked for."""
+    return int((hardware.devices or 1) * hardware.nodes * hardware.accumulate)
 
 
 def cores() -> int:

@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from tlx.config import strategy_rules
 from tlx.config.errors import Problem
-from tlx.config.machine import cores, gpus, is_elsewhere
+from tlx.config.machine import cluster, cores, gpus, shares
 from tlx.reuse.options import size, views
 
 Rule = Callable[[DictConfig], Iterator[Problem]]
@@ -164,10 +164,10 @@ def devices_are_there(config: DictConfig) -> Iterator[Problem]:
         yield Problem("hardware.devices", "expected at least 1", wanted)
     if hardware.nodes < 1:
         yield Problem("hardware.nodes", "expected at least 1", hardware.nodes)
-    if is_elsewhere():
-        return
-    if hardware.nodes > 1:
+    if hardware.nodes > 1 and cluster() != "slurm":
         yield Problem("hardware.nodes", "several machines are Slurm's; add hydra/launcher=slurm", hardware.nodes)
+    if cluster():
+        return
     if word == "gpu" and wanted > gpus():
         have = gpus()
         message = f"this machine has {have} GPU{'' if have == 1 else 's'}; use hardware=cpu or fewer devices"
@@ -181,10 +181,10 @@ def devices_are_there(config: DictConfig) -> Iterator[Problem]:
 def batch_divides(config: DictConfig) -> Iterator[Problem]:
     """The batch is shared equally by devices and accumulation steps."""
     hardware = config.hardware
-    share = hardware.accumulate * (hardware.devices or 1) * hardware.nodes
-    if share > 0 and config.strategy.batch_size % share:
+    count = shares(hardware)
+    if count > 0 and config.strategy.batch_size % count:
         over = "nodes x devices x accumulate" if hardware.nodes > 1 else "devices x accumulate"
-        message = f"batch size {config.strategy.batch_size} is not a multiple of {over} = {share}"
+        message = f"batch size {config.strategy.batch_size} is not a multiple of {over} = {count}"
         yield Problem("strategy.batch_size", message, config.strategy.batch_size)
 
 

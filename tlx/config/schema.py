@@ -59,8 +59,10 @@ EXPERIMENT = "experiment"
 
 
 def register() -> None:
-    """Put the schema into Hydra's ConfigStore (again is harmless)."""
+    """Put the schema into Hydra's ConfigStore (again is harmless, and quick)."""
     store = ConfigStore.instance()
+    if "schema.yaml" in store.repo:
+        return
     store.store(name="schema", node=Trial)
     for group, kinds in GROUPS.items():
         for kind, node in kinds.items():

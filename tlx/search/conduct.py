@@ -20,8 +20,8 @@ from tlx.search.options import Search
 from tlx.search.pruning import PRUNED, Pruner
 from tlx.search.study import Study, need
 from tlx.sweep import run as sweeps
-from tlx.sweep.launchers import Local
-from tlx.sweep.pool import Job, Outcome, default_slots
+from tlx.sweep.launchers import Launcher
+from tlx.sweep.pool import Job, Outcome
 
 
 @dataclass
@@ -32,11 +32,10 @@ class Searched:
     sweep: sweeps.Sweep
 
 
-def search(name: str, words: Sequence[str], console: Console, launcher: Local) -> Searched:
+def search(name: str, words: Sequence[str], console: Console, launcher: Launcher) -> Searched:
     """Run what is missing of a search and write its report; raises :class:`ConfigError` before anything starts."""
     seeker = Seeker(name, list(words))
-    slots = launcher.n_jobs or default_slots()
-    opening = seeker.opening(slots)
+    opening = seeker.opening(sweeps.place(launcher, [seeker.base], console).slots)
 
     def close(sweep: sweeps.Sweep) -> str:
         from tlx.search import report
@@ -67,7 +66,7 @@ class Seeker:
         need()
         self.name = name
         self.words = [word for word in words if not word.startswith("search.")]
-        base = compose(words)
+        self.base = base = compose(words)
         if base.search is None:
             raise ConfigError([Problem("search", "this experiment has no search")])
         self.options = base.search

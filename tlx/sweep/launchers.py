@@ -1,4 +1,4 @@
-"""Where a sweep's trials run: ``hydra/launcher=local``, the default, or ``slurm``; ``hydra.launcher.<option>=...``."""
+"""Where a sweep's trials run: ``hydra/launcher=local``, the default, ``slurm`` or ``ray``; ``hydra.launcher.*``."""
 
 from __future__ import annotations
 
@@ -53,13 +53,30 @@ class Slurm:
     setup: list[str] = field(default_factory=list)
 
 
-KINDS: dict[str, type] = {"local": Local, "slurm": Slurm}
+@dataclass
+class Ray:
+    """Tasks of a Ray cluster that is running, or of one started on this machine; the command stays (``tlx[ray]``)."""
+
+    # of the running cluster: host:port, auto, or ray://...; null: RAY_ADDRESS, or one found here, or a new one
+    address: str | None = None
+    # devices at work at once; null: as many as the cluster holds now
+    n_jobs: int | None = None
+    # minutes after which a trial is ended and counts as failed; it goes on from its saved state when run again
+    timeout: float | None = None
+    # of one process, that is per device: its threads, and what it takes of the cluster
+    cpus: int = 1
+    # further resources a trial takes, by the cluster's names: {fast_disk: 1}
+    resources: dict[str, float] = field(default_factory=dict)
+
+
+Launcher = Local | Ray  # those whose command stays until all is done
+KINDS: dict[str, type] = {"local": Local, "slurm": Slurm, "ray": Ray}
 _REFUSED = {
     "basic": "runs all trials in one process, where DDP loses ranks; leave it out for local",
     "joblib": "one killed trial ends the whole sweep there; leave it out for local (hydra.launcher.n_jobs=4)",
     "submitit_local": "waits for ever on a killed trial; leave it out for local",
     "submitit_slurm": "waits for ever on a killed trial where there is no sacct; use slurm",
-    "ray": "is not there yet; use local or slurm",
+    "ray_aws": "starts machines, which is Ray's own: ray up, then ray with hydra.launcher.address",
 }
 
 
@@ -69,7 +86,7 @@ def split(words: Sequence[str]) -> tuple[list[str], list[str]]:
     return [word for word in words if word not in own], own
 
 
-def choose(words: Sequence[str]) -> Local | Slurm:
+def choose(words: Sequence[str]) -> Launcher | Slurm:
     """The launcher that overrides ask for; raises :class:`ConfigError` with every problem."""
     name, settings, problems = "local", list[Setting](), list[Problem]()
     for word in words:
@@ -92,12 +109,12 @@ def choose(words: Sequence[str]) -> Local | Slurm:
     if problems:
         raise ConfigError(problems)
     found = OmegaConf.to_object(base.hydra.launcher)
-    assert isinstance(found, (Local, Slurm))
+    assert isinstance(found, (Local, Slurm, Ray))
     return found
 
 
 def _out_of_range(options: Any) -> list[Problem]:
-    least = {"n_jobs": 1, "timeout": 0, "cpus_per_task": 1, "throttle": 1, "warning": 0}
+    least = {"n_jobs": 1, "timeout": 0, "cpus_per_task": 1, "cpus": 1, "throttle": 1, "warning": 0}
     given = {key: options.get(key) for key in least if options.get(key) is not None}
     return [
         Problem(f"hydra.launcher.{key}", f"expected {least[key]} or more", value)

@@ -1,24 +1,19 @@
-"""Run trials in parallel, each in a clean process forked from a warm server; one that dies is one failed trial."""
+"""Run trials in parallel, each in a clean process of its own; one that dies is one failed trial."""
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from multiprocessing import forkserver
 from multiprocessing.connection import wait
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from tlx.config.machine import cores, gpus
 from tlx.config.schema import Trial
 from tlx.search.pruning import Pruner
 from tlx.sweep import fusing, worker
-from tlx.sweep.interpreter import Interpreter
+from tlx.sweep.processes import Place, Process, Work
 from tlx.tracking import journal
 from tlx.trial.folder import Folder, Result
 
@@ -51,7 +46,7 @@ class _Running:
     """A process at work: on one job, or on several side by side."""
 
     jobs: list[Job]
-    process: BaseProcess
+    process: Process
     began: int  # ms
     held: list[int]  # slots
     overdue: bool = False  # asked to end, as its time is up
@@ -59,9 +54,9 @@ class _Running:
 
 @dataclass
 class Pool:
-    """Runs jobs, ``slots`` at a time. ``done`` hears each outcome and may answer with further jobs."""
+    """Runs jobs at a place. ``done`` hears each outcome and may answer with further jobs."""
 
-    slots: int
+    place: Place
     done: Callable[[Outcome], Iterable[Job]]
     started: Callable[[Job], None] = lambda job: None
     tick: Callable[[], None] = lambda: None
@@ -79,22 +74,20 @@ class Pool:
         self._waiting = list(jobs)
         self._began = time.time_ns() // 1_000_000
         self._alike.update(fusing.alike(job.trial) for job in jobs)
-        context = multiprocessing.get_context("forkserver")
-        warm([job.trial for job in jobs])
         try:
             while self._waiting or self._running:
-                self._start_ready(context)
+                self._start_ready()
                 self._collect()
         finally:
             self._stop_all()
 
-    def _start_ready(self, context: multiprocessing.context.ForkServerContext) -> None:
+    def _start_ready(self) -> None:
         for job in list(self._waiting):
             if job not in self._waiting:  # gone with another
                 continue
             width = job.trial.hardware.devices or 1
             taken = {slot for running in self._running.values() for slot in running.held}
-            free = [slot for slot in range(max(self.slots, width)) if slot not in taken]
+            free = [slot for slot in range(max(self.place.slots, width)) if slot not in taken]
             if self._running and len(free) < width:
                 return
             if job.after & self.lost:
@@ -111,7 +104,7 @@ class Pool:
                     self.started(one)
             held = free[:width]
             began = time.time_ns() // 1_000_000
-            process = _spawn(job, held) if width > 1 else self._fork(context, jobs, held)
+            process = self.place.start(self._work(jobs), held)
             self._running[process.sentinel] = _Running(jobs, process, began, held)
 
     def _is_elsewhere(self, job: Job) -> bool:
@@ -129,15 +122,9 @@ class Pool:
             return True
         return False
 
-    def _fork(
-        self, context: multiprocessing.context.ForkServerContext, jobs: list[Job], held: list[int]
-    ) -> BaseProcess:
+    def _work(self, jobs: list[Job]) -> Work:
         alike = self._alike[fusing.alike(jobs[0].trial)]
-        folders = [str(job.place.path) for job in jobs]
-        arguments = ([job.trial for job in jobs], folders, 1, alike, visible_gpus(held), jobs[0].pruner)
-        process = context.Process(target=worker.run, args=arguments, name=jobs[0].place.name)
-        process.start()
-        return process
+        return Work([job.trial for job in jobs], [job.place.path for job in jobs], alike, jobs[0].pruner)
 
     def _beside(self, job: Job) -> list[Job]:
         """Waiting jobs that can be trained side by side with this one."""
@@ -197,37 +184,6 @@ class Pool:
             for job in running.jobs:
                 _close_journal(job, "KILLED", "stopped with the sweep", running.began)
         self._running.clear()
-
-
-def warm(trials: list[Trial]) -> None:
-    """Start the server that imports everything these trials need; it goes on by itself. Again is harmless."""
-    threads = {name: os.environ.get(name) for name in worker.THREADS}
-    os.environ |= dict.fromkeys(worker.THREADS, "1")  # read by the libraries when the server imports them
-    multiprocessing.get_context("forkserver").set_forkserver_preload(worker.preload(trials))
-    forkserver.ensure_running()
-    for name, value in threads.items():
-        if value is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = value
-
-
-def default_slots() -> int:
-    """One trial per GPU where there are any, else one per core."""
-    return gpus() or cores()
-
-
-def visible_gpus(held: list[int]) -> str | None:
-    """``CUDA_VISIBLE_DEVICES`` for a trial on these slots; null on a machine without GPUs."""
-    if not gpus():
-        return None
-    named = os.environ.get("CUDA_VISIBLE_DEVICES", "")
-    devices = [word for word in named.split(",") if word.strip()] or [str(i) for i in range(gpus())]
-    return ",".join(dict.fromkeys(devices[slot % len(devices)] for slot in held))
-
-
-def _spawn(job: Job, held: list[int]) -> BaseProcess:
-    return Interpreter(job.place.path, job.trial, visible_gpus(held))  # type: ignore[return-value]
 
 
 def _outcome(job: Job, code: int | None, began: int, late: str) -> Outcome:

@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection
 from tlx.config.errors import ConfigError, Problem, RequestError, WeightsError
 from tlx.config.identity import deciding
 from tlx.config.schema import Trial
-from tlx.sweep.pool import warm
+from tlx.sweep.processes import warm
 
 _NUMBERS = ("lr", "backbone_lr", "lr_shallow")  # of a strategy: they are right or wrong in every network alike
 

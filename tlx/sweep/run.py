@@ -16,8 +16,9 @@ from tlx.config.compose import compose, expand
 from tlx.config.errors import ConfigError, Problem
 from tlx.config.schema import Trial
 from tlx.sweep import slurm
-from tlx.sweep.launchers import Local, Slurm
-from tlx.sweep.pool import Job, Outcome, Pool, default_slots, failure, warm
+from tlx.sweep.launchers import Launcher, Local, Ray, Slurm
+from tlx.sweep.pool import Job, Outcome, Pool, failure
+from tlx.sweep.processes import Here, Place, warm
 from tlx.sweep.progress import Sweeping
 from tlx.sweep.rehearse import rehearse
 from tlx.tracking import journal as journals
@@ -101,7 +102,7 @@ def run(
     name: str,
     jobs: list[Job],
     console: Console,
-    launcher: Local = LOCAL,
+    launcher: Launcher = LOCAL,
     *,
     folder: Path | None = None,
     after: After = lambda outcome: (),
@@ -125,6 +126,15 @@ def run(
                 record = Record(sweep, None)
             _run(name, sweep, record, todo, jobs[0].trial, console, launcher, after, more, close)
     return sweep
+
+
+def place(launcher: Launcher, trials: list[Trial], console: Console) -> Place:
+    """Where the trials run; raises :class:`ConfigError` where a cluster cannot be reached."""
+    if isinstance(launcher, Ray):
+        from tlx.sweep.ray import connect
+
+        return connect(launcher, trials, console)
+    return Here(launcher.n_jobs)
 
 
 def submit(name: str, jobs: list[Job], launcher: Slurm, *, after: After = lambda outcome: ()) -> Submitted:
@@ -203,7 +213,7 @@ def _run(
     todo: list[Job],
     first: Trial,
     console: Console,
-    launcher: Local,
+    launcher: Launcher,
     after: After,
     more: Callable[[], int],
     close: Callable[[Sweep], str],
@@ -213,6 +223,7 @@ def _run(
     progress = Sweeping(console, name, len(todo) + expected)
     known = {one.place.identity for one in todo}
     rehearse(one.trial for one in todo)
+    at = place(launcher, [one.trial for one in todo], console)
     with Mirror(first.tracking) as mirror:
         if record.description is not None:
             mirror.watch(sweep.folder)
@@ -239,8 +250,7 @@ def _run(
 
         try:
             with progress:
-                slots = launcher.n_jobs or default_slots()
-                Pool(slots, done, started, progress.tick, set(sweep.results), timeout=launcher.timeout).run(todo)
+                Pool(at, done, started, progress.tick, set(sweep.results), timeout=launcher.timeout).run(todo)
             note = close(sweep)
         except BaseException as error:
             status = "KILLED" if isinstance(error, (KeyboardInterrupt, SystemExit)) else "FAILED"

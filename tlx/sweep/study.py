@@ -19,7 +19,7 @@ from tlx.config.errors import ConfigError, Problem, nearest
 from tlx.config.schema import Trial
 from tlx.report.options import Study
 from tlx.sweep import run as sweeps
-from tlx.sweep.launchers import Local
+from tlx.sweep.launchers import Launcher
 from tlx.sweep.pool import Job, Outcome, failure
 from tlx.trial.folder import Result, experiment, locate
 
@@ -43,7 +43,7 @@ class Conducted:
     sweep: sweeps.Sweep
 
 
-def conduct(name: str, overrides: Sequence[str], console: Console, launcher: Local) -> Conducted:
+def conduct(name: str, overrides: Sequence[str], console: Console, launcher: Launcher) -> Conducted:
     """Run a study to its end and write its report; raises :class:`ConfigError` before anything starts."""
     conductor = Conductor(name, list(overrides))
     opening = conductor.opening()

@@ -1,4 +1,4 @@
-"""What runs in a trial's own process, forked from a server that has done the imports."""
+"""What runs in the process of a trial, or of several that are trained side by side."""
 
 from __future__ import annotations
 
@@ -35,23 +35,15 @@ def preload(trials: list[Trial]) -> list[str]:
     return modules + (["sklearn.datasets"] if any(t.dataset.kind == "digits" for t in trials) else [])
 
 
-def run(
-    trials: list[Trial],
-    folders: list[str],
-    threads: int,
-    alike: int = 1,
-    gpus: str | None = None,
-    pruner: Pruner | None = None,
-) -> None:
+def run(trials: list[Trial], folders: list[str], threads: int, alike: int = 1, pruner: Pruner | None = None) -> int:
     """Train one trial, or several side by side, with the output of each in ``log.txt`` of its folder.
 
     ``alike``: trials of the sweep, these included, that freeze the same and read the same held-out examples.
 
-    Exit code 0: finished (or recorded why not), 1: failed, ``REFUSED``, ``BUSY``, ``APART``: cannot be side by side.
+    Returns what becomes the exit code: 0: finished (or recorded why not), 1: failed, ``REFUSED``, ``BUSY``, ``APART``:
+    cannot be side by side.
     """
-    gc.freeze()  # what the server imported stays: looking through it again and again takes a third of a second
-    if gpus is not None:
-        os.environ["CUDA_VISIBLE_DEVICES"] = gpus  # read when CUDA starts, which no forked server has done
+    gc.freeze()  # what was imported stays: looking through it again and again takes a third of a second
     import torch
 
     from tlx.trial.lock import Busy
@@ -64,19 +56,18 @@ def run(
         if trial.hardware.threads is None:
             trial.hardware.threads = threads
     try:
-        _train(trials, alike, pruner, [partial(print, file=stream, flush=True) for stream in streams])
+        return _train(trials, alike, pruner, [partial(print, file=stream, flush=True) for stream in streams])
     except RequestError as error:
         print(error.block(), flush=True)
-        os._exit(REFUSED)
+        return REFUSED
     except Busy as busy:
         print(f"tlx: {busy}", flush=True)
-        os._exit(BUSY)
+        return BUSY
     except BaseException:
         traceback.print_exc()
+        return 1
+    finally:
         sys.stdout.flush()
-        os._exit(1)
-    sys.stdout.flush()
-    os._exit(0)  # everything is on disk; taking torch apart again takes longer than a small trial
 
 
 def log(folder: str) -> TextIO:
@@ -86,12 +77,12 @@ def log(folder: str) -> TextIO:
     return path.open("a", encoding="utf-8", buffering=1)
 
 
-def _train(trials: list[Trial], alike: int, pruner: Pruner | None, says: list[Callable[[str], None]]) -> None:
+def _train(trials: list[Trial], alike: int, pruner: Pruner | None, says: list[Callable[[str], None]]) -> int:
     if len(trials) == 1:
         from tlx.trial.story import train
 
         train(trials[0], says[0], alike, pruner.watch if pruner is not None else None)
-        return
+        return 0
     from tlx.reuse.entry import Damaged
     from tlx.trial.fused import NotTogether, train_together
 
@@ -100,4 +91,5 @@ def _train(trials: list[Trial], alike: int, pruner: Pruner | None, says: list[Ca
     except (NotTogether, Damaged) as reason:
         for say in says:
             say(f"not trained side by side: {reason}")
-        os._exit(APART)
+        return APART
+    return 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from tlx.tracking.options import Tracking
 
 FILE = "mlflow.json"
 _PERIOD = 2.0  # seconds between looks at the journals
+_PATIENCE, _PAUSE = 10.0, 0.2  # seconds to wait at the end for the run of a parent, and between looks for it
 _BATCH = 1000  # metrics per request, MLflow's limit
 _ARTIFACTS = ("config.yaml", "result.json", "journal.jsonl", "schedule.svg", "report.html", "study.yaml")
 _log = logging.getLogger("tlx.tracking")
@@ -52,17 +54,26 @@ class Mirror:
             self._watched.setdefault(folder, (parent, older))
 
     def _loop(self) -> None:
-        while not self.failure:
-            stopping = self._stop.wait(_PERIOD)
+        while not self.failure and not self._stop.wait(_PERIOD):
             self._send_all()
-            if stopping:
-                return
+        deadline = time.monotonic() + _PATIENCE
+        while not self.failure and self._send_all() and time.monotonic() < deadline:
+            time.sleep(_PAUSE)
+        if not self.failure:
+            self._send_all(orphans=True)
 
-    def _send_all(self) -> None:
+    def _send_all(self, orphans: bool = False) -> bool:
+        """Send what is new. Returns whether some wait for the run of a sweep that another process keeps the record of;
+        as ``orphans`` they are sent without, for ``tlx sync`` to put right.
+        """
         with self._lock:
             watched = list(self._watched.items())
+        waiting = False
         for folder, (parent, older) in watched:
             if not journal.attempt(folder) or _stand(folder) == older:
+                continue
+            if parent is not None and run_id(parent, self.uri) is None and not orphans:
+                waiting = True
                 continue
             try:
                 if self._client is None:
@@ -72,10 +83,11 @@ class Mirror:
             except Exception as error:  # whatever the store raises, training goes on and the journal is whole
                 self.failure = f"{type(error).__name__}: {str(error)[:300]}"
                 _log.warning("tracking stopped (%s); the journals are whole, `tlx sync` sends them later", self.failure)
-                return
+                return False
             if ended:
                 with self._lock:
                     self._watched.pop(folder, None)
+        return waiting
 
 
 def send(client: Any, uri: str, folder: Path, parent: Path | None = None) -> bool:
@@ -85,6 +97,7 @@ def send(client: Any, uri: str, folder: Path, parent: Path | None = None) -> boo
     if not attempt:
         return False
     state = _state(folder)
+    above = run_id(parent, uri) if parent is not None else None
     if state.get("uri") != uri or state.get("attempt") != attempt:  # a new attempt is a new run
         if state.get("uri") == uri:
             _close(client, str(state["run_id"]))
@@ -92,26 +105,31 @@ def send(client: Any, uri: str, folder: Path, parent: Path | None = None) -> boo
             "uri": uri,
             "attempt": attempt,
             "sent": 0,
-            "run_id": _create(client, uri, folder, rows[0], parent),
+            "run_id": _create(client, uri, rows[0], above),
+            "parent": above,
         }
         _remember(folder, state)
-    run_id, sent = state["run_id"], int(state["sent"])
+    run, sent = state["run_id"], int(state["sent"])
+    if above not in (None, state.get("parent")):  # it was sent before the sweep was
+        client.set_tag(run, "mlflow.parentRunId", above)
+        state["parent"] = above
+        _remember(folder, state)
     fresh = rows[sent:]
-    _send_metrics(client, run_id, (row for row in fresh if row["event"] == "metrics"))
+    _send_metrics(client, run, (row for row in fresh if row["event"] == "metrics"))
     if any(row["event"] == "resume" for row in fresh):
-        client.update_run(run_id, status="RUNNING")
-        if "tlx.status_reason" in client.get_run(run_id).data.tags:
-            client.delete_tag(run_id, "tlx.status_reason")
+        client.update_run(run, status="RUNNING")
+        if "tlx.status_reason" in client.get_run(run).data.tags:
+            client.delete_tag(run, "tlx.status_reason")
     ends = [row for row in fresh if row["event"] == "end"]
     if ends and rows[-1]["event"] == "end":
         if "note" in ends[-1]:
-            client.set_tag(run_id, "mlflow.note.content", ends[-1]["note"])
+            client.set_tag(run, "mlflow.note.content", ends[-1]["note"])
         if ends[-1]["reason"]:
-            client.set_tag(run_id, "tlx.status_reason", ends[-1]["reason"][:5000])
+            client.set_tag(run, "tlx.status_reason", ends[-1]["reason"][:5000])
         for artifact in (folder / name for name in _ARTIFACTS):
             if artifact.is_file():
-                client.log_artifact(run_id, str(artifact))
-        client.set_terminated(run_id, status=ends[-1]["status"])
+                client.log_artifact(run, str(artifact))
+        client.set_terminated(run, status=ends[-1]["status"])
     if fresh:
         _remember(folder, {**state, "sent": len(rows)})
     return bool(rows[-1]["event"] == "end")
@@ -129,13 +147,11 @@ def _stand(folder: Path) -> tuple[str, int]:
     return journal.attempt(folder), sum(1 for _ in journal.read(folder))
 
 
-def _create(client: Any, uri: str, folder: Path, start: dict[str, Any], parent: Path | None) -> str:
+def _create(client: Any, uri: str, start: dict[str, Any], parent: str | None) -> str:
     from mlflow.entities import Dataset as DatasetEntity
     from mlflow.entities import DatasetInput, Metric, Param, RunTag
 
-    tags = dict(start["tags"])
-    if parent is not None and (run := _state(parent).get("run_id")):
-        tags["mlflow.parentRunId"] = run
+    tags = dict(start["tags"]) | ({"mlflow.parentRunId": parent} if parent is not None else {})
     experiment = store.experiment_id(client, uri, start["experiment"])
     run = client.create_run(experiment, start_time=start["time"], run_name=start["name"], tags=tags)
     run_id = str(run.info.run_id)
@@ -173,9 +189,10 @@ def _remember(folder: Path, state: dict[str, Any]) -> None:
     partial.replace(folder / FILE)
 
 
-def run_id(folder: Path) -> str | None:
-    """The MLflow run of a run folder, once it has one."""
-    return _state(folder).get("run_id")
+def run_id(folder: Path, uri: str | None = None) -> str | None:
+    """The MLflow run of a run folder, once it has one; with ``uri`` that of this store."""
+    state = _state(folder)
+    return state.get("run_id") if uri in (None, state.get("uri")) else None
 
 
 def _hush() -> None:

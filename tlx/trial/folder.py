@@ -16,6 +16,7 @@ from omegaconf import OmegaConf
 
 from tlx.config.errors import ConfigError, Problem
 from tlx.config.identity import identity
+from tlx.config.machine import shares
 from tlx.config.schema import Trial
 from tlx.data.fingerprint import content_hash, fingerprint
 from tlx.trial.lock import is_locked, locked
@@ -84,7 +85,8 @@ def locate(trial: Trial) -> Folder:
     local = _local_model(trial)
     if local is not None:
         facts["backbone"] = _folder_hash(local)
-    key = identity(_settled(trial), facts)
+    count = shares(trial.hardware)  # each has its own BatchNorm statistics and draws of dropout
+    key = identity(_settled(trial), facts | ({"shares": str(count)} if count > 1 else {}))
     name = readable_name(trial)
     return Folder(Path(trial.output).expanduser().resolve() / f"{name}-{key[:12]}", key, name, facts)
 
@@ -124,11 +126,13 @@ def _refuse_circles(trial: Trial) -> None:
 
 
 def readable_name(trial: Trial) -> str:
-    """``resnet18-fine_tune-digits-k5-s0``."""
+    """``resnet18-fine_tune-digits-k5-s0``; with ``-x2`` where each batch is cut in two."""
     backbone = trial.backbone.alias or Path(trial.backbone.name).name
     shots = f"-k{trial.dataset.shots}" if trial.dataset.shots is not None else ""
+    cut = f"-x{count}" if (count := shares(trial.hardware)) > 1 else ""
     dataset = Path(trial.dataset.name).name
-    return f"{backbone}-{trial.strategy.name}-{dataset}{shots}-s{trial.seed}".replace("/", "_").replace(" ", "_")
+    name = f"{backbone}-{trial.strategy.name}-{dataset}{shots}-s{trial.seed}{cut}"
+    return name.replace("/", "_").replace(" ", "_")
 
 
 def weights_key(trial: Trial) -> str:

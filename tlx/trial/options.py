@@ -5,15 +5,20 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from tlx.config.fields import CHOICES, IDENTITY, aside, choice
+from tlx.config.fields import CHOICES, IDENTITY, REFUSED, aside, choice
+
+_DEEPSPEED = {
+    "deepspeed": "is not supported: it keeps one flat buffer of what trains, which cannot follow phases that freeze "
+    "and thaw; use fsdp, which shards weights, gradients and the optimizer's state as ZeRO 3 does"
+}
 
 
 @dataclass
 class Hardware:
-    """Where a trial runs. Only the precision decides its numbers."""
+    """Where a trial runs. Its numbers are decided by the precision, and by how many shares a batch is cut into."""
 
     accelerator: str = aside("auto")  # auto | cpu | gpu | mps
-    # processes of a machine, one device each; null: all GPUs under `auto`, else 1
+    # processes of a machine, one device each; null: all GPUs under `auto` (1 in a sweep), else 1
     devices: int | None = aside(None)
     # machines; more than one on Slurm only (hydra/launcher=slurm)
     nodes: int = aside(1)
@@ -22,7 +27,7 @@ class Hardware:
     threads: int | None = aside(None)
     # processes that load data, per device
     workers: int = aside(0)
-    # batches summed into one optimizer step; the batch size is divided by it
+    # shares of a batch that a device takes one after the other, for one optimizer step
     accumulate: int = aside(1)
     # seconds between saved states, from which an interrupted trial goes on (0: every validation, null: never)
     save_every: float | None = aside(60.0)
@@ -33,4 +38,6 @@ class Hardware:
     # recompute activations in the backward pass instead of keeping them
     gradient_checkpointing: bool = aside(False)
     # how several processes share the work: ddp copies the network, fsdp shards it by stage (FSDP2)
-    distributed: str = dataclasses.field(default="ddp", metadata={CHOICES: ("ddp", "fsdp"), IDENTITY: False})
+    distributed: str = dataclasses.field(
+        default="ddp", metadata={CHOICES: ("ddp", "fsdp"), REFUSED: _DEEPSPEED, IDENTITY: False}
+    )
