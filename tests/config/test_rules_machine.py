@@ -6,6 +6,7 @@ import pytest
 
 from tests.config.told import BASE, told
 from tlx.config import rules
+from tlx.config.machine import elsewhere
 
 pytestmark = pytest.mark.usefixtures("machine")
 
@@ -50,3 +51,18 @@ def test_the_batch_is_shared_equally(batch: int, devices: int, accumulate: int, 
         *BASE, f"strategy.batch_size={batch}", f"hardware.devices={devices}", f"hardware.accumulate={accumulate}"
     )
     assert list(found) == ([] if fits else ["strategy.batch_size"])
+
+
+def test_deepspeed_is_refused_with_the_reason() -> None:
+    found = told(*BASE, "hardware.distributed=deepspeed")
+    assert "fsdp" in found["hardware.distributed"]
+    assert "freeze and thaw" in found["hardware.distributed"]
+
+
+def test_several_machines_are_slurms() -> None:
+    several = [*BASE, "hardware.nodes=2"]
+    assert list(told(*several)) == ["hardware.nodes"]
+    with elsewhere("ray"):
+        assert list(told(*several)) == ["hardware.nodes"]
+    with elsewhere("slurm"):
+        assert not told(*several)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
+from mlflow.entities import Run
 
 from tests.conftest import Said
 
@@ -83,6 +84,31 @@ def test_a_sweep_that_is_killed_goes_on(folder: Path) -> None:
     (sweep,) = [run for run in runs if run.data.tags["tlx.kind"] == "sweep"]
     assert {run.data.tags.get("mlflow.parentRunId") for run in finished} == {None, sweep.info.run_id}
     assert "RUNNING" not in {run.info.status for run in runs}
+
+
+@pytest.mark.slow
+def test_what_a_killed_command_did_not_send_is_sent_when_it_goes_on(folder: Path, said: Said) -> None:
+    """The trials are finished on disk and unknown to MLflow: it is told of them, of each once."""
+    words = ["sweep", *WORDS, "strategy.budget=3 steps", "seed=0,1"]
+    said(*words)
+    for path in folder.glob("runs/*/mlflow.json"):  # as if it had been killed before it sent anything
+        MlflowClient(tracking_uri=f"sqlite:///{folder / 'mlflow.db'}").delete_run(
+            json.loads(path.read_text())["run_id"]
+        )
+        path.unlink()
+    said(*words)  # nothing is left to train
+    runs = _runs(folder)
+    assert sorted(run.data.tags["tlx.kind"] for run in runs) == ["sweep", "train", "train"]
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    (sweep,) = [run.info.run_id for run in runs if run.data.tags["tlx.kind"] == "sweep"]
+    assert {run.data.tags.get("mlflow.parentRunId") for run in runs} == {None, sweep}
+    said(*words)
+    assert {run.info.run_id for run in _runs(folder)} == {run.info.run_id for run in runs}
+
+
+def _runs(folder: Path) -> list[Run]:
+    client = MlflowClient(tracking_uri=f"sqlite:///{folder / 'mlflow.db'}")
+    return list(client.search_runs([one.experiment_id for one in client.search_experiments()]))
 
 
 def _wait_for(root: Path, done: int, process: subprocess.Popen[str]) -> bool:

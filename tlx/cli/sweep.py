@@ -27,7 +27,7 @@ from tlx.sweep.pool import Job, Outcome
 from tlx.sweep.worker import LOG
 
 if TYPE_CHECKING:
-    from tlx.sweep.run import Sweep
+    from tlx.sweep.record import Sweep
 
 _DRY = "--dry-run"
 
@@ -91,6 +91,7 @@ def _submit(words: list[str], launcher: Slurm, is_study: bool, dry: bool, consol
     """Hand the sweep to Slurm, or show the job scripts; once all is finished, its table or report."""
     from tlx.sweep import run as sweeps
     from tlx.sweep import slurm
+    from tlx.sweep.record import conclude
     from tlx.sweep.study import Conductor
 
     conductor = Conductor(_experiment(words), words) if is_study else None
@@ -110,7 +111,7 @@ def _submit(words: list[str], launcher: Slurm, is_study: bool, dry: bool, consol
         return failures(found.sweep.failures, console)
     if conductor is not None:
         return _study(words, Local(), console)
-    sweeps.conclude(found.sweep)
+    conclude(found.sweep, opening[0].trial)
     _show(found.sweep, console)
     return failures(found.sweep.failures, console)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import fields, is_dataclass
+from dataclasses import Field, fields, is_dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -193,10 +194,8 @@ def values(base: DictConfig, absent: set[str]) -> list[Problem]:
         if key.split(".")[0] not in absent:
             problems.append(Problem(key, f"needs a value; write {key}=..."))
     for path, node in _nodes(base):
-        for option in fields(OmegaConf.get_type(node)):  # type: ignore[arg-type]
+        for option in _limited(OmegaConf.get_type(node)):  # type: ignore[arg-type]
             words = option.metadata.get(CHOICES)
-            if words is None and option.name not in ("kind", "modality"):
-                continue
             if OmegaConf.is_missing(node, option.name):
                 continue
             word = node[option.name]
@@ -211,6 +210,12 @@ def values(base: DictConfig, absent: set[str]) -> list[Problem]:
                 message = reason or f"not one of {', '.join(words)}{nearest(str(word), words)}"
                 problems.append(Problem(f"{path}{option.name}", message, word))
     return problems
+
+
+@cache
+def _limited(kind: type) -> list[Field[Any]]:
+    """The options of a kind that take certain words, or none but their own."""
+    return [option for option in fields(kind) if CHOICES in option.metadata or option.name in ("kind", "modality")]
 
 
 def _missing(node: Any, path: str = "") -> Iterator[str]:

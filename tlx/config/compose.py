@@ -62,11 +62,11 @@ def compose(overrides: Sequence[str] = (), *, whole: bool = True) -> Trial:
         base = _hydra(tuple(word for word in overrides if word.split("=")[0].lstrip("+~") not in later))
         problems += check.settings(base, laid)  # Hydra takes no mapping where there is none yet
     problems += check.extras(base)
-    problems += rules.across(base, absent)
+    trial = OmegaConf.to_object(base) if not problems else None
+    problems += rules.across(trial or base, absent)
     if problems:
         places_of = {setting.key: setting.where for setting in [*_from_files(asked), *asked.settings]}
         raise ConfigError([replace(p, where=p.where or places_of.get(p.key, "")) for p in problems])
-    trial = OmegaConf.to_object(base)
     assert isinstance(trial, Trial)
     trial.group = trial.group or asked.chosen(schema.EXPERIMENT)
     return trial
@@ -102,10 +102,10 @@ def vary(trial: Trial, values: Mapping[str, Any]) -> Trial:
     config = OmegaConf.structured(trial)
     problems = check.settings(config, [request.Setting(key, value) for key, value in values.items()])
     problems += check.values(config, set())
-    problems += rules.across(config, set())
+    varied = OmegaConf.to_object(config) if not problems else None
+    problems += rules.across(varied or config, set())
     if problems:
         raise ConfigError(problems)
-    varied = OmegaConf.to_object(config)
     assert isinstance(varied, Trial)
     return varied
 

@@ -7,18 +7,18 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-
-from omegaconf import DictConfig, OmegaConf
+from typing import Any
 
 from tlx.config import strategy_rules
 from tlx.config.errors import Problem
 from tlx.config.machine import cluster, cores, gpus, shares
+from tlx.config.select import select
 from tlx.reuse.options import size, views
 
-Rule = Callable[[DictConfig], Iterator[Problem]]
+Rule = Callable[[Any], Iterator[Problem]]  # of a trial, or of its configuration while something is missing
 
 
-def across(config: DictConfig, absent: set[str]) -> list[Problem]:
+def across(config: Any, absent: set[str]) -> list[Problem]:
     """Every problem between parts that are right by themselves; a rule that reads an ``absent`` group is skipped."""
     problems: list[Problem] = []
     for needs, rule in RULES:
@@ -27,7 +27,7 @@ def across(config: DictConfig, absent: set[str]) -> list[Problem]:
     return problems
 
 
-def modality_fits(config: DictConfig) -> Iterator[Problem]:
+def modality_fits(config: Any) -> Iterator[Problem]:
     """A text backbone needs texts, an image backbone images."""
     have, want = config.dataset.modality, config.backbone.modality
     if have != want:
@@ -36,15 +36,15 @@ def modality_fits(config: DictConfig) -> Iterator[Problem]:
         yield Problem("backbone", message, config.backbone.name)
 
 
-def task_fits(config: DictConfig) -> Iterator[Problem]:
+def task_fits(config: Any) -> Iterator[Problem]:
     """The task's modality is the data set's."""
-    want = config.task.get("modality") if config.task.kind != "auto" else None
+    want = getattr(config.task, "modality", None) if config.task.kind != "auto" else None
     if want is not None and want != config.dataset.modality:
         message = f"needs {want}s, but dataset={config.dataset.name} holds {config.dataset.modality}s; task=auto fits"
         yield Problem("task", message, config.task.kind)
 
 
-def numbers_in_range(config: DictConfig) -> Iterator[Problem]:
+def numbers_in_range(config: Any) -> Iterator[Problem]:
     """Counts and rates that must be positive are, and none is NaN."""
     phases = range(len(config.strategy.phases))
     positive = ["strategy.lr", "strategy.backbone_lr", "strategy.lr_shallow", "strategy.layer_decay"]
@@ -56,7 +56,7 @@ def numbers_in_range(config: DictConfig) -> Iterator[Problem]:
     positive += [f"strategy.phases.{i}.{name}" for i in phases for name in ("lr_scale", "expand.levels")]
     positive += ["strategy.schedule.div", *(f"strategy.phases.{i}.schedule.div" for i in phases)]
     for key in positive:
-        value = OmegaConf.select(config, key)
+        value = select(config, key)
         if value is not None and not 0 < value < math.inf:
             yield Problem(key, "expected a number above zero", value)
     multipliers = {"strategy.lr_mult": config.strategy.lr_mult}
@@ -69,23 +69,23 @@ def numbers_in_range(config: DictConfig) -> Iterator[Problem]:
     zero += ["strategy.min_scale", "strategy.regulariser.alpha", "strategy.regulariser.beta", "hardware.save_every"]
     zero += ["strategy.controller.tolerance", *(f"strategy.phases.{i}.plateau.min_delta" for i in phases)]
     for key in zero:
-        value = OmegaConf.select(config, key)
+        value = select(config, key)
         if value is not None and not 0 <= value < math.inf:
             yield Problem(key, "expected zero or more", value)
     for key in ("strategy.peft.dropout", "strategy.averaging.decay", "strategy.optimizer.momentum"):
-        value = OmegaConf.select(config, key)
+        value = select(config, key)
         if value is not None and not 0 <= value < 1:
             yield Problem(key, "expected a share from 0 to below 1", value)
     for key, low, high in (("strategy.controller.percentile", 0, 100), ("strategy.controller.window", 2, math.inf)):
-        value = OmegaConf.select(config, key)
+        value = select(config, key)
         if value is not None and not low <= value <= high:
             yield Problem(key, f"expected {low} or more" if high == math.inf else f"expected {low} to {high}", value)
     for i in phases:
-        value = OmegaConf.select(config, f"strategy.phases.{i}.threshold.value")
+        value = select(config, f"strategy.phases.{i}.threshold.value")
         if value is not None and not math.isfinite(value):
             yield Problem(f"strategy.phases.{i}.threshold.value", "expected a number", value)
     for key in ("dataset.val", "dataset.test"):
-        value = OmegaConf.select(config, key)
+        value = select(config, key)
         if not 0 < value < 1:
             yield Problem(key, "expected a share between 0 and 1", value)
     if max(config.dataset.val, config.dataset.test) < 1 <= config.dataset.val + config.dataset.test:
@@ -94,15 +94,15 @@ def numbers_in_range(config: DictConfig) -> Iterator[Problem]:
         )
 
 
-def dropout_is_a_share(config: DictConfig) -> Iterator[Problem]:
+def dropout_is_a_share(config: Any) -> Iterator[Problem]:
     """Dropout rates are shares."""
     for key in ("backbone.dropout", "backbone.drop_path"):
-        value = OmegaConf.select(config, key)
+        value = select(config, key)
         if value is not None and not 0 <= value < 1:
             yield Problem(key, "expected a share from 0 to below 1", value)
 
 
-def patterns_can_be_read(config: DictConfig) -> Iterator[Problem]:
+def patterns_can_be_read(config: Any) -> Iterator[Problem]:
     """Regular expressions are."""
     chosen = {"backbone.stages": config.backbone.stages}
     if config.strategy.peft is not None:
@@ -115,33 +115,31 @@ def patterns_can_be_read(config: DictConfig) -> Iterator[Problem]:
                 yield Problem(key, f"not a regular expression: {error}", pattern)
 
 
-def pixels_have_no_parts(config: DictConfig) -> Iterator[Problem]:
+def pixels_have_no_parts(config: Any) -> Iterator[Problem]:
     """Raw pixels have nothing to adapt, keep near or watch."""
     if config.backbone.kind != "pixels":
         return
     for key in ("peft", "regulariser", "controller"):
-        part = config.strategy[key]
+        part = getattr(config.strategy, key)
         if part is not None and part.kind != "bss":
             yield Problem(f"strategy.{key}.kind", "raw pixels have no weights; choose a backbone that has", part.kind)
 
 
-def pixels_have_nothing_to_train(config: DictConfig) -> Iterator[Problem]:
+def pixels_have_nothing_to_train(config: Any) -> Iterator[Problem]:
     """Raw pixels have no weights: nothing to fine-tune, nothing to load."""
     if config.backbone.kind == "pixels" and config.backbone.weights != "none":
         yield Problem("backbone.weights", "raw pixels have no weights; leave it at none", config.backbone.weights)
 
 
-def files_are_there(config: DictConfig) -> Iterator[Problem]:
+def files_are_there(config: Any) -> Iterator[Problem]:
     """Paths the configuration names exist."""
     for key in ("dataset.root", "dataset.file", "dataset.val_file", "dataset.test_file"):
-        if OmegaConf.is_missing(config.dataset, key.split(".")[1]):
-            continue
-        value = OmegaConf.select(config, key)
+        value = select(config, key)
         if value is not None and not Path(str(value)).expanduser().exists():
             yield Problem(key, f"no such file or folder, seen from {Path.cwd()}", value)
 
 
-def weights_are_there(config: DictConfig) -> Iterator[Problem]:
+def weights_are_there(config: Any) -> Iterator[Problem]:
     """Weights given as a path exist."""
     weights = str(config.backbone.weights)
     if config.strategy.init == "scratch" or weights in ("hub", "none") or weights.startswith(("trial:", "mlflow:")):
@@ -152,7 +150,7 @@ def weights_are_there(config: DictConfig) -> Iterator[Problem]:
         )
 
 
-def devices_are_there(config: DictConfig) -> Iterator[Problem]:
+def devices_are_there(config: Any) -> Iterator[Problem]:
     """No more devices than the machine has."""
     hardware = config.hardware
     word = hardware.accelerator
@@ -178,7 +176,7 @@ def devices_are_there(config: DictConfig) -> Iterator[Problem]:
         yield Problem("hardware.devices", f"this machine has {cores()} cores; use at most that many", wanted)
 
 
-def batch_divides(config: DictConfig) -> Iterator[Problem]:
+def batch_divides(config: Any) -> Iterator[Problem]:
     """The batch is shared equally by devices and accumulation steps."""
     hardware = config.hardware
     count = shares(hardware)
@@ -188,7 +186,7 @@ def batch_divides(config: DictConfig) -> Iterator[Problem]:
         yield Problem("strategy.batch_size", message, config.strategy.batch_size)
 
 
-def reuse_reads(config: DictConfig) -> Iterator[Problem]:
+def reuse_reads(config: Any) -> Iterator[Problem]:
     """Sizes and views are written as they are read, and enough examples go into a batch."""
     reuse = config.reuse
     if reuse.augment not in ("refuse", "off") and views(reuse.augment) is None:
@@ -201,7 +199,7 @@ def reuse_reads(config: DictConfig) -> Iterator[Problem]:
         yield Problem("reuse.batch", "expected 16 or more, as smaller batches give other bits", reuse.batch)
 
 
-def augmentation_fits(config: DictConfig) -> Iterator[Problem]:
+def augmentation_fits(config: Any) -> Iterator[Problem]:
     """Image augmentation is for images, and an exact solver sees each image once."""
     augment = config.dataset.augment
     if augment == "none":

@@ -5,16 +5,16 @@ from __future__ import annotations
 import importlib.util
 import re
 from collections.abc import Iterator
-
-from omegaconf import DictConfig, OmegaConf
+from typing import Any
 
 from tlx.config.amount import EXPECTED, Amount
 from tlx.config.errors import Problem, nearest
+from tlx.config.select import select
 
 _USUAL_OPTIMIZERS = ("adam", "adamw", "nadam", "radam", "adagrad", "rmsprop", "sgd", "lamb", "lion", "muon")
 
 
-def amounts_read(config: DictConfig) -> Iterator[Problem]:
+def amounts_read(config: Any) -> Iterator[Problem]:
     """Lengths of training are amounts, and the budget is a whole one."""
     strategy = config.strategy
     phases = [f"phases.{i}" for i in range(len(strategy.phases))]
@@ -23,7 +23,7 @@ def amounts_read(config: DictConfig) -> Iterator[Problem]:
     averaged = ["averaging.start"] if strategy.averaging is not None else []
     free = [f"{phase}.{name}" for phase in phases for name in ("until", "warmup")]
     for key in [*whole, *shares, *averaged, *free]:
-        text = OmegaConf.select(strategy, key)
+        text = select(strategy, key)
         if text is None:
             continue
         try:
@@ -40,7 +40,7 @@ def amounts_read(config: DictConfig) -> Iterator[Problem]:
             yield Problem(f"strategy.{key}", "expected steps, or a share of the phase such as '5%'", text)
 
 
-def phases_make_sense(config: DictConfig) -> Iterator[Problem]:
+def phases_make_sense(config: Any) -> Iterator[Problem]:
     """There is a phase, at most one takes the rest, and each trains something."""
     phases = config.strategy.phases
     if not phases:
@@ -57,17 +57,17 @@ def phases_make_sense(config: DictConfig) -> Iterator[Problem]:
             yield Problem(f"strategy.phases.{i}.restore", "the first phase has no phase before it", "best")
 
 
-def rates_agree(config: DictConfig) -> Iterator[Problem]:
+def rates_agree(config: Any) -> Iterator[Problem]:
     """One rule says how rates fall with depth."""
     strategy = config.strategy
     if strategy.lr_shallow is not None:
         for key, unset in (("backbone_lr", None), ("layer_decay", 1.0)):
-            if strategy[key] != unset:
+            if (value := getattr(strategy, key)) != unset:
                 message = "strategy.lr_shallow already says how rates fall with depth; set one of the two"
-                yield Problem(f"strategy.{key}", message, strategy[key])
+                yield Problem(f"strategy.{key}", message, value)
 
 
-def optimizer_is_known(config: DictConfig) -> Iterator[Problem]:
+def optimizer_is_known(config: Any) -> Iterator[Problem]:
     """torch or timm have an optimizer of this name; only an unusual name costs the import of torch."""
     name = config.strategy.optimizer.name
     if name in _USUAL_OPTIMIZERS:
@@ -83,7 +83,7 @@ def optimizer_is_known(config: DictConfig) -> Iterator[Problem]:
         yield Problem("strategy.optimizer.name", f"not an optimizer{hint}", name)
 
 
-def parts_are_there(config: DictConfig) -> Iterator[Problem]:
+def parts_are_there(config: Any) -> Iterator[Problem]:
     """What a strategy's parts need: a library, gradients, a network that is not compiled away."""
     strategy, hardware = config.strategy, config.hardware
     if strategy.peft is not None and strategy.init == "scratch":
@@ -111,7 +111,7 @@ def parts_are_there(config: DictConfig) -> Iterator[Problem]:
         )
 
 
-def averaging_makes_sense(config: DictConfig) -> Iterator[Problem]:
+def averaging_makes_sense(config: Any) -> Iterator[Problem]:
     """There are weights to average, and a time to do it in."""
     strategy, averaging = config.strategy, config.strategy.averaging
     if averaging is None:

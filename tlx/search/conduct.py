@@ -22,6 +22,7 @@ from tlx.search.study import Study, need
 from tlx.sweep import run as sweeps
 from tlx.sweep.launchers import Launcher
 from tlx.sweep.pool import Job, Outcome
+from tlx.sweep.record import Sweep
 
 
 @dataclass
@@ -29,7 +30,7 @@ class Searched:
     """A search that has got as far as it was asked to."""
 
     study: Study
-    sweep: sweeps.Sweep
+    sweep: Sweep
 
 
 def search(name: str, words: Sequence[str], console: Console, launcher: Launcher) -> Searched:
@@ -37,12 +38,12 @@ def search(name: str, words: Sequence[str], console: Console, launcher: Launcher
     seeker = Seeker(name, list(words))
     opening = seeker.opening(sweeps.place(launcher, [seeker.base], console).slots)
 
-    def close(sweep: sweeps.Sweep) -> str:
+    def close(sweep: Sweep) -> str:
         from tlx.search import report
 
         return report.write(seeker)
 
-    sweep = sweeps.Sweep(seeker.folder)
+    sweep = Sweep(seeker.folder)
     if opening:
         sweep = sweeps.run(
             name,

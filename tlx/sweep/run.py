@@ -6,9 +6,8 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
@@ -20,28 +19,14 @@ from tlx.sweep.launchers import Launcher, Local, Ray, Slurm
 from tlx.sweep.pool import Job, Outcome, Pool, failure
 from tlx.sweep.processes import Here, Place, warm
 from tlx.sweep.progress import Sweeping
+from tlx.sweep.record import Record, Sweep, conclude, described
 from tlx.sweep.rehearse import rehearse
-from tlx.tracking import journal as journals
-from tlx.tracking import sync
-from tlx.tracking.journal import Journal
 from tlx.tracking.mirror import Mirror
-from tlx.trial.describe import experiment_name
-from tlx.trial.folder import Result, experiment, locate
+from tlx.trial.folder import experiment, locate
 from tlx.trial.lock import Busy, locked
 
 LOCAL = Local()
 After = Callable[[Outcome], Iterable[Job]]
-
-
-@dataclass
-class Sweep:
-    """What a sweep left: results by identity, and why the others have none."""
-
-    folder: Path
-    results: dict[str, Result] = field(default_factory=dict)
-    failures: list[Outcome] = field(default_factory=list)
-    ran: int = 0
-    members: list[str] = field(default_factory=list)  # folders of all trials known so far
 
 
 def plan(overrides: list[str]) -> list[Trial]:
@@ -116,15 +101,17 @@ def run(
     two share its trials, and the record stays with the one that was first.
     """
     sweep, todo = gather(name, jobs, after, folder)
-    if todo:
-        with ExitStack() as stack:
-            try:
-                stack.enter_context(locked(sweep.folder, f"the sweep {name}"))
-                record = Record(sweep, _described(name, jobs[0].trial, sweep.folder))
-            except Busy as busy:
-                console.print(f"{busy}; sharing its trials", markup=False, highlight=False)
-                record = Record(sweep, None)
-            _run(name, sweep, record, todo, jobs[0].trial, console, launcher, after, more, close)
+    if not todo:
+        conclude(sweep, jobs[0].trial, close(sweep))
+        return sweep
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(sweep.folder, f"the sweep {name}"))
+            record = Record(sweep, described(name, jobs[0].trial, sweep.folder))
+        except Busy as busy:
+            console.print(f"{busy}; sharing its trials", markup=False, highlight=False)
+            record = Record(sweep, None)
+        _run(name, sweep, record, todo, jobs[0].trial, console, launcher, after, more, close)
     return sweep
 
 
@@ -149,7 +136,7 @@ def submit(name: str, jobs: list[Job], launcher: Slurm, *, after: After = lambda
     rehearse(one.trial for one in todo)
     with locked(sweep.folder, f"the sweep {name}"), Mirror(first.tracking) as mirror:
         mirror.watch(sweep.folder)
-        Record(sweep, _described(name, first, sweep.folder)).begin()
+        Record(sweep, described(name, first, sweep.folder)).begin()
         return Submitted(sweep, slurm.submit(name, sweep.folder, todo, launcher), len(todo))
 
 
@@ -160,50 +147,6 @@ class Submitted:
     sweep: Sweep
     jobs: list[str]  # Slurm's numbers of what was submitted now
     open: int  # trials that are not finished, queued before or now
-
-
-def conclude(sweep: Sweep, note: str = "") -> None:
-    """End the record of a sweep whose trials are all over, if nobody has, and let MLflow know of all of them."""
-    rows = list(journals.read(sweep.folder))
-    if not rows or rows[-1]["event"] == "end":
-        return
-    status = "FAILED" if sweep.failures else "FINISHED"
-    reason = f"{len(sweep.failures)} trials failed" if sweep.failures else ""
-    Journal(sweep.folder).write("end", status=status, reason=reason, note=note)
-    members = [name for row in rows if row["event"] == "trials" for name in row["folders"]]
-    sync.send([sweep.folder, *(sweep.folder.parent / name for name in dict.fromkeys(members))])
-
-
-class Record:
-    """A sweep's journal; without a description, none is written: another process has it."""
-
-    def __init__(self, sweep: Sweep, description: dict[str, Any] | None) -> None:
-        self.journal = Journal(sweep.folder if description is not None else None)
-        self.sweep = sweep
-        self.description = description
-
-    def begin(self) -> None:
-        """Say that the sweep begins, or that it goes on: it stays one run."""
-        if self.description is None:
-            return
-        if journals.attempt(self.sweep.folder):
-            self.journal.write("resume")
-        else:
-            self.journal.begin(kind="sweep", **self.description)
-        self.members(self.sweep.members)
-
-    def members(self, folders: list[str]) -> None:
-        """Trials that have become known."""
-        if folders:
-            self.journal.write("trials", folders=folders)
-
-    def started(self, folder: str) -> None:
-        """A trial begins here."""
-        self.journal.write("child", folder=folder)
-
-    def end(self, status: str, reason: str, **more: Any) -> None:
-        """The sweep is over."""
-        self.journal.write("end", status=status, reason=reason, **more)
 
 
 def _run(
@@ -228,6 +171,7 @@ def _run(
         if record.description is not None:
             mirror.watch(sweep.folder)
         record.begin()
+        record.catch_up(mirror)
 
         def done(outcome: Outcome) -> list[Job]:
             nonlocal expected
@@ -253,12 +197,9 @@ def _run(
                 Pool(at, done, started, progress.tick, set(sweep.results), timeout=launcher.timeout).run(todo)
             note = close(sweep)
         except BaseException as error:
-            status = "KILLED" if isinstance(error, (KeyboardInterrupt, SystemExit)) else "FAILED"
-            record.end(status, f"{type(error).__name__}: {error}")
+            record.stopped(error)
             raise
-        status = "FAILED" if sweep.failures else "FINISHED"
-        reason = f"{len(sweep.failures)} trials failed" if sweep.failures else ""
-        record.end(status, reason, note=note)
+        record.end(note)
 
 
 def settle(sweep: Sweep, jobs: Iterable[Job], after: After) -> list[Job]:
@@ -292,9 +233,3 @@ def folder_of(name: str, jobs: list[Job]) -> Path:
     """A sweep's folder: its name and a hash of the trials it began with."""
     key = hashlib.sha256(json.dumps(sorted(one.place.identity for one in jobs)).encode()).hexdigest()[:8]
     return Path(jobs[0].trial.output).expanduser().resolve() / f"{name}-{key}"
-
-
-def _described(name: str, first: Trial, folder: Path) -> dict[str, Any]:
-    tags = {"tlx.kind": "sweep", "tlx.folder": str(folder), "tlx.sweep_id": folder.name}
-    tracking = {"kind": first.tracking.kind, "uri": first.tracking.uri}
-    return {"name": name, "experiment": experiment_name(first), "tracking": tracking, "params": {}, "tags": tags}

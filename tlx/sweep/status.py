@@ -64,14 +64,13 @@ def _kind(folder: Path) -> str:
 
 def summary(folder: Path) -> Summary:
     """How the trials of a sweep stand; on Slurm, its queue is asked as well."""
-    rows = list(journal.read(folder))
-    names = [name for row in rows if row["event"] == "trials" for name in row["folders"]]
+    names = dict.fromkeys(journal.members(folder))
     try:
         queue, note = slurm.queue(folder), ""
     except ConfigError as error:  # no Slurm here, or none that answers: the files still tell
         queue, note = {}, error.problems[0].message
     outputs = slurm.outputs(folder)
-    trials = [standing(folder.parent / name, queue.get(name), outputs.get(name)) for name in dict.fromkeys(names)]
+    trials = [standing(folder.parent / name, queue.get(name), outputs.get(name)) for name in names]
     return Summary(folder, tuple(trials), note)
 
 

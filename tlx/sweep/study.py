@@ -21,6 +21,7 @@ from tlx.report.options import Study
 from tlx.sweep import run as sweeps
 from tlx.sweep.launchers import Launcher
 from tlx.sweep.pool import Job, Outcome, failure
+from tlx.sweep.record import Sweep
 from tlx.trial.folder import Result, experiment, locate
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Conducted:
     """A study that is over: its findings, its sweep, and the folder of its report."""
 
     found: Findings
-    sweep: sweeps.Sweep
+    sweep: Sweep
 
 
 def conduct(name: str, overrides: Sequence[str], console: Console, launcher: Launcher) -> Conducted:
@@ -52,7 +53,7 @@ def conduct(name: str, overrides: Sequence[str], console: Console, launcher: Lau
 
     written: list[Findings] = []
 
-    def close(sweep: sweeps.Sweep) -> str:
+    def close(sweep: Sweep) -> str:
         """The report, before the sweep's record is closed, so that MLflow gets both."""
         written.append(conductor.findings(sweep))
         page.write(written[0], sweep.folder)
@@ -61,8 +62,6 @@ def conduct(name: str, overrides: Sequence[str], console: Console, launcher: Lau
     sweep = sweeps.run(
         name, opening, console, launcher, after=conductor.after, more=lambda: conductor.later, close=close
     )
-    if not written:
-        sweeps.conclude(sweep, close(sweep))
     return Conducted(written[0], sweep)
 
 
@@ -149,7 +148,7 @@ class Conductor:
                 further += self._settle(cell, seed)
         return further
 
-    def findings(self, sweep: sweeps.Sweep) -> Findings:
+    def findings(self, sweep: Sweep) -> Findings:
         """Every number of the report."""
         from tlx.report.findings import gather
 

@@ -53,6 +53,11 @@ def attempt(folder: Path) -> str:
     return str(next(read(folder), {}).get("attempt", ""))
 
 
+def members(folder: Path) -> Iterator[str]:
+    """The trials of a sweep, by the names of their folders; some more than once."""
+    return (name for row in read(folder) if row["event"] == "trials" for name in row["folders"])
+
+
 def _ends_a_line(stream: BinaryIO) -> bool:
     stream.seek(-1, os.SEEK_END)
     return stream.read(1) == b"\n"

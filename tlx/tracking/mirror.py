@@ -6,6 +6,7 @@ What could not be sent stays in the journal; ``tlx sync`` sends it later.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import logging
 import threading
@@ -53,6 +54,22 @@ class Mirror:
         with self._lock:
             self._watched.setdefault(folder, (parent, older))
 
+    def is_behind(self, folder: Path) -> bool:
+        """Has MLflow not got all of a folder's journal?"""
+        return bool(self.uri) and bool(journal.attempt(folder)) and _stand(folder) != self._sent(folder)
+
+    def catch_up(self, *folders: Path, parent: Path | None = None) -> None:
+        """Send what MLflow has not got of these: who ran them was killed before it could."""
+        for folder in folders:
+            if self.is_behind(folder):
+                with self._lock:
+                    self._watched.setdefault(folder, (parent, self._sent(folder)))
+
+    def _sent(self, folder: Path) -> tuple[str, int]:
+        state = _state(folder)
+        known = state if state.get("uri") == self.uri else {}
+        return str(known.get("attempt", "")), int(known.get("sent", 0))
+
     def _loop(self) -> None:
         while not self.failure and not self._stop.wait(_PERIOD):
             self._send_all()
@@ -92,10 +109,16 @@ class Mirror:
 
 def send(client: Any, uri: str, folder: Path, parent: Path | None = None) -> bool:
     """Send what is new in a folder's journal; returns whether its run is over. Raises what the client raises."""
-    rows = list(journal.read(folder))
-    attempt = str(rows[0].get("attempt", "")) if rows else ""
-    if not attempt:
+    if not journal.attempt(folder):
         return False
+    with (folder / journal.FILE).open("rb") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)  # whoever else sends it waits, and finds it sent
+        return _send(client, uri, folder, parent)
+
+
+def _send(client: Any, uri: str, folder: Path, parent: Path | None) -> bool:
+    rows = list(journal.read(folder))
+    attempt = str(rows[0].get("attempt", ""))
     state = _state(folder)
     above = run_id(parent, uri) if parent is not None else None
     if state.get("uri") != uri or state.get("attempt") != attempt:  # a new attempt is a new run

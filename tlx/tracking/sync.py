@@ -16,7 +16,7 @@ def send(folders: Iterable[Path]) -> list[str]:
     Raises what the store raises when it cannot be reached.
     """
     folders = [folder for folder in folders if journal.attempt(folder)]
-    parents = {folder.parent / name: folder for folder in folders for name in _trials(folder)}
+    parents = {folder.parent / name: folder for folder in folders for name in journal.members(folder)}
     clients: dict[str, Any] = {}
     for folder in sorted(folders, key=lambda one: one in parents):
         first = next(journal.read(folder))
@@ -27,12 +27,3 @@ def send(folders: Iterable[Path]) -> list[str]:
             clients[uri] = store.client(uri)
         mirror.send(clients[uri], uri, folder, parents.get(folder))
     return list(clients)
-
-
-def _trials(folder: Path) -> Iterable[str]:
-    """The trials of a sweep, by the names of their folders."""
-    for row in journal.read(folder):
-        if row["event"] == "child":
-            yield row["folder"]
-        elif row["event"] == "trials":
-            yield from row["folders"]

@@ -1,0 +1,98 @@
+"""The record of a sweep: one journal and one MLflow run above its trials', however often it is stopped and goes on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tlx.config.schema import Trial
+from tlx.sweep.pool import Outcome
+from tlx.tracking import journal
+from tlx.tracking.journal import Journal
+from tlx.tracking.mirror import Mirror
+from tlx.trial.describe import experiment_name
+from tlx.trial.folder import RESULT, Result
+from tlx.trial.lock import Busy, locked
+
+
+@dataclass
+class Sweep:
+    """What a sweep left: results by identity, and why the others have none."""
+
+    folder: Path
+    results: dict[str, Result] = field(default_factory=dict)
+    failures: list[Outcome] = field(default_factory=list)
+    ran: int = 0
+    members: list[str] = field(default_factory=list)  # folders of all trials known so far
+
+
+def conclude(sweep: Sweep, first: Trial, note: str = "") -> None:
+    """End the record of a sweep whose trials are all over, if nobody has, and let MLflow know of all of them."""
+    rows = list(journal.read(sweep.folder))
+    mirror = Mirror(first.tracking)
+    is_open = bool(rows) and rows[-1]["event"] != "end"
+    if not (is_open or (rows and mirror.is_behind(sweep.folder))):
+        return
+    try:
+        with locked(sweep.folder, sweep.folder.name), mirror:
+            record = Record(sweep, {})
+            if is_open:
+                record.end(note)
+            record.catch_up(mirror)
+    except Busy:  # whoever runs it ends it
+        return
+
+
+class Record:
+    """A sweep's journal; without a description, none is written: another process has it."""
+
+    def __init__(self, sweep: Sweep, description: dict[str, Any] | None) -> None:
+        self.journal = Journal(sweep.folder if description is not None else None)
+        self.sweep = sweep
+        self.description = description
+
+    def begin(self) -> None:
+        """Say that the sweep begins, or that it goes on: it stays one run."""
+        if self.description is None:
+            return
+        if journal.attempt(self.sweep.folder):
+            self.journal.write("resume")
+        else:
+            self.journal.begin(kind="sweep", **self.description)
+        self.members(self.sweep.members)
+
+    def members(self, folders: list[str]) -> None:
+        """Trials that have become known."""
+        if folders:
+            self.journal.write("trials", folders=folders)
+
+    def started(self, folder: str) -> None:
+        """A trial begins here."""
+        self.journal.write("child", folder=folder)
+
+    def catch_up(self, mirror: Mirror) -> None:
+        """Let MLflow have what a command that was killed did not send of trials that are over."""
+        if self.description is not None:
+            mirror.catch_up(self.sweep.folder)
+            names = sorted(set(journal.members(self.sweep.folder)))
+            over = [self.sweep.folder.parent / name for name in names]
+            mirror.catch_up(*(one for one in over if (one / RESULT).is_file()), parent=self.sweep.folder)
+
+    def end(self, note: str) -> None:
+        """All trials are over."""
+        status = "FAILED" if self.sweep.failures else "FINISHED"
+        reason = f"{len(self.sweep.failures)} trials failed" if self.sweep.failures else ""
+        self.journal.write("end", status=status, reason=reason, note=note)
+
+    def stopped(self, error: BaseException) -> None:
+        """The command was stopped, or failed."""
+        status = "KILLED" if isinstance(error, (KeyboardInterrupt, SystemExit)) else "FAILED"
+        self.journal.write("end", status=status, reason=f"{type(error).__name__}: {error}")
+
+
+def described(name: str, first: Trial, folder: Path) -> dict[str, Any]:
+    """The first row of a sweep's journal."""
+    tags = {"tlx.kind": "sweep", "tlx.folder": str(folder), "tlx.sweep_id": folder.name}
+    tracking = {"kind": first.tracking.kind, "uri": first.tracking.uri}
+    return {"name": name, "experiment": experiment_name(first), "tracking": tracking, "params": {}, "tags": tags}
