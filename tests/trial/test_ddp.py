@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from tests.conftest import Said
 from tests.trial.conftest import PHASES, Compose, Families, Watch, differences, run_program, said, trained
 from tlx.config.errors import ConfigError
 from tlx.trial.build import build
@@ -95,15 +94,20 @@ def test_two_ranks_agree_and_share_every_epoch(folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_two_processes_give_what_one_gives(folder: Path) -> None:
+def test_two_processes_of_a_sweep_give_what_one_gives(folder: Path, said: Said) -> None:
+    """Devices can be swept: right worlds, every example counted, and the same numbers."""
     words = ["backbone=pixels", "strategy=feature_extraction", "dataset=digits", "dataset.shots=5", "tracking=none"]
-    words += ["strategy.budget=2 epochs", "strategy.batch_size=22"]  # 50 in 22, 22, 6
-    _run([*words, "hardware=ddp_cpu", "output=two"])
-    command = [sys.executable, "-m", "tlx", "train", *words, "hardware=cpu", "hardware.threads=1", "output=one"]
-    subprocess.run(command, check=True, capture_output=True)
-    one, two = (json.loads(next(folder.glob(f"{name}/*/result.json")).read_text()) for name in ("one", "two"))
+    words += ["strategy.budget=2 epochs", "strategy.batch_size=22", "hardware.accelerator=cpu"]  # 50 in 22, 22, 6
+    said("sweep", *words, "hardware.devices=1,2")
+    places = {"-x2-" in path.name: path for path in folder.glob("runs/pixels*")}
+    one, two = (json.loads((places[wide] / "result.json").read_text()) for wide in (False, True))
+    assert "1 process " in (places[False] / "log.txt").read_text()
+    assert "2 processes " in (places[True] / "log.txt").read_text()
     assert one["identity"] != two["identity"]  # with BatchNorm or dropout, halves of a batch are not the batch
+    assert one["steps"] == two["steps"]
     assert two["metrics"] == pytest.approx(one["metrics"], abs=1e-5)
+    rows = [(place / "predictions.jsonl").read_text().splitlines() for place in places.values()]
+    assert len(rows[0]) == len(rows[1]) == 897
 
 
 def _run(words: list[str]) -> None:
