@@ -17,6 +17,8 @@ VERBS = {
     "list": "the options of every group, or of one",
     "status": "how far sweeps are: done, running, queued, failed and why, time left",
     "reuse": "what is kept of frozen prefixes (ls), and making room (prune)",
+    "reproduce": "run a finished trial again, and say whether it came out the same",
+    "diff": "how two runs differ: settings, code, libraries, data, machine, metrics",
     "report": "write the report of a finished study again",
     "ui": "open MLflow's pages on the runs made here",
     "sync": "send to MLflow what could not be sent during training",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 from collections.abc import Callable, Iterable
+from hashlib import sha256
 from importlib import import_module
 from typing import Any
 
@@ -52,6 +53,13 @@ class Data:
         other = copy.copy(self)
         other.seed = seed
         return other
+
+    def hashes(self) -> dict[str, str]:
+        """Number of examples of each split, and a hash of which and in what order."""
+        return {
+            name: f"{len(indices)} {sha256(indices.astype('<i8').tobytes()).hexdigest()[:16]}"
+            for name, indices in self.splits.items()
+        }
 
     @property
     def info(self) -> DataInfo:

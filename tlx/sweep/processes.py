@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from tlx.config.machine import cores, gpus
 from tlx.config.schema import Trial
+from tlx.record import code
 from tlx.search.pruning import Pruner
 from tlx.sweep import worker
 from tlx.sweep.interpreter import Interpreter
@@ -28,6 +29,7 @@ class Work:
     pruner: Pruner | None = None
     here: Path = field(default_factory=Path.cwd)  # paths in a configuration may be relative
     environment: dict[str, str] = field(default_factory=lambda: _passed(os.environ))
+    sources: dict[str, Any] = field(default_factory=code.states)  # the state of the code
 
     def settle(self) -> None:
         """In the process itself: be where the command is, whenever the process was made."""
@@ -35,6 +37,7 @@ class Work:
         for name in _passed(os.environ).keys() - self.environment.keys():
             del os.environ[name]
         os.environ.update(self.environment)
+        code.remember(self.sources)
 
 
 def _passed(environment: Mapping[str, str]) -> dict[str, str]:

@@ -6,7 +6,7 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -66,6 +66,20 @@ def _ends_a_line(stream: BinaryIO) -> bool:
 def metrics(folder: Path) -> list[dict[str, Any]]:
     """The metric rows: ``{step, epoch, values}``, in order."""
     return [row for row in read(folder) if row["event"] == "metrics"]
+
+
+def first_difference(then: Sequence[Mapping[str, Any]], now: Sequence[Mapping[str, Any]]) -> str | None:
+    """Where two journals part: step, metric and both values; null where they do not."""
+    for before, after in zip(then, now, strict=False):
+        if before["step"] != after["step"]:
+            return f"step {min(before['step'], after['step'])}, which only one of them has"
+        for name in dict.fromkeys((*before["values"], *after["values"])):
+            a, b = before["values"].get(name), after["values"].get(name)
+            if a != b and not (a != a and b != b):
+                return f"step {before['step']}: {name} {a!r} -> {b!r}"
+    if len(then) != len(now):
+        return f"row {min(len(then), len(now)) + 1}, which only one of them has"
+    return None
 
 
 def set_aside(folder: Path) -> None:

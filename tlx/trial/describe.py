@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import subprocess
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import tlx
 from tlx.config.schema import Trial
+from tlx.record.code import states
+from tlx.record.sheet import surroundings
 from tlx.trial.folder import Folder
 
 
 def described(trial: Trial, place: Folder) -> dict[str, Any]:
     """Name, MLflow experiment, at most 25 parameters, tags and data set, for the journal's first line."""
-    commit, dirty = git_state(str(Path.cwd()))
+    project = states()["project"]
     tags = {
-        "tlx.kind": "train",
+        "tlx.kind": "reproduce" if place.reproduces else "train",
+        "tlx.reproduces": place.reproduces,
         "tlx.version": tlx.__version__,
         "tlx.identity": place.identity,
         "tlx.folder": str(place.path),
         "tlx.data_sha": place.facts["data"],
         "tlx.weights_sha": place.facts["weights"],
-        "tlx.git_commit": commit,
-        "tlx.git_dirty": dirty,
+        "tlx.git_commit": project.get("commit", ""),
+        "tlx.git_dirty": str("diff_sha" in project).lower() if project else "",
     }
     return {
         "name": place.name,
@@ -63,16 +63,9 @@ def parameters(trial: Trial) -> dict[str, str]:
     return {name: str(value) for name, value in chosen.items() if value is not None}
 
 
-@cache
-def git_state(folder: str) -> tuple[str, str]:
-    """(commit, ``true`` if there are uncommitted changes) of the user's project; empty outside a repository."""
-
-    def git(*words: str) -> str:
-        done = subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, check=False, timeout=10)
-        return done.stdout.strip() if done.returncode == 0 else ""
-
-    try:
-        commit = git("rev-parse", "HEAD")
-        return commit, str(bool(git("status", "--porcelain", "--untracked-files=no"))).lower() if commit else ""
-    except (OSError, subprocess.TimeoutExpired):
-        return "", ""
+def observed(trial: Trial, facts: dict[str, str], **data: Any) -> dict[str, Any]:
+    """What decides this trial's numbers, as it is here and now; ``data`` is what only reading the data tells."""
+    weights = {name: value for name, value in facts.items() if name in ("weights", "backbone")}
+    known = {name: value for name, value in facts.items() if name not in (*weights, "hardware")}
+    flags = {"workers": trial.hardware.workers, "machine": facts.get("hardware")}
+    return surroundings({**known, **data}, weights, {name: value for name, value in flags.items() if value is not None})

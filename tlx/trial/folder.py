@@ -50,6 +50,7 @@ class Folder:
     identity: str
     name: str
     facts: dict[str, str]
+    reproduces: str = ""  # the folder of the run this one repeats
 
     def result(self) -> Result | None:
         """The recorded result, if the trial is finished."""
@@ -71,6 +72,12 @@ class Folder:
     def is_busy(self) -> bool:
         """Does another process run this trial now?"""
         return is_locked(self.path)
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    """Of the final weights and the predictions: two trials are the same bit for bit where these are."""
+    named = {"weights_sha": folder / CHECKPOINT, "predictions_sha": folder / PREDICTIONS}
+    return {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in named.items() if path.is_file()}
 
 
 def read_result(folder: Path) -> Result:

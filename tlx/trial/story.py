@@ -7,6 +7,7 @@ import os
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -15,6 +16,7 @@ from pytorch_lightning.strategies import ModelParallelStrategy
 
 from tlx.config.errors import RequestError
 from tlx.config.schema import Trial
+from tlx.record import sheet
 from tlx.report.schedule import of_journal
 from tlx.reuse.prefix import Stretch
 from tlx.reuse.surroundings import Surroundings
@@ -25,7 +27,7 @@ from tlx.trial import folder as folders
 from tlx.trial.build import Built, build
 from tlx.trial.checkpoint import save
 from tlx.trial.conclude import conclude
-from tlx.trial.describe import described
+from tlx.trial.describe import described, observed
 from tlx.trial.equip import equip
 from tlx.trial.folder import Folder, Result
 from tlx.trial.machine import rank
@@ -38,15 +40,21 @@ Watch = Callable[[int, Mapping[str, float | None]], None]
 _JSON = json.JSONEncoder(ensure_ascii=False)
 
 
-def train(trial: Trial, say: Say = lambda line: None, alike: int = 1, watch: Watch | None = None) -> Result:
-    """Run a trial to its end, or return the result it has already.
+def train(
+    trial: Trial,
+    say: Say = lambda line: None,
+    alike: int = 1,
+    watch: Watch | None = None,
+    place: Folder | None = None,
+) -> Result:
+    """Run a trial to its end, or return the result it has already, in its own folder or at another ``place``.
 
     ``say`` hears what was chosen and loaded; ``alike`` trials, this one included, read the same of held-out examples;
     ``watch`` is shown the validation of each round, and may raise to end the trial.
     Raises :class:`~tlx.config.errors.RequestError` before anything is started, and whatever training raises after;
     the journal has the reason either way.
     """
-    place = folders.locate(trial)
+    place = place or folders.locate(trial)
     finished = place.result()
     if finished is not None:
         return finished
@@ -143,7 +151,7 @@ def record(
         _write_predictions(place.path, built)
         _draw_schedule(place.path, built)
     trained = sum(learner.model.get_parameter(name).numel() for name in learner.trained)
-    return Result(
+    result = Result(
         identity=place.identity,
         name=place.name,
         folder=place.path.name,
@@ -155,6 +163,11 @@ def record(
         wall_seconds=round(spent[1], 3),
         facts={**place.facts, "channels": str(built.data.info.channels), "hardware": str(built.machine)},
     )
+    if learner.journal.path is not None:
+        found = observed(trial, result.facts, classes=list(built.data.info.classes), splits=built.data.hashes())
+        results = {"metrics": metrics, "steps": steps, **folders.hashes(place.path)}
+        sheet.write(place.path, asdict(trial), found, results)
+    return result
 
 
 def _trainer(trial: Trial, built: Built, folder: Path) -> Trainer:

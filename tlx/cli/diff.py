@@ -1,0 +1,48 @@
+"""tlx diff A B: how two runs differ: configuration, code, libraries, data, machine, metrics.
+
+tlx diff runs/A runs/B          (run folders, or MLflow runs)
+"""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+
+from tlx.config.errors import ConfigError, Problem
+from tlx.config.identity import deciding
+from tlx.record import sheet
+from tlx.repro import compare, find
+from tlx.repro.compare import SAME
+from tlx.tracking import journal
+from tlx.trial.folder import read_config, read_result
+
+
+def run(words: list[str]) -> int:
+    """The verb."""
+    if len(words) != 2:
+        raise ConfigError([Problem("runs", "expected two: run folders or MLflow runs", " ".join(words))])
+    found = [find.runs(word) for word in words]
+    many = [word for word, folders in zip(words, found, strict=True) if len(folders) > 1]
+    if many:
+        raise ConfigError([Problem("runs", "a sweep has many trials; name one of them", word) for word in many])
+    (one,), (other,) = found
+    console = Console(highlight=False, soft_wrap=True)
+    rows = compare.settings(deciding(read_config(one)), deciding(read_config(other)))
+    rows += compare.surroundings(sheet.read(one), sheet.read(other))
+    for row in rows:
+        if row.state != SAME:
+            console.print(f"{row.state:<8}{row}", markup=False)
+    same = [row.section for row in rows if row.state == SAME]
+    console.print(f"same    {', '.join(same) or 'nothing'}", markup=False)
+    first, second = read_result(one).metrics, read_result(other).metrics
+    table = Table(box=None, pad_edge=False)
+    for title in ("metric", "first", "second", "difference"):
+        table.add_column(title, justify="left" if title == "metric" else "right")
+    for name in dict.fromkeys((*first, *second)):
+        values = first.get(name), second.get(name)
+        apart = "" if None in values else f"{values[1] - values[0]:+.4g}"  # type: ignore[operator]
+        table.add_row(name, *("-" if value is None else f"{value:.6g}" for value in values), apart)
+    console.print(table)
+    parting = journal.first_difference(journal.metrics(one), journal.metrics(other))
+    console.print(f"the journals {'part at ' + parting if parting else 'are the same to the last bit'}", markup=False)
+    return 0

@@ -1,0 +1,72 @@
+"""tlx reproduce RUN [settings] [--steps N]: run a trial again, and say whether it came out the same.
+
+tlx reproduce runs/resnet18-fine_tune-digits-s0-0123456789ab     (a run folder)
+tlx reproduce 4f1c...                                            (an MLflow run)
+tlx reproduce quickstart                                         (every trial of the sweep or study last run)
+tlx reproduce RUN --steps 40                                     (only the beginning: a cheap proof)
+tlx reproduce RUN seed=1                                         (with a setting changed, to see what it decides)
+
+The new run lies in runs/reproduced, linked to the old one. Verdicts: bitwise, equal (metrics within 1e-6), within noise
+(inside what at least three seeds differ by), different. Exit code 1 for different.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from rich.console import Console
+
+from tlx.config.errors import ConfigError, Problem
+from tlx.repro import find
+from tlx.repro.compare import SAME
+
+
+def run(words: list[str]) -> int:
+    """The verb."""
+    words, steps = _steps(words)
+    named = [word for word in words if "=" not in word]
+    if len(named) != 1:
+        raise ConfigError([Problem("run", "expected one: a run folder, an MLflow run or a sweep", " ".join(named))])
+    folders = find.runs(named[0])
+    console = Console(highlight=False, soft_wrap=True)
+    grades = Counter(_one(folder, [word for word in words if "=" in word], steps, console) for folder in folders)
+    if len(folders) > 1:
+        console.print(", ".join(f"{count} {grade}" for grade, count in grades.items()))
+    return 1 if grades["different"] else 0
+
+
+def _one(old: Path, overrides: list[str], steps: int | None, console: Console) -> str:
+    from tlx.repro import again, verdict
+    from tlx.tracking.mirror import Mirror
+
+    trial = again.recorded(old, overrides)
+    place = again.place_beside(old, trial)
+    console.print(f"{old.name}: again in {place.path}", markup=False)
+    with Mirror(trial.tracking) as mirror:
+        mirror.watch(place.path)
+        again.repeat(trial, place, steps, lambda line: None)
+    rows = again.checks(old, trial, place)
+    for row in rows:
+        console.print(f"  {row.state:<8}{row}", markup=False)
+    if again.was_side_by_side(old):
+        console.print("  note    it was trained side by side with others, which rounds otherwise", markup=False)
+    if steps is not None and place.result() is None:
+        found = verdict.of_beginnings(old, place.path)
+    else:
+        found = verdict.of_runs(old, place.path, again.siblings(old))
+    console.print(f"verdict: {found.grade}: {found.reason}", markup=False)
+    unlike = next((row for row in rows if row.state != SAME), None)
+    if found.grade != verdict.BITWISE and unlike is not None:
+        console.print(f"first thing that differs: {unlike}", markup=False)
+    return found.grade
+
+
+def _steps(words: list[str]) -> tuple[list[str], int | None]:
+    if "--steps" not in words:
+        return words, None
+    at = words.index("--steps")
+    value = words[at + 1] if at + 1 < len(words) else ""
+    if not value.isdigit() or int(value) < 1:
+        raise ConfigError([Problem("--steps", "expected a number of steps", value)])
+    return words[:at] + words[at + 2 :], int(value)

@@ -1,0 +1,71 @@
+"""The libraries and the machine a trial ran on, and the flags that decide its bits."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+
+_VARIABLES = ("CUBLAS_WORKSPACE_CONFIG", "NVIDIA_TF32_OVERRIDE")  # threads are torch's own number
+
+
+@cache
+def packages() -> dict[str, str]:
+    """Installed packages and their versions, by the names of their metadata's folders (reading each takes too long)."""
+    found: dict[str, str] = {}
+    for place in map(Path, sys.path):
+        for folder in place.glob("*.dist-info") if place.is_dir() else ():
+            name, _, version = folder.name.removesuffix(".dist-info").partition("-")
+            found.setdefault(re.sub(r"[-_.]+", "-", name).lower(), version)
+    return dict(sorted(found.items()))
+
+
+@cache
+def software() -> dict[str, str]:
+    """Python, the system, and the libraries torch computes with."""
+    return {
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "torch": torch.__version__,
+        "blas": "mkl" if torch.backends.mkl.is_available() else "other",  # type: ignore[no-untyped-call]
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "cuda": str(torch.version.cuda) if torch.cuda.is_available() else "none",
+        "cudnn": str(torch.backends.cudnn.version()) if torch.cuda.is_available() else "none",  # type: ignore[no-untyped-call]
+    }
+
+
+@cache
+def hardware() -> dict[str, Any]:
+    """Processor, cores and GPUs of this machine."""
+    gpus = (
+        [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
+    )
+    return {"cpu": _processor(), "cores": os.cpu_count() or 1, "gpus": gpus}
+
+
+def flags() -> dict[str, Any]:
+    """Threads, determinism and reduced precision, as they are now."""
+    return {
+        "threads": torch.get_num_threads(),
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
+        "cudnn_deterministic": torch.backends.cudnn.deterministic,
+        "cudnn_benchmark": torch.backends.cudnn.benchmark,
+        "matmul_precision": torch.get_float32_matmul_precision(),
+        "default_dtype": str(torch.get_default_dtype()),
+        **{name: os.environ[name] for name in _VARIABLES if name in os.environ},
+    }
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        names = re.findall(r"^model name\s*:\s*(.+)$", info.read_text(encoding="utf-8", errors="replace"), re.M)
+        if names:
+            return str(names[0]).strip()
+    return platform.processor() or platform.machine()

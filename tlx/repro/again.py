@@ -1,0 +1,100 @@
+"""Running a recorded trial once more, beside the old run and linked to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tlx.config.compose import vary
+from tlx.config.errors import ConfigError, Problem
+from tlx.config.identity import deciding
+from tlx.config.request import read as requested
+from tlx.config.schema import Trial
+from tlx.data.module import Data
+from tlx.record import sheet
+from tlx.repro import compare
+from tlx.repro.compare import Row
+from tlx.tracking import journal
+from tlx.trial import folder as folders
+from tlx.trial.describe import observed
+from tlx.trial.folder import Folder, Result
+from tlx.trial.machine import choose
+from tlx.trial.story import Say, train
+
+REPEATED = "reproduced"
+
+
+class Enough(SystemExit):
+    """As many steps have been repeated as were asked for."""
+
+    def __str__(self) -> str:
+        return "stopped on purpose: the beginning was to be repeated"
+
+
+def recorded(folder: Path, overrides: Sequence[str] = ()) -> Trial:
+    """The trial of a run folder, as ``overrides`` change it; raises :class:`ConfigError` where there is none."""
+    if not (folder / folders.CONFIG).is_file() or not (folder / folders.RESULT).is_file():
+        raise ConfigError([Problem("run", "no finished trial there; expected a run folder or an MLflow run", folder)])
+    trial = folders.read_config(folder)
+    if not overrides:
+        return trial
+    asked = requested(list(overrides))
+    problems = [*asked.problems, *(Problem(key, "only settings can be changed here") for key in asked.choices)]
+    if problems:
+        raise ConfigError(problems)
+    return vary(trial, {setting.key: setting.value for setting in asked.settings})
+
+
+def place_beside(old: Path, trial: Trial) -> Folder:
+    """A folder of its own for the repetition; nothing of the old run is touched."""
+    found = folders.locate(trial)
+    number = 1
+    while (path := old.parent / REPEATED / f"{old.name}-{number}").exists():
+        number += 1
+    return replace(found, path=path, reproduces=old.name)
+
+
+def checks(old: Path, trial: Trial, place: Folder) -> list[Row]:
+    """What is the same as when the old run was made, and what is not; the repetition has run."""
+    then, now = sheet.read(old), sheet.read(place.path) or _looked_at(trial, place)
+    return [*compare.settings(deciding(folders.read_config(old)), deciding(trial)), *compare.surroundings(then, now)]
+
+
+def _looked_at(trial: Trial, place: Folder) -> dict[str, Any]:
+    """The surroundings of a repetition that was stopped early and has no record of its own."""
+    data = Data(trial.dataset, seed=trial.seed, batch_size=trial.strategy.batch_size)
+    facts = {**place.facts, "channels": str(data.info.channels), "hardware": str(choose(trial.hardware))}
+    return observed(trial, facts, classes=list(data.info.classes), splits=data.hashes())
+
+
+def repeat(trial: Trial, place: Folder, steps: int | None, say: Say) -> None:
+    """Train; with ``steps``, only until a validation at or after so many."""
+
+    def watch(rounds: int, values: Mapping[str, float | None]) -> None:
+        rows = journal.metrics(place.path)
+        if steps is not None and rows and rows[-1]["step"] >= steps:
+            raise Enough(0)
+
+    try:
+        train(trial, say, watch=watch, place=place)
+    except Enough:
+        return
+
+
+def was_side_by_side(old: Path) -> bool:
+    """Was it one of several heads in one process? Products of many heads round otherwise than those of one."""
+    return any(row["event"] == "together" for row in journal.read(old))
+
+
+def siblings(old: Path) -> list[Result]:
+    """Results beside the old run of the same trial with other seeds."""
+    mine = folders.read_config(old)
+    found = []
+    for path in sorted(old.parent.glob(f"*/{folders.RESULT}")):
+        if path.parent != old and (path.parent / folders.CONFIG).is_file():
+            other = folders.read_config(path.parent)
+            if other.seed != mine.seed and deciding(replace(other, seed=mine.seed)) == deciding(mine):
+                found.append(folders.read_result(path.parent))
+    return found
