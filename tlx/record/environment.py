@@ -10,8 +10,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import torch
-
 _VARIABLES = ("CUBLAS_WORKSPACE_CONFIG", "NVIDIA_TF32_OVERRIDE")  # threads are torch's own number
 
 
@@ -29,6 +27,8 @@ def packages() -> dict[str, str]:
 @cache
 def software() -> dict[str, str]:
     """Python, the system, and the libraries torch computes with."""
+    import torch  # not by who only plans or lists
+
     return {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
@@ -43,6 +43,8 @@ def software() -> dict[str, str]:
 @cache
 def hardware() -> dict[str, Any]:
     """Processor, cores and GPUs of this machine."""
+    import torch  # not by who only plans or lists
+
     gpus = (
         [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
     )
@@ -51,6 +53,8 @@ def hardware() -> dict[str, Any]:
 
 def flags() -> dict[str, Any]:
     """Threads, determinism and reduced precision, as they are now."""
+    import torch  # not by who only plans or lists
+
     return {
         "threads": torch.get_num_threads(),
         "deterministic": torch.are_deterministic_algorithms_enabled(),
