@@ -17,6 +17,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from tlx.cli import option
 from tlx.config.errors import ConfigError, Problem
 from tlx.repro import find
 from tlx.repro.compare import SAME
@@ -24,7 +25,7 @@ from tlx.repro.compare import SAME
 
 def run(words: list[str]) -> int:
     """The verb."""
-    words, steps = _steps(words)
+    words, steps = option.number(words, "--steps", "a number of steps")
     named = [word for word in words if "=" not in word]
     if len(named) != 1:
         raise ConfigError([Problem("run", "expected one: a run folder, an MLflow run or a sweep", " ".join(named))])
@@ -60,13 +61,3 @@ def _one(old: Path, overrides: list[str], steps: int | None, console: Console) -
     if found.grade != verdict.BITWISE and unlike is not None:
         console.print(f"first thing that differs: {unlike}", markup=False)
     return found.grade
-
-
-def _steps(words: list[str]) -> tuple[list[str], int | None]:
-    if "--steps" not in words:
-        return words, None
-    at = words.index("--steps")
-    value = words[at + 1] if at + 1 < len(words) else ""
-    if not value.isdigit() or int(value) < 1:
-        raise ConfigError([Problem("--steps", "expected a number of steps", value)])
-    return words[:at] + words[at + 2 :], int(value)

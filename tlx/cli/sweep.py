@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
+from tlx.cli import option
 from tlx.config.errors import ConfigError, Problem
 from tlx.config.machine import elsewhere
 from tlx.config.places import find
@@ -34,7 +35,7 @@ _DRY = "--dry-run"
 
 def run(words: list[str]) -> int:
     """The verb."""
-    words, jobs = _jobs(words)
+    words, jobs = option.number(words, "--jobs", "a number of trials at once")
     words, dry = [word for word in words if word != _DRY], _DRY in words
     words, own = launchers.split(words)
     launcher = launchers.choose(own)
@@ -172,13 +173,3 @@ def _search(words: list[str], launcher: Launcher, console: Console) -> int:
     for line in [*lines, f"report: {study.folder / report.FILE}"]:
         console.print(line, markup=False, soft_wrap=True)
     return failures([one for one in found.sweep.failures if not one.reason.startswith(f"{PRUNED}:")], console)
-
-
-def _jobs(words: list[str]) -> tuple[list[str], int | None]:
-    if "--jobs" not in words:
-        return words, None
-    at = words.index("--jobs")
-    value = words[at + 1] if at + 1 < len(words) else ""
-    if not value.isdigit() or int(value) < 1:
-        raise ConfigError([Problem("--jobs", "expected a number of trials at once", value)])
-    return words[:at] + words[at + 2 :], int(value)

@@ -50,6 +50,17 @@ def estimate(values: Sequence[float]) -> Estimate:
     return Estimate(mean, mean - half, mean + half, n)
 
 
+def further(values: Sequence[float]) -> tuple[float, float]:
+    """The middle, and half the width, of where one more independent value would lie with 95 % chance; of two or more.
+
+    ``t(0.975, n - 1) s sqrt(1 + 1/n)``: half the mean's interval times ``sqrt(n + 1)``.
+    """
+    found = estimate(values)
+    if found.half is None:
+        raise ValueError("one value says nothing of the next")
+    return found.mean, found.half * math.sqrt(found.n + 1)
+
+
 def paired(values: Mapping[int, float], control: Mapping[int, float]) -> Estimate | None:
     """The mean difference over the seeds both have; null when they share none."""
     shared = sorted(values.keys() & control.keys())

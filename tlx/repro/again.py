@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -88,13 +88,11 @@ def was_side_by_side(old: Path) -> bool:
     return any(row["event"] == "together" for row in journal.read(old))
 
 
-def siblings(old: Path) -> list[Result]:
-    """Results beside the old run of the same trial with other seeds."""
+def siblings(old: Path) -> Iterator[Result]:
+    """Results beside the old run of the same trial with other seeds; looked for only when somebody asks."""
     mine = folders.read_config(old)
-    found = []
     for path in sorted(old.parent.glob(f"*/{folders.RESULT}")):
         if path.parent != old and (path.parent / folders.CONFIG).is_file():
             other = folders.read_config(path.parent)
             if other.seed != mine.seed and deciding(replace(other, seed=mine.seed)) == deciding(mine):
-                found.append(folders.read_result(path.parent))
-    return found
+                yield folders.read_result(path.parent)

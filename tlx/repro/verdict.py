@@ -11,17 +11,16 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from scipy.stats import t as student
-
+from tlx.report.statistics import further
 from tlx.tracking import journal
 from tlx.trial.folder import Result, hashes, read_result
 
 BITWISE, EQUAL, NOISE, DIFFERENT = "bitwise", "equal", "within noise", "different"
-TOLERANCE, SEEDS, LEVEL = 1e-6, 3, 0.95
+TOLERANCE, SEEDS = 1e-6, 3
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ class Verdict:
     reason: str
 
 
-def of_runs(old: Path, new: Path, siblings: Sequence[Result] = ()) -> Verdict:
+def of_runs(old: Path, new: Path, siblings: Iterable[Result] = ()) -> Verdict:
     """Grade a finished run against the one it repeats; ``siblings`` are results of the same trial with other seeds."""
     then, now = read_result(old), read_result(new)
     parting = journal.first_difference(journal.metrics(old), journal.metrics(new))
@@ -89,7 +88,5 @@ def _within(value: float | None, seeds: Sequence[float | None]) -> bool:
     found = [one for one in seeds if one is not None]
     if value is None or len(found) != len(seeds) or len(found) < SEEDS:
         return value is None and not found
-    mean = sum(found) / len(found)
-    deviation = math.sqrt(sum((one - mean) ** 2 for one in found) / (len(found) - 1))
-    half = float(student.ppf(0.5 + LEVEL / 2, len(found) - 1)) * deviation * math.sqrt(1 + 1 / len(found))
-    return abs(value - mean) <= half
+    center, half = further(found)
+    return abs(value - center) <= half

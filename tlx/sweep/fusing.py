@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 
 from tlx.config.identity import deciding
+from tlx.config.machine import shares
 from tlx.config.schema import Trial
 from tlx.reuse.rules import RULES
 from tlx.strategies.options import Phase, Schedule, Strategy
@@ -78,5 +79,4 @@ def _is_simple(trial: Trial) -> bool:
     """One device in full precision, with features that can be kept."""
     hardware, reuse = trial.hardware, trial.reuse
     keeps = reuse.when != "off" and (trial.dataset.augment == "none" or reuse.augment != "refuse")
-    whole = hardware.precision == "32-true" and hardware.accumulate == 1 and not hardware.compile
-    return keeps and whole and (hardware.devices or 1) * hardware.nodes == 1
+    return keeps and hardware.precision == "32-true" and not hardware.compile and shares(hardware) == 1

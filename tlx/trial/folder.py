@@ -77,7 +77,7 @@ class Folder:
 def hashes(folder: Path) -> dict[str, str]:
     """Of the final weights and the predictions: two trials are the same bit for bit where these are."""
     named = {"weights_sha": folder / CHECKPOINT, "predictions_sha": folder / PREDICTIONS}
-    return {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in named.items() if path.is_file()}
+    return {name: content_hash(path) for name, path in named.items() if path.is_file()}
 
 
 def read_result(folder: Path) -> Result:
