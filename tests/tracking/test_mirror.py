@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -95,14 +96,19 @@ def test_leaving_the_mirror_sends_the_rest(folder: Path, uri: str) -> None:
     assert client.get_run(str(mirror.run_id(parent))).data.tags["mlflow.note.content"] == "| a | table |"
 
 
-def test_a_child_waits_for_the_run_of_a_sweep_that_another_process_records(folder: Path, uri: str) -> None:
-    parent, child = folder / "sweep", folder / "trial"
+def finish_child(parent: Path, child: Path, meanwhile: Callable[[], object] = lambda: None) -> None:
+    """A child that ends while it is mirrored, below a sweep that another process keeps the record of."""
     begin(parent)
-    client = store.client(uri)
     with mirror.Mirror(Tracking()) as mirrored:
         mirrored.watch(child, parent)
         begin(child).write("end", status="FINISHED", reason="")
-        threading.Timer(1.0, mirror.send, (client, uri, parent)).start()
+        meanwhile()
+
+
+def test_a_child_waits_for_the_run_of_a_sweep_that_another_process_records(folder: Path, uri: str) -> None:
+    parent, child = folder / "sweep", folder / "trial"
+    client = store.client(uri)
+    finish_child(parent, child, threading.Timer(1.0, mirror.send, (client, uri, parent)).start)
     run = client.get_run(str(mirror.run_id(child)))
     assert run.data.tags["mlflow.parentRunId"] == mirror.run_id(parent)
     assert run.info.status == "FINISHED"
@@ -113,11 +119,8 @@ def test_a_child_sent_before_its_sweep_is_put_under_it_later(
 ) -> None:
     monkeypatch.setattr(mirror, "_PATIENCE", 0.0)
     parent, child = folder / "sweep", folder / "trial"
-    begin(parent)
     client = store.client(uri)
-    with mirror.Mirror(Tracking()) as mirrored:
-        mirrored.watch(child, parent)
-        begin(child).write("end", status="FINISHED", reason="")
+    finish_child(parent, child)
     assert "mlflow.parentRunId" not in client.get_run(str(mirror.run_id(child))).data.tags
     mirror.send(client, uri, parent)
     mirror.send(client, uri, child, parent)

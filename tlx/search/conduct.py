@@ -22,7 +22,7 @@ from tlx.search.study import Study, need
 from tlx.sweep import run as sweeps
 from tlx.sweep.launchers import Launcher
 from tlx.sweep.pool import Job, Outcome
-from tlx.sweep.record import Sweep
+from tlx.sweep.record import Sweep, conclude
 
 
 @dataclass
@@ -56,7 +56,7 @@ def search(name: str, words: Sequence[str], console: Console, launcher: Launcher
             close=close,
         )
     else:
-        close(sweep)
+        conclude(sweep, seeker.base, close(sweep))
     return Searched(seeker.study, sweep)
 
 

@@ -48,7 +48,7 @@ def conclude(built: Built, trainer: Trainer, say: Callable[[str], None]) -> None
         say(f"wise_ft: {share:g} of the fine-tuned weights")
         learner.journal.write("averaging", kind=kind, alpha=share)
     else:
-        states = [one.state or {} for one in learner.ingredients.kept]
+        states = [one.state or {} for one in learner.remembered.ingredients.kept]
         chosen = averaging.mean(states) if kind == "uniform_soup" else averaging.greedy_soup(states, measure)
         learner.journal.write("averaging", kind=kind, ingredients=len(states))
     measure(chosen)
@@ -56,10 +56,11 @@ def conclude(built: Built, trainer: Trainer, say: Callable[[str], None]) -> None
 
 def keep_best(learner: Learner) -> bool:
     """Put the best weights back if those are to be kept."""
-    if learner.strategy.keep != "best" or learner.best.state is None:
+    best = learner.remembered.best
+    if learner.strategy.keep != "best" or best.state is None:
         return False
-    restore(learner.model, learner.best.state)
-    learner.values = learner.best.values
+    restore(learner.model, best.state)
+    learner.values = best.values
     return True
 
 

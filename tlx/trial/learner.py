@@ -24,7 +24,7 @@ from tlx.strategies.regularisers import penalty
 from tlx.strategies.stopping import Stopper, stoppers
 from tlx.tasks.protocol import Batch, Task
 from tlx.tracking.journal import Journal
-from tlx.trial.best import Best, Ingredients
+from tlx.trial.best import Remembered
 from tlx.trial.checkpoint import restore, tensors, whole
 from tlx.trial.monitors import monitored
 
@@ -74,9 +74,7 @@ class Learner(LightningModule):
         self.anchor: State | None = None  # the weights that wise_ft's line begins at
         self.trained: frozenset[str] = frozenset()
         self.keeps = True  # does a validation count for the best? (not when weights are only tried)
-        self.best = Best()  # of the whole run
-        self.best_of_phase = Best()
-        self.ingredients = Ingredients(averaging.size if averaging is not None and "soup" in kind else 0)
+        self.remembered = Remembered(strategy)
         self.predictions: list[dict[str, Any]] = []
         self.values: dict[str, float | None] = {}  # of the last evaluation
         self.shards = False  # FSDP2 instead of whole copies
@@ -107,12 +105,10 @@ class Learner(LightningModule):
         """Begin a phase that covers optimizer steps ``start`` to ``stop`` of ``total``."""
         before = self._phase
         self.assume(phase, start, stop, total)
-        self.best_of_phase = Best()
         owners = {name.rpartition(".")[0] for name in phase.fresh}
         changes = phase.trainable | phase.fresh
-        for kept in (self.best, *self.ingredients.kept):
-            if kept.state is not None:  # what begins to change now still is as it was when that was found
-                kept.state |= {name: whole(self.model.get_parameter(name)) for name in sorted(changes - self.trained)}
+        begins = sorted(changes - self.trained)
+        self.remembered.enter(lambda: {name: whole(self.model.get_parameter(name)) for name in begins})
         restore(self.model, {name: t for name, t in self.fresh.items() if name.rpartition(".")[0] in owners})
         self.trained = self.trained | changes
         if phase.options.optimizer_state == "reset":
@@ -305,7 +301,7 @@ class Learner(LightningModule):
             raise RuntimeError(f"val/{name} is undefined on this validation set, so no model can be chosen by it")
         if not self.keeps:
             return False
-        self._keep(value, mode)
+        self.remembered.offer(value, mode, self.values, self.snapshot)
         over = [stopper.is_over(values) for stopper in self.stoppers]  # each has to see every validation
         return any(over)
 
@@ -313,15 +309,6 @@ class Learner(LightningModule):
         """An exponential mean is what is validated while training."""
         if self.mean is not None and self.swa_start is None and self.trainer.state.fn != "validate":
             self.mean.swap(self.model)
-
-    def _keep(self, value: float, mode: str) -> None:
-        """Take this validation's weights for the best of the phase, of the run, or for a soup, if they are."""
-        wanted = self.strategy.keep == "best" or any(phase.restore == "best" for phase in self.strategy.phases)
-        state = self.snapshot() if wanted or self.ingredients.size else {}
-        for name in ("best", "best_of_phase") if wanted else ():
-            if getattr(self, name).is_reached(value, mode):
-                setattr(self, name, Best(value, dict(self.values), dict(state)))
-        self.ingredients.offer(Best(value, dict(self.values), dict(state)), mode)
 
     def on_test_epoch_start(self) -> None:
         self.predictions = []

@@ -17,7 +17,6 @@ from pytorch_lightning import Trainer
 from tlx.config.errors import Problem, WeightsError
 from tlx.tracking import journal
 from tlx.trial import preempt
-from tlx.trial.best import Best
 from tlx.trial.checkpoint import restore, tensors
 from tlx.trial.learner import Learner
 
@@ -102,9 +101,7 @@ def capture(trainer: Trainer, learner: Learner) -> dict[str, Any]:
         "tensors": tensors(learner.model, learner.trained),
         "optimizer": trainer.optimizers[0].state_dict(),
         "scaler": trainer.precision_plugin.state_dict(),
-        "best": vars(learner.best),
-        "best_of_phase": vars(learner.best_of_phase),
-        "ingredients": [vars(one) for one in learner.ingredients.kept],
+        **learner.remembered.state(),
         "anchor": learner.anchor,
         "values": learner.values,
         "mean": learner.mean.state() if learner.mean is not None else None,
@@ -121,8 +118,7 @@ def take_up(state: dict[str, Any], trainer: Trainer, learner: Learner, total: in
     restore(learner.model, state["tensors"])
     learner.optimizer_state = state["optimizer"]
     trainer.precision_plugin.load_state_dict(state["scaler"])
-    learner.best, learner.best_of_phase = Best(**state["best"]), Best(**state["best_of_phase"])
-    learner.ingredients.kept = [Best(**one) for one in state["ingredients"]]
+    learner.remembered.load(state)
     learner.anchor = state["anchor"]
     learner.values, learner.rounds, learner.taken = state["values"], state["rounds"], state["step"]
     if learner.mean is not None:

@@ -55,8 +55,8 @@ def enter(built: Built, number: int, start: int, stop: int, total: int, say: Say
     """Begin a phase, which covers optimizer steps ``start`` to ``stop`` of ``total``, and record it."""
     learner, phase = built.learner, built.phases[number]
     averaging = learner.strategy.averaging
-    if phase.options.restore == "best" and learner.best_of_phase.state is not None:
-        restore(learner.model, learner.best_of_phase.state)
+    if phase.options.restore == "best" and (best := learner.remembered.best_of_phase.state) is not None:
+        restore(learner.model, best)
     learner.enter(phase, start, stop, total)
     if number == len(built.phases) - 1 and averaging is not None and averaging.kind == "wise_ft":
         learner.anchor = tensors(learner.model, learner.trained)
