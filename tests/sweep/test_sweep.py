@@ -40,6 +40,17 @@ def test_a_sweep_runs_what_is_missing(folder: Path, said: Said) -> None:
 
 
 @pytest.mark.slow
+def test_trials_have_processes_that_load_data(folder: Path, said: Said) -> None:
+    """They are started from a process that was itself forked from a server."""
+    words = ["hardware.workers=0,2", "reuse.when=off", "dataset.augment=flip_crop", "tracking=none"]
+    said("sweep", *WORDS, *words, "output=several")
+    assert "1 trials run" in said("sweep", *WORDS, *words[1:], "hardware.workers=2", "output=one")
+    found = [json.loads(path.read_text())["metrics"] for path in folder.glob("*/*/result.json")]
+    assert len(found) == 2  # their number is no part of a trial's identity
+    assert found[0] == found[1]
+
+
+@pytest.mark.slow
 def test_a_killed_trial_is_one_failed_trial(folder: Path) -> None:
     """As an out-of-memory kill would; the two others are well."""
     program = (

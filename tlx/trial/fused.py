@@ -8,7 +8,6 @@ and one batched product per step.
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -37,7 +36,10 @@ from tlx.trial.build import Built, beside, build
 from tlx.trial.checkpoint import origin
 from tlx.trial.conclude import keep_best
 from tlx.trial.describe import described
+from tlx.trial.deterministic import deterministic
+from tlx.trial.ending import ending
 from tlx.trial.folder import Folder
+from tlx.trial.machine import choose
 from tlx.trial.quiet import quiet
 from tlx.trial.resume import can_resume
 from tlx.trial.run import enter
@@ -81,6 +83,8 @@ def train_together(trials: Sequence[Trial], says: Sequence[Say]) -> None:
         pairs = [(trial, say, folders.locate(trial)) for trial, say in zip(trials, says, strict=True)]
         for _, _, place in pairs:
             stack.enter_context(place.lock())
+        hardware = trials[0].hardware
+        stack.enter_context(deterministic(choose(hardware), hardware.deterministic))
         pairs = [one for one in pairs if one[2].result() is None]
         if any(can_resume(place.path) for _, _, place in pairs):
             raise NotTogether("one of them goes on from a saved state")
@@ -94,9 +98,8 @@ def train_together(trials: Sequence[Trial], says: Sequence[Say]) -> None:
         except BaseException as error:
             if isinstance(error, Damaged):
                 seats[0].built.learner.prefix.discard()
-            status = "KILLED" if isinstance(error, (KeyboardInterrupt, SystemExit)) else "FAILED"
             for seat in (seat for seat in seats if seat.place.result() is None and not seat.failure):
-                _end(seat, status, f"{type(error).__name__}: {error}", traceback.format_exc())
+                _end(seat, **ending(error))
             raise
 
 
@@ -288,7 +291,6 @@ def _audit(seats: Sequence[Seat]) -> None:
             freezing.audit(seat.head, {name: heads[f"head.{name}"] for name in ("weight", "bias")})
 
 
-def _end(seat: Seat, status: str, reason: str, trace: str = "") -> None:
+def _end(seat: Seat, status: str, reason: str, **more: str) -> None:
     seat.failure = reason
-    more = {"traceback": trace} if trace else {}
     seat.built.learner.journal.write("end", status=status, reason=reason, **more)

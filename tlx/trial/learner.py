@@ -27,6 +27,7 @@ from tlx.tracking.journal import Journal
 from tlx.trial.best import Remembered
 from tlx.trial.checkpoint import restore, tensors, whole
 from tlx.trial.monitors import monitored
+from tlx.trial.scaling import carried, is_skipped
 
 
 class Learner(LightningModule):
@@ -206,9 +207,8 @@ class Learner(LightningModule):
         return (out.loss if extra is None else out.loss + extra) * self._weight(out.n)
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
-        if self.controller is not None:
-            scaler = getattr(self.trainer.precision_plugin, "scaler", None)
-            self.controller.observe(self.model, float(scaler.get_scale()) if scaler is not None else 1.0)
+        if self.controller is not None and not is_skipped(self.trainer, self.model):
+            self.controller.observe(self.model, carried(self.trainer, optimizer))
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         step = int(self.trainer.global_step)

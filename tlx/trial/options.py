@@ -31,6 +31,8 @@ class Hardware:
     accumulate: int = aside(1)
     # seconds between saved states, from which an interrupted trial goes on (0: every validation, null: never)
     save_every: float | None = aside(60.0)
+    # on a GPU, kernels that give the same bits each time, where torch has them
+    deterministic: bool = aside(True)
     # BatchNorm statistics over all processes
     sync_batchnorm: bool = False
     # torch.compile the network

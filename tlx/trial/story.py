@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import time
-import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -28,6 +27,8 @@ from tlx.trial.build import Built, build
 from tlx.trial.checkpoint import save
 from tlx.trial.conclude import conclude
 from tlx.trial.describe import described, observed
+from tlx.trial.deterministic import deterministic
+from tlx.trial.ending import ending
 from tlx.trial.equip import equip
 from tlx.trial.folder import Folder, Result
 from tlx.trial.machine import rank
@@ -86,9 +87,7 @@ def train(
         try:
             result = _run(trial, built, place, journal, say, began)
         except BaseException as error:
-            status = "KILLED" if isinstance(error, (KeyboardInterrupt, SystemExit)) else "FAILED"
-            reason = f"{type(error).__name__}: {error}"
-            journal.write("end", status=status, reason=reason, traceback=traceback.format_exc())
+            journal.write("end", **ending(error))
             raise
         place.finish(result)
         forget(place.path)
@@ -103,12 +102,11 @@ def record_failure(trial: Trial, place: Folder, error: Exception) -> None:
         folders.write_config(place.path, trial)
         journal = Journal(place.path)
         journal.begin(kind="train", identity=place.identity, **described(trial, place))
-        reason = f"{type(error).__name__}: {error}"
-        journal.write("end", status="FAILED", reason=reason, traceback=traceback.format_exc())
+        journal.write("end", **ending(error))
 
 
 def _run(trial: Trial, built: Built, place: Folder, journal: Journal, say: Say, began: tuple[float, float]) -> Result:
-    with quiet():
+    with quiet(), deterministic(built.machine, trial.hardware.deterministic):
         torch.set_num_threads(built.machine.threads)
         os.environ["OMP_NUM_THREADS"] = str(built.machine.threads)  # else Lightning's DDP sets a number of its own
         learner = built.learner
@@ -129,7 +127,7 @@ def _run(trial: Trial, built: Built, place: Folder, journal: Journal, say: Say, 
         learner.prefix.enter(Stretch(learner.trained, {"test": 1}))
         trainer.test(learner, verbose=False)
         learner.prefix.close()
-    return record(trial, built, place, steps, validated, keeper.spent())
+        return record(trial, built, place, steps, validated, keeper.spent())
 
 
 def record(

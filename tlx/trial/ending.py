@@ -1,0 +1,43 @@
+"""How a trial ended that did not finish: a status, the reason in a line, and what to do about it."""
+
+from __future__ import annotations
+
+import errno
+import traceback
+
+OOM = (
+    "out of memory; smaller: hardware.accumulate=2 (the same batch in halves), hardware.precision=bf16-mixed, "
+    "hardware.gradient_checkpointing=true, strategy.batch_size"
+)
+_FULL = "the disk is full; make room and run the same command again"
+_OOM = ("out of memory", "can't allocate memory", "cannot allocate memory")
+
+
+def ending(error: BaseException) -> dict[str, str]:
+    """The fields of a journal's ``end``."""
+    status = "KILLED" if isinstance(error, (KeyboardInterrupt, SystemExit)) else "FAILED"
+    return {"status": status, "reason": reason(error), "traceback": "".join(traceback.format_exception(error))}
+
+
+def reason(error: BaseException) -> str:
+    """The error in a line; what it hides, as tearing a trainer down can raise an error of its own; and advice."""
+    first = _first(error)
+    text = f"{type(first).__name__}: {first}"
+    if first is not error:
+        text += f" (then {type(error).__name__}: {error})"
+    advice = _advice(first)
+    return f"{text} [{advice}]" if advice else text
+
+
+def _first(error: BaseException) -> BaseException:
+    while error.__cause__ is None and error.__context__ is not None and not error.__suppress_context__:
+        error = error.__context__
+    return error
+
+
+def _advice(error: BaseException) -> str:
+    if isinstance(error, MemoryError) or any(words in str(error).lower() for words in _OOM):
+        return OOM
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return _FULL
+    return ""
