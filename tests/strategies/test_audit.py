@@ -125,3 +125,14 @@ def test_other_precisions_are_audited(net: MakeNet, dtype: torch.dtype) -> None:
     nudge(model.get_parameter("head.weight"))
     with pytest.raises(AuditError, match=r"head\.weight"):
         audit(model, before)
+
+
+def test_overflow_is_named(net: MakeNet) -> None:
+    """In half precision a step whose gradients overflow is left out; when all were, that is the reason."""
+    model = net()
+    freeze(model, names(model, slice(None)))
+    before = checksums(model)
+    for parameter in model.parameters():
+        parameter.grad = torch.full_like(parameter, float("inf"))
+    with pytest.raises(AuditError, match="overflowed in every step"):
+        audit(model, before)

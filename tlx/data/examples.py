@@ -96,6 +96,11 @@ class Examples(Dataset[list[Sample]]):
             return None
         return images.prepare_all(inputs[self.indices], spec)
 
+    @property
+    def is_ready(self) -> bool:
+        """Is there nothing left to do for an example but to look it up? (Asking prepares what can be, once for all.)"""
+        return self.tokens is not None or (self.whole is not None and self.augmentation == "none")
+
     def _tokens(self) -> list[list[int]]:
         spec = self.spec
         assert isinstance(spec, TextSpec)

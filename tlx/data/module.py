@@ -129,13 +129,12 @@ class Data:
     def loader(self, name: str, collate: Collate, batches: Batches) -> Loader:
         """Batches of a split, decoded and prepared."""
         examples = self.examples[name]
-        if self.workers:
-            _ = examples.whole  # here, for all of them: a worker's own would be gone with it after the round
+        workers = 0 if self.workers and examples.is_ready else self.workers
         return DataLoader(
             examples,
             batch_sampler=batches,
             collate_fn=collate,
-            num_workers=self.workers,
-            multiprocessing_context="fork" if self.workers else None,  # a sweep's trials would have another by default
+            num_workers=workers,
+            multiprocessing_context="fork" if workers else None,  # a sweep's trials would have another by default
             generator=torch.Generator(),  # a loader draws a number whenever it starts: not from those training draws
         )

@@ -93,8 +93,15 @@ def audit(model: nn.Module, before: Mapping[str, int], frozen_norm: str = "eval"
         raise AuditError(f"{len(moved)} frozen tensors moved, first {moved[0]}")
     if still:
         count = f"{len(still)} of {len(trainable)} trained tensors did not move, first {still[0]}"
-        why = "no gradient reached them (does a frozen norm of zeros, as in untrained networks, let none through?)"
+        overflown = any(
+            (gradient := own[name].grad) is not None and not bool(gradient.isfinite().all()) for name in still
+        )
+        why = _OVERFLOW if overflown else _NO_GRADIENT
         raise AuditError(f"{count}: {why}; strategy.audit=off goes on")
+
+
+_OVERFLOW = "their gradients overflowed in every step, which was left out; hardware.precision=bf16-mixed has the range"
+_NO_GRADIENT = "no gradient reached them (does a frozen norm of zeros, as in untrained networks, let none through?)"
 
 
 def _too_small(parameter: nn.Parameter) -> bool:

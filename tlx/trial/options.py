@@ -31,8 +31,10 @@ class Hardware:
     accumulate: int = aside(1)
     # seconds between saved states, from which an interrupted trial goes on (0: every validation, null: never)
     save_every: float | None = aside(60.0)
-    # on a GPU, kernels that give the same bits each time, where torch has them
-    deterministic: bool = aside(True)
+    # kernels of a GPU that give the same bits each time: warn where torch has none, always (an error there), or never
+    deterministic: str = dataclasses.field(
+        default="warn", metadata={CHOICES: ("warn", "always", "never"), IDENTITY: False}
+    )
     # BatchNorm statistics over all processes
     sync_batchnorm: bool = False
     # torch.compile the network
