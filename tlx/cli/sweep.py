@@ -21,7 +21,6 @@ from tlx.config.errors import ConfigError, Problem
 from tlx.config.machine import elsewhere
 from tlx.config.places import find
 from tlx.config.schema import EXPERIMENT
-from tlx.search.pruning import PRUNED
 from tlx.sweep import launchers
 from tlx.sweep.launchers import Launcher, Local, Ray, Slurm
 from tlx.sweep.pool import Job, Outcome
@@ -172,4 +171,4 @@ def _search(words: list[str], launcher: Launcher, console: Console) -> int:
         lines.append(f"                tlx train experiment={name}")
     for line in [*lines, f"report: {study.folder / report.FILE}"]:
         console.print(line, markup=False, soft_wrap=True)
-    return failures([one for one in found.sweep.failures if not one.reason.startswith(f"{PRUNED}:")], console)
+    return failures([one for one in found.sweep.failures if not one.pruned], console)

@@ -17,7 +17,7 @@ from tlx.config.identity import deciding
 from tlx.config.schema import Trial
 from tlx.search import space as spaces
 from tlx.search.options import Search
-from tlx.search.pruning import PRUNED, Pruner
+from tlx.search.pruning import Pruner
 from tlx.search.study import Study, need
 from tlx.sweep import run as sweeps
 from tlx.sweep.launchers import Launcher
@@ -101,7 +101,7 @@ class Seeker:
         result = outcome.result
         found = None if result is None else [result.metrics.get(one.metric) for one in self.options.objectives]
         for number in numbers:
-            self.study.tell(number, found, pruned=outcome.reason.startswith(f"{PRUNED}:"))
+            self.study.tell(number, found, pruned=outcome.pruned)
         job = self._next()
         return [job] if job is not None else []
 

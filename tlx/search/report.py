@@ -143,6 +143,7 @@ def figures(study: Study) -> dict[str, str]:
             axes = plot(study.study, **({"target_names": names} if name == "pareto" else {}))
         if name == "history":
             axes.set_ylabel(names[0])
+        axes.set_title("", loc="left")  # where Optuna puts some of its own
         axes.set_title({"history": "Trial by trial", "importance": "What mattered", "pareto": "The front"}[name])
         figure: Any = axes.figure
         figure.set_size_inches(7, 4)

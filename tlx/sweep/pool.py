@@ -11,7 +11,7 @@ from multiprocessing.connection import wait
 from pathlib import Path
 
 from tlx.config.schema import Trial
-from tlx.search.pruning import Pruner
+from tlx.search.pruning import PRUNED, Pruner
 from tlx.sweep import fusing, worker
 from tlx.sweep.processes import Place, Process, Work
 from tlx.tracking import journal
@@ -39,6 +39,11 @@ class Outcome:
     job: Job
     result: Result | None
     reason: str = ""
+
+    @property
+    def pruned(self) -> bool:
+        """Was it ended early by the search it belongs to?"""
+        return self.reason.startswith(f"{PRUNED}:")
 
 
 @dataclass

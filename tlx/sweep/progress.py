@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from types import TracebackType
 
 from rich.console import Console
@@ -18,7 +19,8 @@ class Sweeping:
         self.console = console
         self.title = title
         self.total = total
-        self.done = self.failed = 0
+        self.done = 0
+        self.otherwise: Counter[str] = Counter()  # how those ended that have no result
         self.began = self.said = time.monotonic()
         self.live = console.is_terminal
         self.bar = Progress(
@@ -53,10 +55,10 @@ class Sweeping:
         """A trial begins."""
         self.bar.update(self.task, description=f"{self.title}: {name}")
 
-    def ended(self, well: bool) -> None:
-        """A trial is over."""
+    def ended(self, how: str) -> None:
+        """A trial is over: with a result (empty), or ``failed`` or ``pruned``."""
         self.done += 1
-        self.failed += not well
+        self.otherwise.update([how] if how else [])
         self.bar.update(self.task, completed=self.done, left=self.left())
         if not self.live and time.monotonic() - self.said > self._PLAIN_PERIOD:
             self._line()
@@ -75,7 +77,7 @@ class Sweeping:
 
     def _line(self) -> None:
         self.said = time.monotonic()
-        failed = f", {self.failed} failed" if self.failed else ""
+        otherwise = "".join(f", {count} {how}" for how, count in sorted(self.otherwise.items()))
         elapsed = f"{self.said - self.began:.0f} s"
-        parts = [f"{self.title}: {self.done}/{self.total} trials{failed}", elapsed, self.left()]
+        parts = [f"{self.title}: {self.done}/{self.total} trials{otherwise}", elapsed, self.left()]
         self.console.print("  ".join(part for part in parts if part), highlight=False, markup=False)

@@ -177,7 +177,7 @@ def _run(
             nonlocal expected
             sweep.ran += 1
             _keep(sweep, outcome)
-            progress.ended(outcome.result is not None)
+            progress.ended("pruned" if outcome.pruned else "failed" if outcome.result is None else "")
             further = [one for one in settle(sweep, after(outcome), after) if one.place.identity not in known]
             known.update(one.place.identity for one in further)
             record.members([one.place.path.name for one in further])
