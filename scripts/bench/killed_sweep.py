@@ -25,7 +25,7 @@ from tlx.trial.lock import is_locked
 
 WORDS = ["backbone=narrow_resnet", "strategy=fine_tune,gradual_unfreezing,feature_extraction", "strategy.init=scratch"]
 WORDS += ["dataset=digits", "dataset.shots=5", "seed=range(10)", "strategy.batch_size=16", "strategy.budget=40 steps"]
-WORDS += ["strategy.validate_every=5 steps", "hardware.save_every=0"]
+WORDS += ["strategy.validate_every=5 steps", "checkpoint.every_minutes=0"]
 
 
 def command(*more: str) -> list[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tlx.record.seal import sealed
 from tlx.report import page
 from tlx.report.findings import Findings, gather
 from tlx.report.options import Arm, Study
@@ -48,7 +49,7 @@ def _result(folder: Path, name: str, score: float) -> Result:
         values = {"train/loss": 1.0, "val/acc": score * step / 20 + 0.25}
         book.write("metrics", step=step, epoch=step / 5, values=values)
     result = Result(name, name, name, {"val/acc": score, "test/acc": score}, 20, 100, 50, 1.5, 2.0)
-    (where / "result.json").write_text(json.dumps(asdict(result)))
+    (where / "result.json").write_text(sealed(json.dumps(asdict(result))))
     return result
 
 

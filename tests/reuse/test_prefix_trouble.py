@@ -112,7 +112,7 @@ def test_a_disk_that_fills_up_is_done_without(folder: Path, tiny_disk: Path, mon
 def test_an_interrupted_trial_ends_the_same(
     folder: Path, monkeypatch: pytest.MonkeyPatch, strategy: str, stop: int
 ) -> None:
-    words = [f"strategy={strategy}", "hardware.save_every=0"]
+    words = [f"strategy={strategy}", "checkpoint.every_minutes=0"]
     words += ["strategy.phases=[{train: [head, 'stages[-1]']}]"] if strategy == "ema" else []
     plain = run(folder, "off", *words)
     trial = composed(*words, "reuse.when=always", f"reuse.folder={folder / 'store'}", "output=stopped")

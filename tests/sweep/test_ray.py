@@ -23,7 +23,7 @@ from tlx.sweep.ray import resources
 from tlx.trial.lock import owner
 
 ray = pytest.importorskip("ray")
-WORDS = ["backbone=narrow_resnet", "dataset=digits", "dataset.shots=4", "tracking=none", "hardware.save_every=0"]
+WORDS = ["backbone=narrow_resnet", "dataset=digits", "dataset.shots=4", "tracking=none", "checkpoint.every_minutes=0"]
 WORDS += ["strategy.batch_size=16", "strategy.budget=12 steps", "strategy.validate_every=3 steps"]
 
 

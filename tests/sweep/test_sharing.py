@@ -17,7 +17,13 @@ from mlflow.entities import Run
 
 from tests.conftest import Said
 
-WORDS = ["backbone=narrow_resnet", "strategy=fine_tune", "dataset=digits", "dataset.shots=4", "hardware.save_every=0"]
+WORDS = [
+    "backbone=narrow_resnet",
+    "strategy=fine_tune",
+    "dataset=digits",
+    "dataset.shots=4",
+    "checkpoint.every_minutes=0",
+]
 WORDS += ["strategy.budget=12 steps", "strategy.batch_size=16", "strategy.validate_every=3 steps"]
 
 

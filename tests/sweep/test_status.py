@@ -5,14 +5,19 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from tlx.cli import main
+from tlx.record.seal import sealed
 from tlx.sweep import status
 from tlx.tracking.journal import Journal
+from tlx.trial.folder import Result
 from tlx.trial.lock import locked
+
+RESULT = Result("1", "done", "done", {}, steps=1, parameters=1, trained=1, cpu_seconds=1.0, wall_seconds=30.0)
 
 
 @pytest.fixture
@@ -26,7 +31,7 @@ def sweep(folder: Path) -> Path:
     record.begin(kind="sweep", tags={"tlx.kind": "sweep"})
     record.write("trials", folders=names[:4])
     record.write("trials", folders=names[4:])
-    (root / "done" / "result.json").write_text(json.dumps({"wall_seconds": 30.0}))
+    (root / "done" / "result.json").write_text(sealed(json.dumps(asdict(RESULT))))
     for name, reason in (("failed", "ValueError: too many\nlines"), ("pruned", "Pruned: val/loss 3 at round 2")):
         journal = Journal(root / name)
         journal.begin(kind="train")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 import tlx
 from tests.trial.conftest import Compose, Families, State, Watch, differences, trained
+from tlx.backbones.weights import content
 from tlx.config.errors import WeightsError
 from tlx.config.schema import Trial
 from tlx.tracking import journal
@@ -36,7 +38,8 @@ def test_it_holds_what_ever_trained_and_every_buffer(small: Compose, families: F
     assert state.keys() == expected
     assert all(torch.equal(tensor, watch.model[name]) for name, tensor in state.items())
     with safe_open(checkpoint(trial), "pt") as file:
-        assert file.metadata() == {"tlx.origin": built.origin}
+        known = json.loads(file.metadata()["tlx"])
+    assert known == {"origin": built.origin, "sum": content(state)}
     loaded = tlx.load(checkpoint(trial).parent).model
     assert not differences(loaded.state_dict(), watch.model)
     assert not any(module.training for module in loaded.modules())
@@ -46,11 +49,32 @@ def test_it_is_refused_on_another_origin(small: Compose, families: Families) -> 
     trial = small(*families["cnn"], "strategy=feature_extraction")
     state = trained(trial)
     with safe_open(checkpoint(trial), "pt") as file:
-        origin = file.metadata()["tlx.origin"]
-    for other in ({"tlx.origin": origin[::-1]}, {}):
-        save_file(state, checkpoint(trial), metadata=other)
-        with pytest.raises(WeightsError, match="other initial weights or stages"):
+        known = json.loads(file.metadata()["tlx"])
+    other = {"tlx": json.dumps({**known, "origin": known["origin"][::-1]})}
+    for metadata, message in ((other, "other initial weights or stages"), ({}, "cannot be read")):
+        save_file(state, checkpoint(trial), metadata=metadata)
+        with pytest.raises(WeightsError, match=message):
             tlx.load(checkpoint(trial).parent)
+
+
+@pytest.mark.parametrize("place", [0.5, 0.9, 0.999])
+def test_a_flipped_bit_is_seen(small: Compose, place: float) -> None:
+    trial = small("strategy=fine_tune")
+    tlx.train(trial)
+    written = bytearray(checkpoint(trial).read_bytes())
+    written[int(place * len(written))] ^= 4
+    checkpoint(trial).write_bytes(written)
+    with pytest.raises(WeightsError, match="not what was written"):
+        tlx.load(checkpoint(trial).parent)
+
+
+def test_a_torn_one_is_seen(small: Compose) -> None:
+    trial = small("strategy=fine_tune")
+    tlx.train(trial)
+    written = checkpoint(trial).read_bytes()
+    checkpoint(trial).write_bytes(written[: len(written) // 2])
+    with pytest.raises(WeightsError, match="cannot be read"):
+        tlx.load(checkpoint(trial).parent)
 
 
 def test_the_origin_is_of_weights_and_of_stages(small: Compose, families: Families) -> None:

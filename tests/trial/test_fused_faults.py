@@ -141,7 +141,7 @@ def test_without_kept_features_nothing_is_begun(small: Compose, families: Famili
 def test_one_that_goes_on_from_a_saved_state_goes_on_alone(
     small: Compose, families: Families, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trials = made(small, families, "hardware.save_every=0", names=("plain", "decay"))
+    trials = made(small, families, "checkpoint.every_minutes=0", names=("plain", "decay"))
     with monkeypatch.context() as patch:
         stop_after(patch, 2)
         with pytest.raises((KeyboardInterrupt, SystemExit)):

@@ -219,7 +219,7 @@ def test_stopped_anywhere_it_ends_the_same(
     make: Callable[..., Trial], seen: Seen, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     """Also where it goes on by the other loop."""
-    words = (*CASES[name], "hardware.save_every=0", "strategy.validate_every=1 steps")
+    words = (*CASES[name], "checkpoint.every_minutes=0", "strategy.validate_every=1 steps")
     straight = make(*words, "output=straight")
     expected = tlx.train(straight)
     optimizer, count = seen.optimizers[-1], rounds_of(straight)

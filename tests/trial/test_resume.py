@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from tlx.trial import folder as folders
 from tlx.trial import resume
 from tlx.trial.learner import Learner
 
-EVERY = ("hardware.save_every=0", "strategy.validate_every=2 steps", "strategy.budget=12 steps")
+EVERY = ("checkpoint.every_minutes=0", "strategy.validate_every=2 steps", "strategy.budget=12 steps")
 CASES = {
     "gradual_unfreezing": ("strategy.phases.1.expand.levels=3",),
     "chain_thaw": (
@@ -101,7 +102,7 @@ def test_stopped_anywhere_it_ends_the_same(small: Compose, monkeypatch: pytest.M
 
 
 def stopped(small: Compose, monkeypatch: pytest.MonkeyPatch, *words: str) -> tuple[Trial, Path]:
-    trial = small("strategy=lp_ft", "hardware.save_every=0", *words)
+    trial = small("strategy=lp_ft", "checkpoint.every_minutes=0", *words)
     with monkeypatch.context() as patch:
         stop_after(patch, 2)
         with pytest.raises((KeyboardInterrupt, SystemExit)):
@@ -109,14 +110,58 @@ def stopped(small: Compose, monkeypatch: pytest.MonkeyPatch, *words: str) -> tup
     return trial, folders.locate(trial).path
 
 
-def test_a_torn_state_is_refused_with_the_way_out(small: Compose, monkeypatch: pytest.MonkeyPatch) -> None:
+def tear(path: Path) -> None:
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+
+
+def flip(path: Path) -> None:
+    whole = bytearray(path.read_bytes())
+    for place in range(len(whole) // 2, len(whole) // 2 + 100):  # between its parts lie some bytes that mean nothing
+        whole[place] ^= 16
+    path.write_bytes(whole)
+
+
+@pytest.mark.parametrize("harm", [tear, flip, Path.unlink])
+def test_the_state_before_stands_in_for_a_damaged_one(
+    small: Compose, monkeypatch: pytest.MonkeyPatch, harm: Callable[[Path], None]
+) -> None:
+    straight = small("strategy=lp_ft", "checkpoint.every_minutes=0", "output=straight")
+    tlx.train(straight)
+    expected = load_file(folders.locate(straight).path / folders.CHECKPOINT)
+    rows = journal.metrics(folders.locate(straight).path)
+    steps = [row["step"] for row in rows if "train/loss" in row["values"]]
     trial, place = stopped(small, monkeypatch)
-    whole = (place / resume.FILE).read_bytes()
-    (place / resume.FILE).write_bytes(whole[: len(whole) // 2])
+    harm(place / resume.FILE)
+    said: list[str] = []
+    tlx.train(trial, said.append)
+    assert f"resuming after step {steps[0]}" in said
+    assert any("passed over" in line for line in said) == (harm is not Path.unlink)
+    state = load_file(place / folders.CHECKPOINT)
+    assert all(state[name].equal(tensor) for name, tensor in expected.items())
+    assert [row["step"] for row in journal.metrics(place) if "train/loss" in row["values"]] == steps
+
+
+def test_torn_states_are_refused_with_the_way_out(small: Compose, monkeypatch: pytest.MonkeyPatch) -> None:
+    trial, place = stopped(small, monkeypatch)
+    for name in (resume.FILE, resume.BEFORE):
+        tear(place / name)
     with pytest.raises(WeightsError, match="delete it to begin the trial anew"):
         tlx.train(trial)
-    (place / resume.FILE).unlink()
+    for name in (resume.FILE, resume.BEFORE):
+        (place / name).unlink()
     assert tlx.train(trial).steps == 6
+
+
+def test_states_are_saved_by_steps(small: Compose, monkeypatch: pytest.MonkeyPatch) -> None:
+    trial = small("strategy=fine_tune", "checkpoint.every_minutes=null", "checkpoint.every_steps=4")
+    with monkeypatch.context() as patch:
+        stop_after(patch, 3)  # at step 6; saved was step 4
+        with pytest.raises((KeyboardInterrupt, SystemExit)):
+            tlx.train(trial)
+    said: list[str] = []
+    tlx.train(trial, said.append)
+    assert "resuming after step 4" in said
 
 
 def test_the_state_of_another_network_is_refused(small: Compose, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,7 +181,7 @@ def test_the_journal_goes_on(small: Compose, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_without_saving_it_begins_anew(small: Compose, monkeypatch: pytest.MonkeyPatch) -> None:
-    trial = small("strategy=lp_ft", "hardware.save_every=null")
+    trial = small("strategy=lp_ft", "checkpoint.every_minutes=null")
     with monkeypatch.context() as patch:
         stop_after(patch, 2)
         with pytest.raises((KeyboardInterrupt, SystemExit)):

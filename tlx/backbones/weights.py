@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+import xxhash
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -74,6 +75,16 @@ def _read_file(path: Path) -> State:
     if not tensors:
         raise _refuse(path, "holds no tensors by name")
     return tensors
+
+
+def content(state: Mapping[str, Tensor]) -> str:
+    """A hash of tensors, by name, type, shape and bytes: 32 hexadecimal digits."""
+    hashed = xxhash.xxh3_128()
+    for name in sorted(state):
+        tensor = state[name].detach()
+        hashed.update(f"{name}|{tensor.dtype}|{tuple(tensor.shape)}|".encode())
+        hashed.update(tensor.cpu().contiguous().view(-1).view(torch.uint8).numpy().data if tensor.numel() else b"")
+    return hashed.hexdigest()
 
 
 def strip(state: State, target: Mapping[str, Tensor], prefix: str | None, own: tuple[str, ...] = ()) -> State:

@@ -41,16 +41,24 @@ def _one(trial: Trial, console: Console) -> int:
     if finished is not None:
         console.print("already finished; nothing was trained", markup=False)
         return _show(finished.metrics, str(place.path), console)
+    from tlx.trial.preempt import Stopped, stoppable
     from tlx.trial.story import train
 
+    def say(line: str) -> None:
+        console.print(line, markup=False)
+
     if rank() > 0:
-        train(trial)
+        with stoppable(lambda line: None):
+            train(trial)
         return 0
     console.print(f"trial {place.name}  ({place.identity})", markup=False)
     try:
-        with Mirror(trial.tracking) as mirror:
+        with Mirror(trial.tracking) as mirror, stoppable(say):
             mirror.watch(place.path)
-            result = train(trial, lambda line: console.print(line, markup=False))
+            result = train(trial, say)
+    except Stopped as stop:
+        say(f"tlx: {stop}")
+        return int(stop.code or 1)
     except SystemExit as stop:
         if stop.code == 1:  # what Lightning makes of Ctrl-C
             raise KeyboardInterrupt from None

@@ -54,6 +54,7 @@ def numbers_in_range(config: Any) -> Iterator[Problem]:
     positive += [f"strategy.controller.{name}" for name in ("batches", "patience", "thaw")]
     positive += ["strategy.regulariser.smallest", *(f"strategy.phases.{i}.plateau.patience" for i in phases)]
     positive += [f"strategy.phases.{i}.{name}" for i in phases for name in ("lr_scale", "expand.levels")]
+    positive += ["checkpoint.every_steps"]
     positive += ["strategy.schedule.div", *(f"strategy.phases.{i}.schedule.div" for i in phases)]
     for key in positive:
         value = select(config, key)
@@ -66,7 +67,8 @@ def numbers_in_range(config: Any) -> Iterator[Problem]:
             if not 0 < value < math.inf:
                 yield Problem(f"{key}.{selector}", "expected a number above zero", value)
     zero = ["strategy.optimizer.weight_decay", "strategy.optimizer.momentum", "hardware.workers", "seed"]
-    zero += ["strategy.min_scale", "strategy.regulariser.alpha", "strategy.regulariser.beta", "hardware.save_every"]
+    zero += ["strategy.min_scale", "strategy.regulariser.alpha", "strategy.regulariser.beta"]
+    zero += ["checkpoint.every_minutes"]
     zero += ["strategy.controller.tolerance", *(f"strategy.phases.{i}.plateau.min_delta" for i in phases)]
     for key in zero:
         value = select(config, key)

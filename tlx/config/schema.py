@@ -21,7 +21,7 @@ from tlx.strategies.options import Strategy
 from tlx.sweep.options import Sweeping
 from tlx.tasks import options as tasks
 from tlx.tracking.options import Tracking
-from tlx.trial.options import Hardware
+from tlx.trial.options import Checkpoint, Hardware
 
 
 @dataclass
@@ -34,6 +34,7 @@ class Trial:
     task: tasks.Task = MISSING
     hardware: Hardware = field(default_factory=Hardware)
     reuse: reuse.Reuse = field(default_factory=reuse.Reuse)
+    checkpoint: Checkpoint = field(default_factory=Checkpoint, metadata={IDENTITY: False})
     tracking: Tracking = field(default_factory=Tracking, metadata={IDENTITY: False})
     seed: int = 0
     # runs are grouped under this in MLflow; null: the experiment's name, or 'trials'

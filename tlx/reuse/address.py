@@ -11,10 +11,10 @@ from typing import Any
 import timm
 import torch
 import transformers
-import xxhash
 from torch import nn
 
 from tlx.backbones.spec import ImageSpec
+from tlx.backbones.weights import content
 from tlx.data.module import Data
 from tlx.reuse.cut import Site
 
@@ -22,12 +22,7 @@ from tlx.reuse.cut import Site
 def weights(model: nn.Module, names: Iterable[str]) -> str:
     """A hash of parameters and buffers, by name and content."""
     own = {**dict(model.named_parameters()), **dict(model.named_buffers())}
-    hashed = xxhash.xxh3_128()
-    for name in sorted(names):
-        tensor = own[name].detach()
-        hashed.update(f"{name}|{tensor.dtype}|{tuple(tensor.shape)}|".encode())
-        hashed.update(tensor.cpu().contiguous().view(-1).view(torch.uint8).numpy().data if tensor.numel() else b"")
-    return hashed.hexdigest()
+    return content({name: own[name] for name in names})
 
 
 def network(model: nn.Module) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +11,11 @@ from tlx.search.pruning import PRUNED
 from tlx.sweep import slurm
 from tlx.sweep.worker import LOG
 from tlx.tracking import journal
+from tlx.trial import folder as folders
 from tlx.trial import lock
-from tlx.trial.folder import RESULT
 
 ORDER = ("done", "pruned", "running", "queued", "failed", "interrupted", "waiting")
-_STATE = "state.pt"  # of tlx.trial.resume, which imports torch
+_STATES = "state*.pt"  # of tlx.trial.resume, which imports torch
 
 
 @dataclass(frozen=True)
@@ -76,9 +75,8 @@ def summary(folder: Path) -> Summary:
 
 def standing(folder: Path, queued: str | None = None, output: Path | None = None) -> Standing:
     """How one trial stands: ``queued`` is what Slurm says of it, ``output`` where its last task there printed."""
-    if (folder / RESULT).is_file():
-        seconds = json.loads((folder / RESULT).read_text(encoding="utf-8"))["wall_seconds"]
-        return Standing(folder, "done", seconds=float(seconds))
+    if (result := folders.result_in(folder)) is not None:
+        return Standing(folder, "done", seconds=result.wall_seconds)
     rows = list(journal.read(folder))
     if lock.is_locked(folder):
         return Standing(folder, "running", f"{_progress(rows)}, {lock.owner(folder)}")
@@ -89,7 +87,7 @@ def standing(folder: Path, queued: str | None = None, output: Path | None = None
         return Standing(folder, "failed", f"{last['reason'].splitlines()[0]}  (log: {folder / LOG})")
     if last.get("event") == "end" and last["reason"].startswith(f"{PRUNED}:"):
         return Standing(folder, "pruned", last["reason"])
-    if (folder / _STATE).is_file():
+    if any(folder.glob(_STATES)):
         return Standing(folder, "interrupted", f"{_progress(rows)}; goes on from its saved state")
     if rows:
         return Standing(folder, "interrupted", f"{_progress(rows)}; begins anew")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor, distribute_tensor
 
@@ -23,7 +24,7 @@ from tlx.trial import folder as folders
 if TYPE_CHECKING:
     from tlx.trial.learner import Learner
 
-_ORIGIN = "tlx.origin"
+_KNOWN = "tlx"
 
 
 def tensors(model: nn.Module, trained: frozenset[str]) -> dict[str, Tensor]:
@@ -58,20 +59,37 @@ def origin(layout: str, sums: Mapping[str, int]) -> str:
 
 
 def save(path: Path, state: dict[str, Tensor], origin: str) -> None:
-    """Write atomically, with the :func:`origin` of the model before training."""
+    """Write atomically, with the :func:`origin` of the model before training and a hash of the tensors."""
     partial = path.with_suffix(".partial")
-    save_file(state, partial, metadata={_ORIGIN: origin})  # one entry: safetensors keeps several in no fixed order
+    known = {"origin": origin, "sum": weights.content(state)}
+    save_file(state, partial, metadata={_KNOWN: json.dumps(known)})  # one entry: several are kept in no fixed order
+    with partial.open("rb") as stream:
+        os.fsync(stream.fileno())
     partial.replace(path)
 
 
 def read(path: Path, origin: str) -> dict[str, Tensor]:
-    """The tensors of a checkpoint; raises :class:`WeightsError` if it belongs to a model of another origin."""
-    with safe_open(path, framework="pt") as file:
-        saved = (file.metadata() or {}).get(_ORIGIN)
+    """The tensors of a checkpoint; raises :class:`WeightsError` if it was altered, or is of another origin."""
+    saved, state = _opened(path)
     if saved != origin:
         message = "it was trained from other initial weights or stages than this machine builds (library versions?)"
         raise WeightsError([Problem("checkpoint", message, str(path))])
-    return load_file(path)
+    return state
+
+
+def _opened(path: Path) -> tuple[str, dict[str, Tensor]]:
+    """Origin and tensors."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            known = json.loads((file.metadata() or {})[_KNOWN])
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
+        origin, sound = str(known["origin"]), known["sum"] == weights.content(state)
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        message = f"cannot be read: {(str(error) or type(error).__name__).splitlines()[0]}"
+        raise WeightsError([Problem("checkpoint", message, str(path))]) from error
+    if not sound:
+        raise WeightsError([Problem("checkpoint", "is not what was written: its tensors have other bits", str(path))])
+    return origin, state
 
 
 def reader(trial: Trial) -> weights.Reader:
@@ -105,7 +123,7 @@ def backbone_of(where: Path) -> weights.State:
             reasons = [Problem("backbone.weights", problem.message, str(where.name)) for problem in error.problems]
             raise WeightsError(reasons) from error
         return {name.removeprefix("backbone."): t for name, t in whole_state.items() if name.startswith("backbone.")}
-    state = {name.removeprefix("backbone."): t for name, t in load_file(where / folders.CHECKPOINT).items()}
+    state = {name.removeprefix("backbone."): t for name, t in _opened(where / folders.CHECKPOINT)[1].items()}
     if result.facts["weights"] == "none":  # it began from nothing, and trained everything
         return state
     from tlx.backbones.load import load as load_backbone

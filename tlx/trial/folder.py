@@ -19,6 +19,7 @@ from tlx.config.identity import identity
 from tlx.config.machine import shares
 from tlx.config.schema import Trial
 from tlx.data.fingerprint import content_hash, fingerprint
+from tlx.record.seal import opened, sealed
 from tlx.trial.lock import is_locked, locked
 
 _DUMPER: type = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # the first is written in C, where it was built
@@ -53,14 +54,14 @@ class Folder:
     reproduces: str = ""  # the folder of the run this one repeats
 
     def result(self) -> Result | None:
-        """The recorded result, if the trial is finished."""
-        return read_result(self.path) if (self.path / RESULT).is_file() else None
+        """The recorded result, if the trial is finished; one that is not what was written is none."""
+        return result_in(self.path)
 
     def finish(self, result: Result) -> None:
         """Record the result; the rename makes it all or nothing."""
         partial = self.path / f"{RESULT}.partial"
         with partial.open("w", encoding="utf-8") as stream:
-            json.dump(asdict(result), stream, indent=2)
+            stream.write(sealed(json.dumps(asdict(result), indent=2)))
             stream.flush()
             os.fsync(stream.fileno())
         partial.replace(self.path / RESULT)
@@ -81,8 +82,21 @@ def hashes(folder: Path) -> dict[str, str]:
 
 
 def read_result(folder: Path) -> Result:
-    """The result recorded in a run folder."""
-    return Result(**json.loads((folder / RESULT).read_text(encoding="utf-8")))
+    """The result recorded in a run folder; raises :class:`ConfigError` for one that is not what was written."""
+    result = result_in(folder)
+    if result is None:
+        message = "is torn or was altered; the trial's command makes it again"
+        raise ConfigError([Problem(RESULT, message, folder)])
+    return result
+
+
+def result_in(folder: Path) -> Result | None:
+    """The result recorded in a run folder, if there is one and it is what was written."""
+    try:
+        row = opened((folder / RESULT).read_text(encoding="utf-8", errors="replace"))
+        return Result(**row) if row is not None else None
+    except (FileNotFoundError, TypeError):
+        return None
 
 
 def locate(trial: Trial) -> Folder:

@@ -24,6 +24,7 @@ from tlx.strategies.regularisers import penalty
 from tlx.strategies.stopping import Stopper, stoppers
 from tlx.tasks.protocol import Batch, Task
 from tlx.tracking.journal import Journal
+from tlx.trial import preempt
 from tlx.trial.best import Remembered
 from tlx.trial.checkpoint import restore, tensors, whole
 from tlx.trial.monitors import monitored
@@ -161,6 +162,7 @@ class Learner(LightningModule):
         world = torch.distributed.get_world_size() if torch.distributed.is_initialized() else 1
         if world != self.trainer.world_size:  # a process too few would silently train on a part of the examples
             raise RuntimeError(f"{self.trainer.world_size} processes were asked for, {world} are there")
+        preempt.reclaim()
         self.before = freezing.checksums(self.model)  # here, as sharding has happened by now
 
     def train_dataloader(self) -> Loader:

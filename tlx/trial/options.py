@@ -7,6 +7,17 @@ from dataclasses import dataclass
 
 from tlx.config.fields import CHOICES, IDENTITY, REFUSED, aside, choice
 
+
+@dataclass
+class Checkpoint:
+    """When a trial's state is saved, from which it goes on after an interruption; always after a validation."""
+
+    # minutes between saved states (0: every validation; null: not by time)
+    every_minutes: float | None = aside(1.0)
+    # optimizer steps between saved states, at the least (null: not by steps)
+    every_steps: int | None = aside(None)
+
+
 _DEEPSPEED = {
     "deepspeed": "is not supported: it keeps one flat buffer of what trains, which cannot follow phases that freeze "
     "and thaw; use fsdp, which shards weights, gradients and the optimizer's state as ZeRO 3 does"
@@ -29,8 +40,6 @@ class Hardware:
     workers: int = aside(0)
     # shares of a batch that a device takes one after the other, for one optimizer step
     accumulate: int = aside(1)
-    # seconds between saved states, from which an interrupted trial goes on (0: every validation, null: never)
-    save_every: float | None = aside(60.0)
     # kernels of a GPU that give the same bits each time: warn where torch has none, always (an error there), or never
     deterministic: str = dataclasses.field(
         default="warn", metadata={CHOICES: ("warn", "always", "never"), IDENTITY: False}

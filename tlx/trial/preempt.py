@@ -1,8 +1,9 @@
-"""A trial that is told to make room: it saves its state after the round it is in, asks to be queued again, and ends.
+"""A trial that is told to stop: it saves its state after the round it is in, and ends.
 
-Slurm says so by ``SIGUSR1`` some time before it ends a job. A round may take longer than that time, so an alarm asks
-for the queue in any case; the trial then goes on from its last saved state. Nothing here imports torch: the signal
-may come while that is being imported.
+Slurm says so by ``SIGUSR1`` some time before it ends a job; the trial asks to be queued again. A round may take longer
+than that time, so an alarm asks for the queue in any case; the trial then goes on from its last saved state. A person
+says so by Ctrl-C or ``kill``, and says it again to have it end at once. Nothing here imports torch: a signal may come
+while that is being imported.
 """
 
 from __future__ import annotations
@@ -10,10 +11,15 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 _SPARE = 20  # seconds before the end at which there is no more waiting for the round
-_asked = False
+_BY_A_PERSON = (signal.SIGINT, signal.SIGTERM)
+_asked = 0  # the signal
+_saves = False  # is there a round, after which the state can be saved?
+_answer: Callable[[int, FrameType | None], None] | None = None  # to a person's signal
 
 
 class Preempted(SystemExit):
@@ -21,6 +27,13 @@ class Preempted(SystemExit):
 
     def __str__(self) -> str:
         return "asked to make room; queued again"
+
+
+class Stopped(SystemExit):
+    """The trial has saved its state, as a person asked it to stop."""
+
+    def __str__(self) -> str:
+        return f"stopped by {signal.Signals(_asked).name}, its state saved; the same command goes on from it"
 
 
 def listen() -> None:
@@ -33,20 +46,67 @@ def training(warning: float) -> None:
 
     def ask(number: int, frame: FrameType | None) -> None:
         global _asked
-        _asked = True
+        _asked = number
         signal.signal(signal.SIGALRM, _leave)
         signal.alarm(max(1, int(warning) - _SPARE))
 
     signal.signal(signal.SIGUSR1, ask)
 
 
+@contextmanager
+def stoppable(say: Callable[[str], None]) -> Iterator[None]:
+    """Within: Ctrl-C and SIGTERM are answered after the round, a second one at once."""
+    before = {number: signal.getsignal(number) for number in _BY_A_PERSON}
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        global _asked, _answer
+        _answer = None
+        for one, handler in before.items():
+            signal.signal(one, handler)
+        if not _saves:
+            signal.raise_signal(number)
+            return
+        _asked = number
+        say("stopping after this round, with the state saved; once more leaves at once")
+
+    global _answer
+    _answer = ask
+    reclaim()
+    try:
+        yield
+    finally:
+        _answer = None
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def reclaim() -> None:
+    """Answer a person's signals again: each fit of Lightning's puts a handler of its own before ours for SIGTERM."""
+    if _answer is not None:
+        for number in _BY_A_PERSON:
+            signal.signal(number, _answer)
+
+
+@contextmanager
+def rounds() -> Iterator[None]:
+    """Within: the trial looks after each round whether it was asked to stop."""
+    global _saves
+    _saves = True
+    try:
+        yield
+    finally:
+        _saves = False
+
+
 def is_asked() -> bool:
-    """Has this process been told to make room?"""
-    return _asked
+    """Has this process been told to stop?"""
+    return _asked != 0
 
 
 def give_way() -> None:
-    """Queue the job again, by its first process, and end; raises :class:`Preempted`."""
+    """End: raises :class:`Stopped` where a person asked, else queues the job again and raises :class:`Preempted`."""
+    if _asked in _BY_A_PERSON:
+        raise Stopped(128 + _asked)
     signal.alarm(0)
     _requeue()
     raise Preempted(0)

@@ -5,8 +5,11 @@ The state of a run is plain values and tensors, written beside the journal and g
 
 from __future__ import annotations
 
+import os
 import random
 import time
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +22,24 @@ from tlx.tracking import journal
 from tlx.trial import preempt
 from tlx.trial.checkpoint import restore, tensors
 from tlx.trial.learner import Learner
+from tlx.trial.options import Checkpoint
 
-FILE = "state.pt"
+FILE, BEFORE = "state.pt", "state.before.pt"  # the last state, and the one before it
 
 
 class Keeper:
-    """Saves a run's state after validations, at most once in ``period`` seconds (null: never)."""
+    """Saves a run's state after validations, as often as ``often`` says, and keeps the last two."""
 
-    def __init__(self, folder: Path, origin: str, period: float | None, began: tuple[float, float]) -> None:
+    def __init__(
+        self, folder: Path, origin: str, often: Checkpoint, began: tuple[float, float], say: Callable[[str], None]
+    ) -> None:
         """``began``: process seconds and wall seconds (``time.process_time``, ``perf_counter``) at the start."""
         self.path = folder / FILE
         self.origin = origin
-        self.period = period
+        self.often = often
+        self.say = say
         self._saved = time.monotonic()
+        self._step = 0
         self._began = began
         self._earlier = (0.0, 0.0)
 
@@ -43,7 +51,10 @@ class Keeper:
     def after_round(self, trainer: Trainer, learner: Learner) -> None:
         """Save if it is time to, or if the trial has to make room: then it ends here."""
         leaves = trainer.strategy.reduce_boolean_decision(preempt.is_asked(), all=False)
-        if self.period is not None and (leaves or time.monotonic() - self._saved >= self.period):
+        minutes, steps = self.often.every_minutes, self.often.every_steps
+        by_time = minutes is not None and time.monotonic() - self._saved >= 60 * minutes
+        by_steps = steps is not None and int(trainer.global_step) - self._step >= steps
+        if by_time or by_steps or (leaves and (minutes, steps) != (None, None)):
             self._save(trainer, learner)
         if leaves:
             preempt.give_way()
@@ -52,36 +63,66 @@ class Keeper:
         state = capture(trainer, learner)
         if trainer.is_global_zero:
             partial = self.path.with_suffix(".partial")
-            torch.save({**state, "origin": self.origin, "spent": self.spent()}, partial)
+            with partial.open("wb") as stream:
+                torch.save({**state, "origin": self.origin, "spent": self.spent()}, stream)
+                stream.flush()
+                os.fsync(stream.fileno())
+            if self.path.exists():
+                self.path.replace(self.path.with_name(BEFORE))
             partial.replace(self.path)
-        self._saved = time.monotonic()
+        self._saved, self._step = time.monotonic(), int(trainer.global_step)
 
     def metrics(self) -> list[dict[str, Any]]:
         """The metric rows written before the interruption."""
         return journal.metrics(self.path.parent)
 
     def saved(self) -> dict[str, Any] | None:
-        """The state to go on from; raises :class:`WeightsError` if it is of another model or cannot be read."""
+        """The state to go on from: the last one, or the one before if that is damaged; null if there is none.
+
+        Raises :class:`WeightsError` if it is of another model, or if neither can be read.
+        """
         if not can_resume(self.path.parent):
             return None
-        try:
-            state: dict[str, Any] = torch.load(self.path, map_location="cpu", weights_only=True)
-        except Exception as error:  # torch raises many kinds; whatever it is, the file is of no use
-            raise _refused(self.path, f"cannot be read ({type(error).__name__})") from error
-        if state["origin"] != self.origin:
-            raise _refused(self.path, "is of other initial weights or another cut into stages")
-        self._earlier = tuple(state["spent"])
-        return state
+        reasons = []
+        for path in (one for one in _states(self.path.parent) if one.is_file()):
+            state, reason = _read(path)
+            if state is None:
+                self.say(f"{path.name} {reason}; it is passed over")
+                reasons.append(reason)
+                continue
+            if state["origin"] != self.origin:
+                raise _refused(path, "is of other initial weights or another cut into stages")
+            self._earlier, self._step = tuple(state["spent"]), int(state["step"])
+            return state
+        raise _refused(self.path, reasons[0])
 
 
 def can_resume(folder: Path) -> bool:
     """Is there a state to go on from, and the journal that led to it?"""
-    return (folder / FILE).is_file() and bool(journal.attempt(folder))
+    return any(path.is_file() for path in _states(folder)) and bool(journal.attempt(folder))
 
 
 def forget(folder: Path) -> None:
     """The trial is finished: its state is of no more use."""
-    (folder / FILE).unlink(missing_ok=True)
+    for path in _states(folder):
+        path.unlink(missing_ok=True)
+
+
+def _states(folder: Path) -> tuple[Path, Path]:
+    return folder / FILE, folder / BEFORE
+
+
+def _read(path: Path) -> tuple[dict[str, Any] | None, str]:
+    """A state, or why there is none: its file is an archive whose parts have checksums."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+        if damaged is None:
+            state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+            return state, ""
+        return None, f"is damaged ({damaged})"
+    except Exception as error:  # whatever it is, the file is of no use
+        return None, f"cannot be read ({type(error).__name__})"
 
 
 def _refused(path: Path, reason: str) -> WeightsError:

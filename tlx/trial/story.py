@@ -23,6 +23,7 @@ from tlx.reuse.together import Together
 from tlx.tracking import journal as journals
 from tlx.tracking.journal import Journal
 from tlx.trial import folder as folders
+from tlx.trial import preempt
 from tlx.trial.build import Built, build
 from tlx.trial.checkpoint import save
 from tlx.trial.conclude import conclude
@@ -32,6 +33,7 @@ from tlx.trial.ending import ending
 from tlx.trial.equip import equip
 from tlx.trial.folder import Folder, Result
 from tlx.trial.machine import rank
+from tlx.trial.options import Checkpoint
 from tlx.trial.quiet import quiet
 from tlx.trial.resume import Keeper, can_resume, forget
 from tlx.trial.run import run_phases
@@ -117,10 +119,11 @@ def _run(trial: Trial, built: Built, place: Folder, journal: Journal, say: Say, 
         for note in built.data.source.notes:
             say(f"data: {note}")
         trainer = _trainer(trial, built, place.path)
-        period = None if learner.shards else trial.hardware.save_every  # a shard is not a state to go on from
-        keeper = Keeper(place.path, built.origin, period, began)
+        often = Checkpoint(None, None) if learner.shards else trial.checkpoint  # a shard is not a state to go on from
+        keeper = Keeper(place.path, built.origin, often, began, say)
         learner.prefix.surround(_surroundings(trainer, journal, say))
-        steps = run_phases(built, trainer, keeper, say)
+        with preempt.rounds():
+            steps = run_phases(built, trainer, keeper, say)
         learner.prefix.enter(Stretch(learner.trained, {"val": 1}))
         conclude(built, trainer, say)
         validated = dict(learner.values)
