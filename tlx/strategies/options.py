@@ -142,6 +142,8 @@ class Strategy:
     # norm layers in frozen stages: eval keeps their statistics, train lets them follow the data
     frozen_norm: str = choice("eval", "train")
     # prove after each phase that frozen tensors stood still and trained ones moved
+    # a loss that is not finite: stop and keep its batch, or skip the optimizer steps it would spoil
+    on_nan: str = choice("stop", "skip")
     audit: str = dataclasses.field(default="error", metadata={CHOICES: ("error", "off"), IDENTITY: False})
     phases: list[Phase] = field(default_factory=list)
     # small trained parts put into a frozen network

@@ -21,7 +21,7 @@ def key(trial: Trial) -> str | None:
     Rate, decay, schedule, early ending, label smoothing and what is kept may differ. So may the seed, unless it
     decides the examples or the backbone's weights.
     """
-    if not (_is_plain(trial.strategy) and _is_simple(trial)):
+    if trial.strategy.on_nan == "skip" or not (_is_plain(trial.strategy) and _is_simple(trial)):
         return None
     random_weights = trial.strategy.init == "scratch" or trial.backbone.weights == "none"
     random_shots = trial.dataset.shots is not None and trial.dataset.shots_seed is None

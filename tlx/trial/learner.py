@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from pytorch_lightning import LightningModule
+from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -24,9 +26,10 @@ from tlx.strategies.regularisers import penalty
 from tlx.strategies.stopping import Stopper, stoppers
 from tlx.tasks.protocol import Batch, Task
 from tlx.tracking.journal import Journal
-from tlx.trial import preempt
+from tlx.trial import finite, preempt
 from tlx.trial.best import Remembered
 from tlx.trial.checkpoint import restore, tensors, whole
+from tlx.trial.finite import Guard, Losses
 from tlx.trial.monitors import monitored
 from tlx.trial.scaling import carried, is_skipped
 
@@ -90,7 +93,9 @@ class Learner(LightningModule):
         self.before: dict[str, int] = {}  # checksums at the start of the fit, for the audit
         self.optimizer_state: dict[str, Any] | None = None
         self._phase: PhasePlan | None = None
-        self._losses: list[tuple[Tensor, int]] = []
+        self._losses = Losses()
+        self._guard = Guard() if strategy.on_nan == "skip" else None
+        self._round_began = 0  # at this optimizer step
         self._batch: Batch = {}
         self.taken = 0  # optimizer steps the running mean has seen
 
@@ -170,7 +175,7 @@ class Learner(LightningModule):
         if self.before_first_round is not None:
             self.before_first_round()
             self.before_first_round = None
-        start = int(self.trainer.global_step)
+        start = self._round_began = int(self.trainer.global_step)
         stop = min(start + self.interval, self.stop)
         rank, world = self._share()
         return self.data.train_loader(
@@ -189,6 +194,8 @@ class Learner(LightningModule):
         freezing.set_modes(self.model, self.strategy.frozen_norm)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        if self._guard is not None:
+            self._guard.remember(self.model)
         scale = self.scale(int(self.trainer.global_step))
         for group in self.trainer.optimizers[0].param_groups:
             factor = self.controller.factor(group) if self.controller is not None else 1.0
@@ -204,11 +211,14 @@ class Learner(LightningModule):
                 extra = self.penalty.value()
         if out.loss is None:
             raise RuntimeError(f"{type(self.task).__name__}.training_step gave no loss")
-        self._losses.append((out.loss.detach(), out.n))
+        self._losses.add(out.loss, out.n)
         self._batch = batch
         return (out.loss if extra is None else out.loss + extra) * self._weight(out.n)
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        if self._guard is not None and self._guard.leaves_out(self.model, optimizer, self.trainer):
+            self.journal.write("skipped", step=int(self.trainer.global_step) + 1)
+            return
         if self.controller is not None and not is_skipped(self.trainer, self.model):
             self.controller.observe(self.model, carried(self.trainer, optimizer))
 
@@ -219,14 +229,7 @@ class Learner(LightningModule):
         self.taken = step
 
     def on_train_epoch_end(self) -> None:
-        seen = torch.stack(
-            [torch.stack([loss * n, torch.tensor(float(n), device=loss.device)]) for loss, n in self._losses]
-        )
-        total = seen.sum(0)
-        if self.trainer.world_size > 1:
-            torch.distributed.all_reduce(total)
-        loss = float(total[0] / total[1])
-        self._losses.clear()
+        loss = self._losses.mean(self.trainer.world_size, skip=self._guard is not None)
         step = int(self.trainer.global_step)
         self.end_round(step, loss, groups.shown_rates(self.trainer.optimizers[0]))
         if self.mean is not None and self.swa_start is not None and step >= self.swa_start:
@@ -283,6 +286,8 @@ class Learner(LightningModule):
         return self.data.eval_loader(name, self.task.collate, rank=rank, world=world, load=self.prefix.load)
 
     def on_validation_epoch_start(self) -> None:
+        if self.trainer.state.fn == TrainerFn.FITTING and self._guard is None:
+            self._stop_at_a_bad_loss()
         self._swap()
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
@@ -311,6 +316,16 @@ class Learner(LightningModule):
         """An exponential mean is what is validated while training."""
         if self.mean is not None and self.swa_start is None and self.trainer.state.fn != "validate":
             self.mean.swap(self.model)
+
+    def _stop_at_a_bad_loss(self) -> None:
+        """All processes do, if one has to: the others would wait for it."""
+        bad = self._losses.first_bad()
+        if not self.trainer.strategy.reduce_boolean_decision(bad is not None, all=False):
+            return
+        number, value = bad or (0, math.nan)
+        step = self._round_began + number // self.accumulate
+        folder = self.journal.path.parent if self.journal.path is not None else None
+        raise finite.stop(step, value, self.data, self.task, self.epochs, folder)
 
     def on_test_epoch_start(self) -> None:
         self.predictions = []
