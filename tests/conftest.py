@@ -11,6 +11,13 @@ os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ.pop("MLFLOW_TRACKING_URI", None)
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "tlx", deadline=None, database=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+settings.register_profile("thorough", settings.get_profile("tlx"), max_examples=5000, derandomize=False)
+settings.load_profile("tlx")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -19,6 +19,7 @@ VERBS = {
     "reuse": "what is kept of frozen prefixes (ls), and making room (prune)",
     "reproduce": "run a finished trial again, and say whether it came out the same",
     "diff": "how two runs differ: settings, code, libraries, data, machine, metrics",
+    "export": "a trained model for other programs: servable by MLflow, ONNX, torch.export",
     "report": "write the report of a finished study again",
     "ui": "open MLflow's pages on the runs made here",
     "sync": "send to MLflow what could not be sent during training",

@@ -11,6 +11,7 @@ import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, OverrideType
 from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
 
 from tlx.config import places
 from tlx.config.errors import Problem
@@ -132,7 +133,11 @@ def read_file(path: Path, *, header: bool = True) -> tuple[list[Setting], list[S
             choices.extend(found)
             problems.extend(faults)
         else:
-            settings.extend(_leaves(str(key.value), node, where, shown))
+            try:
+                settings.extend(_leaves(str(key.value), node, where, shown))
+            except (yaml.YAMLError, OmegaConfBaseException) as error:
+                message = " ".join(str(error).split())
+                problems.append(Problem(str(key.value), f"not readable as YAML: {message}", where=where))
     return choices, settings, problems
 
 
@@ -155,7 +160,7 @@ def _choices(node: yaml.Node, shown: Path) -> tuple[list[Setting], list[Problem]
     found, problems = [], []
     for entry in node.value if isinstance(node, yaml.SequenceNode) else []:
         for key, value in entry.value if isinstance(entry, yaml.MappingNode) else []:
-            words, where = str(key.value).split(), f"{shown}:{key.start_mark.line + 1}"
+            words, where = str(key.value).split() or [""], f"{shown}:{key.start_mark.line + 1}"
             group = words[-1].lstrip("/")
             if "@" in group:
                 continue

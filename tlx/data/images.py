@@ -70,8 +70,8 @@ def channels_of(items: Sequence[Any]) -> int:
     for i in range(0, len(items), max(1, len(items) // _LOOK)):
         try:
             values = decode(items[i])
-        except (OSError, ValueError, SyntaxError):
-            continue  # the pre-flight names unreadable files; this only looks at the readable ones
+        except Exception:  # decoders raise anything; the pre-flight names such files, this looks at the others
+            continue
         found[1 if values.ndim == 2 else values.shape[2]] += 1
     if set(found) == {1, 3}:
         return 3

@@ -13,6 +13,13 @@ from typing import Any, BinaryIO
 from tlx.record.seal import opened, sealed
 
 FILE = "journal.jsonl"
+_SHAPES: dict[str, dict[str, type | tuple[type, ...]]] = {  # what readers rely on; other events are theirs who ask
+    "start": {"time": int, "tags": dict, "params": dict, "name": str, "tracking": dict},
+    "metrics": {"time": int, "step": int, "epoch": (int, float), "values": dict},
+    "end": {"time": int, "status": str, "reason": str},
+    "trials": {"folders": list},
+    "child": {"folder": str},
+}
 _SAFE = 1.0  # seconds of rows that a power cut may take; the death of a process takes none
 
 
@@ -57,7 +64,18 @@ def _lines(folder: Path) -> Iterator[dict[str, Any] | None]:
     path = folder / FILE
     if path.is_file():
         with path.open(encoding="utf-8", errors="replace", newline="\n") as stream:
-            yield from map(opened, stream)
+            yield from (row if row is not None and _is_sound(row) else None for row in map(opened, stream))
+
+
+def _is_sound(row: Mapping[str, Any]) -> bool:
+    """Has it what those need who read it? (whoever knows how could seal anything)"""
+    event = row.get("event")
+    if not isinstance(event, str):
+        return False
+    shape = _SHAPES.get(event, {})
+    return all(name not in row or isinstance(row[name], kind) for name, kind in shape.items()) and (
+        event in ("start",) or shape.keys() <= row.keys()
+    )
 
 
 def attempt(folder: Path) -> str:
@@ -66,8 +84,9 @@ def attempt(folder: Path) -> str:
 
 
 def members(folder: Path) -> Iterator[str]:
-    """The trials of a sweep, by the names of their folders; some more than once."""
-    return (name for row in read(folder) if row["event"] == "trials" for name in row["folders"])
+    """The trials of a sweep, by their folders' names, some more than once; what leads elsewhere is no name."""
+    names = (name for row in read(folder) if row["event"] == "trials" for name in row["folders"])
+    return (name for name in names if isinstance(name, str) and name == Path(name).name and name not in ("", ".."))
 
 
 def _ends_a_line(stream: BinaryIO) -> bool:

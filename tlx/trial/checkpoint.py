@@ -22,6 +22,7 @@ from tlx.strategies import adapters
 from tlx.trial import folder as folders
 
 if TYPE_CHECKING:
+    from tlx.trial.build import Built
     from tlx.trial.learner import Learner
 
 _KNOWN = "tlx"
@@ -136,12 +137,15 @@ def backbone_of(where: Path) -> weights.State:
 
 def load(run: str | Path) -> Learner:
     """The trained model of a run folder as a LightningModule in eval mode, for notebooks."""
+    return rebuilt(Path(run)).learner.eval()
+
+
+def rebuilt(where: Path) -> Built:
+    """A finished trial with its trained weights; raises :class:`WeightsError` where they do not belong to it."""
     from tlx.trial.build import build
 
-    where = Path(run)
     if not (where / folders.RESULT).is_file():
         raise FileNotFoundError(f"{where} is not the folder of a finished trial (it has no {folders.RESULT})")
     built = build(folders.read_config(where))
-    learner = built.learner
-    restore(learner.model, read(where / folders.CHECKPOINT, built.origin))
-    return learner.eval()
+    restore(built.learner.model, read(where / folders.CHECKPOINT, built.origin))
+    return built

@@ -1,0 +1,60 @@
+"""tlx export RUN [--to mlflow|onnx|torch] [--register NAME] [--out FILE]: the trained model, for other programs.
+
+tlx export runs/resnet18-fine_tune-...                      log it to its MLflow run, servable
+tlx export runs/resnet18-fine_tune-... --register birds     and register it under a name
+tlx export runs/resnet18-fine_tune-... --to onnx            runs/.../model.onnx, compared with the network
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tlx.cli import option
+from tlx.config.errors import ConfigError, Problem
+
+KINDS = ("mlflow", "onnx", "torch")
+
+
+def run(words: list[str]) -> int:
+    """The verb."""
+    words, kind = option.word(words, "--to", ", ".join(KINDS))
+    words, register = option.word(words, "--register", "a name for the model")
+    words, out = option.word(words, "--out", "a file")
+    kind = kind or "mlflow"
+    problems = []
+    if len(words) != 1:
+        problems.append(Problem("run", "expected one run folder, or one MLflow run", " ".join(words) or "nothing"))
+    if kind not in KINDS:
+        problems.append(Problem("--to", f"expected {', '.join(KINDS)}", kind))
+    if register is not None and kind != "mlflow":
+        problems.append(Problem("--register", "goes with --to mlflow", register))
+    if out is not None and kind == "mlflow":
+        problems.append(Problem("--out", "goes with --to onnx and --to torch", out))
+    if problems:
+        raise ConfigError(problems)
+    from tlx.repro.find import runs
+
+    places = runs(words[0])
+    if len(places) != 1:
+        raise ConfigError([Problem("run", f"stands for {len(places)} trials; name one of them", words[0])])
+    return _export(places[0], kind, register, out)
+
+
+def _export(run: Path, kind: str, register: str | None, out: str | None) -> int:
+    from tlx.serving import bundle, graphs, registry
+    from tlx.trial.checkpoint import rebuilt
+    from tlx.trial.quiet import quiet
+
+    path = Path(out).expanduser() if out is not None else run / f"model{graphs.SUFFIXES.get(kind, '')}"
+    if kind != "mlflow" and path.exists():
+        raise ConfigError([Problem("--out", "is there already; name another file", path)])
+    with quiet():
+        built = rebuilt(run)
+        if kind == "mlflow":
+            uri, address = registry.log(built, run, register)
+            print(f"logged: {address}" + (f", registered as {register}" if register else ""))
+            print(f"serve:  MLFLOW_TRACKING_URI={uri} mlflow models serve --env-manager local -p 5001 -m {address}")
+            return 0
+        worst = graphs.export(bundle.model_of(built), kind, path)
+    print(f"written: {path}\nits logits are within {worst:.2g} of the network's, on another batch size")
+    return 0

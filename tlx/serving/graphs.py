@@ -1,0 +1,91 @@
+"""A trained network as a graph: ONNX, or torch.export's ``.pt2``, run once and compared before it is handed out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from tlx.backbones.spec import ImageSpec, TextSpec
+from tlx.config.errors import ConfigError, Problem
+from tlx.serving.bundle import Model
+
+TOLERANCE = 1e-4  # between logits, absolute and relative
+SUFFIXES = {"onnx": ".onnx", "torch": ".pt2"}
+
+
+class Logits(nn.Module):
+    """Prepared inputs to logits [batch, classes], by position."""
+
+    def __init__(self, network: nn.Module, names: tuple[str, ...]) -> None:
+        super().__init__()
+        self.network = network
+        self.names = names
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """Images [batch, channels, height, width], or ids and mask [batch, tokens]."""
+        logits: Tensor = self.network(dict(zip(self.names, inputs, strict=True)))
+        return logits
+
+
+def export(model: Model, kind: str, path: Path) -> float:
+    """Write the graph; returns the largest difference of its logits from the network's own, on another batch size.
+
+    Raises :class:`ConfigError` where torch cannot follow the network, or where the graph computes something else.
+    """
+    names, inputs, other = _examples(model)
+    network = Logits(model.network, names).eval()
+    batch = torch.export.Dim("batch", min=1, max=1024)
+    shapes = tuple({0: batch} for _ in inputs)
+    try:
+        with torch.no_grad():
+            if kind == "onnx":
+                found = _onnx(network, inputs, names, shapes, path)
+            else:
+                torch.export.save(torch.export.export(network, inputs, dynamic_shapes=(shapes,)), path)
+                found = torch.export.load(path).module()
+            expected, got = network(*other), torch.as_tensor(found(*other))
+    except (RuntimeError, ValueError, TypeError) as error:
+        first = (str(error) or type(error).__name__).strip().splitlines()[0]
+        raise ConfigError([Problem("export", f"torch cannot follow this network: {first}", kind)]) from error
+    worst = float((expected - got).abs().max())
+    if not torch.allclose(expected, got, atol=TOLERANCE, rtol=TOLERANCE):
+        path.unlink()
+        raise ConfigError([Problem("export", f"the graph's logits are up to {worst:.3g} off; it was removed", kind)])
+    return worst
+
+
+def _examples(model: Model) -> tuple[tuple[str, ...], tuple[Tensor, ...], tuple[Tensor, ...]]:
+    """Names, inputs to trace with, and others of another batch size to compare on."""
+    generator = torch.Generator().manual_seed(0)
+    spec = model.spec
+    if isinstance(spec, ImageSpec):
+        images = [torch.randn(n, spec.channels, spec.height, spec.width, generator=generator) for n in (2, 3)]
+        return ("x",), (images[0],), (images[1],)
+    assert isinstance(spec, TextSpec)
+    tokens = min(spec.max_length, 16)
+    ids = [torch.randint(1, 50, (n, tokens), generator=generator) for n in (2, 3)]
+    return ("input_ids", "attention_mask"), (ids[0], torch.ones_like(ids[0])), (ids[1], torch.ones_like(ids[1]))
+
+
+def _onnx(network: nn.Module, inputs: tuple[Tensor, ...], names: tuple[str, ...], shapes: Any, path: Path) -> Any:
+    try:
+        import onnxruntime
+        import onnxscript  # noqa: F401 (torch's exporter needs it)
+    except ImportError as error:
+        raise ConfigError([Problem("export", "needs more packages: pip install 'tlx[export]'", "onnx")]) from error
+    torch.onnx.export(
+        network,
+        inputs,
+        path,
+        input_names=list(names),
+        output_names=["logits"],
+        dynamic_shapes=(shapes,),
+        dynamo=True,
+        external_data=False,
+        verbose=False,
+    )
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return lambda *given: session.run(None, dict(zip(names, (one.numpy() for one in given), strict=True)))[0]
