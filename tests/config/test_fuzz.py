@@ -46,6 +46,10 @@ def composed(overrides: list[str]) -> None:
 @given(some.lists(words, max_size=5))
 @example(["experiment=../../etc/passwd"])
 @example(["backbone=../../../etc/passwd"])
+@example(["strategy.lr=${oc.env:HOME}"])
+@example(["strategy.lr_mult=${oc.env:HOME}"])
+@example(["strategy.phases=${oc.env:HOME}"])
+@example(["strategy.peft=${oc.env:HOME}"])
 def test_any_words(overrides: list[str]) -> None:
     composed(["backbone=pixels", "dataset=digits", *overrides])
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mlflow import MlflowClient
@@ -173,3 +176,114 @@ def test_a_run_that_goes_on_is_watched(folder: Path, uri: str) -> None:
         book.write("resume", step=0)
         book.write("end", status="FINISHED", reason="")
     assert store.client(uri).get_run(str(mirror.run_id(place))).info.status == "FINISHED"
+
+
+class Moody:
+    """A client whose store fails while ``down``."""
+
+    def __init__(self, uri: str) -> None:
+        self.real = store.client(uri)
+        self.down = False
+        self.calls = 0
+
+    def __getattr__(self, name: str) -> Any:
+        def call(*args: Any, **options: Any) -> Any:
+            self.calls += 1
+            if self.down:
+                raise ConnectionError("the server has gone")
+            return getattr(self.real, name)(*args, **options)
+
+        return call
+
+
+def test_a_store_that_comes_back_gets_everything(folder: Path, uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It dies after the first metrics, is away for a while, and nobody has to do anything."""
+    monkeypatch.setattr(mirror, "_PERIOD", 0.05)
+    monkeypatch.setattr(mirror, "_LONGEST", 0.2)
+    moody = Moody(uri)
+    monkeypatch.setattr(store, "client", lambda _: moody)
+    book = begin(folder / "run")
+    (folder / "run" / "journal.jsonl").unlink()
+    with mirror.Mirror(Tracking()) as mirrored:
+        mirrored.watch(folder / "run")
+        book.begin(name="a", experiment="tlx/tests", params={}, tags={"tlx.kind": "train"}, dataset=None)
+        metrics(book, range(5))
+        wait_for(lambda: not mirrored.is_behind(folder / "run"))
+        moody.down = True
+        metrics(book, range(5, 10))
+        wait_for(lambda: bool(mirrored.failure))
+        metrics(book, range(10, 15))
+        moody.down = False
+        wait_for(lambda: not mirrored.failure and not mirrored.is_behind(folder / "run"))
+        moody.down = True
+        metrics(book, range(15, 20))
+        moody.down = False
+        book.write("end", status="FINISHED", reason="")
+    run = str(mirror.run_id(folder / "run"))
+    assert [point.step for point in moody.real.get_metric_history(run, "val/acc")] == list(range(20))
+    assert moody.real.get_run(run).info.status == "FINISHED"
+    assert len(moody.real.search_runs([moody.real.get_run(run).info.experiment_id])) == 1
+
+
+def wait_for(there: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not there():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("call", range(1, 9))
+def test_killed_between_any_two_calls_it_sends_on_without_doubles(folder: Path, uri: str, call: int) -> None:
+    """The sender is killed after so many calls; another one goes on from the files."""
+    book = begin(folder / "run")
+    metrics(book, range(4))
+    book.write("end", status="FINISHED", reason="")
+    moody = Moody(uri)
+
+    class Killed(BaseException):
+        pass
+
+    class Dying:
+        def __getattr__(self, name: str) -> Any:
+            def run(*args: Any, **options: Any) -> Any:
+                found = getattr(moody, name)(*args, **options)
+                if moody.calls == call:
+                    raise Killed
+                return found
+
+            return run
+
+    with contextlib.suppress(Killed):
+        mirror.send(Dying(), uri, folder / "run")
+    assert mirror.send(moody, uri, folder / "run")
+    run = moody.real.get_run(str(mirror.run_id(folder / "run")))
+    assert run.info.status == "FINISHED"
+    assert [point.step for point in moody.real.get_metric_history(run.info.run_id, "val/acc")] == list(range(4))
+
+
+def test_what_the_store_refuses_stops_nothing(folder: Path, uri: str) -> None:
+    book = Journal(folder / "run")
+    (folder / "run").mkdir()
+    params = {"fine": "1", "a name: with {what} it does not take\n": "2"}
+    book.begin(name="a", experiment="tlx/tests", params=params, tags={"tlx.kind": "train"}, dataset=None)
+    metrics(book, range(3))
+    book.write("end", status="FINISHED", reason="")
+    client = store.client(uri)
+    assert mirror.send(client, uri, folder / "run")
+    run = client.get_run(str(mirror.run_id(folder / "run")))
+    assert run.info.status == "FINISHED"
+    assert "tlx.refused" in run.data.tags
+    assert run.data.metrics["val/acc"] == 0.2
+
+
+def test_passwords_are_kept_nowhere(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigError, match="holds a password") as caught:
+        store.uri(Tracking(uri="postgresql://me:secret@host/db"))
+    assert "secret" not in caught.value.block()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:secret@127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with mirror.Mirror(Tracking()) as mirrored:
+        mirrored.watch(folder / "run")
+        begin(folder / "run").write("end", status="FINISHED", reason="")
+    assert mirrored.failure
+    assert not any("secret" in path.read_text() for path in (folder / "run").iterdir())

@@ -23,6 +23,7 @@ VERBS = {
     "report": "write the report of a finished study again",
     "ui": "open MLflow's pages on the runs made here",
     "sync": "send to MLflow what could not be sent during training",
+    "runs": "gc: close MLflow runs that say RUNNING although nothing runs",
     "init": "copy a shipped experiment to ./experiments to start from",
 }
 

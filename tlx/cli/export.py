@@ -42,6 +42,7 @@ def run(words: list[str]) -> int:
 
 def _export(run: Path, kind: str, register: str | None, out: str | None) -> int:
     from tlx.serving import bundle, graphs, registry
+    from tlx.tracking import store
     from tlx.trial.checkpoint import rebuilt
     from tlx.trial.quiet import quiet
 
@@ -53,7 +54,8 @@ def _export(run: Path, kind: str, register: str | None, out: str | None) -> int:
         if kind == "mlflow":
             uri, address = registry.log(built, run, register)
             print(f"logged: {address}" + (f", registered as {register}" if register else ""))
-            print(f"serve:  MLFLOW_TRACKING_URI={uri} mlflow models serve --env-manager local -p 5001 -m {address}")
+            where = f"MLFLOW_TRACKING_URI={store.without_password(uri)}"
+            print(f"serve:  {where} mlflow models serve --env-manager local -p 5001 -m {address}")
             return 0
         worst = graphs.export(bundle.model_of(built), kind, path)
     print(f"written: {path}\nits logits are within {worst:.2g} of the network's, on another batch size")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import Field, fields, is_dataclass
@@ -72,15 +73,22 @@ def _apply(base: DictConfig, setting: Setting) -> Iterator[Problem]:
     if unknown is not None and not (_is_free(parent) and (setting.adds or setting.where)):
         yield _unknown(parent, unknown, setting)
         return
-    before = OmegaConf.select(base, setting.key, throw_on_missing=False) if unknown is None else None
+    before = copy.deepcopy(OmegaConf.select(base, setting.key, throw_on_missing=False)) if unknown is None else None
     try:
         put(base, setting)
-        OmegaConf.select(base, setting.key)  # follows an interpolation
+        found = OmegaConf.select(base, setting.key)  # follows an interpolation
+        node, _ = _walk(base, setting.key)
+        if OmegaConf.is_config(node) and not OmegaConf.is_config(found) and found is not None:
+            what = "a list" if OmegaConf.is_list(node) else "keys and values"
+            yield Problem(setting.key, f"wrong type: expected {what}", setting.value, setting.where)
+            OmegaConf.update(base, setting.key, before)
+    except InterpolationResolutionError as error:
+        wrong = isinstance(error, ValidationError)
+        reason = _type_message(error) if wrong else f"cannot be resolved: {str(error).splitlines()[0]}"
+        yield Problem(setting.key, reason, setting.value, setting.where)
+        OmegaConf.update(base, setting.key, before)
     except ValidationError as error:
         yield Problem(setting.key, _type_message(error), setting.value, setting.where)
-    except InterpolationResolutionError as error:
-        yield Problem(setting.key, f"cannot be resolved: {str(error).splitlines()[0]}", setting.value, setting.where)
-        OmegaConf.update(base, setting.key, before)
     except OmegaConfBaseException as error:
         yield _inner(error, setting)
 
@@ -177,7 +185,7 @@ def _is_free(node: Any) -> bool:
     return OmegaConf.is_dict(node) and not node._is_none() and not is_dataclass(OmegaConf.get_type(node))
 
 
-def _type_message(error: ValidationError) -> str:
+def _type_message(error: OmegaConfBaseException) -> str:
     text = str(error).splitlines()[0]
     words = {"Integer": "a whole number", "Float": "a number", "bool": "true or false", "Boolean": "true or false"}
     match = re.search(r"could not be converted to (\w+)|is not a valid (\w+)", text)

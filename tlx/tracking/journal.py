@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import time
@@ -55,6 +56,30 @@ def read(folder: Path) -> Iterator[dict[str, Any]]:
     return (row for row in _lines(folder) if row is not None)
 
 
+def size(folder: Path) -> int:
+    """Bytes of the journal; 0 without one."""
+    path = folder / FILE
+    return path.stat().st_size if path.is_file() else 0
+
+
+def since(folder: Path, at: int, most: int) -> tuple[list[dict[str, Any]], int]:
+    """At most so many lines that begin at byte ``at``, and the byte behind them; a line without its end is not there
+    yet.
+    """
+    path, found = folder / FILE, list[dict[str, Any]]()
+    if not path.is_file():
+        return found, at
+    with path.open("rb") as stream:
+        stream.seek(at)
+        for line in itertools.islice(stream, most):
+            if not line.endswith(b"\n"):
+                break
+            at += len(line)
+            if (row := _row(line.decode(errors="replace"))) is not None:
+                found.append(row)
+    return found, at
+
+
 def damaged(folder: Path) -> int:
     """How many lines are not what was written."""
     return sum(row is None for row in _lines(folder))
@@ -64,7 +89,12 @@ def _lines(folder: Path) -> Iterator[dict[str, Any] | None]:
     path = folder / FILE
     if path.is_file():
         with path.open(encoding="utf-8", errors="replace", newline="\n") as stream:
-            yield from (row if row is not None and _is_sound(row) else None for row in map(opened, stream))
+            yield from map(_row, stream)
+
+
+def _row(line: str) -> dict[str, Any] | None:
+    row = opened(line)
+    return row if row is not None and _is_sound(row) else None
 
 
 def _is_sound(row: Mapping[str, Any]) -> bool:

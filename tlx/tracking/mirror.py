@@ -1,7 +1,8 @@
 """MLflow as a view of journals: a background thread sends what is new, and can never hurt training.
 
-Every send is idempotent: ``mlflow.json`` in the run folder remembers the run and how many journal rows it has.
-What could not be sent stays in the journal; ``tlx sync`` sends it later.
+Every send is idempotent: ``mlflow.json`` in the run folder remembers the run, and up to which byte it has the journal.
+A store that fails is tried again, less and less often; what could not be sent stays in the journal, and ``tlx sync``
+sends it later.
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ from tlx.tracking import journal, store
 from tlx.tracking.options import Tracking
 
 FILE = "mlflow.json"
-_PERIOD = 2.0  # seconds between looks at the journals
+_PERIOD, _LONGEST = 2.0, 60.0  # seconds between looks at the journals; the longest, while the store fails
 _PATIENCE, _PAUSE = 10.0, 0.2  # seconds to wait at the end for the run of a parent, and between looks for it
 _BATCH = 1000  # metrics per request, MLflow's limit
+_LINES = 5000  # of a journal, in memory at once
+_LONGEST_VALUE = 6000  # characters of a parameter, MLflow's limit
 _ARTIFACTS = ("config.yaml", "result.json", "journal.jsonl", "schedule.svg", "report.html", "study.yaml")
 _log = logging.getLogger("tlx.tracking")
 
@@ -31,7 +34,7 @@ class Mirror:
 
     def __init__(self, tracking: Tracking) -> None:
         self.uri = store.uri(tracking) if tracking.kind == "mlflow" else ""
-        self.failure = ""  # why sending stopped, if it did
+        self.failure = ""  # why the last attempt to send failed, if it did
         self._watched: dict[Path, tuple[Path | None, tuple[str, int]]] = {}  # run folder -> its parent's, what is old
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -67,14 +70,16 @@ class Mirror:
 
     def _sent(self, folder: Path) -> tuple[str, int]:
         state = _state(folder)
-        known = state if state.get("uri") == self.uri else {}
-        return str(known.get("attempt", "")), int(known.get("sent", 0))
+        known = state if state.get("uri") == store.without_password(self.uri) else {}
+        return str(known.get("attempt", "")), int(known.get("at", 0))
 
     def _loop(self) -> None:
-        while not self.failure and not self._stop.wait(_PERIOD):
+        pause = _PERIOD
+        while not self._stop.wait(pause):
             self._send_all()
+            pause = min(_LONGEST, 2 * pause) if self.failure else _PERIOD
         deadline = time.monotonic() + _PATIENCE
-        while not self.failure and self._send_all() and time.monotonic() < deadline:
+        while self._send_all() and time.monotonic() < deadline:
             time.sleep(_PAUSE)
         if not self.failure:
             self._send_all(orphans=True)
@@ -98,13 +103,22 @@ class Mirror:
                     self._client = store.client(self.uri)
                 ended = send(self._client, self.uri, folder, parent)
             except Exception as error:  # whatever the store raises, training goes on and the journal is whole
-                self.failure = f"{type(error).__name__}: {str(error)[:300]}"
-                _log.warning("tracking stopped (%s); the journals are whole, `tlx sync` sends them later", self.failure)
+                self._failed(f"{type(error).__name__}: {str(error)[:300]}")
                 return False
             if ended:
                 with self._lock:
                     self._watched.pop(folder, None)
+        self.failure = ""
         return waiting
+
+    def _failed(self, reason: str) -> None:
+        if not self.failure:
+            _log.warning(
+                "MLflow cannot be reached now (%s); training goes on, the journals are whole, and it is tried again; "
+                "`tlx sync` sends what is left",
+                store.without_password(reason),
+            )
+        self.failure = reason
 
 
 def send(client: Any, uri: str, folder: Path, parent: Path | None = None) -> bool:
@@ -113,49 +127,58 @@ def send(client: Any, uri: str, folder: Path, parent: Path | None = None) -> boo
         return False
     with (folder / journal.FILE).open("rb") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)  # whoever else sends it waits, and finds it sent
-        return _send(client, uri, folder, parent)
+        state = _opened(client, uri, folder, parent)
+        last: dict[str, Any] = {}
+        while True:
+            rows, at = journal.since(folder, int(state["at"]), _LINES)
+            if at == state["at"]:
+                return bool(last.get("event", state.get("last")) == "end")
+            _send_rows(client, folder, state["run_id"], rows)
+            last = rows[-1] if rows else {"event": state.get("last", "")}
+            state |= {"at": at, "last": last["event"]}
+            _remember(folder, state)
 
 
-def _send(client: Any, uri: str, folder: Path, parent: Path | None) -> bool:
-    rows = list(journal.read(folder))
-    attempt = str(rows[0].get("attempt", ""))
+def _opened(client: Any, uri: str, folder: Path, parent: Path | None) -> dict[str, Any]:
+    """The state of a folder whose run is there, described, and below its parent's."""
+    first = next(journal.read(folder))
+    attempt = str(first.get("attempt", ""))
     state = _state(folder)
     above = run_id(parent, uri) if parent is not None else None
-    if state.get("uri") != uri or state.get("attempt") != attempt:  # a new attempt is a new run
-        if state.get("uri") == uri:
+    known = store.without_password(uri)
+    if state.get("uri") != known or state.get("attempt") != attempt:  # a new attempt is a new run
+        if state.get("uri") == known:
             _close(client, str(state["run_id"]))
-        state = {
-            "uri": uri,
-            "attempt": attempt,
-            "sent": 0,
-            "run_id": _create(client, uri, rows[0], above),
-            "parent": above,
-        }
+        run = _create(client, uri, first, above)
+        state = {"uri": known, "attempt": attempt, "at": 0, "run_id": run, "parent": above, "described": False}
+        _remember(folder, state)  # at once: a run that nobody remembers is made again
+    if not state["described"]:
+        _describe(client, state["run_id"], first)
+        state["described"] = True
         _remember(folder, state)
-    run, sent = state["run_id"], int(state["sent"])
     if above not in (None, state.get("parent")):  # it was sent before the sweep was
-        client.set_tag(run, "mlflow.parentRunId", above)
+        client.set_tag(state["run_id"], "mlflow.parentRunId", above)
         state["parent"] = above
         _remember(folder, state)
-    fresh = rows[sent:]
-    _send_metrics(client, run, (row for row in fresh if row["event"] == "metrics"))
-    if any(row["event"] == "resume" for row in fresh):
+    return state
+
+
+def _send_rows(client: Any, folder: Path, run: str, rows: list[dict[str, Any]]) -> None:
+    _send_metrics(client, run, (row for row in rows if row["event"] == "metrics"))
+    if any(row["event"] == "resume" for row in rows):
         client.update_run(run, status="RUNNING")
         if "tlx.status_reason" in client.get_run(run).data.tags:
             client.delete_tag(run, "tlx.status_reason")
-    ends = [row for row in fresh if row["event"] == "end"]
-    if ends and rows[-1]["event"] == "end":
-        if "note" in ends[-1]:
-            client.set_tag(run, "mlflow.note.content", ends[-1]["note"])
-        if ends[-1]["reason"]:
-            client.set_tag(run, "tlx.status_reason", ends[-1]["reason"][:5000])
+    if rows and rows[-1]["event"] == "end":
+        end = rows[-1]
+        if "note" in end:
+            client.set_tag(run, "mlflow.note.content", end["note"])
+        if end["reason"]:
+            client.set_tag(run, "tlx.status_reason", end["reason"][:5000])
         for artifact in (folder / name for name in _ARTIFACTS):
             if artifact.is_file():
                 client.log_artifact(run, str(artifact))
-        client.set_terminated(run, status=ends[-1]["status"])
-    if fresh:
-        _remember(folder, {**state, "sent": len(rows)})
-    return bool(rows[-1]["event"] == "end")
+        client.set_terminated(run, status=end["status"])
 
 
 def _close(client: Any, run_id: str) -> None:
@@ -166,25 +189,37 @@ def _close(client: Any, run_id: str) -> None:
 
 
 def _stand(folder: Path) -> tuple[str, int]:
-    """The attempt a journal is of, and how far it has come."""
-    return journal.attempt(folder), sum(1 for _ in journal.read(folder))
+    """The attempt a journal is of, and how far it has come, in bytes."""
+    return journal.attempt(folder), journal.size(folder)
 
 
 def _create(client: Any, uri: str, start: dict[str, Any], parent: str | None) -> str:
-    from mlflow.entities import Dataset as DatasetEntity
-    from mlflow.entities import DatasetInput, Metric, Param, RunTag
-
     tags = dict(start["tags"]) | ({"mlflow.parentRunId": parent} if parent is not None else {})
     experiment = store.experiment_id(client, uri, start["experiment"])
     run = client.create_run(experiment, start_time=start["time"], run_name=start["name"], tags=tags)
-    run_id = str(run.info.run_id)
-    unused: list[Metric] = []
-    client.log_batch(run_id, unused, [Param(k, v) for k, v in start["params"].items()], list[RunTag]())
-    if start.get("dataset"):
-        name, digest = start["dataset"]["name"], start["dataset"]["digest"]
-        entity = DatasetEntity(name=name, digest=digest, source_type="local", source=json.dumps({"name": name}))
-        client.log_inputs(run_id, [DatasetInput(dataset=entity, tags=[])])
-    return run_id
+    return str(run.info.run_id)
+
+
+def _describe(client: Any, run_id: str, start: dict[str, Any]) -> None:
+    """Parameters and data set; what the store refuses is named in a tag instead."""
+    from mlflow.entities import Dataset as DatasetEntity
+    from mlflow.entities import DatasetInput, Param, RunTag
+    from mlflow.exceptions import MlflowException
+
+    params = [Param(name, str(value)[:_LONGEST_VALUE]) for name, value in start["params"].items()]
+    try:
+        client.log_batch(run_id, [], params, list[RunTag]())
+        if start.get("dataset"):
+            name, digest = start["dataset"]["name"], start["dataset"]["digest"]
+            entity = DatasetEntity(name=name, digest=digest, source_type="local", source=json.dumps({"name": name}))
+            client.log_inputs(run_id, [DatasetInput(dataset=entity, tags=[])])
+    except MlflowException as error:
+        if error.get_http_status_code() not in _REFUSALS:
+            raise
+        client.set_tag(run_id, "tlx.refused", str(error)[:5000])
+
+
+_REFUSALS = (400, 413, 422)  # it will refuse the same again
 
 
 def _send_metrics(client: Any, run_id: str, rows: Iterable[dict[str, Any]]) -> None:
@@ -215,7 +250,8 @@ def _remember(folder: Path, state: dict[str, Any]) -> None:
 def run_id(folder: Path, uri: str | None = None) -> str | None:
     """The MLflow run of a run folder, once it has one; with ``uri`` that of this store."""
     state = _state(folder)
-    return state.get("run_id") if uri in (None, state.get("uri")) else None
+    known = uri is None or store.without_password(uri) == state.get("uri")
+    return state.get("run_id") if known else None
 
 
 def _hush() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 from tlx.config.errors import ConfigError, Problem, WeightsError
 from tlx.tracking.options import Tracking
 
+_PASSWORD = re.compile(r"(://[^\s/:@]*:)[^\s/@]+@")  # user:password@
 _PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
 
 
@@ -20,12 +22,23 @@ def uri(tracking: Tracking) -> str:
     chosen = tracking.uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path.cwd() / 'mlflow.db'}"
     if chosen.startswith("sqlite:///") and not chosen.startswith("sqlite:////"):
         chosen = f"sqlite:///{(Path.cwd() / chosen.removeprefix('sqlite:///')).resolve()}"
+    if tracking.uri is not None and without_password(chosen) != chosen:
+        message = (
+            "holds a password, and the configuration is kept with every trial; put the address into "
+            "MLFLOW_TRACKING_URI, or the password into MLFLOW_TRACKING_PASSWORD (PGPASSWORD for PostgreSQL)"
+        )
+        raise ConfigError([Problem("tracking.uri", message, without_password(chosen))])
     if chosen.startswith("file:") or "://" not in chosen:
         message = (
             "MLflow no longer writes to plain folders; use sqlite:///mlflow.db (mlflow migrate-filestore moves one)"
         )
         raise ConfigError([Problem("tracking.uri", message, chosen)])
     return chosen
+
+
+def without_password(text: str) -> str:
+    """A text with the passwords and tokens of its addresses blotted out."""
+    return _PASSWORD.sub(r"\1***@", text)
 
 
 def client(store: str) -> Any:
