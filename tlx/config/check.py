@@ -73,7 +73,8 @@ def _apply(base: DictConfig, setting: Setting) -> Iterator[Problem]:
     if unknown is not None and not (_is_free(parent) and (setting.adds or setting.where)):
         yield _unknown(parent, unknown, setting)
         return
-    before = copy.deepcopy(OmegaConf.select(base, setting.key, throw_on_missing=False)) if unknown is None else None
+    points = unknown is None and "${" in str(setting.value)  # somewhere else, maybe to nothing: it is undone then
+    before = copy.deepcopy(OmegaConf.select(base, setting.key, throw_on_missing=False)) if points else None
     try:
         put(base, setting)
         found = OmegaConf.select(base, setting.key)  # follows an interpolation

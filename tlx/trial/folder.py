@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from tlx.config.errors import ConfigError, Problem
 from tlx.config.identity import identity
@@ -23,6 +24,7 @@ from tlx.record.seal import opened, sealed
 from tlx.trial.lock import is_locked, locked
 
 _DUMPER: type = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # the first is written in C, where it was built
+_LOADER: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 RESULT, CONFIG = "result.json", "config.yaml"
 CHECKPOINT, PREDICTIONS, SCHEDULE = "checkpoint.safetensors", "predictions.jsonl", "schedule.svg"
 
@@ -202,14 +204,18 @@ _WRITTEN: dict[str, str] = {}
 
 
 def read_config(folder: Path) -> Trial:
-    """The configuration a run folder was made from."""
+    """The configuration a run folder was made from; raises :class:`ConfigError` where it cannot be read."""
     from tlx.config.schema import GROUPS
 
-    plain: Any = OmegaConf.to_container(OmegaConf.load(folder / CONFIG))
-    schema = OmegaConf.structured(Trial)
-    for group in ("backbone", "dataset", "task"):
-        schema[group] = OmegaConf.structured(GROUPS[group][plain[group]["kind"]])
-    schema.strategy = OmegaConf.structured(GROUPS["strategy"]["phased"])
-    trial = OmegaConf.to_object(OmegaConf.merge(schema, plain))
+    try:
+        plain: Any = yaml.load((folder / CONFIG).read_text(encoding="utf-8"), Loader=_LOADER)
+        schema = OmegaConf.structured(Trial)
+        for group in ("backbone", "dataset", "task"):
+            schema[group] = OmegaConf.structured(GROUPS[group][plain[group]["kind"]])
+        schema.strategy = OmegaConf.structured(GROUPS["strategy"]["phased"])
+        trial = OmegaConf.to_object(OmegaConf.merge(schema, plain))
+    except (OSError, yaml.YAMLError, OmegaConfBaseException, KeyError, TypeError, ValueError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise ConfigError([Problem(CONFIG, f"cannot be read: {reason}", folder)]) from error
     assert isinstance(trial, Trial)
     return trial

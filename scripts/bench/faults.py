@@ -1,0 +1,423 @@
+"""What survives what: trials that are killed, starved of disk, and damaged at random moments, and then run again.
+
+``python scripts/bench/faults.py FOLDER [--kills 200] [--jobs 2] [--seed 0]`` prints one table: fault x moment, with how
+many trials survived. Survived means: the same command, run again, ends with the weights, predictions, result and metric
+rows of a trial that was left alone, bit for bit; or, where a file was altered after the end, that it is told.
+
+Trials are small (a narrow ResNet on digits, a byte BERT on docstrings), in processes forked from one that has imported
+everything. A moment is where the trial was when the fault struck, as its own code says. Exits with 1 if any was lost.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import random
+import shutil
+import signal
+import sys
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from multiprocessing.context import ForkProcess
+from multiprocessing.sharedctypes import Synchronized
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import tlx
+from tlx.backbones import timm_images, transformers_texts  # noqa: F401 (imported once, before forking)
+from tlx.config.errors import RequestError
+from tlx.config.schema import Trial
+from tlx.tracking import journal
+from tlx.trial import folder as folders
+from tlx.trial import fused, resume, story
+from tlx.trial.checkpoint import load
+from tlx.trial.learner import Learner
+from tlx.trial.resume import Keeper
+
+BASE = ["backbone=narrow_resnet", "strategy.init=scratch", "dataset=digits", "dataset.shots=8", "tracking=none"]
+BASE += ["strategy.batch_size=16", "strategy.budget=40 steps", "strategy.validate_every=5 steps", "hardware.threads=1"]
+BASE += ["checkpoint.every_minutes=0", "strategy.audit=off"]  # untrained branches end in norms of zeros
+MODES: dict[str, list[str]] = {
+    "fine_tune": ["strategy=fine_tune"],
+    "lp_ft": ["strategy=lp_ft"],
+    "gradual_unfreezing": ["strategy=gradual_unfreezing", "strategy.phases.1.expand.levels=3"],
+    "chain_thaw": ["strategy=chain_thaw", "strategy.phases.1.expand.levels=2", "strategy.phases.1.until=50%"],
+    "plateau_switch": ["strategy=plateau_switch"],
+    "auto_rgn": ["strategy=auto_rgn", "strategy.controller.every=5 steps", "strategy.controller.batches=2"],
+    "autofreeze": ["strategy=autofreeze", "strategy.controller.every=5 steps"],
+    "ema": ["strategy=ema"],
+    "swa": ["strategy=swa", "strategy.averaging.start=50%"],
+    "greedy_soup": ["strategy=greedy_soup"],
+    "wise_ft": ["strategy=wise_ft"],
+    "lora": ["strategy=lora", "strategy.init=pretrained", "backbone.weights=none"],
+    "accumulate": ["strategy=fine_tune", "hardware.accumulate=2"],
+    "bf16": ["strategy=fine_tune", "hardware.precision=bf16-mixed"],
+    "two loading processes": [
+        "strategy=fine_tune",
+        "hardware.workers=2",
+        "dataset.augment=flip_crop",
+        "reuse.when=off",
+    ],
+    "augmented": ["strategy=fine_tune", "dataset.augment=shift"],
+    "reuse": ["strategy=gradual_unfreezing", "strategy.phases.1.expand.levels=3", "reuse.when=always"],
+    "heads together": ["strategy=feature_extraction", "reuse.when=always", "dataset.shots_seed=0"],
+}
+MOMENTS = ("before training", "training", "validation", "saving", "concluding", "recording", "after the end")
+TOGETHER = 3  # heads in one process
+
+
+def compose(mode: str, output: Path) -> list[Trial]:
+    """The trial of a mode, or the trials that are one process."""
+    words = {word.split("=")[0]: word for word in [*BASE, *MODES[mode], f"output={output}"]}
+    groups = [word for key, word in words.items() if "." not in key]
+    trial = tlx.compose([*groups, *(word for key, word in words.items() if "." in key)], whole=False)
+    trial.reuse.folder = str(output.parent / f"store-{output.name}")
+    return [replace(trial, seed=seed) for seed in range(TOGETHER)] if mode == "heads together" else [trial]
+
+
+def watch(moment: Synchronized[int], events: Synchronized[int]) -> None:
+    """Have a trial's own code say where it is, and count how often it says so."""
+
+    def before(owner: Any, name: str, number: int, after: int | None = None) -> None:
+        whole = getattr(owner, name)
+
+        def said(*args: Any, **options: Any) -> Any:
+            moment.value = number
+            events.value += 1
+            found = whole(*args, **options)
+            moment.value = number if after is None else after
+            return found
+
+        setattr(owner, name, said)
+
+    before(Learner, "on_train_batch_start", 1)
+    before(Learner, "on_validation_epoch_start", 2)
+    before(Keeper, "_save", 3, after=1)
+    before(story, "conclude", 4)
+    before(story, "record", 5)
+    before(fused, "_train", 1)
+    before(fused, "_conclude", 4)
+    before(folders.Folder, "finish", 5, after=6)
+
+
+def child(trials: list[Trial], moment: Synchronized[int], events: Synchronized[int], harm: Callable[[], None]) -> None:
+    """In a process of its own: train, with whatever ``harm`` has prepared."""
+    os.setsid()
+    torch.set_num_threads(1)
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, 1)
+    os.dup2(devnull, 2)
+    watch(moment, events)
+    harm()
+    try:
+        if len(trials) > 1:
+            fused.train_together(trials, [lambda line: None] * len(trials))
+        else:
+            tlx.train(trials[0])
+    except BaseException:
+        os._exit(1)
+    os._exit(0)
+
+
+def nothing() -> None:
+    """No harm."""
+
+
+class Case:
+    """One trial at work in its own folder, to be compared with the one that was left alone."""
+
+    def __init__(self, root: Path, mode: str, name: str) -> None:
+        self.mode = mode
+        self.output = root / name
+        shutil.rmtree(self.output, ignore_errors=True)
+        self.trials = compose(mode, self.output)
+        self.moment: Synchronized[int] = multiprocessing.Value("i", 0)
+        self.events: Synchronized[int] = multiprocessing.Value("i", 0)
+
+    @property
+    def places(self) -> list[Path]:
+        return [folders.locate(trial).path for trial in self.trials]
+
+    def start(self, harm: Callable[[], None] = nothing) -> ForkProcess:
+        self.moment.value = self.events.value = 0
+        arguments = (self.trials, self.moment, self.events, harm)
+        process = multiprocessing.get_context("fork").Process(target=child, args=arguments)
+        process.start()
+        return process
+
+    def run(self, harm: Callable[[], None] = nothing, patience: float = 300) -> int | None:
+        process = self.start(harm)
+        process.join(patience)
+        if process.is_alive():
+            kill(process)
+            return None
+        return process.exitcode
+
+    def kill_after(self, events: int, seconds: float) -> str:
+        """SIGKILL of the trial and the processes it has started, so many seconds after so many events; the moment."""
+        process = self.start()
+        deadline = time.monotonic() + 120
+        while self.events.value < events and process.is_alive() and time.monotonic() < deadline:
+            time.sleep(0.001)
+        process.join(seconds)
+        moment = MOMENTS[self.moment.value] if process.is_alive() else MOMENTS[-1]
+        kill(process)
+        return moment
+
+    def outcome(self) -> list[Any]:
+        """Everything that has to come out the same."""
+        found = []
+        for place in self.places:
+            result = folders.result_in(place)
+            rows = {(row["step"], *sorted(row["values"])): row["values"] for row in journal.metrics(place)}
+            found.append(
+                {
+                    "result": (result.metrics, result.steps) if result is not None else None,
+                    "files": folders.hashes(place),
+                    "rows": sorted(map(str, rows.items())),
+                    "left over": [name for name in (resume.FILE, resume.BEFORE) if (place / name).exists()],
+                }
+            )
+        return found
+
+    def remove(self) -> None:
+        shutil.rmtree(self.output, ignore_errors=True)
+        shutil.rmtree(Path(self.trials[0].reuse.folder or ""), ignore_errors=True)
+
+
+def kill(process: ForkProcess) -> None:
+    if process.is_alive() and process.pid is not None:
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            process.kill()
+    process.join()
+
+
+def alone(root: Path, mode: str) -> tuple[list[Any], int]:
+    """What comes out of a trial that is left alone, and how many events it has."""
+    case = Case(root, mode, f"calm-{mode.replace(' ', '-')}-{os.getpid()}")
+    if case.run() != 0:
+        raise SystemExit(f"{mode} does not train")
+    found = case.outcome()
+    case.remove()
+    return found, case.events.value
+
+
+def fill_disk(room: random.Random) -> Callable[[], None]:
+    """Writes fail for want of space from a random one on, journals and states and results alike."""
+    left = room.randrange(25)
+
+    def harm() -> None:
+        whole = os.fsync
+
+        def fsync(number: int) -> None:
+            nonlocal left
+            left -= 1
+            if left < 0:
+                raise OSError(28, "No space left on device")
+            whole(number)
+
+        os.fsync = fsync
+
+    return harm
+
+
+def shift_clock(room: random.Random) -> Callable[[], None]:
+    """The wall clock jumps an hour or more, either way, at every look."""
+
+    def harm() -> None:
+        whole, wall = time.time_ns, time.time
+        time.time_ns = lambda: whole() + room.randrange(-(10**13), 10**13)
+        time.time = lambda: wall() + room.randrange(-(10**4), 10**4)
+
+    return harm
+
+
+def damage(path: Path, room: random.Random) -> str:
+    """Cut a file short, or alter some of its bytes."""
+    written = bytearray(path.read_bytes())
+    if room.random() < 0.5:
+        del written[room.randrange(len(written)) :]
+        how = "cut short"
+    else:
+        where = room.randrange(len(written))
+        for place in range(where, min(where + 64, len(written))):
+            written[place] ^= room.randrange(1, 256)
+        how = "altered"
+    path.write_bytes(written)
+    return how
+
+
+class Driver:
+    """Runs cases, and keeps a line for each."""
+
+    def __init__(self, root: Path, seed: int) -> None:
+        self.root = root
+        self.room = random.Random(seed)
+        self.lines = root / f"lines-{seed}.jsonl"
+        self.calm: dict[str, tuple[list[Any], int]] = {}
+
+    def expected(self, mode: str) -> tuple[list[Any], int]:
+        if mode not in self.calm:
+            self.calm[mode] = alone(self.root, mode)
+        return self.calm[mode]
+
+    def say(self, fault: str, mode: str, moment: str, fine: bool, why: str = "") -> None:
+        with self.lines.open("a") as stream:
+            row = {"fault": fault, "mode": mode, "moment": moment, "survived": fine, "why": why}
+            stream.write(json.dumps(row) + "\n")
+
+    def judge(self, case: Case, fault: str, moment: str) -> None:
+        """Run the case once more, to its end, and compare."""
+        code = case.run()
+        wanted, found = self.expected(case.mode)[0], case.outcome()
+        unlike = [key for a, b in zip(wanted, found, strict=True) for key in a if a[key] != b[key]]
+        self.say(fault, case.mode, moment, code == 0 and not unlike, f"exit {code}, unlike: {unlike}")
+        case.remove()
+
+    def strike(self, case: Case, first: float, last: float) -> str:
+        """Kill a case between these shares of its events, some milliseconds later."""
+        events = self.expected(case.mode)[1]
+        return case.kill_after(self.room.randint(int(first * events), int(last * events)), self.room.uniform(0, 0.02))
+
+    def killed(self, mode: str, times: int) -> None:
+        case = Case(self.root, mode, f"case-{os.getpid()}")
+        moment = [self.strike(case, 0, 1) for _ in range(times)][-1]
+        self.judge(case, "killed" if times == 1 else f"killed {times} times", moment)
+
+    def harmed(self, mode: str, fault: str, harm: Callable[[], None]) -> None:
+        case = Case(self.root, mode, f"case-{os.getpid()}")
+        code = case.run(harm)
+        moment = MOMENTS[case.moment.value] if code else MOMENTS[-1]
+        self.judge(case, fault, moment)
+
+    def loader_killed(self) -> None:
+        """One of the processes that load data dies, as the kernel does when memory runs out."""
+        mode = "two loading processes"
+        case = Case(self.root, mode, f"case-{os.getpid()}")
+        process = case.start()
+        events = self.room.uniform(0.1, 0.8) * self.expected(mode)[1]
+        while case.events.value < events and process.is_alive():
+            time.sleep(0.001)
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        moment = MOMENTS[case.moment.value]
+        if children:
+            os.kill(int(self.room.choice(children)), signal.SIGKILL)
+        process.join(120)
+        kill(process)
+        self.judge(case, "a loading process killed", moment if children else "no such process then")
+
+    def damaged_between(self, mode: str, name: str) -> None:
+        """A file that a killed trial left is damaged before it is run again."""
+        case = Case(self.root, mode, f"case-{os.getpid()}")
+        moment = self.strike(case, 0.4, 0.9)
+        path = case.places[0] / name
+        if not path.is_file():
+            case.remove()
+            return
+        how = damage(path, self.room)
+        if name != journal.FILE:
+            self.judge(case, f"{name} damaged, then run again", moment)
+            return
+        code = case.run()
+        wanted, found = self.expected(mode)[0], case.outcome()
+        same = all(a[key] == b[key] for a, b in zip(wanted, found, strict=True) for key in ("result", "files"))
+        true = all(set(b["rows"]) <= set(a["rows"]) for a, b in zip(wanted, found, strict=True))
+        self.say(f"{name} damaged, then run again (its other rows)", mode, moment, code == 0 and same and true, how)
+        case.remove()
+
+    def damaged_after(self, mode: str, name: str) -> None:
+        """A file of a finished trial is damaged: a result is made again, a checkpoint is refused."""
+        case = Case(self.root, mode, f"case-{os.getpid()}")
+        case.run()
+        damage(case.places[0] / name, self.room)
+        if name == folders.RESULT:
+            self.judge(case, f"{name} damaged", MOMENTS[-1])
+            return
+        try:
+            load(case.places[0])
+            fine = False
+        except RequestError:
+            fine = True
+        self.say(f"{name} damaged (told)", mode, MOMENTS[-1], fine)
+        case.remove()
+
+
+def drive(root: Path, seed: int, kills: int) -> None:
+    """One driver's share of everything."""
+    torch.set_num_threads(1)
+    os.environ["TLX_CACHE"] = str(root / "cache")
+    driver = Driver(root, seed)
+    modes = sorted(MODES)
+    driver.room.shuffle(modes)
+    try:
+        for number in range(kills):
+            driver.killed(modes[number % len(modes)], 1)
+        for mode in modes[:8]:
+            driver.killed(mode, 3)
+            driver.harmed(mode, "disk full", fill_disk(driver.room))
+            driver.harmed(mode, "clock jumps", shift_clock(driver.room))
+        for mode in ("fine_tune", "lp_ft", "gradual_unfreezing", "ema"):
+            for name in (resume.FILE, journal.FILE):
+                driver.damaged_between(mode, name)
+            for name in (folders.RESULT, folders.CHECKPOINT):
+                driver.damaged_after(mode, name)
+        for _ in range(5):
+            driver.loader_killed()
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """Fault x moment: survived of how many."""
+    total: Counter[tuple[str, str]] = Counter((row["fault"], row["moment"]) for row in rows)
+    fine: Counter[tuple[str, str]] = Counter((row["fault"], row["moment"]) for row in rows if row["survived"])
+    moments = [*MOMENTS, *sorted({row["moment"] for row in rows} - set(MOMENTS))]
+    lines = ["| fault | " + " | ".join(moments) + " | survived | lost |", "|---" * (len(moments) + 3) + "|"]
+    for fault in dict.fromkeys(row["fault"] for row in rows):
+        cells = [f"{fine[fault, m]}/{total[fault, m]}" if total[fault, m] else "" for m in moments]
+        survived = sum(fine[fault, m] for m in moments)
+        lost = sum(total[fault, m] for m in moments) - survived
+        lines.append(f"| {fault} | " + " | ".join(cells) + f" | {survived} | {lost} |")
+    return "\n".join(lines)
+
+
+def main() -> int:
+    """The command line; the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=0)
+    asked = parser.parse_args()
+    root = asked.folder.resolve()
+    shutil.rmtree(root, ignore_errors=True)
+    root.mkdir(parents=True)
+    share = -(-asked.kills // asked.jobs)
+    fork = multiprocessing.get_context("fork")
+    drivers = [fork.Process(target=drive, args=(root, asked.seed + n, share)) for n in range(asked.jobs)]
+    for driver in drivers:
+        driver.start()
+    for driver in drivers:
+        driver.join()
+    rows = [json.loads(line) for path in sorted(root.glob("lines-*.jsonl")) for line in path.open()]
+    print(table(rows))
+    lost = [row for row in rows if not row["survived"]]
+    for row in lost:
+        print("lost:", json.dumps(row))
+    modes = Counter(row["mode"] for row in rows)
+    print(f"{len(rows)} cases over {len(modes)} modes: {dict(sorted(modes.items()))}")
+    return 1 if lost or any(driver.exitcode for driver in drivers) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
