@@ -4,6 +4,7 @@ tlx reproduce runs/resnet18-fine_tune-digits-s0-0123456789ab     (a run folder)
 tlx reproduce 4f1c...                                            (an MLflow run)
 tlx reproduce quickstart                                         (every trial of the sweep or study last run)
 tlx reproduce RUN --steps 40                                     (only the beginning: a cheap proof)
+tlx reproduce RUN --checkout FOLDER                              (by its own code and packages, made again in FOLDER)
 tlx reproduce RUN seed=1                                         (with a setting changed, to see what it decides)
 
 The new run lies in runs/reproduced, linked to the old one. Verdicts: bitwise, equal (metrics within 1e-6), within noise
@@ -25,16 +26,31 @@ from tlx.repro.compare import SAME
 
 def run(words: list[str]) -> int:
     """The verb."""
+    words, where = option.word(words, "--checkout", "a folder to make")
     words, steps = option.number(words, "--steps", "a number of steps")
     named = [word for word in words if "=" not in word]
     if len(named) != 1:
         raise ConfigError([Problem("run", "expected one: a run folder, an MLflow run or a sweep", " ".join(named))])
     folders = find.runs(named[0])
     console = Console(highlight=False, soft_wrap=True)
+    if where is not None:
+        again = [*words, *(["--steps", str(steps)] if steps is not None else [])]
+        return _elsewhere(folders, Path(where).expanduser().resolve(), again, console)
     grades = Counter(_one(folder, [word for word in words if "=" in word], steps, console) for folder in folders)
     if len(folders) > 1:
         console.print(", ".join(f"{count} {grade}" for grade, count in grades.items()))
     return 1 if grades["different"] else 0
+
+
+def _elsewhere(folders: list[Path], where: Path, words: list[str], console: Console) -> int:
+    from tlx.record import sheet
+    from tlx.repro import checkout
+
+    if len(folders) != 1:
+        raise ConfigError([Problem("--checkout", "is of one run; name one of the sweep's", len(folders))])
+    record = sheet.read(folders[0])
+    python = checkout.rebuild(record, where, lambda line: console.print(line, markup=False), checkout.here)
+    return checkout.reproduce(python, words)
 
 
 def _one(old: Path, overrides: list[str], steps: int | None, console: Console) -> str:

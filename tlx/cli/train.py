@@ -35,8 +35,10 @@ def _one(trial: Trial, console: Console) -> int:
     from tlx.trial.folder import locate
     from tlx.trial.lock import Busy
     from tlx.trial.machine import rank
+    from tlx.trial.tidy import tidy
 
     place = locate(trial)
+    tidy(place.path)
     finished = place.result()
     if finished is not None:
         console.print("already finished; nothing was trained", markup=False)

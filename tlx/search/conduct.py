@@ -23,6 +23,7 @@ from tlx.sweep import run as sweeps
 from tlx.sweep.launchers import Launcher
 from tlx.sweep.pool import Job, Outcome
 from tlx.sweep.record import Sweep, conclude
+from tlx.tracking.store import without_password
 
 
 @dataclass
@@ -141,6 +142,9 @@ def verify(base: Trial, options: Search) -> dict[str, spaces.Dimension]:
         problems.append(Problem("search.pruning", "pruning is for one objective; leave one of the two out"))
     if options.pruning is not None and (base.hardware.devices or 1) * base.hardware.nodes > 1:
         problems.append(Problem("search.pruning", "trials on several devices are not pruned; leave it out"))
+    if options.storage is not None and without_password(options.storage) != options.storage:
+        message = "holds a password, and is kept beside the search; leave it to PGPASSWORD or ~/.pgpass"
+        problems.append(Problem("search.storage", message, without_password(options.storage)))
     if problems:
         raise ConfigError(problems)
     return space

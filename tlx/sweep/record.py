@@ -14,6 +14,7 @@ from tlx.tracking.mirror import Mirror
 from tlx.trial.describe import experiment_name
 from tlx.trial.folder import RESULT, Result
 from tlx.trial.lock import Busy, locked
+from tlx.trial.tidy import tidy
 
 
 @dataclass
@@ -77,6 +78,8 @@ class Record:
             mirror.catch_up(self.sweep.folder)
             names = sorted(set(journal.members(self.sweep.folder)))
             over = [self.sweep.folder.parent / name for name in names]
+            for folder in over:
+                tidy(folder)
             mirror.catch_up(*(one for one in over if (one / RESULT).is_file()), parent=self.sweep.folder)
 
     def end(self, note: str) -> None:

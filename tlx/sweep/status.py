@@ -15,7 +15,6 @@ from tlx.trial import folder as folders
 from tlx.trial import lock
 
 ORDER = ("done", "pruned", "running", "queued", "failed", "interrupted", "waiting")
-_STATES = "state*.pt"  # of tlx.trial.resume, which imports torch
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,7 @@ def standing(folder: Path, queued: str | None = None, output: Path | None = None
         return Standing(folder, "failed", f"{last['reason'].splitlines()[0]}  (log: {folder / LOG})")
     if last.get("event") == "end" and last["reason"].startswith(f"{PRUNED}:"):
         return Standing(folder, "pruned", last["reason"])
-    if any(folder.glob(_STATES)):
+    if any((folder / name).is_file() for name in folders.STATES):
         return Standing(folder, "interrupted", f"{_progress(rows)}; goes on from its saved state")
     if rows:
         return Standing(folder, "interrupted", f"{_progress(rows)}; begins anew")

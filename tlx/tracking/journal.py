@@ -21,6 +21,7 @@ _SHAPES: dict[str, dict[str, type | tuple[type, ...]]] = {  # what readers rely 
     "trials": {"folders": list},
     "child": {"folder": str},
 }
+_TAIL = 1 << 16  # bytes; an end has a traceback
 _SAFE = 1.0  # seconds of rows that a power cut may take; the death of a process takes none
 
 
@@ -54,6 +55,18 @@ class Journal:
 def read(folder: Path) -> Iterator[dict[str, Any]]:
     """The events of a run folder; a line that was torn, or altered since, is left out."""
     return (row for row in _lines(folder) if row is not None)
+
+
+def is_ended(folder: Path) -> bool:
+    """Is the last line an attempt's end? (only the last kilobytes are looked at)"""
+    path = folder / FILE
+    if not path.is_file():
+        return False
+    with path.open("rb") as stream:
+        stream.seek(max(0, size(folder) - _TAIL))
+        lines = stream.read().splitlines()
+    row = _row(lines[-1].decode(errors="replace")) if lines else None
+    return row is not None and row["event"] == "end"
 
 
 def size(folder: Path) -> int:

@@ -26,6 +26,7 @@ from tlx.trial.lock import is_locked, locked
 _DUMPER: type = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # the first is written in C, where it was built
 _LOADER: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 RESULT, CONFIG = "result.json", "config.yaml"
+STATES = ("state.pt", "state.before.pt")  # the last one to go on from, and the one before it
 CHECKPOINT, PREDICTIONS, SCHEDULE = "checkpoint.safetensors", "predictions.jsonl", "schedule.svg"
 
 
@@ -61,12 +62,19 @@ class Folder:
 
     def finish(self, result: Result) -> None:
         """Record the result; the rename makes it all or nothing."""
-        partial = self.path / f"{RESULT}.partial"
-        with partial.open("w", encoding="utf-8") as stream:
+        self.prepare(result)
+        self.settle()
+
+    def prepare(self, result: Result) -> None:
+        """Write the result beside its place."""
+        with (self.path / f"{RESULT}.partial").open("w", encoding="utf-8") as stream:
             stream.write(sealed(json.dumps(asdict(result), indent=2)))
             stream.flush()
             os.fsync(stream.fileno())
-        partial.replace(self.path / RESULT)
+
+    def settle(self) -> None:
+        """Put the result in its place: from now on the trial is finished."""
+        (self.path / f"{RESULT}.partial").replace(self.path / RESULT)
 
     def lock(self) -> AbstractContextManager[None]:
         """Keep other processes out while this one runs the trial; raises :class:`Busy`."""
@@ -92,10 +100,11 @@ def read_result(folder: Path) -> Result:
     return result
 
 
-def result_in(folder: Path) -> Result | None:
-    """The result recorded in a run folder, if there is one and it is what was written."""
+def result_in(folder: Path, *, partial: bool = False) -> Result | None:
+    """The result in a run folder (or beside its place), if there is one and it is what was written."""
+    path = folder / (f"{RESULT}.partial" if partial else RESULT)
     try:
-        row = opened((folder / RESULT).read_text(encoding="utf-8", errors="replace"))
+        row = opened(path.read_text(encoding="utf-8", errors="replace"))
         return Result(**row) if row is not None else None
     except (FileNotFoundError, TypeError):
         return None

@@ -44,6 +44,7 @@ from tlx.trial.quiet import quiet
 from tlx.trial.resume import can_resume
 from tlx.trial.run import enter
 from tlx.trial.story import record
+from tlx.trial.tidy import finish_together, tidy
 
 Say = Callable[[str], None]
 
@@ -82,6 +83,7 @@ def train_together(trials: Sequence[Trial], says: Sequence[Say]) -> None:
     with ExitStack() as stack, quiet():
         pairs = [(trial, say, folders.locate(trial)) for trial, say in zip(trials, says, strict=True)]
         for _, _, place in pairs:
+            tidy(place.path)
             stack.enter_context(place.lock())
         hardware = trials[0].hardware
         stack.enter_context(deterministic(choose(hardware), hardware.deterministic))
@@ -236,12 +238,15 @@ def _conclude(seats: Sequence[Seat], began: tuple[float, float]) -> None:
     measured = many.measures(logits, test.labels)
     spent = (time.process_time() - began[0]) / len(seats), time.perf_counter() - began[1]
     batch = {"index": torch.from_numpy(first.data.examples["test"].indices), "y": test.labels}
+    finished = []
     for seat, values, found, scores in zip(seats, measured, validated, logits, strict=True):
         learner = seat.built.learner
         learner.values = values
         learner.predictions = learner.task.predict(learner.model, batch, Out(None, len(scores), {"logits": scores}))
         learner.predictions.sort(key=lambda one: one["index"])
-        seat.place.finish(record(seat.trial, seat.built, seat.place, seat.steps, found, spent))
+        finished.append((seat.place, record(seat.trial, seat.built, seat.place, seat.steps, found, spent)))
+    finish_together(finished)
+    for seat in seats:
         _end(seat, "FINISHED", "")
     first.prefix.close()
 

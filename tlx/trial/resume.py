@@ -21,10 +21,11 @@ from tlx.config.errors import Problem, WeightsError
 from tlx.tracking import journal
 from tlx.trial import preempt
 from tlx.trial.checkpoint import restore, tensors
+from tlx.trial.folder import STATES
 from tlx.trial.learner import Learner
 from tlx.trial.options import Checkpoint
 
-FILE, BEFORE = "state.pt", "state.before.pt"  # the last state, and the one before it
+FILE, BEFORE = STATES
 
 
 class Keeper:

@@ -37,6 +37,7 @@ from tlx.trial.options import Checkpoint
 from tlx.trial.quiet import quiet
 from tlx.trial.resume import Keeper, can_resume, forget
 from tlx.trial.run import run_phases
+from tlx.trial.tidy import tidy
 
 Say = Callable[[str], None]
 Watch = Callable[[int, Mapping[str, float | None]], None]
@@ -58,6 +59,7 @@ def train(
     the journal has the reason either way.
     """
     place = place or folders.locate(trial)
+    tidy(place.path)
     finished = place.result()
     if finished is not None:
         return finished

@@ -1,0 +1,67 @@
+"""What a trial that was killed at its very end left undone: a result to be put in its place, a journal without its end.
+
+Several heads that are trained side by side are finished together, in two steps. First each result is written aside,
+with the names of all; only then are they put in their places. So whoever finds one in its place knows that the others
+are whole, and a group that has none is trained again as the group it was.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from tlx.tracking import journal
+from tlx.trial import folder as folders
+from tlx.trial.folder import Folder, Result
+from tlx.trial.lock import Busy, locked
+
+GROUP = "together.json"
+
+
+def finish_together(pairs: Sequence[tuple[Folder, Result]]) -> None:
+    """Record the results of a group."""
+    names = [place.path.name for place, _ in pairs]
+    for place, result in pairs:
+        (place.path / GROUP).write_text(json.dumps(names), encoding="utf-8")
+        place.prepare(result)
+    for place, _ in pairs:
+        place.settle()
+    for place, _ in pairs:
+        (place.path / GROUP).unlink()
+
+
+def tidy(folder: Path) -> None:
+    """Finish what is to be finished in a run folder; one that a process holds is left to it."""
+    if not (_is_settled(folder) or _is_undone(folder)):
+        return
+    try:
+        with locked(folder, folder.name, patience=0):
+            if _is_settled(folder):
+                (folder / f"{folders.RESULT}.partial").replace(folder / folders.RESULT)
+            if _is_undone(folder):
+                journal.Journal(folder).write("end", status="FINISHED", reason="")
+            for name in (GROUP, *folders.STATES):
+                (folder / name).unlink(missing_ok=True)
+    except Busy:
+        return
+
+
+def _is_settled(folder: Path) -> bool:
+    """Is there a result beside its place, of a group of which another has its own in place?"""
+    group = folder / GROUP
+    if not group.is_file() or (folder / folders.RESULT).exists():
+        return False
+    try:
+        names = [str(name) for name in json.loads(group.read_text(encoding="utf-8"))]
+    except (ValueError, TypeError):  # torn: then nothing was in its place yet
+        return False
+    others = [folder.parent / Path(name).name for name in names]
+    return folders.result_in(folder, partial=True) is not None and any(
+        folders.result_in(other) is not None for other in others
+    )
+
+
+def _is_undone(folder: Path) -> bool:
+    """Is there a result whose journal has no end?"""
+    return (folder / folders.RESULT).is_file() and not journal.is_ended(folder)
