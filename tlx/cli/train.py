@@ -44,6 +44,7 @@ def _one(trial: Trial, console: Console) -> int:
         console.print("already finished; nothing was trained", markup=False)
         return _show(finished.metrics, str(place.path), console)
     from tlx.trial.preempt import Stopped, stoppable
+    from tlx.trial.relatives import begun_otherwise
     from tlx.trial.story import train
 
     def say(line: str) -> None:
@@ -54,6 +55,8 @@ def _one(trial: Trial, console: Console) -> int:
             train(trial)
         return 0
     console.print(f"trial {place.name}  ({place.identity})", markup=False)
+    for line in begun_otherwise(trial, place):
+        console.print(line, markup=False)
     try:
         with Mirror(trial.tracking) as mirror, stoppable(say):
             mirror.watch(place.path)
