@@ -351,12 +351,11 @@ class Driver:
         case.remove()
 
 
-def drive(root: Path, seed: int, kills: int) -> None:
+def drive(root: Path, seed: int, kills: int, modes: list[str]) -> None:
     """One driver's share of everything."""
     torch.set_num_threads(1)
     os.environ["TLX_CACHE"] = str(root / "cache")
     driver = Driver(root, seed)
-    modes = sorted(MODES)
     driver.room.shuffle(modes)
     try:
         for number in range(kills):
@@ -365,12 +364,12 @@ def drive(root: Path, seed: int, kills: int) -> None:
             driver.killed(mode, 3)
             driver.harmed(mode, "disk full", fill_disk(driver.room))
             driver.harmed(mode, "clock jumps", shift_clock(driver.room))
-        for mode in ("fine_tune", "lp_ft", "gradual_unfreezing", "ema"):
+        for mode in (one for one in ("fine_tune", "lp_ft", "gradual_unfreezing", "ema") if one in modes):
             for name in (resume.FILE, journal.FILE):
                 driver.damaged_between(mode, name)
             for name in (folders.RESULT, folders.CHECKPOINT):
                 driver.damaged_after(mode, name)
-        for _ in range(5):
+        for _ in range(5 if "two loading processes" in modes else 0):
             driver.loader_killed()
     except BaseException:
         traceback.print_exc()
@@ -398,13 +397,16 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--modes", nargs="+", choices=MODES, default=sorted(MODES))
     asked = parser.parse_args()
     root = asked.folder.resolve()
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir(parents=True)
     share = -(-asked.kills // asked.jobs)
     fork = multiprocessing.get_context("fork")
-    drivers = [fork.Process(target=drive, args=(root, asked.seed + n, share)) for n in range(asked.jobs)]
+    drivers = [
+        fork.Process(target=drive, args=(root, asked.seed + n, share, list(asked.modes))) for n in range(asked.jobs)
+    ]
     for driver in drivers:
         driver.start()
     for driver in drivers:

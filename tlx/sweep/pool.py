@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from multiprocessing.connection import wait
@@ -224,4 +225,5 @@ def _close_journal(job: Job, status: str, reason: str, began: int) -> None:
     """Say how the attempt that began here ended, where it could not say so itself."""
     rows = list(journal.read(job.place.path))
     if rows and rows[0]["time"] >= began and rows[-1]["event"] != "end" and not job.place.is_busy():
-        journal.Journal(job.place.path).write("end", status=status, reason=reason)
+        with suppress(OSError):  # no room to say so: the outcome has the reason
+            journal.Journal(job.place.path).write("end", status=status, reason=reason)

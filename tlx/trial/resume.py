@@ -64,10 +64,14 @@ class Keeper:
         state = capture(trainer, learner)
         if trainer.is_global_zero:
             partial = self.path.with_suffix(".partial")
-            with partial.open("wb") as stream:
-                torch.save({**state, "origin": self.origin, "spent": self.spent()}, stream)
-                stream.flush()
-                os.fsync(stream.fileno())
+            try:
+                with partial.open("wb") as stream:
+                    torch.save({**state, "origin": self.origin, "spent": self.spent()}, stream)
+                    stream.flush()
+                    os.fsync(stream.fileno())
+            except BaseException:  # what is there of it would only fill the disk
+                partial.unlink(missing_ok=True)
+                raise
             if self.path.exists():
                 self.path.replace(self.path.with_name(BEFORE))
             partial.replace(self.path)

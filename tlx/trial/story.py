@@ -6,6 +6,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -91,7 +92,8 @@ def train(
         try:
             result = _run(trial, built, place, journal, say, began)
         except BaseException as error:
-            journal.write("end", **ending(error))
+            with suppress(OSError):  # the disk may be what is wrong: the first error counts
+                journal.write("end", **ending(error))
             raise
         place.finish(result)
         forget(place.path)
