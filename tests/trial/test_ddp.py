@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -13,6 +18,7 @@ from safetensors.torch import load_file
 from tests.conftest import Said
 from tests.trial.conftest import PHASES, Compose, Families, Watch, differences, run_program, said, trained
 from tlx.config.errors import ConfigError
+from tlx.tracking import journal
 from tlx.trial.build import build
 from tlx.trial.equip import equip
 
@@ -146,6 +152,45 @@ def test_without_a_new_wrap_the_ranks_drift_apart(folder: Path) -> None:
     one, two = (torch.load(folder / f"naive-{rank}.pt", weights_only=True) for rank in (0, 1))
     assert not differences(one["before"], two["before"])
     assert set(differences(one["after"], two["after"])) == {"0.weight", "0.bias"}  # what thawed
+
+
+@pytest.mark.slow
+def test_two_ranks_killed_go_on_bit_for_bit(folder: Path, small: Compose, families: Families) -> None:
+    """BERT drops out, other units on each rank: their random numbers have to go on as well."""
+    words = (*families["bert"], "strategy=gradual_unfreezing", "strategy.phases.1.expand.levels=3", "hardware=ddp_cpu")
+    words = (*words, "strategy.batch_size=16", "strategy.budget=60 steps", "checkpoint.every_minutes=0")
+    command = [sys.executable, "-m", "tlx", "train", *said(small, *words)]
+    places = {}
+    for output in ("calm", "killed"):
+        process = subprocess.Popen([*command, f"output={output}"], start_new_session=True, stdout=subprocess.DEVNULL)
+        if output == "killed":
+            kill_midway(process, folder)
+            process = subprocess.Popen(
+                [*command, f"output={output}"], start_new_session=True, stdout=subprocess.DEVNULL
+            )
+        assert process.wait(300) == 0
+        (places[output],) = (path.parent for path in (folder / output).glob("*/result.json"))
+    for name in ("checkpoint.safetensors", "predictions.jsonl"):
+        assert (places["calm"] / name).read_bytes() == (places["killed"] / name).read_bytes(), name
+    rows = [
+        [(row["step"], row["values"]) for row in journal.metrics(place) if "train/loss" in row["values"]]
+        for place in places.values()
+    ]
+    assert rows[0] == rows[1]
+    assert any(row["event"] == "resume" for row in journal.read(places["killed"]))
+
+
+def kill_midway(process: subprocess.Popen[bytes], folder: Path) -> None:
+    """All processes at once, when some rounds have ended."""
+    deadline = time.monotonic() + 200
+    while time.monotonic() < deadline and process.poll() is None:
+        found = [journal.metrics(path) for path in folder.glob("killed/*")]
+        if any(sum("train/loss" in row["values"] for row in rows) >= 4 for rows in found):
+            break
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not list(folder.glob("killed/*/result.json"))
 
 
 def test_joined_norms_are_refused_on_the_cpu(small: Compose, families: Families) -> None:

@@ -31,14 +31,16 @@ class Logits(nn.Module):
 
 
 def export(model: Model, kind: str, path: Path) -> float:
-    """Write the graph; returns the largest difference of its logits from the network's own, on another batch size.
+    """Write the graph; returns the largest difference of its logits from the network's own, on inputs of another size.
 
     Raises :class:`ConfigError` where torch cannot follow the network, or where the graph computes something else.
     """
     names, inputs, other = _examples(model)
     network = Logits(model.network, names).eval()
-    batch = torch.export.Dim("batch", min=1, max=1024)
-    shapes = tuple({0: batch} for _ in inputs)
+    free = {0: torch.export.Dim("batch", min=1, max=1024)}
+    if isinstance(model.spec, TextSpec):
+        free[1] = torch.export.Dim("tokens", min=2, max=model.spec.max_length)
+    shapes = tuple(free for _ in inputs)
     try:
         with torch.no_grad():
             if kind == "onnx":
@@ -58,15 +60,15 @@ def export(model: Model, kind: str, path: Path) -> float:
 
 
 def _examples(model: Model) -> tuple[tuple[str, ...], tuple[Tensor, ...], tuple[Tensor, ...]]:
-    """Names, inputs to trace with, and others of another batch size to compare on."""
+    """Names, inputs to trace with, and others of another size to compare on."""
     generator = torch.Generator().manual_seed(0)
     spec = model.spec
     if isinstance(spec, ImageSpec):
         images = [torch.randn(n, spec.channels, spec.height, spec.width, generator=generator) for n in (2, 3)]
         return ("x",), (images[0],), (images[1],)
     assert isinstance(spec, TextSpec)
-    tokens = min(spec.max_length, 16)
-    ids = [torch.randint(1, 50, (n, tokens), generator=generator) for n in (2, 3)]
+    most = spec.max_length
+    ids = [torch.randint(1, 50, (n, min(most, tokens)), generator=generator) for n, tokens in ((2, 16), (3, 9))]
     return ("input_ids", "attention_mask"), (ids[0], torch.ones_like(ids[0])), (ids[1], torch.ones_like(ids[1]))
 
 

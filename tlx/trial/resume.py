@@ -50,12 +50,13 @@ class Keeper:
         return self._earlier[0] + cpu, self._earlier[1] + wall
 
     def after_round(self, trainer: Trainer, learner: Learner) -> None:
-        """Save if it is time to, or if the trial has to make room: then it ends here."""
+        """Save if it is time to, or if the trial has to make room: then it ends here. All processes decide alike."""
         leaves = trainer.strategy.reduce_boolean_decision(preempt.is_asked(), all=False)
         minutes, steps = self.often.every_minutes, self.often.every_steps
         by_time = minutes is not None and time.monotonic() - self._saved >= 60 * minutes
         by_steps = steps is not None and int(trainer.global_step) - self._step >= steps
-        if by_time or by_steps or (leaves and (minutes, steps) != (None, None)):
+        wants = by_time or by_steps or (leaves and (minutes, steps) != (None, None))
+        if trainer.strategy.reduce_boolean_decision(wants, all=False):  # their clocks are not one
             self._save(trainer, learner)
         if leaves:
             preempt.give_way()
@@ -153,7 +154,7 @@ def capture(trainer: Trainer, learner: Learner) -> dict[str, Any]:
         "mean": learner.mean.state() if learner.mean is not None else None,
         "controller": learner.controller.state() if learner.controller is not None else None,
         "stoppers": [stopper.state() for stopper in learner.stoppers],
-        "random": _random_state(),
+        "random": _of_all(trainer, _random_state()),
     }
 
 
@@ -180,7 +181,7 @@ def _go_on(state: dict[str, Any], learner: Learner) -> None:
     if learner.phase.number == state["phase"]:
         for stopper, saved in zip(learner.stoppers, state["stoppers"], strict=True):
             stopper.load(saved)
-    _set_random_state(state["random"])
+    _set_random_state(state["random"][int(learner.trainer.global_rank)])
 
 
 def wind(trainer: Trainer, rounds: int, step: int) -> None:
@@ -193,6 +194,14 @@ def wind(trainer: Trainer, rounds: int, step: int) -> None:
     steps = loop.automatic_optimization.optim_progress.optimizer.step.total
     steps.ready = steps.completed = step
     loop._batches_that_stepped = step
+
+
+def _of_all(trainer: Trainer, value: dict[str, Any]) -> list[dict[str, Any]]:
+    """What each process of the trial has, by rank: dropout draws other numbers in each."""
+    values: list[Any] = [value] * trainer.world_size
+    if trainer.world_size > 1:
+        torch.distributed.all_gather_object(values, value)
+    return values
 
 
 def _random_state() -> dict[str, Any]:
