@@ -7,6 +7,8 @@ tlx export runs/resnet18-fine_tune-... --to onnx            runs/.../model.onnx,
 
 from __future__ import annotations
 
+import shutil
+import sys
 from pathlib import Path
 
 from tlx.cli import option
@@ -55,6 +57,8 @@ def _export(run: Path, kind: str, register: str | None, out: str | None) -> int:
             uri, address = registry.log(built, run, register)
             print(f"logged: {address}" + (f", registered as {register}" if register else ""))
             where = f"MLFLOW_TRACKING_URI={store.without_password(uri)}"
+            if shutil.which("uvicorn") is None:  # MLflow looks for it there
+                where = f"PATH={Path(sys.executable).parent}:$PATH {where}"
             print(f"serve:  {where} mlflow models serve --env-manager local -p 5001 -m {address}")
             return 0
         worst = graphs.export(bundle.model_of(built), kind, path)
