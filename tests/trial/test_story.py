@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 
 import tlx
 from tests.trial.conftest import Compose
-from tlx.config.errors import RequestError
+from tlx.config.errors import ConfigError, RequestError
 from tlx.strategies import freezing
 from tlx.tracking import journal, mirror
 from tlx.trial import folder as folders
@@ -191,3 +191,12 @@ def test_an_earlier_trial_gives_its_backbone(small: Compose, folder: Path) -> No
     for name, tensor in trained.items():
         if name.startswith("backbone."):
             assert torch.equal(own[name], tensor), name
+
+
+def test_an_output_that_cannot_be_written_to_is_refused(small: Compose, folder: Path) -> None:
+    """As a read-only disk would be; permissions mean nothing to root."""
+    (folder / "taken").touch()
+    with pytest.raises(ConfigError, match="cannot be written to") as caught:
+        tlx.train(small("strategy=fine_tune", "output=taken"))
+    assert caught.value.problems[0].key == "output"
+    assert [path.name for path in folder.iterdir()] == ["taken"]

@@ -106,7 +106,7 @@ def result_in(folder: Path, *, partial: bool = False) -> Result | None:
     try:
         row = opened(path.read_text(encoding="utf-8", errors="replace"))
         return Result(**row) if row is not None else None
-    except (FileNotFoundError, TypeError):
+    except (FileNotFoundError, NotADirectoryError, TypeError):
         return None
 
 

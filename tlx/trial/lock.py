@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import socket
@@ -9,8 +10,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
+
+from tlx.config.errors import ConfigError, Problem
 
 FILE = "lock"
+_CLOSED = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST)
 _PATIENCE, _PAUSE = 0.2, 0.02  # seconds: whoever only looks at it holds it for a moment
 
 
@@ -20,13 +25,13 @@ class Busy(RuntimeError):
 
 @contextmanager
 def locked(folder: Path, name: str, patience: float = _PATIENCE) -> Iterator[None]:
-    """Hold a folder's lock; raises :class:`Busy`, which names the owner, if another process does for so many seconds.
+    """Hold a folder's lock; raises :class:`Busy`, which names the owner, if another process does for so many seconds,
+    and :class:`ConfigError` where nothing can be written.
 
     The kernel takes it from a process that has died, on a network file system once its host is given up: there are no
     stale locks to remove. Raises ``OSError`` where the file system has no locks.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / FILE).open("a+", encoding="utf-8") as stream:
+    with _opened(folder) as stream:
         deadline = time.monotonic() + patience
         while True:
             try:
@@ -40,6 +45,17 @@ def locked(folder: Path, name: str, patience: float = _PATIENCE) -> Iterator[Non
         stream.write(_myself())
         stream.flush()
         yield
+
+
+def _opened(folder: Path) -> TextIO:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return (folder / FILE).open("a+", encoding="utf-8")
+    except OSError as error:
+        if error.errno not in _CLOSED:
+            raise
+        message = f"cannot be written to ({error.strerror}); name another with output=..."
+        raise ConfigError([Problem("output", message, folder.parent)]) from error
 
 
 def is_locked(folder: Path) -> bool:
