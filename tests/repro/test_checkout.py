@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -67,3 +68,11 @@ def test_what_cannot_be_made_is_told(folder: Path, record: dict[str, dict[str, d
     record["code"]["project"]["commit"] = "--upload-pack=evil"
     with pytest.raises(ConfigError, match="no commit but"):
         checkout.rebuild(record, folder / "c", print, run)
+
+
+def test_what_lies_here_is_not_taken_for_what_was_rebuilt(folder: Path) -> None:
+    """The environment's own tlx answers, not a package of that name in the working directory."""
+    (folder / "tlx").mkdir()
+    (folder / "tlx" / "__init__.py").touch()
+    (folder / "tlx" / "__main__.py").write_text("raise SystemExit(77)\n")
+    assert checkout.reproduce(Path(sys.executable), ["nowhere"]) == 2  # no such run

@@ -84,6 +84,11 @@ def here(command: Sequence[str], folder: Path) -> None:
 
 
 def reproduce(python: Path, words: Sequence[str]) -> int:
-    """``tlx reproduce`` by the rebuilt environment, from this directory, where relative paths of data are right."""
+    """``tlx reproduce`` by the rebuilt environment, from this directory, where relative paths of data are right.
+
+    A ``tlx`` that lies here is not taken for the rebuilt one (``PYTHONSAFEPATH``). The run's settings are its own, so
+    the project's worktree is for looking at.
+    """
     environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
+    environment["PYTHONSAFEPATH"] = "1"
     return subprocess.run([str(python), "-m", "tlx", "reproduce", *words], env=environment, check=False).returncode
