@@ -39,7 +39,8 @@ def rebuild(record: Mapping[str, Any], where: Path, say: Callable[[str], None], 
         else:
             say(f"{name}: not from a repository; none is made")
     packages = {name: version for name, version in record["packages"].items() if name != _OWN}
-    source = str(where / _OWN) if (where / _OWN).is_dir() else f"{_OWN}=={code[_OWN]['version']}"
+    worktree = (where / _OWN).is_dir()
+    source = str(where / _OWN) if worktree else f"{_OWN}=={code[_OWN]['version']}"
     (where / "requirements.txt").write_text("".join(f"{n}=={v}\n" for n, v in packages.items()), encoding="utf-8")
     _same_python(record, say)
     say(f"venv: {len(packages)} packages, and {source}")
@@ -47,7 +48,7 @@ def rebuild(record: Mapping[str, Any], where: Path, say: Callable[[str], None], 
     python = where / "venv" / "bin" / "python"
     pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
     run([*pip, "-r", "requirements.txt"], where)
-    run([*pip, "--no-build-isolation", source], where)
+    run([*pip, "--no-build-isolation", *(["--editable"] if worktree else []), source], where)  # so it knows its commit
     return python
 
 
