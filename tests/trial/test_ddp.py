@@ -156,7 +156,7 @@ def test_without_a_new_wrap_the_ranks_drift_apart(folder: Path) -> None:
 
 @pytest.mark.slow
 def test_two_ranks_killed_go_on_bit_for_bit(folder: Path, small: Compose, families: Families) -> None:
-    """BERT drops out, other units on each rank: their random numbers have to go on as well."""
+    """BERT drops out: the random numbers of both have to go on. (Here they draw alike; it does not tell them apart.)"""
     words = (*families["bert"], "strategy=gradual_unfreezing", "strategy.phases.1.expand.levels=3", "hardware=ddp_cpu")
     words = (*words, "strategy.batch_size=16", "strategy.budget=60 steps", "checkpoint.every_minutes=0")
     command = [sys.executable, "-m", "tlx", "train", *said(small, *words)]

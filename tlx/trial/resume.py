@@ -197,7 +197,7 @@ def wind(trainer: Trainer, rounds: int, step: int) -> None:
 
 
 def _of_all(trainer: Trainer, value: dict[str, Any]) -> list[dict[str, Any]]:
-    """What each process of the trial has, by rank: dropout draws other numbers in each."""
+    """What each process of the trial has, by rank: they draw alike only while their shares have one shape."""
     values: list[Any] = [value] * trainer.world_size
     if trainer.world_size > 1:
         torch.distributed.all_gather_object(values, value)
