@@ -6,10 +6,8 @@ import base64
 import io
 import json
 import os
-import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -23,6 +21,7 @@ from mlflow import MlflowClient
 from PIL import Image
 
 from tests.conftest import Said
+from tests.servers import free_port, wait_until_up
 from tlx.backbones.spec import ImageSpec
 from tlx.trial.checkpoint import rebuilt
 
@@ -52,18 +51,6 @@ def ask(port: int, rows: list[dict[str, Any]]) -> tuple[int, str]:
         return error.code, error.read().decode()
 
 
-def up(port: int, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/ping", timeout=5)
-        except OSError:
-            time.sleep(0.5)
-        else:
-            return
-    raise AssertionError("the server did not come up")
-
-
 @pytest.mark.slow
 def test_it_is_served_over_http(run: Path, said: Said, folder: Path) -> None:
     """With pickles forbidden, as a user would; a bad request is a 400 that says which row."""
@@ -74,16 +61,14 @@ def test_it_is_served_over_http(run: Path, said: Said, folder: Path) -> None:
     assert (
         MlflowClient(store).get_run(json.loads((run / "mlflow.json").read_text())["run_id"]).info.status == "FINISHED"
     )
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     environment = {**os.environ, "MLFLOW_TRACKING_URI": store, "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"}
     environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
     command = [sys.executable, "-m", "mlflow", "models", "serve", "--env-manager", "local", "-h", "127.0.0.1"]
     command += ["-p", str(port), "-m", "models:/digits/1"]
     process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL, start_new_session=True)
     try:
-        up(port, process)
+        wait_until_up(f"http://127.0.0.1:{port}/ping", process)
         from sklearn.datasets import load_digits
 
         images = load_digits().images

@@ -6,17 +6,15 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
 
+from tests.servers import free_port, wait_until_up
 from tests.tracking.test_mirror import begin, metrics, wait_for
 from tlx.tracking import mirror
 from tlx.tracking.options import Tracking
@@ -40,12 +38,6 @@ assert not mirrored.failure, mirrored.failure
 """
 
 
-def free() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of an empty database."""
@@ -54,7 +46,7 @@ def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         return
     if POSTGRES is None or os.geteuid() != 0:
         pytest.skip("needs PostgreSQL's server (apt-get install postgresql) and root")
-    port, place = free(), Path("/tmp") / f"tlx-postgres-{os.getpid()}"
+    port, place = free_port(), Path("/tmp") / f"tlx-postgres-{os.getpid()}"
     place.mkdir()
     shutil.chown(place, "postgres")
 
@@ -75,7 +67,7 @@ class Server:
     """An MLflow server that can be killed and started again at the same address."""
 
     def __init__(self, store: str, artifacts: Path) -> None:
-        self.port = free()
+        self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
         self.command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store, "--workers", "1"]
         self.command += ["--host", "127.0.0.1", "--port", str(self.port), "--artifacts-destination", str(artifacts)]
@@ -84,15 +76,7 @@ class Server:
     def start(self) -> None:
         silent = subprocess.DEVNULL
         self.process = subprocess.Popen(self.command, start_new_session=True, stdout=silent, stderr=silent)
-        deadline = time.monotonic() + 120
-        while time.monotonic() < deadline and self.process.poll() is None:
-            try:
-                urllib.request.urlopen(f"{self.address}/health", timeout=5)
-            except OSError:
-                time.sleep(0.2)
-            else:
-                return
-        raise AssertionError("the server did not come up")
+        wait_until_up(f"{self.address}/health", self.process)
 
     def kill(self) -> None:
         if self.process is not None:
