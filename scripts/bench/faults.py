@@ -6,6 +6,11 @@ rows of a trial that was left alone, bit for bit; or, where a file was altered a
 
 Trials are small (a narrow ResNet on digits, a byte BERT on docstrings), in processes forked from one that has imported
 everything. A moment is where the trial was when the fault struck, as its own code says. Exits with 1 if any was lost.
+
+Two long matrices take no chances; each sitting of ``--limit`` seconds goes on where the last one ended:
+
+``... FOLDER --power [--modes fine_tune] [--limit 600] [--real 20]``: every state a power cut may leave (power.py)
+``... FOLDER --io [--modes fine_tune] [--limit 600]``: every single call that may fail (io_faults.py)
 """
 
 from __future__ import annotations
@@ -22,183 +27,20 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
-from multiprocessing.context import ForkProcess
-from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 from typing import Any
 
 import torch
+from fault_cases import MODES, MOMENTS, MORE, Case, kill
+from io_faults import strike
+from power import power
+from shim import preload
 
-import tlx
-from tlx.backbones import timm_images, transformers_texts  # noqa: F401 (imported once, before forking)
 from tlx.config.errors import RequestError
-from tlx.config.schema import Trial
 from tlx.tracking import journal
 from tlx.trial import folder as folders
-from tlx.trial import fused, resume, story
+from tlx.trial import resume
 from tlx.trial.checkpoint import load
-from tlx.trial.learner import Learner
-from tlx.trial.resume import Keeper
-
-BASE = ["backbone=narrow_resnet", "strategy.init=scratch", "dataset=digits", "dataset.shots=8", "tracking=none"]
-BASE += ["strategy.batch_size=16", "strategy.budget=40 steps", "strategy.validate_every=5 steps", "hardware.threads=1"]
-BASE += ["checkpoint.every_minutes=0", "strategy.audit=off"]  # untrained branches end in norms of zeros
-MODES: dict[str, list[str]] = {
-    "fine_tune": ["strategy=fine_tune"],
-    "lp_ft": ["strategy=lp_ft"],
-    "gradual_unfreezing": ["strategy=gradual_unfreezing", "strategy.phases.1.expand.levels=3"],
-    "chain_thaw": ["strategy=chain_thaw", "strategy.phases.1.expand.levels=2", "strategy.phases.1.until=50%"],
-    "plateau_switch": ["strategy=plateau_switch"],
-    "auto_rgn": ["strategy=auto_rgn", "strategy.controller.every=5 steps", "strategy.controller.batches=2"],
-    "autofreeze": ["strategy=autofreeze", "strategy.controller.every=5 steps"],
-    "ema": ["strategy=ema"],
-    "swa": ["strategy=swa", "strategy.averaging.start=50%"],
-    "greedy_soup": ["strategy=greedy_soup"],
-    "wise_ft": ["strategy=wise_ft"],
-    "lora": ["strategy=lora", "strategy.init=pretrained", "backbone.weights=none"],
-    "accumulate": ["strategy=fine_tune", "hardware.accumulate=2"],
-    "bf16": ["strategy=fine_tune", "hardware.precision=bf16-mixed"],
-    "two loading processes": [
-        "strategy=fine_tune",
-        "hardware.workers=2",
-        "dataset.augment=flip_crop",
-        "reuse.when=off",
-    ],
-    "augmented": ["strategy=fine_tune", "dataset.augment=shift"],
-    "reuse": ["strategy=gradual_unfreezing", "strategy.phases.1.expand.levels=3", "reuse.when=always"],
-    "heads together": ["strategy=feature_extraction", "reuse.when=always", "dataset.shots_seed=0"],
-}
-MOMENTS = ("before training", "training", "validation", "saving", "concluding", "recording", "after the end")
-TOGETHER = 3  # heads in one process
-
-
-def compose(mode: str, output: Path) -> list[Trial]:
-    """The trial of a mode, or the trials that are one process."""
-    words = {word.split("=")[0]: word for word in [*BASE, *MODES[mode], f"output={output}"]}
-    groups = [word for key, word in words.items() if "." not in key]
-    trial = tlx.compose([*groups, *(word for key, word in words.items() if "." in key)], whole=False)
-    trial.reuse.folder = str(output.parent / f"store-{output.name}")
-    return [replace(trial, seed=seed) for seed in range(TOGETHER)] if mode == "heads together" else [trial]
-
-
-def watch(moment: Synchronized[int], events: Synchronized[int]) -> None:
-    """Have a trial's own code say where it is, and count how often it says so."""
-
-    def before(owner: Any, name: str, number: int, after: int | None = None) -> None:
-        whole = getattr(owner, name)
-
-        def said(*args: Any, **options: Any) -> Any:
-            moment.value = number
-            events.value += 1
-            found = whole(*args, **options)
-            moment.value = number if after is None else after
-            return found
-
-        setattr(owner, name, said)
-
-    before(Learner, "on_train_batch_start", 1)
-    before(Learner, "on_validation_epoch_start", 2)
-    before(Keeper, "_save", 3, after=1)
-    before(story, "conclude", 4)
-    before(story, "record", 5)
-    before(fused, "_train", 1)
-    before(fused, "_conclude", 4)
-    before(folders.Folder, "finish", 5, after=6)
-
-
-def child(trials: list[Trial], moment: Synchronized[int], events: Synchronized[int], harm: Callable[[], None]) -> None:
-    """In a process of its own: train, with whatever ``harm`` has prepared."""
-    os.setsid()
-    torch.set_num_threads(1)
-    devnull = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(devnull, 1)
-    os.dup2(devnull, 2)
-    watch(moment, events)
-    harm()
-    try:
-        if len(trials) > 1:
-            fused.train_together(trials, [lambda line: None] * len(trials))
-        else:
-            tlx.train(trials[0])
-    except BaseException:
-        os._exit(1)
-    os._exit(0)
-
-
-def nothing() -> None:
-    """No harm."""
-
-
-class Case:
-    """One trial at work in its own folder, to be compared with the one that was left alone."""
-
-    def __init__(self, root: Path, mode: str, name: str) -> None:
-        self.mode = mode
-        self.output = root / name
-        shutil.rmtree(self.output, ignore_errors=True)
-        self.trials = compose(mode, self.output)
-        self.moment: Synchronized[int] = multiprocessing.Value("i", 0)
-        self.events: Synchronized[int] = multiprocessing.Value("i", 0)
-
-    @property
-    def places(self) -> list[Path]:
-        return [folders.locate(trial).path for trial in self.trials]
-
-    def start(self, harm: Callable[[], None] = nothing) -> ForkProcess:
-        self.moment.value = self.events.value = 0
-        arguments = (self.trials, self.moment, self.events, harm)
-        process = multiprocessing.get_context("fork").Process(target=child, args=arguments)
-        process.start()
-        return process
-
-    def run(self, harm: Callable[[], None] = nothing, patience: float = 300) -> int | None:
-        process = self.start(harm)
-        process.join(patience)
-        if process.is_alive():
-            kill(process)
-            return None
-        return process.exitcode
-
-    def kill_after(self, events: int, seconds: float) -> str:
-        """SIGKILL of the trial and the processes it has started, so many seconds after so many events; the moment."""
-        process = self.start()
-        deadline = time.monotonic() + 120
-        while self.events.value < events and process.is_alive() and time.monotonic() < deadline:
-            time.sleep(0.001)
-        process.join(seconds)
-        moment = MOMENTS[self.moment.value] if process.is_alive() else MOMENTS[-1]
-        kill(process)
-        return moment
-
-    def outcome(self) -> list[Any]:
-        """Everything that has to come out the same."""
-        found = []
-        for place in self.places:
-            result = folders.result_in(place)
-            rows = {(row["step"], *sorted(row["values"])): row["values"] for row in journal.metrics(place)}
-            found.append(
-                {
-                    "result": (result.metrics, result.steps) if result is not None else None,
-                    "files": folders.hashes(place),
-                    "rows": sorted(map(str, rows.items())),
-                    "left over": [name for name in (resume.FILE, resume.BEFORE) if (place / name).exists()],
-                }
-            )
-        return found
-
-    def remove(self) -> None:
-        shutil.rmtree(self.output, ignore_errors=True)
-        shutil.rmtree(Path(self.trials[0].reuse.folder or ""), ignore_errors=True)
-
-
-def kill(process: ForkProcess) -> None:
-    if process.is_alive() and process.pid is not None:
-        try:
-            os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            process.kill()
-    process.join()
 
 
 def alone(root: Path, mode: str) -> tuple[list[Any], int]:
@@ -390,6 +232,18 @@ def table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def long_matrix(root: Path, asked: argparse.Namespace) -> int:
+    """One sitting of ``--power`` or ``--io``; the exit code."""
+    root.mkdir(parents=True, exist_ok=True)
+    library = preload(root)  # from here on calls can be seen
+    torch.set_num_threads(1)
+    if asked.power:
+        modes = asked.modes or [*MODES, *MORE]
+        return 0 if power(root, modes, library, asked.limit, asked.real, asked.anew, asked.bad, asked.show) else 1
+    modes = asked.modes or [*MODES, "cache"]
+    return 0 if strike(root, modes, library, asked.limit, asked.anew, asked.bad) else 1
+
+
 def main() -> int:
     """The command line; the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -397,16 +251,24 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--modes", nargs="+", choices=MODES, default=sorted(MODES))
+    parser.add_argument("--modes", nargs="+", choices=[*MODES, *MORE])
+    parser.add_argument("--power", action="store_true", help="judge every state that a power cut may leave")
+    parser.add_argument("--io", action="store_true", help="fail every single call that changes files")
+    parser.add_argument("--limit", type=float, default=600, help="seconds of one sitting of --power or --io")
+    parser.add_argument("--real", type=int, default=0, help="of --power: so many states by the command itself")
+    parser.add_argument("--anew", action="store_true", help="forget what was judged of these modes")
+    parser.add_argument("--bad", action="store_true", help="judge once more what was not well, and nothing else")
+    parser.add_argument("--show", default="", help="of --power: put a state, by its hash, on the disk")
     asked = parser.parse_args()
     root = asked.folder.resolve()
+    if asked.power or asked.io:
+        return long_matrix(root, asked)
+    modes = asked.modes or sorted(MODES)
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir(parents=True)
     share = -(-asked.kills // asked.jobs)
     fork = multiprocessing.get_context("fork")
-    drivers = [
-        fork.Process(target=drive, args=(root, asked.seed + n, share, list(asked.modes))) for n in range(asked.jobs)
-    ]
+    drivers = [fork.Process(target=drive, args=(root, asked.seed + n, share, list(modes))) for n in range(asked.jobs)]
     for driver in drivers:
         driver.start()
     for driver in drivers:
@@ -416,8 +278,8 @@ def main() -> int:
     lost = [row for row in rows if not row["survived"]]
     for row in lost:
         print("lost:", json.dumps(row))
-    modes = Counter(row["mode"] for row in rows)
-    print(f"{len(rows)} cases over {len(modes)} modes: {dict(sorted(modes.items()))}")
+    of_mode = Counter(row["mode"] for row in rows)
+    print(f"{len(rows)} cases over {len(of_mode)} modes: {dict(sorted(of_mode.items()))}")
     return 1 if lost or any(driver.exitcode for driver in drivers) else 0
 
 

@@ -32,7 +32,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def rendered(cache: Path) -> Path:
     """The one file of rendered images."""
-    (file,) = (path for path in cache.rglob("*") if path.is_file())
+    (file,) = cache.rglob("*.npz")
     return file
 
 

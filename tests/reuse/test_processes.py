@@ -17,6 +17,7 @@ import pytest
 import torch
 
 from tests.reuse.entries import KEY, bits, leaf, numbers, publish, put, rows
+from tlx.files import durable
 from tlx.reuse import entry, features
 from tlx.reuse import store as stores
 from tlx.reuse.entry import Column, Damaged, Writer
@@ -55,10 +56,10 @@ def fill(say: Callable[[str], None], root: Path, point: str) -> None:
             say("reached")
             time.sleep(60)
 
-    store, sync, write_meta = Store(root, 10**9), stores._sync, entry.write_meta
+    store, sync, write_meta = Store(root, 10**9), durable.sync_folder, entry.write_meta
 
     def synced(folder: Path) -> None:
-        reached("synced" if folder != root else "renamed")
+        reached("renamed" if (root / KEY).exists() else "synced" if (folder / entry.META).exists() else "")
         sync(folder)
 
     def closed(folder: Path, meta: entry.Meta) -> None:
@@ -66,7 +67,7 @@ def fill(say: Callable[[str], None], root: Path, point: str) -> None:
         write_meta(folder, meta)
 
     patch = pytest.MonkeyPatch()  # this process ends with it
-    patch.setattr(stores, "_sync", synced)
+    patch.setattr(durable, "sync_folder", synced)
     patch.setattr(stores, "write_meta", closed)
     with store.filling([KEY]) as wanted:
         reached("locked")

@@ -10,8 +10,9 @@ import pytest
 import torch
 
 import tlx
+from tests.serving.conftest import Exported
 from tests.trial.conftest import Compose, Families, families, small  # noqa: F401 (fixtures)
-from tlx.config.errors import WeightsError
+from tlx.config.errors import ConfigError, WeightsError
 from tlx.serving import bundle
 from tlx.trial import folder as folders
 from tlx.trial.build import build
@@ -43,12 +44,8 @@ def test_it_answers_as_the_trial_did(small: Compose, families: Families, folder:
     assert list(found[0]["probabilities"]) == source.classes
 
 
-def test_altered_weights_are_refused(small: Compose, folder: Path) -> None:  # noqa: F811
-    trial = small("strategy=scratch")
-    tlx.train(trial)
-    run = folders.locate(trial).path
-    bundle.write(rebuilt(run), run, folder / "bundle")
-    file = folder / "bundle" / bundle.WEIGHTS
+def test_altered_weights_are_refused(pictures: Exported, folder: Path) -> None:
+    file = pictures.copy(folder / "bundle") / bundle.WEIGHTS
     written = bytearray(file.read_bytes())
     written[-5] ^= 1
     file.write_bytes(written)
@@ -56,14 +53,21 @@ def test_altered_weights_are_refused(small: Compose, folder: Path) -> None:  # n
         bundle.read(folder / "bundle")
 
 
-def test_nothing_in_it_is_a_pickle(small: Compose, folder: Path) -> None:  # noqa: F811
-    trial = small("strategy=scratch")
-    tlx.train(trial)
-    run = folders.locate(trial).path
-    bundle.write(rebuilt(run), run, folder / "bundle")
-    assert {path.suffix for path in (folder / "bundle").rglob("*") if path.is_file()} == {
-        ".safetensors",
-        ".yaml",
-        ".json",
-    }
-    assert isinstance(bundle.read(folder / "bundle").network, torch.nn.Module)
+def test_nothing_in_it_is_a_pickle(pictures: Exported, texts: Exported) -> None:
+    for one in (pictures, texts):
+        assert {path.name for path in one.bundle.iterdir()} == {"model.safetensors", "config.yaml", "model.json"}
+        assert isinstance(bundle.read(one.bundle).network, torch.nn.Module)
+
+
+def test_it_goes_into_a_folder_of_its_own(pictures: Exported, folder: Path) -> None:
+    (folder / "full").mkdir()
+    (folder / "full" / "mine").write_text("kept")
+    (folder / "linked").symlink_to(folder / "empty")
+    (folder / "empty").mkdir()
+    built = rebuilt(pictures.run)
+    for place in ("full", "linked", "full/mine"):
+        with pytest.raises(ConfigError, match="a new or an empty folder"):
+            bundle.write(built, pictures.run, folder / place)
+    assert [path.name for path in (folder / "full").iterdir()] == ["mine"]
+    bundle.write(built, pictures.run, folder / "empty")
+    assert bundle.read(folder / "empty").info == bundle.read(pictures.bundle).info

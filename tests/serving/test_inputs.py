@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import base64
 import io
+import struct
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as some
 from PIL import Image
 
+from tests.serving.asking import header
+from tlx.backbones.spec import ImageSpec
+from tlx.data import images
 from tlx.serving import inputs
 from tlx.serving.inputs import Unusable
+from tlx.serving.limits import Limits
 
 
 def encoded(image: Image.Image, kind: str = "PNG") -> str:
@@ -67,3 +73,71 @@ def test_anything_is_read_or_refused(value: object) -> None:
             inputs.image(given_value)
         except Unusable:
             continue
+
+
+SPEC = ImageSpec(3, 224, 224, (0.5,) * 3, (0.5,) * 3, crop=0.875)
+
+
+@given(some.integers(1, 2**31 - 1), some.integers(1, 2**31 - 1))
+def test_a_header_is_enough_to_refuse(width: int, height: int) -> None:
+    """Whatever sides a picture claims, no more pixels than the limit are decoded or made by resizing it."""
+    content = base64.b64decode(header(width, height))
+    try:
+        pixels = inputs.measured(content, Limits(), SPEC)
+    except Unusable:
+        tall = max(256 / height, 256 / width)
+        assert max(width * height, width * tall * height * tall, width, height) > 0.9 * Limits().pixels
+    else:
+        assert width * height <= pixels <= Limits().pixels
+
+
+@given(some.integers(1, 400), some.integers(1, 400), some.integers(1, 64), some.integers(1, 64), some.floats(0.3, 1))
+def test_the_resized_size_is_foreseen(width: int, height: int, tall: int, wide: int, crop: float) -> None:
+    spec = ImageSpec(1, tall, wide, (0.5,), (0.5,), crop=crop)
+    seen: list[int] = []
+
+    def note(tensor: torch.Tensor, size: list[int], **_: object) -> torch.Tensor:
+        seen.append(max(1, size[0]) * max(1, size[1]))
+        raise KeyError  # nothing need be resized
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tlx.data.images.F.resize", note)
+        with pytest.raises(KeyError):
+            images.resize(torch.zeros(1, height, width), spec)
+    assert inputs.resized_pixels(width, height, spec) == pytest.approx(seen[0], rel=0.02, abs=wide + tall)
+
+
+def test_a_long_thin_picture_is_not_resized() -> None:
+    with pytest.raises(Unusable, match=r"2000000 x 1 pixels would be .* crop it"):
+        inputs.image(header(2_000_000, 1), spec=SPEC)
+
+
+def test_pixels_that_are_no_numbers_are_refused() -> None:
+    with pytest.raises(Unusable, match="no numbers"):
+        inputs.image(encoded(Image.fromarray(np.full((4, 4), np.nan, np.float32)), "TIFF"))
+
+
+def test_the_tiles_of_a_small_picture_may_not_be_large() -> None:
+    tags = {256: 4, 257: 4, 258: 8, 259: 1, 262: 1, 277: 1, 322: 60_000, 323: 60_000, 324: 8, 325: 16}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    content = b"II*\0\x08\0\0\0" + struct.pack("<H", len(tags)) + entries + bytes(4)
+    with pytest.raises(Unusable, match="4 x 4 pixels in tiles of 3,600,000,000"):
+        inputs.image(base64.b64encode(content).decode())
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"), [("a" * 100_001, "100,001 letters; at most"), ("a\ud800", "half a letter at 1")]
+)
+def test_what_is_no_text(value: str, reason: str) -> None:
+    with pytest.raises(Unusable, match=reason):
+        inputs.text(value)
+
+
+def test_a_refusal_stays_short() -> None:
+    with pytest.raises(Unusable) as caught:
+        inputs.checked([None] * 5000, inputs.text)
+    assert str(caught.value).endswith("row 9: expected a text, found NoneType; and 4990 more")
+    with pytest.raises(Unusable) as caught:
+        inputs.column(["\x1b[31m" + "a" * 5000] * 5000, "text")
+    assert len(str(caught.value)) < 1200
+    assert str(caught.value).isprintable()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import shutil
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -120,7 +123,7 @@ def test_a_child_waits_for_the_run_of_a_sweep_that_another_process_records(folde
 def test_a_child_sent_before_its_sweep_is_put_under_it_later(
     folder: Path, uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mirror, "_PATIENCE", 0.0)
+    monkeypatch.setattr(mirror, "_PARENT", 0.0)
     parent, child = folder / "sweep", folder / "trial"
     client = store.client(uri)
     finish_child(parent, child)
@@ -287,3 +290,112 @@ def test_passwords_are_kept_nowhere(folder: Path, monkeypatch: pytest.MonkeyPatc
         begin(folder / "run").write("end", status="FINISHED", reason="")
     assert mirrored.failure
     assert not any("secret" in path.read_text() for path in (folder / "run").iterdir())
+
+
+@pytest.mark.parametrize(
+    "note",
+    ["", "{", "[]", "null", "[" * 100_000, '{"uri": 7}', '{"run_id": "0"}', "gone", "nothing sent"],
+)
+def test_a_note_that_is_lost_doubles_nothing(folder: Path, uri: str, note: str) -> None:
+    book = begin(folder / "run")
+    metrics(book, range(4))
+    book.write("end", status="FINISHED", reason="")
+    client = store.client(uri)
+    mirror.send(client, uri, folder / "run")
+    run, file = str(mirror.run_id(folder / "run")), folder / "run" / mirror.FILE
+    if note == "gone":
+        file.unlink()
+    elif note == "nothing sent":
+        file.write_text(json.dumps({**json.loads(file.read_text()), "at": 10**12}))
+    else:
+        file.write_text(note)
+    assert mirror.send(client, uri, folder / "run")
+    assert mirror.run_id(folder / "run") == run
+    assert len(client.search_runs([client.get_run(run).info.experiment_id])) == 1
+    assert [point.step for point in client.get_metric_history(run, "val/acc")] == list(range(4))
+
+
+def test_a_folder_that_has_moved_is_the_same_run_and_a_copy_another(folder: Path, uri: str) -> None:
+    book = begin(folder / "run")
+    metrics(book, range(2))
+    client = store.client(uri)
+    mirror.send(client, uri, folder / "run")
+    run = mirror.run_id(folder / "run")
+    shutil.copytree(folder / "run", folder / "copy")
+    metrics(Journal(folder / "copy"), range(2, 4))
+    mirror.send(client, uri, folder / "copy")
+    assert mirror.run_id(folder / "copy") != run
+    (folder / "run").rename(folder / "moved")
+    Journal(folder / "moved").write("end", status="FINISHED", reason="")
+    mirror.send(client, uri, folder / "moved")
+    assert mirror.run_id(folder / "moved") == run
+    assert client.get_run(str(run)).info.status == "FINISHED"
+
+
+def test_metrics_that_the_store_refuses_stop_nothing(folder: Path, uri: str) -> None:
+    book = begin(folder / "run")
+    book.write("metrics", step=1, epoch=1, values={"f1@[0.5]": 0.5, "val/acc": 0.25})
+    book.write("end", status="FINISHED", reason="")
+    client = store.client(uri)
+    assert mirror.send(client, uri, folder / "run")
+    run = client.get_run(str(mirror.run_id(folder / "run")))
+    assert run.data.metrics["val/acc"] == 0.25
+    assert "f1@[0.5]" in run.data.tags["tlx.refused"]
+
+
+@pytest.mark.parametrize("scheme", ["postgresql://me@", "http://", "mysql://me@"])
+@pytest.mark.parametrize("open_", [False, True])
+def test_a_store_that_does_not_answer_is_not_waited_for(
+    folder: Path, caplog: pytest.LogCaptureFixture, scheme: str, open_: bool
+) -> None:
+    """A closed port, and one that takes connections and says nothing."""
+    with socket.socket() as hole:
+        hole.bind(("127.0.0.1", 0))
+        if open_:
+            hole.listen(5)
+        uri = f"{scheme}127.0.0.1:{hole.getsockname()[1]}/x"
+        mirrored = mirror.Mirror(Tracking(uri=uri, patience=0.3))
+        with mirrored:
+            mirrored.watch(folder / "runs" / "a")
+            begin(folder / "runs" / "a").write("end", status="FINISHED", reason="")
+            mirrored._stop.set()
+            assert mirrored._local.wait(120)  # MLflow is loaded: that is not the store's fault
+            began = time.monotonic()
+        assert time.monotonic() - began < 20
+    assert mirrored.failure
+    assert caplog.text.count("MLflow") == 1
+    assert f"tlx sync tracking.uri={uri}" in caplog.text
+
+
+def test_a_store_that_answers_is_waited_for(folder: Path, uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slowly, but again and again."""
+
+    class Slow(Moody):
+        def __getattr__(self, name: str) -> Any:
+            time.sleep(0.1)
+            return super().__getattr__(name)
+
+    slow = Slow(uri)
+    monkeypatch.setattr(store, "client", lambda _: slow)
+    with mirror.Mirror(Tracking(patience=2.0)) as mirrored:
+        mirrored.watch(folder / "run")
+        begin(folder / "run").write("end", status="FINISHED", reason="")
+    assert not mirrored.failure
+    assert slow.real.get_run(str(mirror.run_id(folder / "run"))).info.status == "FINISHED"
+
+
+def test_one_journal_that_cannot_be_sent_keeps_no_other_back(folder: Path, uri: str) -> None:
+    with mirror.Mirror(Tracking()) as mirrored:
+        for name in ("bad", "good"):
+            mirrored.watch(folder / name)
+        (folder / "bad").mkdir()
+        Journal(folder / "bad").begin(name="a")
+        begin(folder / "good").write("end", status="FINISHED", reason="")
+    assert not mirrored.failure
+    assert store.client(uri).get_run(str(mirror.run_id(folder / "good"))).info.status == "FINISHED"
+
+
+@pytest.mark.parametrize("patience", [-1.0, float("nan")])
+def test_patience_is_a_time(patience: float) -> None:
+    with pytest.raises(ConfigError, match="expected 0 or more seconds"):
+        mirror.Mirror(Tracking(patience=patience))

@@ -196,7 +196,7 @@ def test_an_earlier_trial_gives_its_backbone(small: Compose, folder: Path) -> No
 def test_an_output_that_cannot_be_written_to_is_refused(small: Compose, folder: Path) -> None:
     """As a read-only disk would be; permissions mean nothing to root."""
     (folder / "taken").touch()
-    with pytest.raises(ConfigError, match="cannot be written to") as caught:
+    with pytest.raises(ConfigError, match="is not a folder; name a folder of its own") as caught:
         tlx.train(small("strategy=fine_tune", "output=taken"))
     assert caught.value.problems[0].key == "output"
     assert [path.name for path in folder.iterdir()] == ["taken"]

@@ -8,7 +8,6 @@ example makes one possible, puts the stages in the order in which they are first
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -22,6 +21,7 @@ from tlx.backbones.naming import named
 from tlx.backbones.order import first_use
 from tlx.backbones.stage import HEAD, Stage, digest, outlet, table, verify
 from tlx.backbones.towers import towers
+from tlx.config import patterns
 
 __all__ = ["HEAD", "Stage", "digest", "merge", "outlet", "stages", "table", "verify"]
 
@@ -31,7 +31,7 @@ def stages(model: nn.Module, explicit: Sequence[str] = (), example: Mapping[str,
 
     ``explicit`` are regular expressions, one per stage in order, looked for in the backbone's parameter names; the
     first that is found decides. ``example`` are keyword inputs of the backbone's forward. Raises :class:`ValueError`
-    for a parameter that no pattern finds and for a pattern that finds nothing.
+    for a parameter that no pattern finds, for a pattern that finds nothing, and for one that cannot be searched for.
     """
     backbone, head = getattr(model, "backbone", None), getattr(model, "head", None)
     whole = isinstance(backbone, nn.Module) and isinstance(head, nn.Module) and not _has_head_of_its_own(model)
@@ -72,11 +72,13 @@ def _times(body: nn.Module, names: list[str], example: Mapping[str, Any] | None)
 
 
 def _by_patterns(names: list[str], explicit: Sequence[str]) -> list[Group]:
-    groups = [Group("", []) for _ in explicit]
-    lost: list[str] = []
-    for name in names:
-        place = next((i for i, pattern in enumerate(explicit) if re.search(pattern, name)), None)
-        (lost if place is None else groups[place].names).append(name)
+    groups: list[Group] = []
+    lost = names
+    for pattern in explicit:  # each of what those before it have left
+        own = _found(pattern, lost)
+        groups.append(Group("", own))
+        taken = set(own)
+        lost = [name for name in lost if name not in taken]
     if lost:
         more = ", ..." if len(lost) > 3 else ""
         raise ValueError(f"{len(lost)} parameters match none of the patterns: {', '.join(lost[:3])}{more}")
@@ -84,6 +86,13 @@ def _by_patterns(names: list[str], explicit: Sequence[str]) -> list[Group]:
     if idle:
         raise ValueError(f"these patterns match no parameter that is left to them: {', '.join(idle)}")
     return groups
+
+
+def _found(pattern: str, names: list[str]) -> list[str]:
+    try:
+        return patterns.found(pattern, names)
+    except patterns.Refused as error:
+        raise ValueError(f"{pattern}: {error}") from None
 
 
 def _by_towers(body: nn.Module, names: list[str], times: dict[str, int]) -> list[Group]:

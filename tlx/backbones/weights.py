@@ -1,4 +1,4 @@
-"""Pretrained tensors: read them from wherever they are, fit their names, and count what matched.
+"""Pretrained tensors: fit their names to a backbone, and count what matched.
 
 A checkpoint that silently does not fit trains a random network with normal-looking logs; so below
 ``ENOUGH`` of the backbone's tensors this stops and says what is missing, what is left over and why.
@@ -9,20 +9,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 import xxhash
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from tlx.backbones.weight_files import State, read, refusal
 from tlx.config.errors import Problem, WeightsError
 
+__all__ = ["State", "read"]  # of the files, for those who go on to fit what they hold
 ENOUGH = 0.95
 _WRAPPERS = frozenset({"module", "model", "backbone", "encoder", "network", "net", "_orig_mod", "base_model"})
-_FILES = ("model.safetensors", "checkpoint.safetensors", "pytorch_model.bin", "model.pt", "model.pth", "last.ckpt")
-State = dict[str, Tensor]
 Reader = Callable[[str], State]
 
 
@@ -40,41 +37,6 @@ class Match:
     def share(self) -> float:
         """Matched tensors over all of the backbone's."""
         return self.matched / self.total if self.total else 1.0
-
-
-def read(source: str | Path) -> State:
-    """The tensors of a file or a folder; raises :class:`WeightsError`."""
-    path = Path(source).expanduser()
-    if path.is_dir():
-        found = [path / name for name in _FILES if (path / name).is_file()]
-        found = found or sorted(path.glob("*.safetensors"))
-        if not found:
-            raise _refuse(source, f"the folder holds none of {', '.join(_FILES)}")
-        path = found[0]
-    if not path.is_file():
-        raise _refuse(source, "no such file or folder")
-    return _read_file(path)
-
-
-def _read_file(path: Path) -> State:
-    if path.suffix == ".safetensors":
-        try:
-            return load_file(path)
-        except SafetensorError as error:
-            raise _refuse(path, f"not a readable safetensors file: {error}") from error
-    try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds here: pickle, zip, runtime, OS
-        first = (str(error) or type(error).__name__).splitlines()[0]
-        message = f"torch cannot read it as plain tensors (pickled objects are refused): {first}"
-        raise _refuse(path, message) from error
-    for key in ("state_dict", "model", "model_state_dict"):
-        if isinstance(loaded, Mapping) and isinstance(loaded.get(key), Mapping):
-            loaded = loaded[key]
-    tensors = {str(k): v for k, v in loaded.items() if isinstance(v, Tensor)} if isinstance(loaded, Mapping) else {}
-    if not tensors:
-        raise _refuse(path, "holds no tensors by name")
-    return tensors
 
 
 def content(state: Mapping[str, Tensor]) -> str:
@@ -130,7 +92,10 @@ def fill(model: nn.Module, state: State, source: str, prefix: str | None) -> Mat
     counters = {
         name: t for name, t in state.items() if name.endswith("num_batches_tracked") and name in model.state_dict()
     }
-    model.load_state_dict({**good, **counters}, strict=False)
+    try:
+        model.load_state_dict({**good, **counters}, strict=False)
+    except RuntimeError as error:  # numbers of a type that cannot be copied, such as four bits to 32
+        raise refusal(source, f"cannot be copied into the backbone: {str(error).splitlines()[-1].strip()}") from error
     return match
 
 
@@ -160,7 +125,3 @@ def mismatch(match: Match, own: Mapping[str, Tensor], state: State, prefix: str 
 def _some(names: tuple[str, ...], most: int = 4) -> str:
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return (", ".join(names[:most]) or "none") + more
-
-
-def _refuse(source: str | Path, message: str) -> WeightsError:
-    return WeightsError([Problem("backbone.weights", message, str(source))])

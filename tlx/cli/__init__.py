@@ -20,6 +20,7 @@ VERBS = {
     "reproduce": "run a finished trial again, and say whether it came out the same",
     "diff": "how two runs differ: settings, code, libraries, data, machine, metrics",
     "export": "a trained model for other programs: servable by MLflow, ONNX, torch.export",
+    "serve": "answer requests with a trained model over HTTP, on this machine",
     "report": "write the report of a finished study again",
     "ui": "open MLflow's pages on the runs made here",
     "sync": "send to MLflow what could not be sent during training",
@@ -28,9 +29,25 @@ VERBS = {
 }
 
 
+READING = ("list", "status", "diff")  # verbs whose output is all they do
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run a verb; returns the exit code."""
+    from tlx.cli import output
+
     words = sys.argv[1:] if arguments is None else arguments
+    reads = not words or words[0] not in VERBS or words[0] in READING or not {"-h", "--help"}.isdisjoint(words)
+    try:
+        with output.steady(works=not reads):
+            return _main(words)
+    except output.Closed as closed:
+        if str(closed):
+            print(f"tlx: standard output cannot be written: {closed}", file=sys.stderr)
+        return 1 if str(closed) else 0  # `tlx list | head` has what it wants
+
+
+def _main(words: list[str]) -> int:
     if not words or words[0] in ("-h", "--help", "help"):
         print(_usage())
         return 0
@@ -43,7 +60,10 @@ def main(arguments: list[str] | None = None) -> int:
     if verb not in VERBS:
         from tlx.config.errors import nearest
 
-        print(f"tlx: no verb {verb!r}{nearest(verb, VERBS)}\n\n{_usage()}", file=sys.stderr)
+        print(f"tlx: no verb {verb!r:.200}{nearest(verb, VERBS)}\n\n{_usage()}", file=sys.stderr)
+        return 2
+    if fault := _fault(rest):
+        print(f"tlx: {fault}", file=sys.stderr)
         return 2
     module = import_module(f"tlx.cli.{verb}")
     if "-h" in rest or "--help" in rest:
@@ -70,9 +90,20 @@ def _run(verb: object, rest: list[str]) -> int:
     except KeyboardInterrupt:
         print("tlx: stopped", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # `tlx list | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+
+
+def _fault(words: list[str]) -> str:
+    """What no verb can begin with; empty where there is nothing."""
+    from tlx.config.values import text_fault
+
+    try:
+        os.getcwd()
+    except OSError as error:
+        return f"the working directory is not there any more ({error.strerror}); change to one that is"
+    for place, word in enumerate(words, start=2):
+        if fault := text_fault(word):
+            return f"word {place} of the command {fault}"
+    return ""
 
 
 def _terminated(number: int, frame: object) -> None:

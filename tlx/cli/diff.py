@@ -5,11 +5,12 @@ tlx diff runs/A runs/B          (run folders, or MLflow runs)
 
 from __future__ import annotations
 
-from rich.console import Console
 from rich.table import Table
 
+from tlx.cli.output import Terminal
 from tlx.config.errors import ConfigError, Problem
 from tlx.config.identity import deciding
+from tlx.files.printable import printable
 from tlx.record import sheet
 from tlx.repro import compare, find
 from tlx.repro.compare import SAME
@@ -26,14 +27,14 @@ def run(words: list[str]) -> int:
     if many:
         raise ConfigError([Problem("runs", "a sweep has many trials; name one of them", word) for word in many])
     (one,), (other,) = found
-    console = Console(highlight=False, soft_wrap=True)
+    console = Terminal()
     rows = compare.settings(deciding(read_config(one)), deciding(read_config(other)))
     rows += compare.surroundings(sheet.read(one), sheet.read(other))
     for row in rows:
         if row.state != SAME:
-            console.print(f"{row.state:<8}{row}", markup=False)
+            console.print(printable(f"{row.state:<8}{row}"))
     same = [row.section for row in rows if row.state == SAME]
-    console.print(f"same    {', '.join(same) or 'nothing'}", markup=False)
+    console.print(f"same    {', '.join(same) or 'nothing'}")
     first, second = read_result(one).metrics, read_result(other).metrics
     table = Table(box=None, pad_edge=False)
     for title in ("metric", "first", "second", "difference"):
@@ -41,8 +42,8 @@ def run(words: list[str]) -> int:
     for name in dict.fromkeys((*first, *second)):
         values = first.get(name), second.get(name)
         apart = "" if None in values else f"{values[1] - values[0]:+.4g}"  # type: ignore[operator]
-        table.add_row(name, *("-" if value is None else f"{value:.6g}" for value in values), apart)
+        table.add_row(printable(name), *("-" if value is None else f"{value:.6g}" for value in values), apart)
     console.print(table)
     parting = journal.first_difference(journal.metrics(one), journal.metrics(other))
-    console.print(f"the journals {'part at ' + parting if parting else 'are the same to the last bit'}", markup=False)
+    console.print(printable(f"the journals {'part at ' + parting if parting else 'are the same to the last bit'}"))
     return 0

@@ -49,17 +49,19 @@ def _export(run: Path, kind: str, register: str | None, out: str | None) -> int:
     from tlx.trial.quiet import quiet
 
     path = Path(out).expanduser() if out is not None else run / f"model{graphs.SUFFIXES.get(kind, '')}"
-    if kind != "mlflow" and path.exists():
-        raise ConfigError([Problem("--out", "is there already; name another file", path)])
+    if kind != "mlflow":
+        graphs.check_place(path)
     with quiet():
         built = rebuilt(run)
         if kind == "mlflow":
             uri, address = registry.log(built, run, register)
             print(f"logged: {address}" + (f", registered as {register}" if register else ""))
             where = f"MLFLOW_TRACKING_URI={store.without_password(uri)}"
+            print(f"serve:  {where} tlx serve {address}")
+            where += " UVICORN_APP_DIR=/dev/null"  # else uvicorn imports from the working directory first
             if shutil.which("uvicorn") is None:  # MLflow looks for it there
                 where = f"PATH={Path(sys.executable).parent}:$PATH {where}"
-            print(f"serve:  {where} mlflow models serve --env-manager local -p 5001 -m {address}")
+            print(f"or:     {where} mlflow models serve --env-manager local -p 5001 -m {address}")
             return 0
         worst = graphs.export(bundle.model_of(built), kind, path)
     print(f"written: {path}\nits logits are within {worst:.2g} of the network's, on inputs of another size")

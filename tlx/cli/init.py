@@ -5,12 +5,13 @@ tlx init quickstart
 
 from __future__ import annotations
 
+import os
 import re
-import shutil
 from pathlib import Path
 
 from tlx.config import places
 from tlx.config.errors import ConfigError, Problem, nearest
+from tlx.files import durable
 
 
 def run(words: list[str]) -> int:
@@ -22,12 +23,15 @@ def run(words: list[str]) -> int:
         raise ConfigError([Problem("experiment", f"not a shipped experiment{hint}", name)])
     wanted = [name, *sorted(set(re.findall(r"trial:(\w+)", shipped[name].read_text(encoding="utf-8"))) & set(shipped))]
     targets = [Path("experiments") / f"{one}.yaml" for one in wanted]
-    there = [Problem(str(path), "is there already; it was left as it is") for path in targets if path.exists()]
+    there = [Problem(str(path), "is there already; it was left as it is") for path in targets if os.path.lexists(path)]
     if there:
         raise ConfigError(there)
     for one, target in zip(wanted, targets, strict=True):
-        target.parent.mkdir(exist_ok=True)
-        shutil.copyfile(shipped[one], target)
+        try:
+            target.parent.mkdir(exist_ok=True)
+            durable.write(target, shipped[one].read_bytes())
+        except OSError as error:
+            raise ConfigError([Problem(str(target), f"cannot be written: {error.strerror}")]) from error
         print(target)
     print(f"edit them, then: tlx plan experiment={name}; tlx sweep experiment={name}")
     return 0

@@ -6,9 +6,13 @@ tlx list strategy
 
 from __future__ import annotations
 
-from tlx.config import places
+from pathlib import Path
+
+from tlx.config import files, places
 from tlx.config.errors import ConfigError, Problem, nearest
 from tlx.config.schema import EXPERIMENT, GROUPS
+from tlx.files import foreign
+from tlx.files.printable import printable
 
 
 def run(words: list[str]) -> int:
@@ -16,7 +20,7 @@ def run(words: list[str]) -> int:
     groups = [*GROUPS, EXPERIMENT]
     if not words:
         for group in groups:
-            print(f"{group:<11} {' '.join(places.options(group))}")
+            print(f"{group:<11} {' '.join(map(printable, places.options(group)))}")
         return 0
     group = words[0]
     if group not in groups:
@@ -26,13 +30,23 @@ def run(words: list[str]) -> int:
     width = max(map(len, options), default=0)
     for option in options:
         path = places.find(group, option)
-        print(f"{option:<{width}}  {_first_comment(path.read_text(encoding='utf-8')) if path else ''}")
+        print(f"{printable(option):<{width}}  {printable(_said(path)) if path else ''}")
     if group == "backbone":
         from tlx.backbones.zoo import timm_architectures
 
         print(f"\nand any of timm's {len(timm_architectures())} architectures by name, e.g. backbone=resnet34,")
         print("or backbone=timm backbone.name=resnet34.a1_in1k for certain weights of it")
     return 0
+
+
+def _said(path: Path) -> str:
+    """What a file says of itself, or why it cannot be read."""
+    try:
+        return _first_comment(files.document(path)[0])
+    except FileNotFoundError:
+        return "(a link to nothing)"
+    except foreign.Unreadable as error:
+        return f"({error})"
 
 
 def _first_comment(text: str) -> str:

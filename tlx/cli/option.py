@@ -20,6 +20,6 @@ def number(words: list[str], name: str, what: str) -> tuple[list[str], int | Non
     rest, value = word(words, name, what)
     if value is None:
         return rest, None
-    if not value.isdigit() or int(value) < 1:
+    if not value.isdecimal() or len(value) > 9 or int(value) < 1:
         raise ConfigError([Problem(name, f"expected {what}", value)])
     return rest, int(value)

@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
+from tlx.cli.output import Terminal
 from tlx.config.compose import compose
 from tlx.config.errors import ConfigError, Problem
 from tlx.config.schema import Trial
+from tlx.files import durable
 
 if TYPE_CHECKING:
     from tlx.sweep.pool import Job
@@ -31,7 +33,7 @@ HEAD = "head"
 
 def run(words: list[str]) -> int:
     """The verb."""
-    console = Console(highlight=False)
+    console = Terminal(soft_wrap=False)
     console.width = max(console.width, _WIDTH)  # columns cut short would say nothing
     words, figure = _figure(words)
     many = [word for word in words if word not in ("-m", "--multirun")]
@@ -65,9 +67,7 @@ def run(words: list[str]) -> int:
         from tlx.report import schedule
 
         svg = schedule.of_forecast(found, trial.strategy, f"{trial.backbone.name} on {trial.dataset.name}")
-        partial = figure.with_name(f"{figure.name}.partial")
-        partial.write_text(svg, encoding="utf-8")
-        partial.replace(figure)
+        durable.write(figure, svg)
         console.print(f"\nfigure    {figure}", markup=False, soft_wrap=True)
     return 0
 

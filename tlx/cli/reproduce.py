@@ -19,6 +19,7 @@ from pathlib import Path
 from rich.console import Console
 
 from tlx.cli import option
+from tlx.cli.output import Terminal
 from tlx.config.errors import ConfigError, Problem
 from tlx.repro import find
 from tlx.repro.compare import SAME
@@ -32,7 +33,7 @@ def run(words: list[str]) -> int:
     if len(named) != 1:
         raise ConfigError([Problem("run", "expected one: a run folder, an MLflow run or a sweep", " ".join(named))])
     folders = find.runs(named[0])
-    console = Console(highlight=False, soft_wrap=True)
+    console = Terminal()
     if where is not None:
         again = [*words, *(["--steps", str(steps)] if steps is not None else [])]
         return _elsewhere(folders, Path(where).expanduser().resolve(), again, console)
@@ -60,6 +61,8 @@ def _one(old: Path, overrides: list[str], steps: int | None, console: Console) -
     trial = again.recorded(old, overrides)
     place = again.place_beside(old, trial)
     console.print(f"{old.name}: again in {place.path}", markup=False)
+    for line in again.moved(old, trial):
+        console.print(f"  {line}", markup=False)
     with Mirror(trial.tracking) as mirror:
         mirror.watch(place.path)
         again.repeat(trial, place, steps, lambda line: None)

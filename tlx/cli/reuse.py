@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
+from tlx.cli.output import Terminal
 from tlx.config.compose import part
 from tlx.config.errors import ConfigError, Problem, nearest
 from tlx.reuse.options import size
@@ -33,7 +34,7 @@ def run(words: list[str]) -> int:
         raise ConfigError([Problem("reuse", f"expected ls or prune{nearest(action, _ACTIONS)}", action)])
     limit, rest = _limit(rest)
     found = store(part("reuse", rest))
-    console = Console(highlight=False)
+    console = Terminal(soft_wrap=False)
     if action == "prune":
         freed = found.prune(found.budget if limit is None else limit)
         console.print(f"freed {_size(freed)}")

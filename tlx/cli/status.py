@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-
+from tlx.cli.output import Terminal
 from tlx.config.errors import ConfigError, Problem, nearest
+from tlx.files.printable import printable
 from tlx.sweep import status
 from tlx.sweep.status import Summary
 
@@ -20,7 +20,7 @@ def run(words: list[str]) -> int:
     """The verb."""
     named = [word for word in words if not word.startswith("output=")]
     root = Path(next((word.partition("=")[2] for word in words if word.startswith("output=")), "runs"))
-    console = Console(highlight=False, soft_wrap=True)
+    console = Terminal()
     found = status.sweeps(root)
     if not found:
         raise ConfigError([Problem("output", "holds no sweep; name another with output=FOLDER", root)])
@@ -29,10 +29,10 @@ def run(words: list[str]) -> int:
         raise ConfigError([Problem("sweep", f"none of that name{nearest(named[0], _names(found))}", named[0])])
     for folder in chosen:
         summary = status.summary(folder)
-        console.print(_line(summary), markup=False)
+        console.print(_line(summary))
         for trial in summary.trials if named else ():
             if trial.state != "done":
-                console.print(f"  {trial.state:<12}{trial.folder.name}  {trial.detail}".rstrip(), markup=False)
+                console.print(printable(f"  {trial.state:<12}{trial.folder.name}  {trial.detail}".rstrip()))
     return 0
 
 
@@ -47,8 +47,8 @@ def _names(folders: Sequence[Path]) -> list[str]:
 def _line(summary: Summary) -> str:
     counts = ", ".join(f"{count} {state}" for state, count in summary.counts.items())
     left = "" if summary.left is None else f"; about {_duration(summary.left)} left"
-    note = f"\n  the queue is not known: {summary.note}" if summary.note else ""
-    return f"{summary.folder.name}  {len(summary.trials)} trials: {counts}{left}{note}"
+    note = f"\n  the queue is not known: {printable(summary.note)}" if summary.note else ""
+    return f"{printable(summary.folder.name)}  {len(summary.trials)} trials: {counts}{left}{note}"
 
 
 def _duration(seconds: float) -> str:

@@ -17,10 +17,13 @@ from rich.console import Console
 from rich.table import Table
 
 from tlx.cli import option
+from tlx.cli.output import Terminal
+from tlx.config import files
 from tlx.config.errors import ConfigError, Problem
 from tlx.config.machine import elsewhere
 from tlx.config.places import find
 from tlx.config.schema import EXPERIMENT
+from tlx.files import foreign
 from tlx.sweep import launchers
 from tlx.sweep.launchers import Launcher, Local, Ray, Slurm
 from tlx.sweep.pool import Job, Outcome
@@ -40,7 +43,7 @@ def run(words: list[str]) -> int:
     launcher = launchers.choose(own)
     if dry and not isinstance(launcher, Slurm):
         raise ConfigError([Problem(_DRY, "shows the job script of Slurm; add hydra/launcher=slurm, or use tlx plan")])
-    console = Console(highlight=False)
+    console = Terminal(soft_wrap=False)
     is_study = _has(words, "study")
     if isinstance(launcher, Slurm):
         if _has(words, "search"):
@@ -84,7 +87,9 @@ def _show(sweep: Sweep, console: Console) -> None:
         scores = [result.metrics.get(name) for name in ("val/acc", "test/acc")]
         table.add_row(result.name, *("-" if s is None else f"{s:.4f}" for s in scores), f"{result.cpu_seconds:.1f}")
     console.print(table)
-    console.print(f"{sweep.ran} trials run, {len(sweep.results) - sweep.ran + len(sweep.failures)} already finished")
+    before = len(sweep.results) + len(sweep.failures) - sweep.ran - sweep.shared
+    others = f"{sweep.shared} by other commands, " if sweep.shared else ""
+    console.print(f"{sweep.ran} trials run, {others}{before} already finished")
 
 
 def _submit(words: list[str], launcher: Slurm, is_study: bool, dry: bool, console: Console) -> int:
@@ -144,7 +149,10 @@ def _has(words: list[str], part: str) -> bool:
     if not any(word.startswith("experiment=") and "," not in word for word in words):
         return False
     path = find(EXPERIMENT, _experiment(words))
-    text = path.read_text(encoding="utf-8") if path is not None else ""
+    try:
+        text = files.document(path)[0] if path is not None else ""
+    except (foreign.Unreadable, FileNotFoundError):
+        return False  # composing it says what is wrong with it
     return any(line.startswith(f"{part}:") for line in text.splitlines())
 
 

@@ -11,6 +11,7 @@ import traceback
 
 from rich.console import Console
 
+from tlx.cli.output import Terminal
 from tlx.config.compose import compose, is_sweep
 from tlx.config.errors import ConfigError, Problem, RequestError
 from tlx.config.schema import Trial
@@ -27,12 +28,12 @@ def run(words: list[str]) -> int:
         name = trial.group or "..."
         message = f"a study is many trials; run: tlx sweep experiment={name}"
         raise ConfigError([Problem("experiment", message, name)])
-    return _one(trial, Console(highlight=False, soft_wrap=True))
+    return _one(trial, Terminal())
 
 
 def _one(trial: Trial, console: Console) -> int:
     from tlx.tracking.mirror import Mirror
-    from tlx.trial.folder import locate
+    from tlx.trial.folder import incomplete, locate
     from tlx.trial.lock import Busy
     from tlx.trial.machine import rank
     from tlx.trial.tidy import tidy
@@ -43,6 +44,8 @@ def _one(trial: Trial, console: Console) -> int:
     if finished is not None:
         console.print("already finished; nothing was trained", markup=False)
         return _show(finished.metrics, str(place.path), console)
+    from tlx.tracking import journal
+    from tlx.trial.ending import trouble
     from tlx.trial.preempt import Stopped, stoppable
     from tlx.trial.relatives import begun_otherwise
     from tlx.trial.story import train
@@ -55,6 +58,8 @@ def _one(trial: Trial, console: Console) -> int:
             train(trial)
         return 0
     console.print(f"trial {place.name}  ({place.identity})", markup=False)
+    if reason := incomplete(place.path):
+        console.print(f"it was finished, but {reason}: it is run again", markup=False)
     for line in begun_otherwise(trial, place):
         console.print(line, markup=False)
     try:
@@ -70,9 +75,13 @@ def _one(trial: Trial, console: Console) -> int:
         raise
     except (RequestError, KeyboardInterrupt, Busy):
         raise
-    except Exception:  # ours or a library's: the whole story, here and in the journal
-        traceback.print_exc()
-        console.print(f"tlx: the trial failed; its record is in {place.path}", markup=False)
+    except Exception as error:  # ours or a library's: the whole story, here and in the journal
+        reason = trouble(error, place.path)
+        if not reason:
+            traceback.print_exc()
+        there = journal.is_ended(place.path)
+        record = f"its record is in {place.path}" if there else "it could leave no record of that"
+        console.print(f"tlx: the trial failed{f' ({reason})' if reason else ''}; {record}", markup=False)
         return 1
     return _show(result.metrics, str(place.path), console)
 

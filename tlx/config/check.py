@@ -7,56 +7,32 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import Field, fields, is_dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 from omegaconf import MISSING, DictConfig, ListConfig, OmegaConf, flag_override
 from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseException, ValidationError
 
-from tlx.backbones.zoo import timm_architectures
-from tlx.config import places, request
+from tlx.config import interpolations
 from tlx.config.errors import Problem, nearest
 from tlx.config.fields import CHOICES, REFUSED
-from tlx.config.request import NOTHING, SELECTABLE, Request, Setting
-from tlx.config.schema import EXPERIMENT, GROUPS, REQUIRED, Trial
-
-
-def choices(asked: Request) -> list[Problem]:
-    """Is every chosen option there, and is every required group chosen?"""
-    problems = []
-    for group, setting in asked.choices.items():
-        if group not in SELECTABLE:
-            problems.append(Problem(group, f"not a group{nearest(group, SELECTABLE)}", setting.value, setting.where))
-        elif setting.deletes:
-            problems.append(Problem(group, "a group cannot be taken away; choose another option", None, setting.where))
-        else:
-            problems.extend(_option(group, setting))
-    undecided = any(problem.key == EXPERIMENT for problem in problems)  # it may have been the one to choose them
-    for group in REQUIRED:
-        if group not in asked.choices and not undecided:
-            problems.append(Problem(group, f"nothing chosen; write {group}=<name> (tlx list {group})"))
-    return problems
-
-
-def _option(group: str, setting: Setting) -> list[Problem]:
-    known = places.options(group)
-    option = setting.value
-    if option in NOTHING:
-        if group == EXPERIMENT:  # none is a choice there
-            return []
-        return [Problem(group, f"nothing chosen; write {group}=<name> (tlx list {group})", None, setting.where)]
-    if str(option) in known or (group == "backbone" and str(option) in timm_architectures()):
-        return []
-    close = nearest(str(option), known)
-    if group == "backbone" and not close:
-        close = nearest(str(option), timm_architectures())
-    return [Problem(group, f"not an option{close} (tlx list {group})", option, setting.where)]
+from tlx.config.request import SELECTABLE, Setting
+from tlx.config.schema import GROUPS, Trial
+from tlx.config.values import faults as value_faults
 
 
 def settings(base: DictConfig, given: list[Setting]) -> list[Problem]:
     """Apply the settings to ``base``; those whose key is not there or whose type is wrong are left out and told."""
     problems: list[Problem] = []
+    sound: list[Setting] = []
     for setting in given:
+        faults = [Problem(at, fault, where=setting.where) for at, fault in value_faults(setting.value, setting.key)]
+        problems += faults
+        sound += [] if faults else [setting]
+    referring = [setting for setting in sound if "${" in str(setting.value)]
+    if referring and (key := interpolations.growing(base, [(one.key, one.value) for one in sound])):
+        problems.append(Problem(key, interpolations.ENDLESS))
+        sound = [setting for setting in sound if setting not in referring]
+    for setting in sound:
         problems.extend(_apply(base, setting))
     return problems
 
@@ -167,7 +143,7 @@ def _walk(config: Any, key: str) -> tuple[Any, tuple[str, str] | None]:
     """The node that holds ``key``, and (path before it, name) at the first step that is not there."""
     path = ""
     for name in key.split("."):
-        if OmegaConf.is_list(config) and name.isdigit() and int(name) < len(config):
+        if OmegaConf.is_list(config) and name.isdecimal() and len(name) < 9 and int(name) < len(config):
             child = config._get_node(int(name))
         elif name in _names(config):  # `in config` leaves out keys whose value is missing
             child = config._get_node(name)
@@ -263,33 +239,3 @@ def _nodes(config: Any, path: str = "") -> Iterator[tuple[str, DictConfig]]:
     elif isinstance(config, ListConfig) and not config._is_none() and not config._is_missing():
         for index in range(len(config)):
             yield from _nodes(config._get_node(index), f"{path}{index}.")
-
-
-def explain(error: Exception) -> list[Problem]:
-    """What Hydra refused although the request looked right: mistakes in a group file, most likely."""
-    text = str(error)
-    place = re.search(r"In '([^'/]+)/([^']+)'", text)
-    path = places.find(place.group(1), place.group(2)) if place else None
-    if place and path is not None and place.group(1) in GROUPS:
-        group = place.group(1)
-        base = OmegaConf.create({group: OmegaConf.structured(_kind_of(group, path))})
-        found = settings(base, request.group_settings(group, path))
-        if found:
-            return found
-    key = re.search(r"full_key: (\S+)", text)
-    message = next((line for line in text.splitlines()[1:] if line.strip()), text.splitlines()[0])
-    where = str(path.relative_to(Path.cwd()) if path and path.is_relative_to(Path.cwd()) else path or "")
-    return [Problem(key.group(1) if key else "configuration", message.strip(), None, where)]
-
-
-def _kind_of(group: str, path: Path) -> type:
-    """The option class a group file is typed by, following the choices it starts from."""
-    text = path.read_text(encoding="utf-8")
-    named = re.search(rf"/?schema/{group}\S*:\s*(\w+)", text)
-    if named and named.group(1) in GROUPS[group]:
-        return GROUPS[group][named.group(1)]
-    for option in re.findall(r"^\s*-\s*(\w+)\s*(?:#.*)?$", text, re.MULTILINE):
-        parent = places.find(group, option)
-        if option != "_self_" and parent is not None and parent != path:
-            return _kind_of(group, parent)
-    return next(iter(GROUPS[group].values()))

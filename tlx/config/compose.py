@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-import yaml
 from hydra import compose as hydra_compose
 from hydra import initialize_config_module
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
-from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from tlx.config import check, places, request, rules, schema
+from tlx.config import check, choices, explain, interpolations, places, request, rules, schema
 from tlx.config.errors import ConfigError, Problem
+from tlx.config.overrides import parsed, trials, with_options
 from tlx.config.schema import Trial
 from tlx.report.options import Study
 from tlx.search.options import Search
+from tlx.sweep.options import Sweeping
 
 _Files = tuple[tuple[str, int], ...]  # paths, and when they were changed
 
@@ -35,8 +37,8 @@ def compose(overrides: Sequence[str] = (), *, whole: bool = True) -> Trial:
     ``whole=False``: settings are applied to the composed groups, which is the same and spares Hydra's 0.1 s.
     """
     asked = request.read(list(overrides))
-    problems = [*asked.problems, *check.choices(asked)]
-    broken = {p.key for p in problems}
+    problems = [*asked.problems, *choices.problems(asked)]
+    broken = {p.key.split(".")[0] for p in problems}  # a mistake in an option's file has a longer key
     groups = {g: f"{g}={s.value}" for g, s in asked.choices.items() if g not in broken and g != schema.EXPERIMENT}
     try:
         base = typed(tuple(groups.values()))
@@ -69,13 +71,15 @@ def compose(overrides: Sequence[str] = (), *, whole: bool = True) -> Trial:
         raise ConfigError([replace(p, where=p.where or places_of.get(p.key, "")) for p in problems])
     assert isinstance(trial, Trial)
     trial.group = trial.group or asked.chosen(schema.EXPERIMENT)
+    for text in interpolations.texts([setting.value for setting in asked.settings]):
+        interpolations.announce(interpolations.variables(text))
     return trial
 
 
 def part(group: str, overrides: Sequence[str]) -> Any:
     """One group's options by themselves, as overrides set them; raises :class:`ConfigError`."""
     asked = request.read(list(overrides))
-    problems = [*asked.problems, *(p for p in check.choices(asked) if p.key not in schema.REQUIRED)]
+    problems = [*asked.problems, *(p for p in choices.problems(asked) if p.key not in schema.REQUIRED)]
     if not problems:
         base = typed(tuple(f"{g}={s.value}" for g, s in asked.choices.items() if g == group))
         strangers = [s.key for s in asked.settings if not s.key.startswith(f"{group}.")]
@@ -111,24 +115,31 @@ def vary(trial: Trial, values: Mapping[str, Any]) -> Trial:
 
 
 def expand(overrides: Sequence[str]) -> list[list[str]]:
-    """The trials of a multirun: Hydra's basic sweeper's product, in its order."""
+    """The trials of a multirun: Hydra's basic sweeper's product, in its order.
+
+    Raises :class:`ConfigError` for what is no override, and for more trials than ``sweep.max_trials``, before any of
+    them is written out.
+    """
     schema.register()
     places.register()
     GlobalHydra.instance().clear()
     with initialize_config_module("tlx.conf", version_base="1.3", job_name="tlx"):
         loader = GlobalHydra.instance().config_loader()  # lists options for glob(...)
-    parser = OverridesParser.create(config_loader=loader)
     problems: list[Problem] = []
-    parsed = []
+    found = []
     for text in overrides:
         try:
-            parsed += parser.parse_overrides([text])
-        except HydraException as error:
-            problems.append(Problem(text, f"not an override: {str(error).splitlines()[0]}"))
+            found.append(with_options(parsed(text), loader))
+        except ConfigError as error:
+            problems += error.problems
     if problems:
         raise ConfigError(problems)
+    count, most = trials(found), _most(found)
+    if count > most:
+        message = f"this is {count:,} trials; leave some values out, or allow as many: sweep.max_trials={count}"
+        raise ConfigError([Problem("sweep.max_trials", message, most)])
     try:
-        batches = BasicSweeper.split_arguments(parsed, max_batch_size=None)
+        batches = BasicSweeper.split_arguments(found, max_batch_size=None)
     except HydraException as error:
         raise ConfigError([Problem("sweep", str(error))]) from None
     return [list(job) for batch in batches for job in batch]
@@ -136,11 +147,20 @@ def expand(overrides: Sequence[str]) -> list[list[str]]:
 
 def is_sweep(words: Sequence[str]) -> bool:
     """Does an override give several values to one key?"""
-    parser = OverridesParser.create()
     try:
-        return any(parser.parse_override(word).is_sweep_override() for word in words)
-    except HydraException:
+        return any(parsed(word).is_sweep_override() for word in words)
+    except ConfigError:
         return False  # compose says what is wrong with it
+
+
+def _most(found: Sequence[Override]) -> int:
+    """How many trials a sweep may have: by the command line, or by the experiment it chooses."""
+    plain = {one.key_or_group: one.value() for one in found if not one.is_sweep_override() and not one.is_delete()}
+    path = places.find(schema.EXPERIMENT, str(plain.get(schema.EXPERIMENT)))
+    settings = request.read_file(path)[1] if path is not None else []
+    asked = {setting.key: setting.value for setting in settings} | plain
+    most = asked.get("sweep.max_trials")
+    return most if isinstance(most, int) and not isinstance(most, bool) else Sweeping.max_trials
 
 
 def typed(groups: tuple[str, ...]) -> DictConfig:
@@ -151,8 +171,12 @@ def typed(groups: tuple[str, ...]) -> DictConfig:
 
 def _user_files() -> _Files:
     """The user's group files and when they changed: composed choices are kept only as long as these stay."""
-    files = sorted(places.user_conf().rglob("*.yaml")) if places.user_conf().is_dir() else []
-    return tuple((str(path), path.stat().st_mtime_ns) for path in files)
+    found = []
+    for folder, _, names in os.walk(places.user_conf()):
+        for path in (os.path.join(folder, name) for name in names if name.endswith(".yaml")):
+            with suppress(OSError):  # a link to nothing
+                found.append((path, os.stat(path).st_mtime_ns))
+    return tuple(sorted(found))
 
 
 @cache
@@ -183,20 +207,12 @@ def _hydra(overrides: tuple[str, ...]) -> DictConfig:
     GlobalHydra.instance().clear()
     try:
         with initialize_config_module("tlx.conf", version_base="1.3", job_name="tlx"):
-            return hydra_compose("trial", overrides=list(overrides))
+            found = hydra_compose("trial", overrides=list(overrides))
     except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigError(check.explain(error)) from None
-    except yaml.YAMLError as error:
-        message = f"not readable as YAML: {' '.join(str(error).split())}"
-        raise ConfigError([Problem(_file_of(overrides, error), message)]) from None
-
-
-def _file_of(overrides: tuple[str, ...], error: yaml.YAMLError) -> str:
-    """The chosen file with the broken YAML (the parser only knows the place in it)."""
-    for text in overrides:
-        path = places.find(*text.split("=", 1)) if "=" in text else None
-        try:
-            yaml.compose(path.read_text(encoding="utf-8") if path else "", Loader=yaml.SafeLoader)
-        except yaml.YAMLError:
-            return str(path.relative_to(Path.cwd()) if path and path.is_relative_to(Path.cwd()) else path)
-    return "configuration"
+        raise ConfigError(explain.problems(error)) from None
+    except RecursionError:
+        choices = ", ".join(word for word in overrides if not word.startswith("~"))
+        raise ConfigError([Problem("configuration", f"refers to itself, or is too deep: {choices}")]) from None
+    if key := interpolations.growing(found):
+        raise ConfigError([Problem(key, interpolations.ENDLESS)])
+    return found

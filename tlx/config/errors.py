@@ -6,6 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+from tlx.files.printable import printable
+
+_SHOWN = 200  # letters of a key or a value
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -21,8 +25,9 @@ class Problem:
 
     @property
     def subject(self) -> str:
-        """``key = value``, or the key alone."""
-        return self.key if self.value is None else f"{self.key} = {self.value}"
+        """``key = value``, or the key alone: one line, fit for a terminal, and not too long."""
+        key = _short(self.key)
+        return key if self.value is None else f"{key} = {_short(self.value)}"
 
 
 class RequestError(Exception):
@@ -40,8 +45,8 @@ class RequestError(Exception):
         lines = [f"tlx: {count} problem{'s' if count != 1 else ''} {self.heading}"]
         width = min(44, max((len(p.subject) for p in self.problems), default=0))
         for problem in self.problems:
-            place = f"  [{problem.where}]" if problem.where else ""
-            lines.append(f"  {problem.subject:<{width}}  {problem.message}{place}")
+            place = f"  [{printable(problem.where)}]" if problem.where else ""
+            lines.append(f"  {problem.subject:<{width}}  {printable(problem.message)}{place}")
         return "\n".join(lines)
 
 
@@ -63,7 +68,12 @@ class WeightsError(RequestError):
     heading = "with these weights"
 
 
+def _short(value: object) -> str:
+    text = printable(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}... ({len(text):,} letters)"
+
+
 def nearest(word: str, known: Iterable[str], path: str = "") -> str:
     """``; did you mean X?`` for the closest known word (shown behind ``path``), or nothing when none is close."""
-    close = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    close = get_close_matches(word, list(known), n=1, cutoff=0.6) if len(word) <= _SHOWN else []  # takes its time
     return f"; did you mean {path}{close[0]}?" if close else ""

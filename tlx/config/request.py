@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import yaml
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, OverrideType
-from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-from tlx.config import places
-from tlx.config.errors import Problem
+from tlx.config import files, places
+from tlx.config.errors import ConfigError, Problem
+from tlx.config.overrides import parsed
 from tlx.config.schema import EXPERIMENT, GROUPS
+from tlx.files import foreign
 
 SELECTABLE = (*GROUPS, EXPERIMENT)
 NOTHING = (None, "", "null")  # ways to choose no option
@@ -54,9 +53,9 @@ def read(overrides: list[str]) -> Request:
     typed: list[Setting] = []
     for text in overrides:
         try:
-            override = _parsed(text)
-        except HydraException as error:
-            request.problems.append(Problem(text, f"not an override: {str(error).splitlines()[0]}; write key=value"))
+            override = parsed(text)
+        except ConfigError as error:
+            request.problems += error.problems
             continue
         if override.is_hydra_override():
             continue
@@ -72,12 +71,6 @@ def read(overrides: list[str]) -> Request:
     _add_experiment(request)
     request.settings.extend(typed)
     return request
-
-
-@lru_cache(4096)
-def _parsed(text: str) -> Override:
-    """One override; the trials of a sweep have most of theirs in common."""
-    return OverridesParser.create().parse_override(text)
 
 
 def _fault(override: Override) -> str:
@@ -115,17 +108,17 @@ def _add_experiment(request: Request) -> None:
 
 def read_file(path: Path, *, header: bool = True) -> tuple[list[Setting], list[Setting], list[Problem]]:
     """The group choices and settings of an experiment file, each with its line."""
-    shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else Path(path.name)
+    shown = files.shown(path)
     try:
-        root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        message = " ".join(str(error).split())
-        return [], [], [Problem(str(shown), f"not readable as YAML: {message}")]
+        text, root = files.document(path)
+    except (foreign.Unreadable, FileNotFoundError) as error:
+        reason = str(error) if isinstance(error, foreign.Unreadable) else "is a link to nothing"
+        return [], [], [Problem(shown, reason)]
     choices: list[Setting] = []
     settings: list[Setting] = []
-    problems = _header(path, shown) if header else []
+    problems = _header(text, shown) if header else []
     if not isinstance(root, yaml.MappingNode):
-        return choices, settings, [*problems, Problem(str(shown), "expected keys and values at the top")]
+        return choices, settings, [*problems, Problem(shown, "expected keys and values at the top")]
     for key, node in root.value:
         where = f"{shown}:{key.start_mark.line + 1}"
         if key.value == "defaults":
@@ -147,22 +140,25 @@ def group_settings(group: str, path: Path) -> list[Setting]:
     return [replace(setting, key=f"{group}.{setting.key}") for setting in found]
 
 
-def _header(path: Path, shown: Path) -> list[Problem]:
+def _header(text: str, shown: str) -> list[Problem]:
     """Hydra puts a file without this line below ``experiment``, where nothing reads it."""
-    text = path.read_text(encoding="utf-8")
     comments = [line.lstrip("# ").strip() for line in text.splitlines() if line.startswith("#")]
     if any(comment.startswith("@package") and "_global_" in comment for comment in comments):
         return []
-    return [Problem(str(shown), "an experiment begins with the line: # @package _global_")]
+    return [Problem(shown, "an experiment begins with the line: # @package _global_")]
 
 
-def _choices(node: yaml.Node, shown: Path) -> tuple[list[Setting], list[Problem]]:
+def _choices(node: yaml.Node, shown: str) -> tuple[list[Setting], list[Problem]]:
     found, problems = [], []
     for entry in node.value if isinstance(node, yaml.SequenceNode) else []:
         for key, value in entry.value if isinstance(entry, yaml.MappingNode) else []:
             words, where = str(key.value).split() or [""], f"{shown}:{key.start_mark.line + 1}"
             group = words[-1].lstrip("/")
             if "@" in group:
+                continue
+            if not isinstance(value, yaml.ScalarNode):
+                message = f"one option is chosen from a group (tlx list {group})"
+                problems.append(Problem(str(key.value), message, None, where))
                 continue
             if words[0] != "override" and group in SELECTABLE:
                 message = f"write: - override /{group}: {value.value}"
@@ -171,7 +167,7 @@ def _choices(node: yaml.Node, shown: Path) -> tuple[list[Setting], list[Problem]
     return found, problems
 
 
-def _leaves(key: str, node: yaml.Node, where: str, shown: Path) -> list[Setting]:
+def _leaves(key: str, node: yaml.Node, where: str, shown: str) -> list[Setting]:
     """Mappings are walked down; a list or scalar is one setting."""
     if isinstance(node, yaml.MappingNode) and node.value and not key.startswith(("study.", "search.")):
         found = []

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from tlx.config import strategy_rules
+from omegaconf.errors import MissingMandatoryValue
+
+from tlx.config import folder_rules, limit_rules, name_rules, patterns, strategy_rules
 from tlx.config.errors import Problem
 from tlx.config.machine import cluster, cores, gpus, shares
 from tlx.config.select import select
@@ -22,8 +23,14 @@ def across(config: Any, absent: set[str]) -> list[Problem]:
     """Every problem between parts that are right by themselves; a rule that reads an ``absent`` group is skipped."""
     problems: list[Problem] = []
     for needs, rule in RULES:
-        if not absent & set(needs):
-            problems.extend(rule(config))
+        if absent & set(needs):
+            continue
+        told = {problem.key for problem in problems}
+        try:
+            found = list(rule(config))
+        except MissingMandatoryValue:  # told already, as a problem of its own
+            continue
+        problems += [one for one in found if rule is not limit_rules.numbers_are_finite or one.key not in told]
     return problems
 
 
@@ -54,7 +61,7 @@ def numbers_in_range(config: Any) -> Iterator[Problem]:
     positive += [f"strategy.controller.{name}" for name in ("batches", "patience", "thaw")]
     positive += ["strategy.regulariser.smallest", *(f"strategy.phases.{i}.plateau.patience" for i in phases)]
     positive += [f"strategy.phases.{i}.{name}" for i in phases for name in ("lr_scale", "expand.levels")]
-    positive += ["checkpoint.every_steps"]
+    positive += ["checkpoint.every_steps", "sweep.max_trials"]
     positive += ["strategy.schedule.div", *(f"strategy.phases.{i}.schedule.div" for i in phases)]
     for key in positive:
         value = select(config, key)
@@ -66,7 +73,7 @@ def numbers_in_range(config: Any) -> Iterator[Problem]:
         for selector, value in chosen.items():
             if not 0 < value < math.inf:
                 yield Problem(f"{key}.{selector}", "expected a number above zero", value)
-    zero = ["strategy.optimizer.weight_decay", "strategy.optimizer.momentum", "hardware.workers", "seed"]
+    zero = ["strategy.optimizer.weight_decay", "strategy.optimizer.momentum", "hardware.workers"]
     zero += ["strategy.min_scale", "strategy.regulariser.alpha", "strategy.regulariser.beta"]
     zero += ["checkpoint.every_minutes"]
     zero += ["strategy.controller.tolerance", *(f"strategy.phases.{i}.plateau.min_delta" for i in phases)]
@@ -106,15 +113,20 @@ def dropout_is_a_share(config: Any) -> Iterator[Problem]:
 
 def patterns_can_be_read(config: Any) -> Iterator[Problem]:
     """Regular expressions are."""
-    chosen = {"backbone.stages": config.backbone.stages}
-    if config.strategy.peft is not None:
-        chosen["strategy.peft.target"] = config.strategy.peft.target
-    for key, patterns in chosen.items():
-        for pattern in patterns:
-            try:
-                re.compile(pattern)
-            except re.error as error:
-                yield Problem(key, f"not a regular expression: {error}", pattern)
+    strategy = config.strategy
+    chosen = [("backbone.stages", pattern) for pattern in config.backbone.stages]
+    if strategy.peft is not None:
+        chosen += [("strategy.peft.target", pattern) for pattern in strategy.peft.target]
+    selectors = [("strategy.lr_mult", name) for name in strategy.lr_mult]
+    for i, phase in enumerate(strategy.phases):
+        names = {"train": phase.train, "freeze": phase.freeze, "lr_mult": phase.lr_mult}
+        selectors += [(f"strategy.phases.{i}.{field}", name) for field, found in names.items() for name in found]
+    chosen += [(key, str(name).removeprefix("re:")) for key, name in selectors if str(name).startswith("re:")]
+    for key, pattern in chosen:
+        try:
+            patterns.check(pattern)
+        except patterns.Refused as error:
+            yield Problem(key, str(error), pattern)
 
 
 def pixels_have_no_parts(config: Any) -> Iterator[Problem]:
@@ -137,7 +149,7 @@ def files_are_there(config: Any) -> Iterator[Problem]:
     """Paths the configuration names exist."""
     for key in ("dataset.root", "dataset.file", "dataset.val_file", "dataset.test_file"):
         value = select(config, key)
-        if value is not None and not Path(str(value)).expanduser().exists():
+        if value is not None and not name_rules.is_there(str(value)):
             yield Problem(key, f"no such file or folder, seen from {Path.cwd()}", value)
 
 
@@ -146,7 +158,7 @@ def weights_are_there(config: Any) -> Iterator[Problem]:
     weights = str(config.backbone.weights)
     if config.strategy.init == "scratch" or weights in ("hub", "none") or weights.startswith(("trial:", "mlflow:")):
         return
-    if not Path(weights).expanduser().exists():
+    if not name_rules.is_there(weights):
         yield Problem(
             "backbone.weights", "no such file; expected hub, none, a path, trial:<experiment>, mlflow:<run>", weights
         )
@@ -191,14 +203,21 @@ def batch_divides(config: Any) -> Iterator[Problem]:
 def reuse_reads(config: Any) -> Iterator[Problem]:
     """Sizes and views are written as they are read, and enough examples go into a batch."""
     reuse = config.reuse
-    if reuse.augment not in ("refuse", "off") and views(reuse.augment) is None:
+    if reuse.augment not in ("refuse", "off") and not _views(reuse.augment):
         yield Problem("reuse.augment", "expected refuse, off or views=K (or 'K views')", reuse.augment)
     try:
         size(reuse.disk)
     except ValueError as error:
         yield Problem("reuse.disk", str(error), reuse.disk)
+    except OverflowError:
+        yield Problem("reuse.disk", "expected a size that a disk can have, like '20 GB'", reuse.disk)
     if reuse.batch < 16:
         yield Problem("reuse.batch", "expected 16 or more, as smaller batches give other bits", reuse.batch)
+
+
+def _views(text: str) -> int | None:
+    """The number of views; null where there is none, or where it has more digits than any number of views."""
+    return views(text) if len(text) < 16 else None
 
 
 def augmentation_fits(config: Any) -> Iterator[Problem]:
@@ -232,4 +251,12 @@ RULES: list[tuple[tuple[str, ...], Rule]] = [
     (("hardware", "strategy"), batch_divides),
     (("dataset", "strategy"), augmentation_fits),
     (("reuse",), reuse_reads),
+    (("reuse",), folder_rules.features_have_a_place),
+    (("reuse",), folder_rules.cache_has_a_place),
+    (("hardware",), folder_rules.runs_have_a_place),
+    (("backbone", "strategy", "dataset"), name_rules.names_can_be_names),
+    ((), name_rules.paths_can_be_paths),
+    (("dataset",), limit_rules.seeds_can_be_taken),
+    ((), limit_rules.studies_are_not_too_large),
+    ((), limit_rules.numbers_are_finite),  # last: other rules say more about the same number
 ]

@@ -12,6 +12,7 @@ from tlx.config.errors import Problem, nearest
 from tlx.config.select import select
 
 _USUAL_OPTIMIZERS = ("adam", "adamw", "nadam", "radam", "adagrad", "rmsprop", "sgd", "lamb", "lion", "muon")
+_LONGEST = 1_000_000_000  # epochs, steps or percent
 
 
 def amounts_read(config: Any) -> Iterator[Problem]:
@@ -32,6 +33,9 @@ def amounts_read(config: Any) -> Iterator[Problem]:
             yield Problem(f"strategy.{key}", f"expected {EXPECTED}", text)
             continue
         relative = amount.unit in ("%", "rest")
+        if amount.value > _LONGEST:
+            yield Problem(f"strategy.{key}", f"expected at most {_LONGEST:,}", text)
+            continue
         if key in whole and (relative or amount.value <= 0):
             yield Problem(f"strategy.{key}", "expected epochs or steps above zero", text)
         if key in shares and (amount.unit != "%" or amount.value > 100):

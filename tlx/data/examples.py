@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 
 from tlx.backbones.spec import ImageSpec, Spec, TextSpec
 from tlx.data import augment, images
+from tlx.data.options import Limits
 from tlx.data.order import Item
 from tlx.data.source import Indices, Source
 
@@ -36,6 +37,7 @@ class Examples(Dataset[list[Sample]]):
         augmentation: str = "none",
         seed: int = 0,
         views: int = 0,
+        limits: Limits = images.DEFAULT,
     ) -> None:
         self.source = source
         self.indices = indices
@@ -43,6 +45,7 @@ class Examples(Dataset[list[Sample]]):
         self.augmentation = augmentation
         self.seed = seed
         self.views = views
+        self.limits = limits
         self.collated: dict[str, Any] | None = None  # every example without its inputs, once somebody asked
         self.labels = torch.from_numpy(source.labels[indices])
         self.tokens = self._tokens() if isinstance(spec, TextSpec) else None
@@ -73,16 +76,19 @@ class Examples(Dataset[list[Sample]]):
         epoch = epoch % self.views if self.views and epoch != PLAIN else epoch
         augmentation = "none" if epoch == PLAIN else self.augmentation
         if augmentation == "flip_crop":
-            planes = images.planes(images.decode(self.source.inputs[index]), self.spec.channels)
+            planes = images.planes(self._decoded(index), self.spec.channels)
             rng = augment.generator(self.seed, epoch, index)
             return images.normalise(augment.flip_crop(planes, self.spec, rng), self.spec)
         if self.whole is not None:
             image = self.whole[position]
         else:
-            image = images.prepare(images.decode(self.source.inputs[index]), self.spec)
+            image = images.prepare(self._decoded(index), self.spec, self.limits)
         if augmentation == "shift":
             return augment.shift(image, augment.generator(self.seed, epoch, index))
         return image
+
+    def _decoded(self, index: int) -> images.Array:
+        return images.decode(self.source.inputs[index], self.limits)
 
     @cached_property
     def whole(self) -> Tensor | None:
@@ -94,7 +100,7 @@ class Examples(Dataset[list[Sample]]):
             return None
         if len(self.indices) * spec.channels * spec.height * spec.width * 4 > _MEMORY:
             return None
-        return images.prepare_all(inputs[self.indices], spec)
+        return images.prepare_all(inputs[self.indices], spec, self.limits)
 
     @property
     def is_ready(self) -> bool:

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-from functools import cache
+import warnings
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from pathlib import Path
 
-from tlx.config.cache import cache_folder
-from tlx.data import docstrings, options
+from tlx.config.errors import DataError, Problem, RequestError
+from tlx.data import docstrings, options, regular, remembered
+from tlx.data.tree import Tree
+
+_DIGITS = 64  # of a SHA-256
 
 
 def fingerprint(config: options.Dataset) -> str:
     """32 hexadecimal digits that change when the examples do.
 
     Files are hashed by content; a content hash is remembered under (path, size, modification time).
+
+    Raises:
+        DataError: A file or folder cannot be read.
     """
     if isinstance(config, options.Digits):
         return _short("sklearn-digits-1")
@@ -26,20 +33,35 @@ def fingerprint(config: options.Dataset) -> str:
     if isinstance(config, options.Docstrings):
         return _short(docstrings.fingerprint(config))
     if isinstance(config, options.ImageFolder):
-        root = Path(config.root).expanduser()
-        return _files(root, {str(p.relative_to(root)): p for p in sorted(root.rglob("*")) if p.is_file()})
+        from tlx.data.imagefolder import root_of
+
+        root = root_of(config)
+        return _files(os.path.realpath(root), _below(str(root)))
     if isinstance(config, options.Table):
-        roles = {"train": config.file, "val": config.val_file, "test": config.test_file}
-        named = {role: Path(file).expanduser() for role, file in roles.items() if file}
+        from tlx.data.table import files_of
+
+        named = files_of(config)
         listed = _listed(config, named) if config.modality == "image" else {}
-        return _files(named["train"].parent, {**named, **listed})
+        paths = {**named, **listed}
+        place = "|".join(os.path.realpath(path) for path in named.values())
+        return _files(place, ((name, os.path.abspath(path), path) for name, path in paths.items()))
     if isinstance(config, options.Hub):
         return _short(f"hub:{config.name}:{config.config}:{config.revision}:{sorted(config.splits.items())}")
     raise TypeError(f"no fingerprint for {type(config).__name__}")
 
 
 def _short(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:32]
+
+
+def _below(root: str) -> Iterator[tuple[str, str, str]]:
+    """The files of a folder: (name, name, path)."""
+    try:
+        for name, _ in Tree(root).files():
+            yield name, name, os.path.join(root, name)
+    except OSError as error:
+        message = f"cannot be looked into: {regular.reason(error)}"
+        raise DataError([Problem("dataset.root", message, error.filename)]) from error
 
 
 def _listed(config: options.Table, files: dict[str, Path]) -> dict[str, Path]:
@@ -48,48 +70,55 @@ def _listed(config: options.Table, files: dict[str, Path]) -> dict[str, Path]:
 
     found = {}
     for role, file in files.items():
-        for value in read(file, "", config.input, config.label).inputs:
+        for value in read(file, "", config.input, config.label, config.limits).inputs:
             path = file.parent / str(value)
-            if path.is_file():
-                found[f"{role}/{value}"] = path
+            try:
+                regular.look(path)
+            except (OSError, ValueError):  # not there, or no name of a file: the pre-flight says so
+                continue
+            found[f"{role}/{value}"] = path
     return found
 
 
-def _files(root: Path, paths: dict[str, Path]) -> str:
-    """The hash of files by name and content; where they lie does not matter."""
-    known_file = cache_folder("hashes") / f"{_short(str(root.resolve()))}.json"
-    known = _remembered(known_file)
+def _files(place: str, files: Iterable[tuple[str, str, str | Path]]) -> str:
+    """The hash of files by name and content; where they lie does not matter.
+
+    Args:
+        place: What is remembered belongs to.
+        files: Each as (name, what its content is remembered under, path).
+    """
+    key = _short(place)
+    known: dict[str, str] = remembered.load("hashes", key, dict[str, str]) or {}
     fresh: dict[str, str] = {}
     whole = hashlib.sha256()
-    for name, path in paths.items():
-        stat = path.stat()
-        key = f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}"
-        fresh[key] = known.get(key) or content_hash(path)
-        whole.update(f"{name}|{fresh[key]}\n".encode())
-    if fresh != known:
-        partial = known_file.with_suffix(f".{os.getpid()}.json")
-        partial.write_text(json.dumps(fresh), encoding="utf-8")
-        partial.replace(known_file)
+    for name, under, path in files:
+        try:
+            found = regular.look(path)
+        except OSError as error:
+            raise DataError([Problem(str(path), f"cannot be read: {regular.reason(error)}")]) from error
+        under = f"{under}|{found.st_size}|{found.st_mtime_ns}"
+        content = known.get(under, "")
+        fresh[under] = content if len(content) == _DIGITS else content_hash(Path(path))
+        whole.update(f"{name}|{fresh[under]}\n".encode(errors="surrogateescape"))
+    if fresh != known and (obstacle := remembered.store("hashes", key, fresh)):
+        warnings.warn(f"hashes of the data are not remembered: {obstacle}", stacklevel=2)
     return whole.hexdigest()[:32]
 
 
-def _remembered(file: Path) -> dict[str, str]:
-    if not file.is_file():
-        return {}
-    try:
-        known: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError:  # torn by a crash: hash again
-        return {}
-    return known
-
-
 def content_hash(path: Path) -> str:
-    """SHA-256 of a file's bytes; remembered in this process for as long as its size and time of change stay."""
-    stat = path.stat()
-    return _content_hash(path, stat.st_size, stat.st_mtime_ns)
+    """SHA-256 of a file's bytes; remembered in this process for as long as its size and time of change stay.
+
+    Raises:
+        RequestError: It is no regular file, or cannot be read.
+    """
+    try:
+        found = regular.look(path)
+        return _content_hash(os.path.abspath(path), found.st_size, found.st_mtime_ns)
+    except OSError as error:
+        raise RequestError([Problem(str(path), f"cannot be read: {regular.reason(error)}")]) from error
 
 
-@cache
-def _content_hash(path: Path, _size: int, _changed: int) -> str:
-    with path.open("rb") as stream:
+@lru_cache(maxsize=1 << 18)
+def _content_hash(path: str, _size: int, _changed: int) -> str:
+    with regular.opened(path) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

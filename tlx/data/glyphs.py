@@ -11,6 +11,7 @@ import json
 import os
 import string
 from pathlib import Path
+from zipfile import BadZipFile
 
 import matplotlib
 import numpy as np
@@ -18,8 +19,10 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from tlx.config.cache import cache_folder
+from tlx.data import regular
 from tlx.data.options import Glyphs
 from tlx.data.source import Source
+from tlx.files import durable
 
 _VERSION = 1  # raise it when the drawing changes
 _CANVAS, _SIZE = 48, 32
@@ -38,7 +41,9 @@ _CHARACTERS = {
     "digits": string.digits,
     "both": string.digits + string.ascii_uppercase + string.ascii_lowercase,
 }
+_MORE = 1 << 16  # bytes that an archive takes beside its content
 Images = npt.NDArray[np.uint8]
+Labels = npt.NDArray[np.int64]
 
 
 def fingerprint(config: Glyphs) -> str:
@@ -49,12 +54,14 @@ def fingerprint(config: Glyphs) -> str:
 
 
 def load(config: Glyphs) -> Source:
-    """Images 32 x 32 in uint8, with their characters as classes."""
-    file = cache_folder("glyphs") / f"{fingerprint(config)}.npz"
-    if not file.is_file():
-        _render_all(config, file)
-    with np.load(file, allow_pickle=False) as stored:
-        images, labels = stored["images"], stored["labels"]
+    """Images 32 x 32 in uint8, with their characters as classes; rendered once, where that can be kept."""
+    notes = []
+    kept = _kept(config)
+    if kept is None:
+        kept = _render_all(config)
+        if obstacle := _keep(config, *kept):
+            notes.append(f"the glyphs are rendered each time: {obstacle}")
+    images, labels = kept
     ends = np.cumsum([config.n_train, config.n_val, config.n_test])
     train, val, test = np.split(np.arange(ends[-1]), ends[:-1])
     return Source(
@@ -65,23 +72,51 @@ def load(config: Glyphs) -> Source:
         splits={"train": train, "val": val, "test": test},
         channels=1,
         origin=lambda i: f"glyphs[{i}]",
+        notes=notes,
     )
 
 
-def _render_all(config: Glyphs, file: Path) -> None:
+def _kept(config: Glyphs) -> tuple[Images, Labels] | None:
+    """What was rendered before, or ``None`` where there is nothing, or nothing of this form."""
+    count = config.n_train + config.n_val + config.n_test
+    try:
+        with regular.opened(_file(config)) as stream:
+            if os.fstat(stream.fileno()).st_size > count * (_SIZE * _SIZE + 8) + _MORE:  # it is stored as it is
+                return None
+            with np.load(stream, allow_pickle=False) as stored:
+                images, labels = stored["images"], stored["labels"]
+    except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile):  # none, or torn
+        return None
+    if images.shape != (count, _SIZE, _SIZE) or images.dtype != np.uint8 or labels.shape != (count,):
+        return None
+    sound = labels.dtype.kind == "i" and ((labels >= 0) & (labels < len(_CHARACTERS[config.characters]))).all()
+    return (images, labels) if sound else None
+
+
+def _keep(config: Glyphs, images: Images, labels: Labels) -> str:
+    """Keep what was rendered; returns why it cannot be, or nothing."""
+    try:
+        with durable.replacing(_file(config)) as partial, partial.open("wb") as stream:
+            np.savez(stream, images=images, labels=labels)
+    except OSError as error:
+        return f"the cache cannot be written ({regular.reason(error)}); set TLX_CACHE to a folder that can"
+    return ""
+
+
+def _file(config: Glyphs) -> Path:
+    return cache_folder("glyphs") / f"{fingerprint(config)}.npz"
+
+
+def _render_all(config: Glyphs) -> tuple[Images, Labels]:
     characters = _CHARACTERS[config.characters]
     parts = [
         _render_split(characters, count, seed=[config.render_seed, split])
         for split, count in enumerate((config.n_train, config.n_val, config.n_test))
     ]
-    images = np.concatenate([part[0] for part in parts])
-    labels = np.concatenate([part[1] for part in parts])
-    partial = file.with_suffix(f".{os.getpid()}.npz")  # two processes may render at once; each renames a whole file
-    np.savez(partial, images=images, labels=labels)
-    partial.replace(file)
+    return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
 
 
-def _render_split(characters: str, count: int, seed: list[int]) -> tuple[Images, npt.NDArray[np.int64]]:
+def _render_split(characters: str, count: int, seed: list[int]) -> tuple[Images, Labels]:
     rng = np.random.default_rng(seed)
     fonts = [path for path in (_font(name) for name in _FONTS) if path.is_file()]
     images = np.empty((count, _SIZE, _SIZE), dtype=np.uint8)

@@ -9,7 +9,7 @@ import numpy as np
 
 from tlx.backbones.hub import reachable
 from tlx.config.errors import DataError, Problem, nearest
-from tlx.data.images import channels_of
+from tlx.data.decoding import channels_of
 from tlx.data.options import Hub
 from tlx.data.source import Source, index_classes
 
@@ -25,7 +25,7 @@ def load(config: Hub) -> Source:
         try:
             parts[split] = datasets.load_dataset(config.name, config.config, split=name, revision=config.revision)
         except Exception as error:  # datasets raises a dozen kinds here, of its own and of its back ends
-            first = str(error).splitlines()[0]
+            first = (str(error) or type(error).__name__).splitlines()[0]
             message = f"{first}; offline use dataset=imagefolder or dataset=csv with files of yours"
             raise DataError([Problem("dataset.name", message, config.name)]) from error
     for column in (config.input, config.label):
@@ -62,7 +62,7 @@ def from_parts(config: Hub, parts: dict[str, Any]) -> Source:
     inputs = _Lazy(offsets, config.input)
     channels = 0
     if config.modality == "image":
-        channels = channels_of(inputs)
+        channels = channels_of(inputs, config.limits)
     given = splits if len(splits) > 1 else {}
     return Source(config.modality, inputs, labels, classes, given, channels, lambda i: f"{config.name}[{i}]")
 

@@ -1,92 +1,44 @@
-"""From a file or an array to the tensor a backbone expects: decode, resize, crop, normalise."""
+"""From pixels to the tensor a backbone expects: resize, crop, normalise."""
 
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
-from PIL import Image
 from torch import Tensor
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as F
 
 from tlx.backbones.spec import ImageSpec
+from tlx.data.decoding import DEFAULT, SUFFIXES, Array, TooLarge, channels_of, decode
+from tlx.data.options import Limits
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".npy"})
-_DEEP = ("I;16", "I;16B", "I;16L", "I")  # PIL's own conversion of these to 8 bits cuts at 255
-_LOOK = 64  # files looked at to find the number of channels
-Array = npt.NDArray[Any]
+__all__ = [
+    "DEFAULT",
+    "SUFFIXES",
+    "Array",
+    "TooLarge",
+    "channels_of",
+    "decode",
+]  # of the decoding, for those who go on to prepare
 
 
-def decode(item: Any) -> Array:
-    """A path or an array as ``uint8`` or ``float32`` in 0..255, [h, w] or [h, w, c].
+def prepare(values: Array, spec: ImageSpec, limits: Limits = DEFAULT) -> Tensor:
+    """The tensor of ``spec``: channels matched, resized (shorter side / crop), centre-cropped, normalised.
 
-    16-bit images are scaled by 255 / 65535. Transparency is laid over black. Raises whatever PIL or numpy raise
-    for a file that is not an image.
+    Raises:
+        TooLarge: Resized it would be over the limit; nothing was resized.
+        ValueError: It has other channels than the backbone reads.
     """
-    if isinstance(item, np.ndarray):
-        return item
-    if isinstance(item, Image.Image):
-        return _pixels(item)
-    path = Path(item)
-    if path.suffix.lower() == ".npy":
-        return _scaled(np.load(path, allow_pickle=False))
-    with Image.open(path) as image:
-        image.load()
-        return _pixels(image)
+    allow_resized(values.shape[0], values.shape[1], spec, limits)
+    return normalise(resize(planes(values, spec.channels), spec, limits), spec)
 
 
-def _pixels(image: Image.Image) -> Array:
-    if image.mode in _DEEP:
-        values = np.asarray(image).astype(np.float32)
-        return values * np.float32(255 / 65535)
-    if image.mode == "F":
-        return np.asarray(image, dtype=np.float32)
-    if image.mode in ("1", "L"):
-        return np.asarray(image.convert("L"))
-    if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
-        shown = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", shown.size, (0, 0, 0, 255)), shown)
-    return np.asarray(image.convert("RGB"))
-
-
-def _scaled(values: Array) -> Array:
-    if values.ndim not in (2, 3):
-        raise ValueError(f"expected an array [h, w] or [h, w, c], found {list(values.shape)}")
-    if values.dtype == np.uint16:
-        return values.astype(np.float32) * np.float32(255 / 65535)
-    return values
-
-
-def channels_of(items: Sequence[Any]) -> int:
-    """Channels of most images, where a grey one counts as colour if there is any colour."""
-    found: Counter[int] = Counter()
-    for i in range(0, len(items), max(1, len(items) // _LOOK)):
-        try:
-            values = decode(items[i])
-        except Exception:  # decoders raise anything; the pre-flight names such files, this looks at the others
-            continue
-        found[1 if values.ndim == 2 else values.shape[2]] += 1
-    if set(found) == {1, 3}:
-        return 3
-    return found.most_common(1)[0][0] if found else 3
-
-
-def prepare(values: Array, spec: ImageSpec) -> Tensor:
-    """The tensor of ``spec``: channels matched, resized (shorter side / crop), centre-cropped, normalised."""
-    return normalise(resize(planes(values, spec.channels), spec), spec)
-
-
-def prepare_all(values: Array, spec: ImageSpec) -> Tensor:
+def prepare_all(values: Array, spec: ImageSpec, limits: Limits = DEFAULT) -> Tensor:
     """:func:`prepare` for a whole array of grey images [n, h, w] at once."""
     stacked = torch.from_numpy(np.ascontiguousarray(values)).float().unsqueeze(1)
-    return normalise(resize(stacked.expand(-1, spec.channels, -1, -1), spec), spec)
+    return normalise(resize(stacked.expand(-1, spec.channels, -1, -1), spec, limits), spec)
 
 
 def planes(values: Array, channels: int) -> Tensor:
@@ -103,15 +55,37 @@ def planes(values: Array, channels: int) -> Tensor:
     raise ValueError(f"the image has {have} channels, the backbone reads {channels}")
 
 
-def resize(tensor: Tensor, spec: ImageSpec) -> Tensor:
-    """The shorter side to size / crop (rounded down, as timm does), then the centre crop; values stay in 0..255."""
+def resize(tensor: Tensor, spec: ImageSpec, limits: Limits = DEFAULT) -> Tensor:
+    """The shorter side to size / crop (rounded down, as timm does), then the centre crop; values stay in 0..255.
+
+    Raises:
+        TooLarge: The resized image, before it is cropped, would be over the limit; nothing was resized.
+    """
     mode = InterpolationMode(spec.interpolation)
-    tall, wide = math.floor(spec.height / spec.crop), math.floor(spec.width / spec.crop)
     height, width = tensor.shape[-2:]
-    by_height = tall * width >= wide * height  # scaling to the height leaves enough width
-    size = [tall, int(tall * width / height)] if by_height else [int(wide * height / width), wide]
-    resized = F.resize(tensor, size, interpolation=mode, antialias=True).clamp(0, 255)  # bicubic overshoots
+    allow_resized(height, width, spec, limits)
+    resized = F.resize(tensor, list(resized_to(height, width, spec)), interpolation=mode, antialias=True)
+    resized = resized.clamp(0, 255)  # bicubic overshoots
     return torch.as_tensor(F.center_crop(resized, [spec.height, spec.width]))
+
+
+def resized_to(height: int, width: int, spec: ImageSpec) -> tuple[int, int]:
+    """Height and width of an image once its shorter side fits ``spec``, before it is cropped."""
+    tall, wide = math.floor(spec.height / spec.crop), math.floor(spec.width / spec.crop)
+    by_height = tall * width >= wide * height  # scaling to the height leaves enough width
+    return (tall, int(tall * width / height)) if by_height else (int(wide * height / width), wide)
+
+
+def allow_resized(height: int, width: int, spec: ImageSpec, limits: Limits) -> None:
+    """See that an image can be resized; raises :class:`TooLarge`.
+
+    What is resized keeps its shape, so a long and narrow image becomes a very long one.
+    """
+    tall, wide = resized_to(height, width, spec)
+    if tall * wide > limits.resized_pixels:
+        found = f"an image of {width:,} x {height:,} pixels, which would be resized to {wide:,} x {tall:,}"
+        most = f"{limits.resized_pixels:,} pixels are made"
+        raise TooLarge(found, most, "dataset.limits.resized_pixels")
 
 
 def normalise(tensor: Tensor, spec: ImageSpec) -> Tensor:

@@ -9,14 +9,16 @@ from hashlib import sha256
 from importlib import import_module
 from typing import Any
 
+import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from tlx.backbones.spec import Spec
+from tlx.backbones.spec import ImageSpec, Spec
 from tlx.config.errors import DataError, Problem
 from tlx.data import options, preflight, splits
 from tlx.data.examples import PLAIN, Examples, Sample
 from tlx.data.fingerprint import fingerprint
+from tlx.data.images import TooLarge, allow_resized
 from tlx.data.order import Batches, Epochs, borders
 from tlx.data.source import DataInfo, Source
 
@@ -44,8 +46,8 @@ class Data:
         self.workers = workers
         self.fingerprint = fingerprint(config)
         self.source = read(config)
-        sound = preflight.check(self.source, splits.cut(self.source, config), config, self.fingerprint)
-        self.splits = splits.take_shots(self.source, sound, config, seed)
+        self.sound = preflight.check(self.source, splits.cut(self.source, config), config, self.fingerprint)
+        self.splits = splits.take_shots(self.source, self.sound, config, seed)
         self.examples: dict[str, Examples] = {}
 
     def reseeded(self, seed: int) -> Data:
@@ -75,10 +77,34 @@ class Data:
         )
 
     def prepare(self, spec: Spec, views: int = 0) -> None:
-        """Bind the splits to what the backbone reads; with ``views``, augmentations are those of that many epochs."""
+        """Bind the splits to what the backbone reads; with ``views``, augmentations are those of that many epochs.
+
+        Raises:
+            DataError: Images would be too large once resized for this backbone, and are not to be left out.
+        """
+        if isinstance(spec, ImageSpec) and (bad := self._too_large(spec)):
+            self.sound = preflight.without(self.source, self.sound, self.config, bad)
+            self.splits = splits.take_shots(self.source, self.sound, self.config, self.seed)
         for name, indices in self.splits.items():
             kind = self.config.augment if name == "train" else "none"
-            self.examples[name] = Examples(self.source, indices, spec, augmentation=kind, seed=self.seed, views=views)
+            self.examples[name] = Examples(
+                *(self.source, indices, spec),
+                augmentation=kind,
+                seed=self.seed,
+                views=views,
+                limits=self.config.limits,
+            )
+
+    def _too_large(self, spec: ImageSpec) -> dict[int, str]:
+        """Sound images that the backbone's size makes too large: which those are, only the backbone says."""
+        found: dict[int, str] = {}
+        for i, (height, width) in self.source.sizes.items():
+            try:
+                allow_resized(height, width, spec, self.config.limits)
+            except TooLarge as error:
+                found[i] = str(error)
+        mine = np.concatenate(list(self.sound.values()))
+        return {i: found[i] for i in sorted(found.keys() & set(mine.tolist()))} if found else {}
 
     def epochs(self, world: int = 1, accumulate: int = 1) -> Epochs:
         """The training order. Every process gets at least two examples of every batch, as norm layers need."""

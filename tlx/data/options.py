@@ -6,7 +6,23 @@ from dataclasses import dataclass, field
 
 from omegaconf import MISSING
 
-from tlx.config.fields import aside, choice
+from tlx.config.fields import IDENTITY, aside, choice
+
+
+@dataclass
+class Limits:
+    """The most that is read of one example or file, so that a small file cannot fill the memory."""
+
+    # pixels of one image once decoded (PIL's own limit); four channels of an array count as one
+    pixels: int = aside(178_956_970)
+    # pixels of one image once resized, before it is cropped: an image 1000 times as long as wide becomes large there
+    resized_pixels: int = aside(1 << 26)
+    # characters of one cell of a table
+    cell_characters: int = aside(10_000_000)
+    # bytes of one row of CSV or JSON lines
+    row_bytes: int = aside(1 << 26)
+    # bytes of a Parquet file's two columns once decoded, 64 more for each row
+    table_bytes: int = aside(1 << 31)
 
 
 @dataclass
@@ -30,6 +46,8 @@ class Dataset:
     # what to do with an example that cannot be read
     on_bad: str = choice("error", "skip")
     eval_batch_size: int = aside(256)
+    # the most that is read of one example or file
+    limits: Limits = field(default_factory=Limits, metadata={IDENTITY: False})
 
 
 @dataclass

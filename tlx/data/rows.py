@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-import codecs
-import csv
-import io
-import json
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tlx.config.errors import Problem, nearest
+from tlx.data import delimited, jsonlines, parquet, regular
+from tlx.data.options import Limits
+from tlx.data.sheet import Sheet
 
 ITEMS = "\x1f"  # ASCII's unit separator: begins a label that was a list, and parts its items
-_LONGEST_CELL = 1 << 30  # characters; the csv module's own limit is 131072
+_DEFAULT = Limits()
+_READERS = {
+    ".csv": delimited.read,
+    ".tsv": delimited.read,
+    ".jsonl": jsonlines.read,
+    ".ndjson": jsonlines.read,
+    ".json": jsonlines.read,
+    ".parquet": parquet.read,
+}
 
 
 @dataclass
@@ -29,29 +35,50 @@ class Rows:
     problems: list[Problem] = field(default_factory=list)
 
 
-def read(file: Path, key: str, input_column: str, label_column: str) -> Rows:
-    """Read the two columns of ``file``; ``key`` is the option that named it, for messages."""
-    rows = Rows(file)
-    readers = {".csv": _csv, ".tsv": _csv, ".jsonl": _jsonl, ".ndjson": _jsonl, ".json": _jsonl, ".parquet": _parquet}
-    reader = readers.get(file.suffix.lower())
+def read(file: Path, key: str, input_column: str, label_column: str, limits: Limits = _DEFAULT) -> Rows:
+    """Read the two columns of a file.
+
+    Args:
+        file: Its suffix says how it is read.
+        key: The option that named it, for messages.
+        input_column: Name of the column of inputs.
+        label_column: Name of the column of labels.
+        limits: The most that is read.
+
+    Returns:
+        The rows that could be read, and problems; those of a row have ``file:row`` as their key.
+    """
+    sheet = Sheet(file, input_column, label_column, limits)
+    rows = Rows(file, problems=sheet.problems)
+    reader = _READERS.get(file.suffix.lower())
     if reader is None:
-        rows.problems.append(Problem(key, f"not one of {', '.join(readers)}", str(file)))
+        sheet.fatal(f"not one of {', '.join(_READERS)}", key, str(file))
         return rows
-    columns: list[str] = []
-    for line, cells in reader(rows):
-        columns += [column for column in cells if column not in columns]
-        rows.inputs.append(_there(cells.get(input_column)))
-        rows.labels.append(_word(cells.get(label_column)))
-        rows.lines.append(line)
+    labels: dict[str, str] = {}  # a class is one object, however many rows it has
+    try:
+        for row, value, label in reader(sheet):
+            word = _word(label)
+            rows.inputs.append(_there(value))
+            rows.labels.append(None if word is None else labels.setdefault(word, word))
+            rows.lines.append(row)
+    except OSError as error:
+        sheet.fatal(f"cannot be read: {regular.reason(error)}", key, str(file))
+        return rows
+    columns = list(sheet.columns)
     for column, option in ((input_column, "dataset.input"), (label_column, "dataset.label")):
-        if columns and column not in columns:
-            hint = nearest(column, columns) or f"; it has {', '.join(columns)}"
-            rows.problems.append(Problem(option, f"{file} has no such column{hint}", column))
+        if columns and column not in sheet.columns:
+            hint = nearest(column, columns) or f"; it has {_some(columns)}"
+            sheet.fatal(f"{file} has no such column{hint}", option, column)
             rows.inputs, rows.labels, rows.lines = [], [], []
             return rows
     if not rows.inputs and not rows.problems:
-        rows.problems.append(Problem(key, "holds no rows", str(file)))
+        sheet.fatal("holds no rows", key, str(file))
     return rows
+
+
+def _some(names: list[str], most: int = 30) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def _there(value: Any) -> Any:
@@ -68,88 +95,3 @@ def _word(label: Any) -> str | None:
     if isinstance(label, list):
         return ITEMS + ITEMS.join(str(item).strip() for item in label)
     return str(label).strip()
-
-
-def _bad(rows: Rows, line: int, message: str) -> None:
-    rows.problems.append(Problem(f"{rows.file}:{line}", message))
-
-
-def _csv(rows: Rows) -> Iterator[tuple[int, dict[str, Any]]]:
-    lines = _Lines(rows)
-    csv.field_size_limit(_LONGEST_CELL)
-    reader = csv.reader(lines, delimiter="\t" if rows.file.suffix.lower() == ".tsv" else ",", strict=True)
-    header: list[str] | None = None
-    while True:
-        first = lines.number + 1  # a quoted cell may go on over several lines: a row is where it begins
-        lines.broken = False
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            _bad(rows, first, f"not readable as CSV: {error}")
-            continue
-        if lines.broken or not cells:
-            continue
-        if header is None:
-            header = [name.strip() for name in cells]
-        elif len(cells) != len(header):
-            _bad(rows, first, f"has {len(cells)} cells, the header has {len(header)}")
-        else:
-            yield lines.number, dict(zip(header, cells, strict=True))
-
-
-class _Lines:
-    """The lines of a file as text, numbered; one that is not UTF-8 is told and read as far as it goes."""
-
-    def __init__(self, rows: Rows) -> None:
-        self.rows = rows
-        self.number = 0
-        self.broken = False
-        self.stream = io.BytesIO(rows.file.read_bytes().removeprefix(codecs.BOM_UTF8))
-
-    def __iter__(self) -> Iterator[str]:
-        return self
-
-    def __next__(self) -> str:
-        raw = self.stream.readline()
-        if not raw:
-            raise StopIteration
-        self.number += 1
-        try:
-            return raw.decode("utf-8")
-        except UnicodeDecodeError as error:
-            message = f"not UTF-8 at byte {error.start} of the line; save the file as UTF-8"
-            _bad(self.rows, self.number, message)
-            self.broken = True
-            return raw.decode("utf-8", errors="replace")
-
-
-def _jsonl(rows: Rows) -> Iterator[tuple[int, dict[str, Any]]]:
-    lines = _Lines(rows)
-    for text in lines:
-        number, broken = lines.number, lines.broken
-        lines.broken = False
-        if broken or not text.strip():
-            continue
-        try:
-            cells = json.loads(text)
-        except json.JSONDecodeError as error:
-            _bad(rows, number, f"not readable as JSON: {error.msg} (one object per line)")
-            continue
-        if not isinstance(cells, dict):
-            _bad(rows, number, f"expected an object, found {type(cells).__name__}")
-            continue
-        yield number, cells
-
-
-def _parquet(rows: Rows) -> Iterator[tuple[int, dict[str, Any]]]:
-    import pyarrow
-    from pyarrow import parquet
-
-    try:
-        table = parquet.read_table(rows.file).to_pylist()
-    except (pyarrow.ArrowException, OSError) as error:
-        rows.problems.append(Problem(str(rows.file), f"not readable as Parquet: {str(error).splitlines()[0]}"))
-        return
-    yield from enumerate(table, start=1)

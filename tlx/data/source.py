@@ -31,6 +31,9 @@ class Source:
     channels: int = 0
     origin: Callable[[int], str] = field(default=lambda i: f"example {i}")
     notes: list[str] = field(default_factory=list)  # what a person should know: skipped files, empty classes
+    sizes: dict[int, tuple[int, int]] = field(
+        default_factory=dict
+    )  # height and width of the images that were looked at
 
     @property
     def multilabel(self) -> bool:
@@ -65,10 +68,10 @@ class Place:
 def index_classes(names: Sequence[str], train: Indices) -> tuple[npt.NDArray[np.int64], list[str], list[int]]:
     """One class mapping, made from the training rows: (indices, classes, rows whose class train lacks).
 
-    Classes are sorted by name; where every name is a whole number, by value.
+    Classes are sorted by name; where every name is a whole number (of digits that Python reads), by value.
     """
     seen = {names[i] for i in train}
-    numeric = all(re.fullmatch(r"-?[0-9]+", name) for name in seen)
+    numeric = all(re.fullmatch(r"-?[0-9]{1,4000}", name) for name in seen)
     classes = sorted(sorted(seen), key=int) if numeric else sorted(seen)  # 1 before 01, in every process
     index = {name: i for i, name in enumerate(classes)}
     labels = np.array([index.get(name, -1) for name in names], dtype=np.int64)

@@ -62,8 +62,11 @@ def _shots(source: Source, pool: Indices, config: Dataset, seed: int) -> Indices
         raise DataError([Problem("dataset.shots", message, shots)])
     rng = np.random.default_rng(config.shots_seed if config.shots_seed is not None else seed)
     taken, problems = [], []
+    labels = source.labels[pool]
+    grouped = pool[np.argsort(labels, kind="stable")]  # once, as there may be as many classes as examples
+    ends = np.cumsum(np.bincount(labels, minlength=len(source.classes)))
     for label, name in enumerate(source.classes):
-        mine = pool[source.labels[pool] == label]
+        mine = grouped[ends[label - 1] if label else 0 : ends[label]]
         if len(mine) < shots:
             problems.append(Problem("dataset.shots", f"class {name!r} has {len(mine)} training examples", shots))
         taken.append(rng.permutation(mine)[:shots])

@@ -2,57 +2,88 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from tlx.config.errors import DataError, Problem
 from tlx.data import rows as reading
-from tlx.data.images import channels_of
+from tlx.data.decoding import channels_of
 from tlx.data.options import Table
 from tlx.data.rows import ITEMS
 from tlx.data.source import Place, Source, index_classes
 
+_SHOWN = 100  # problems listed; the rest are counted
+
+
+@dataclass
+class _Places:
+    """The file and the row of each example; what is kept is a number."""
+
+    files: list[Path] = field(default_factory=list)
+    starts: list[int] = field(default_factory=list)  # the first example of each file
+    lines: list[int] = field(default_factory=list)
+
+    def __getitem__(self, i: int) -> Place:
+        return Place(self.files[bisect_right(self.starts, i) - 1], self.lines[i])
+
 
 def load(config: Table) -> Source:
-    """The rows of the files named by the configuration; raises :class:`DataError` naming every bad row.
+    """The rows of the files named by the configuration.
 
     With ``on_bad=skip`` bad rows are left out and counted in the source's notes.
+
+    Raises:
+        DataError: It names the bad rows, or why a file cannot be read.
     """
-    files = {"train": config.file, "val": config.val_file, "test": config.test_file}
-    inputs: list[str | Path] = []
+    inputs: list[str] = []
     labels: list[str] = []
-    places: list[Place] = []
+    places = _Places()
     splits: dict[str, np.ndarray] = {}
     problems: list[Problem] = []
     fatal: list[Problem] = []
-    for split, name in files.items():
-        if name is None:
-            continue
+    for split, file in files_of(config).items():
         key = "dataset.file" if split == "train" else f"dataset.{split}_file"
-        file = Path(name).expanduser()
-        found = reading.read(file, key, config.input, config.label)
-        rowwise = [p for p in found.problems if p.key.startswith(f"{file}:")]
-        problems += rowwise
-        fatal += [p for p in found.problems if p not in rowwise]
+        found = reading.read(file, key, config.input, config.label, config.limits)
+        for problem in found.problems:
+            (problems if problem.key.startswith(f"{file}:") else fatal).append(problem)
         start = len(inputs)
+        places.files.append(file)
+        places.starts.append(start)
         for value, label, line in zip(found.inputs, found.labels, found.lines, strict=True):
-            place = Place(file, line)
             fault = _fault(value, label, config)
             if fault:
-                problems.append(Problem(str(place), fault))
+                problems.append(Problem(str(Place(file, line)), fault))
                 continue
-            inputs.append(file.parent / str(value) if config.modality == "image" else str(value))
+            inputs.append(str(file.parent / str(value)) if config.modality == "image" else str(value))
             labels.append(str(label))
-            places.append(place)
+            places.lines.append(line)
         splits[split] = np.arange(start, len(inputs))
     if fatal or (problems and config.on_bad == "error"):
-        raise DataError([*fatal, *problems])
+        more = [Problem("...", f"and {len(problems) - _SHOWN:,} more rows")] if len(problems) > _SHOWN else []
+        raise DataError([*fatal, *problems[:_SHOWN], *more])
     source = _assemble(config, inputs, labels, places, splits)
     source.notes += (
         [f"{len(problems)} rows skipped, first: {problems[0].key} {problems[0].message}"] if problems else []
     )
     return source
+
+
+def files_of(config: Table) -> dict[str, Path]:
+    """The files of a table by their split; raises :class:`DataError` for a home folder that nobody has."""
+    named = {"train": config.file, "val": config.val_file, "test": config.test_file}
+    found = {}
+    for split, name in named.items():
+        if name is None:
+            continue
+        try:
+            found[split] = Path(name).expanduser()
+        except RuntimeError as error:
+            key = "dataset.file" if split == "train" else f"dataset.{split}_file"
+            raise DataError([Problem(key, str(error), name)]) from error
+    return found
 
 
 def _fault(value: object, label: str | None, config: Table) -> str:
@@ -64,7 +95,7 @@ def _fault(value: object, label: str | None, config: Table) -> str:
 
 
 def _assemble(
-    config: Table, inputs: list[str | Path], labels: list[str], places: list[Place], splits: dict[str, np.ndarray]
+    config: Table, inputs: list[str], labels: list[str], places: _Places, splits: dict[str, np.ndarray]
 ) -> Source:
     given = dict(splits) if len(splits) > 1 else {}
     if config.label_separator:
@@ -74,14 +105,13 @@ def _assemble(
         first = {labels[i]: i for i in reversed(strangers)}
     if first:
         raise DataError([Problem(str(places[i]), f"class {name!r} is not in train") for name, i in first.items()])
-    paths = [Path(p) for p in inputs] if config.modality == "image" else []
     return Source(
         modality=config.modality,
         inputs=inputs,
         labels=encoded,
         classes=classes,
         splits=given,
-        channels=channels_of(paths) if paths else 0,
+        channels=channels_of(inputs, config.limits) if config.modality == "image" and inputs else 0,
         origin=lambda i: str(places[i]),
     )
 

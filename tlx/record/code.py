@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import tlx
+from tlx.files import foreign
+from tlx.record.repository import repository
 
 _LARGEST = 1 << 20  # characters of a diff that are kept; of a longer one there is the hash
-_PATIENCE = 10  # seconds for git
 _KNOWN: dict[str, dict[str, Any]] = {}  # by working directory
 
 
@@ -33,13 +33,14 @@ def remember(found: dict[str, Any]) -> None:
 
 def _state(folder: Path) -> dict[str, Any]:
     """Commit, difference and untracked files (with their hashes); empty outside a repository, or without git."""
-    commit = _git(folder, "rev-parse", "HEAD").strip()
-    if not commit:
-        return {}
-    root = Path(_git(folder, "rev-parse", "--show-toplevel").strip())
-    diff = _git(root, "diff", "HEAD", "--no-color", "--no-ext-diff")
-    names = _git(root, "ls-files", "--others", "--exclude-standard", "-z").split("\0")
-    untracked = {name: _hash(root / name) for name in names if name.endswith((".py", ".yaml", ".toml", ".lock"))}
+    with repository(folder) as found:
+        commit = found.ask("rev-parse", "HEAD").strip() if found is not None else ""
+        if found is None or not commit:
+            return {}
+        plain = ("--no-color", "--no-ext-diff", "--no-textconv", "--ignore-submodules=all")
+        diff = found.ask("diff", "HEAD", *plain)
+        names = found.ask("ls-files", "--others", "--exclude-standard", "-z").split("\0")
+        untracked = {n: _hash(found.root / n) for n in names if n.endswith((".py", ".yaml", ".toml", ".lock"))}
     state: dict[str, Any] = {"commit": commit, "untracked": untracked}
     if diff:
         state |= {"diff_sha": hashlib.sha256(diff.encode()).hexdigest()}
@@ -48,20 +49,9 @@ def _state(folder: Path) -> dict[str, Any]:
 
 
 def _hash(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:32] if path.is_file() else ""
-
-
-def _git(folder: Path, *words: str) -> str:
+    """Of a file's content; empty for what is none, a link or a pipe say."""
     try:
-        done = subprocess.run(
-            ["git", *words],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-            timeout=_PATIENCE,
-        )
-    except (OSError, subprocess.TimeoutExpired):
+        with foreign.reading(path) as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()[:32]  # type: ignore[arg-type]
+    except (OSError, foreign.Unreadable):
         return ""
-    return done.stdout if done.returncode == 0 else ""

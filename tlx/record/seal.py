@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 import zlib
 from typing import Any
+
+from tlx.files import foreign
 
 _END = re.compile(r',\s*"sum": "([0-9a-f]{8})"\s*\}\s*\Z')
 
@@ -23,8 +24,8 @@ def opened(text: str) -> dict[str, Any] | None:
     if found is None or _sum(text[: found.start()]) != found[1]:
         return None
     try:
-        row = json.loads(text)
-    except ValueError:
+        row = foreign.json_value(text)
+    except foreign.Unreadable:
         return None
     if not isinstance(row, dict):
         return None

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tlx.config.errors import ConfigError, Problem
+from tlx.files import durable, foreign
 from tlx.record import code, environment
 
 FILE = "repro.json"
@@ -29,16 +30,20 @@ def surroundings(data: Mapping[str, Any], weights: Mapping[str, str], flags: Map
 
 def write(folder: Path, config: Mapping[str, Any], found: Mapping[str, Any], results: Mapping[str, Any]) -> None:
     """Write the record; the rename makes it all or nothing."""
-    partial = folder / f"{FILE}.partial"
-    with partial.open("w", encoding="utf-8") as stream:
-        json.dump({"version": _VERSION, "config": config, **found, "results": results}, stream, indent=1, default=str)
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.replace(folder / FILE)
+    record = {"version": _VERSION, "config": config, **found, "results": results}
+    durable.write(folder / FILE, json.dumps(record, indent=1, default=str))
 
 
 def read(folder: Path) -> dict[str, Any]:
-    """The record of a run folder; empty where there is none."""
-    path = folder / FILE
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    """The record of a run folder; empty where there is none.
+
+    Raises:
+        ConfigError: It is not a record.
+    """
+    try:
+        found: dict[str, Any] = foreign.json_file(folder / FILE, dict[str, Any])
+    except FileNotFoundError:
+        return {}
+    except foreign.Unreadable as reason:
+        raise ConfigError([Problem(FILE, f"cannot be read: it {reason}", folder)]) from None
     return found

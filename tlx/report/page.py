@@ -9,6 +9,7 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 import tlx
+from tlx.files import durable
 from tlx.report.figures import draw
 from tlx.report.findings import CellFinding, Findings, Run
 from tlx.report.statistics import Estimate
@@ -20,10 +21,10 @@ _METRICS = {"acc": "accuracy", "f1_macro": "macro F1"}
 
 def write(found: Findings, folder: Path) -> Path:
     """Write ``report.html`` and the figures as SVG into a study's folder; returns the page's path."""
-    folder.mkdir(parents=True, exist_ok=True)
+    durable.make_folder(folder)
     figures = draw(found)
     for name, svg in figures.items():
-        _replace(folder / f"{name}.svg", svg)
+        durable.write(folder / f"{name}.svg", svg)
     environment = Environment(loader=PackageLoader("tlx.report", ""), autoescape=True, undefined=StrictUndefined)
     text = environment.get_template("study.html.j2").render(
         found=found,
@@ -44,7 +45,7 @@ def write(found: Findings, folder: Path) -> Path:
         folder_link=_folder_link,
         version=tlx.__version__,
     )
-    _replace(folder / FILE, text)
+    durable.write(folder / FILE, text)
     return folder / FILE
 
 
@@ -127,9 +128,3 @@ def link(run: Run) -> str:
 
 def _folder_link(result: Result) -> str:
     return f"../{quote(result.folder)}/{RESULT}"
-
-
-def _replace(path: Path, text: str) -> None:
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)

@@ -58,10 +58,9 @@ def of_journal(rows: Iterable[Mapping[str, Any]], stages: Sequence[str], steps_p
             end = row["step"]
             shown = [v for name, v in row["values"].items() if name.startswith("optim/lr-") and v is not None]
             logged |= {end: max(shown)} if shown else {}
-        elif row["event"] == "resume":  # what came after the point it resumes from is done again
+        elif row["event"] == "resume":  # what came after the point it resumes from is done again, at the same rates
             end = row["step"]
             phases = {key: phase for key, phase in phases.items() if key[0] <= end}
-            logged = {step: rate for step, rate in logged.items() if step <= end}
     parts = [(*begin, max(begin[0], border)) for begin, (border, _) in pairwise([*sorted(phases), (end, 0)])]
     samples: dict[int, list[tuple[int, float]]] = {}  # of the factor, by phase
     for start, number, stop in parts:

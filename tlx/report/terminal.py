@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from tlx.files.printable import printable
 from tlx.report import page
 from tlx.report.findings import Findings
 
@@ -12,7 +14,7 @@ from tlx.report.findings import Findings
 def show(found: Findings, folder: str, console: Console) -> None:
     """Print scores and paired gains."""
     axis = found.study.axis.rsplit(".", 1)[-1]
-    console.print(f"\n[bold]{found.study.question}[/bold]")
+    console.print(Text(f"\n{printable(found.study.question)}", style="bold"))
     points = [f"{axis} = {point}" for point in found.study.points]
     scores = _table("test accuracy, %" if found.metric == "acc" else "test macro F1, %", points)
     gains = _table(f"paired gain over {found.study.control}", points)

@@ -13,10 +13,14 @@ from tlx.config.identity import deciding
 from tlx.config.request import read as requested
 from tlx.config.schema import Trial
 from tlx.data.module import Data
+from tlx.files import marks
+from tlx.files.secrets import redacted
 from tlx.record import sheet
 from tlx.repro import compare
 from tlx.repro.compare import Row
-from tlx.tracking import journal
+from tlx.reuse.store import KIND as FEATURES
+from tlx.tracking import journal, store
+from tlx.tracking.options import Tracking
 from tlx.trial import folder as folders
 from tlx.trial.describe import observed
 from tlx.trial.folder import Folder, Result
@@ -38,13 +42,43 @@ def recorded(folder: Path, overrides: Sequence[str] = ()) -> Trial:
     if not (folder / folders.CONFIG).is_file() or not (folder / folders.RESULT).is_file():
         raise ConfigError([Problem("run", "no finished trial there; expected a run folder or an MLflow run", folder)])
     trial = folders.read_config(folder)
-    if not overrides:
-        return trial
     asked = requested(list(overrides))
     problems = [*asked.problems, *(Problem(key, "only settings can be changed here") for key in asked.choices)]
     if problems:
         raise ConfigError(problems)
-    return vary(trial, {setting.key: setting.value for setting in asked.settings})
+    return vary(_at_home(trial), {setting.key: setting.value for setting in asked.settings})
+
+
+def _at_home(trial: Trial) -> Trial:
+    """The trial, kept and tracked where this user does: a record of others names no place to write to, or to call.
+
+    A store of features that is tlx's own is used where it is; MLflow is asked where the environment says, unless the
+    record names no other place than that.
+    """
+    reuse, tracking = trial.reuse, trial.tracking
+    if reuse.folder is not None and not marks.is_marked(Path(reuse.folder).expanduser(), FEATURES):
+        reuse = replace(reuse, folder=None)
+    if tracking.uri is not None and not _is_users(tracking.uri):
+        tracking = replace(tracking, uri=None)
+    return replace(trial, reuse=reuse, tracking=tracking)
+
+
+def _is_users(uri: str) -> bool:
+    try:
+        return store.uri(Tracking(uri=uri)) == store.uri(Tracking())
+    except ConfigError:
+        return False
+
+
+def moved(old: Path, trial: Trial) -> Iterator[str]:
+    """What a repetition does elsewhere than its record says, a line each."""
+    then = folders.read_config(old)
+    for key, before, now in (
+        ("tracking.uri", then.tracking.uri, trial.tracking.uri),
+        ("reuse.folder", then.reuse.folder, trial.reuse.folder),
+    ):
+        if before != now:
+            yield f"{key}: the record names {redacted(before)}; this run takes {now or 'your own'} ({key}=... sets it)"
 
 
 def place_beside(old: Path, trial: Trial) -> Folder:
@@ -85,7 +119,7 @@ def repeat(trial: Trial, place: Folder, steps: int | None, say: Say) -> None:
 
 def was_side_by_side(old: Path) -> bool:
     """Was it one of several heads in one process? Products of many heads round otherwise than those of one."""
-    return any(row["event"] == "together" for row in journal.read(old))
+    return any(True for _ in journal.events(old, "together"))
 
 
 def siblings(old: Path) -> Iterator[Result]:

@@ -17,9 +17,11 @@ from typing import Any
 
 import tlx
 from tlx.config.errors import ConfigError, Problem
+from tlx.files import durable, marks
 
 Run = Callable[[Sequence[str], Path], None]
 _OWN = "tlx"
+_PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9][A-Za-z0-9.!+_-]*")  # for pip: a line, and no option
 
 
 def rebuild(record: Mapping[str, Any], where: Path, say: Callable[[str], None], run: Run) -> Path:
@@ -27,12 +29,15 @@ def rebuild(record: Mapping[str, Any], where: Path, say: Callable[[str], None], 
 
     ``run`` runs a command in a folder. Raises :class:`ConfigError` for what the record or this machine has not.
     """
-    if where.exists() and any(where.iterdir()):
-        raise ConfigError([Problem("--checkout", "is not empty; name another folder", where)])
+    if reason := marks.precious(where) or ("is not empty" if where.exists() and any(where.iterdir()) else ""):
+        raise ConfigError([Problem("--checkout", f"{reason}; name another folder", where)])
     code = record.get("code") or {}
     if not record.get("packages") or _OWN not in code:
         raise ConfigError([Problem("run", "has no record of its code and packages (repro.json)")])
-    where.mkdir(parents=True, exist_ok=True)
+    strange = [f"{n}=={v}" for n, v in record["packages"].items() if not _PACKAGE.fullmatch(f"{n}=={v}")]
+    if strange:
+        raise ConfigError([Problem("run", "names what is no package and version", strange[0])])
+    durable.make_folder(where)
     for name, root in (("project", Path.cwd()), (_OWN, Path(tlx.__file__).parent)):
         if commit := code.get(name, {}).get("commit"):
             _worktree(name, root, str(commit), code[name], where, say, run)
@@ -41,7 +46,7 @@ def rebuild(record: Mapping[str, Any], where: Path, say: Callable[[str], None], 
     packages = {name: version for name, version in record["packages"].items() if name != _OWN}
     worktree = (where / _OWN).is_dir()
     source = str(where / _OWN) if worktree else f"{_OWN}=={code[_OWN]['version']}"
-    (where / "requirements.txt").write_text("".join(f"{n}=={v}\n" for n, v in packages.items()), encoding="utf-8")
+    durable.write(where / "requirements.txt", "".join(f"{n}=={v}\n" for n, v in packages.items()))
     _same_python(record, say)
     say(f"venv: {len(packages)} packages, and {source}")
     venv.create(where / "venv", with_pip=True, symlinks=True)
@@ -58,13 +63,14 @@ def _worktree(
     if not re.fullmatch("[0-9a-f]{40,64}", commit):
         raise ConfigError([Problem("run", f"its {name} has no commit but", commit)])
     try:
-        run(["git", "worktree", "add", "--quiet", "--detach", str(where / name), commit], root)
+        hooks = ["-c", f"core.hooksPath={os.devnull}"]  # what is run is what was recorded, and nothing else
+        run(["git", *hooks, "worktree", "add", "--quiet", "--detach", str(where / name), commit], root)
     except subprocess.CalledProcessError as error:
         message = f"git has no commit {commit[:12]} of {name} here; fetch it first"
         raise ConfigError([Problem("--checkout", message, root)]) from error
     if state.get("diff"):
         file = where / f"{name}.diff"
-        file.write_text(state["diff"], encoding="utf-8")
+        durable.write(file, str(state["diff"]))
         run(["git", "apply", "--whitespace=nowarn", str(file)], where / name)
     elif state.get("diff_sha"):
         say(f"{name}: its uncommitted changes were too large to be kept; only their hash is known")

@@ -20,6 +20,7 @@ import torch
 import xxhash
 from torch import Tensor
 
+from tlx.files import durable, foreign
 from tlx.reuse.cut import Leaf, Refused
 
 META = "entry.json"
@@ -183,20 +184,17 @@ class Meta:
 def write_meta(folder: Path, meta: Meta) -> None:
     """Seal an entry."""
     body = json.dumps({"format": _FORMAT, **asdict(meta)})
-    with (folder / META).open("w", encoding="utf-8") as stream:
-        json.dump({"sum": xxhash.xxh3_64_hexdigest(body.encode()), "body": body}, stream)
-        stream.flush()
-        os.fsync(stream.fileno())
+    durable.write(folder / META, json.dumps({"sum": xxhash.xxh3_64_hexdigest(body.encode()), "body": body}))
 
 
 def read_meta(folder: Path) -> Meta:
     """What is in an entry; raises :class:`Damaged`."""
     try:
-        sealed = json.loads((folder / META).read_text(encoding="utf-8"))
+        sealed = foreign.json_file(folder / META, dict[str, str])
         body = sealed["body"]
         if xxhash.xxh3_64_hexdigest(body.encode()) != sealed["sum"]:
             raise Damaged(f"{folder.name}: {META} has changed")
-        fields = json.loads(body)
+        fields = foreign.json_value(body)
         if fields.pop("format") != _FORMAT:
             raise Damaged(f"{folder.name}: of another format")
         columns = tuple(

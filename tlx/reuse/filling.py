@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -104,7 +103,7 @@ def fill(
         part.abort()
         if first:
             for folder in folders.values():
-                shutil.rmtree(folder, ignore_errors=True)  # published ones have another name by now
+                store.drop(folder)
 
 
 class _Part:

@@ -20,7 +20,7 @@ class Reuse:
     augment: str = "refuse"
     # the store holds at most this much; what was used least recently goes first
     disk: str = aside("20 GB")
-    # null: reuse below $TLX_CACHE
+    # null: features below $TLX_CACHE; it has to be empty, or tlx's own
     folder: str | None = aside(None)
     # examples at a time when the store is filled
     batch: int = aside(64)
@@ -42,10 +42,13 @@ def views(text: str) -> int | None:
     return int(match[1] or match[2]) if match else None
 
 
+_DIGITS = 12  # of a size
+
+
 def size(text: str) -> int:
     """``20 GB`` in bytes; raises :class:`ValueError`."""
     match = re.fullmatch(r"([0-9]+(?:[.][0-9]+)?) ?(MB|GB|TB)", text.strip())
-    if match is None:
+    if match is None or len(match[1]) > _DIGITS:
         raise ValueError("expected a size like '20 GB' (MB, GB or TB)")
     return int(float(match[1]) * {"MB": 10**6, "GB": 10**9, "TB": 10**12}[match[2]])
 

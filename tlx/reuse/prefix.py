@@ -15,7 +15,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from tlx.backbones.load import Loaded
-from tlx.config.cache import cache_folder
+from tlx.config.cache import cache_root
 from tlx.data.module import Collate, Data, Loader
 from tlx.data.order import Batches
 from tlx.reuse.cut import Cut, Refused, cut, whole_backbone
@@ -251,5 +251,5 @@ class Prefix:
 
 def store(options: Reuse) -> Store:
     """The store that the options name."""
-    root = cache_folder("reuse") if options.folder is None else Path(options.folder).expanduser()
+    root = cache_root() / "features" if options.folder is None else Path(options.folder).expanduser()
     return Store(root, options.budget)

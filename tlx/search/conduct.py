@@ -11,10 +11,12 @@ from typing import Any
 
 from rich.console import Console
 
+from tlx.config import output
 from tlx.config.compose import compose
 from tlx.config.errors import ConfigError, Problem
 from tlx.config.identity import deciding
 from tlx.config.schema import Trial
+from tlx.files.secrets import redacted, secrets_in
 from tlx.search import space as spaces
 from tlx.search.options import Search
 from tlx.search.pruning import Pruner
@@ -23,7 +25,6 @@ from tlx.sweep import run as sweeps
 from tlx.sweep.launchers import Launcher
 from tlx.sweep.pool import Job, Outcome
 from tlx.sweep.record import Sweep, conclude
-from tlx.tracking.store import without_password
 
 
 @dataclass
@@ -78,6 +79,7 @@ class Seeker:
         text = json.dumps([deciding(plain), sources], sort_keys=True, default=str)
         title = f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"  # another space is another search
         self.folder = Path(base.output).expanduser().resolve() / title
+        output.claim(self.folder.parent)
         self.study = Study(title, self.options, self.space, self.folder)
         self.numbers: dict[str, list[int]] = {}  # of the study's trials, by identity
         self.folders: dict[int, str] = {}
@@ -142,9 +144,9 @@ def verify(base: Trial, options: Search) -> dict[str, spaces.Dimension]:
         problems.append(Problem("search.pruning", "pruning is for one objective; leave one of the two out"))
     if options.pruning is not None and (base.hardware.devices or 1) * base.hardware.nodes > 1:
         problems.append(Problem("search.pruning", "trials on several devices are not pruned; leave it out"))
-    if options.storage is not None and without_password(options.storage) != options.storage:
-        message = "holds a password, and is kept beside the search; leave it to PGPASSWORD or ~/.pgpass"
-        problems.append(Problem("search.storage", message, without_password(options.storage)))
+    if options.storage is not None and secrets_in(options.storage):
+        message = "holds a password or a token, and is kept beside the search; leave it to PGPASSWORD or ~/.pgpass"
+        problems.append(Problem("search.storage", message, redacted(options.storage)))
     if problems:
         raise ConfigError(problems)
     return space

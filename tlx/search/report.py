@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import warnings
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -13,6 +12,7 @@ from omegaconf import OmegaConf
 import tlx
 from tlx.config import request
 from tlx.config.schema import EXPERIMENT, GROUPS
+from tlx.files import durable
 from tlx.search import space as spaces
 from tlx.search.study import Study
 
@@ -31,9 +31,9 @@ def write(seeker: Seeker) -> str:
     ranked = best(study)
     pictures = figures(study)
     for name, svg in pictures.items():
-        _replace(folder / f"{name}.svg", svg)
+        durable.write(folder / f"{name}.svg", svg)
     if ranked:
-        _replace(folder / BEST, experiment(seeker, ranked[0]))
+        durable.write(folder / BEST, experiment(seeker, ranked[0]))
     counts = study.counts()
     environment = Environment(loader=PackageLoader("tlx.search", ""), autoescape=True, undefined=StrictUndefined)
     page = environment.get_template("search.html.j2").render(
@@ -49,7 +49,7 @@ def write(seeker: Seeker) -> str:
         several=len(study.options.objectives) > 1,
         version=tlx.__version__,
     )
-    _replace(folder / FILE, page)
+    durable.write(folder / FILE, page)
     return markdown(study)
 
 
@@ -153,9 +153,3 @@ def figures(study: Study) -> dict[str, str]:
         plt.close(figure)
         pictures[name] = text.getvalue()[text.getvalue().index("<svg") :]
     return pictures
-
-
-def _replace(path: Path, text: str) -> None:
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)

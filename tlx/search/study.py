@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tlx.config.errors import ConfigError, Problem
+from tlx.files import durable
+from tlx.files.printable import printable
 from tlx.search import space as spaces
 from tlx.search.options import Pruning, Search
 from tlx.search.space import Dimension
+from tlx.tracking import address
 from tlx.trial.lock import locked
 
 if TYPE_CHECKING:
@@ -34,7 +37,10 @@ def need() -> Any:
 def storage(options: Search, folder: Path) -> str:
     """Where the study lives: a URL, or the path of a journal file."""
     if options.storage is None:
-        return f"sqlite:///{folder / DATABASE}"
+        try:
+            return address.of_file(folder.absolute() / DATABASE)
+        except address.Unusable as reason:
+            raise ConfigError([Problem("output", str(reason), printable(folder.parent))]) from None
     return str(folder / JOURNAL) if options.storage == "journal" else options.storage
 
 
@@ -52,8 +58,11 @@ class Study:
     """Asks for proposals up to a total, and never twice for one place."""
 
     def __init__(self, name: str, options: Search, space: Mapping[str, Dimension], folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
         optuna = need()
+        linked = next((one for one in (folder, folder / DATABASE, folder / JOURNAL) if one.is_symlink()), None)
+        if linked is not None:
+            raise ConfigError([Problem("output", "is a symbolic link, and tlx writes through none", linked)])
+        durable.make_folder(folder)
         self.name = name
         self.options = options
         self.space = space

@@ -1,66 +1,43 @@
-"""All of a trained model in a folder: weights, configuration, classes and tokenizer; no pickle, no network, no data."""
+"""All of a trained model in a folder: weights, configuration, classes and tokenizer; no pickle, no network, no data.
+
+A bundle is read as a stranger's: nothing in it is run, nothing outside of it is read, no connection is made, and the
+network is built only as large as the weights that lie there.
+"""
 
 from __future__ import annotations
 
-import json
-import shutil
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+import math
+import os
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from tlx.backbones.load import load
+from tlx.backbones.load import Loaded, load
+from tlx.backbones.options import BytesBackbone, TimmBackbone, TransformersBackbone
 from tlx.backbones.spec import ImageSpec, Spec
 from tlx.backbones.weights import content
-from tlx.config.errors import Problem, WeightsError
-from tlx.data import images
+from tlx.config.errors import ConfigError, Problem, RequestError, WeightsError
+from tlx.config.schema import Trial
 from tlx.data.source import DataInfo
+from tlx.files import durable, foreign
+from tlx.serving import encoder, facts, growth
+from tlx.serving.facts import FILE as FACTS
+from tlx.serving.model import Model
+from tlx.serving.offline import offline
 from tlx.tasks.build import build as build_task
 from tlx.tasks.protocol import Task
 from tlx.trial import folder as folders
 from tlx.trial.build import Built, assemble
 
-WEIGHTS, FACTS, ENCODER = "model.safetensors", "model.json", "encoder"
-
-
-@dataclass
-class Model:
-    """A trained model that answers for raw inputs."""
-
-    network: nn.Module
-    spec: Spec
-    task: Task
-    info: DataInfo
-
-    def batch(self, inputs: Sequence[Any]) -> dict[str, Any]:
-        """Decoded images (arrays [h, w] or [h, w, c]) or texts, as the network reads them."""
-        label = torch.zeros(len(self.info.classes)) if self.info.multilabel else torch.tensor(0)
-        samples: list[dict[str, Any]] = [{"index": i, "y": label} for i in range(len(inputs))]
-        if isinstance(self.spec, ImageSpec):
-            for sample, values in zip(samples, inputs, strict=True):
-                sample["x"] = images.prepare(values, self.spec)
-        else:
-            limits = {"truncation": True, "max_length": self.spec.max_length, "padding": False}
-            for sample, ids in zip(samples, self.spec.tokenizer(list(inputs), **limits)["input_ids"], strict=True):
-                sample["input_ids"] = ids
-        return self.task.collate(samples)
-
-    @torch.no_grad()
-    def answer(self, inputs: Sequence[Any]) -> list[dict[str, Any]]:
-        """``prediction`` and the probability of each class by name, for each input."""
-        found = self.task.predict(self.network, self.batch(inputs))
-        names = self.info.classes
-        return [
-            {
-                "prediction": one["prediction"],
-                "probabilities": dict(zip(names, one["probabilities"], strict=True)),
-            }
-            for one in found
-        ]
+WEIGHTS, ENCODER = "model.safetensors", encoder.FOLDER
+_NAMES = (WEIGHTS, FACTS, folders.CONFIG, ENCODER)
+_SEEN = 1 << 24  # pixels that a network may see: 4096 x 4096
+_READ = 1 << 20  # tokens that it may read
+Shapes = dict[str, list[int]]
 
 
 def model_of(built: Built) -> Model:
@@ -69,18 +46,29 @@ def model_of(built: Built) -> Model:
 
 
 def write(built: Built, run: Path, folder: Path) -> None:
-    """Put a finished trial's model, as built and restored, into an empty ``folder``."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Put a finished trial's model, as built and restored, into a folder of its own.
+
+    Args:
+        built: The trial with its trained weights.
+        run: Its run folder.
+        folder: A new or an empty one.
+
+    Raises:
+        ConfigError: The folder is something else.
+        OSError: The disk refuses.
+    """
+    if folder.is_symlink() or (folder.exists() and not (folder.is_dir() and not any(folder.iterdir()))):
+        raise ConfigError([Problem("bundle", "expected a new or an empty folder; name another one", folder)])
+    durable.make_folder(folder)
     state = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in own(built.learner.model).items()}
-    save_file(state, folder / WEIGHTS)
-    shutil.copyfile(run / folders.CONFIG, folder / folders.CONFIG)
-    facts = {"info": asdict(built.data.info), "sum": content(state), "identity": folders.read_result(run).identity}
-    (folder / FACTS).write_text(json.dumps(facts, indent=1), encoding="utf-8")
-    encoder: Any = getattr(built.backbone.module, "encoder", None)
-    tokenizer: Any = getattr(built.backbone.spec, "tokenizer", None)
-    if hasattr(encoder, "config") and hasattr(tokenizer, "save_pretrained"):
-        tokenizer.save_pretrained(folder / ENCODER)
-        encoder.config.save_pretrained(folder / ENCODER)
+    with durable.replacing(folder / WEIGHTS) as partial:
+        save_file(state, partial)
+    durable.write(folder / folders.CONFIG, foreign.read(run / folders.CONFIG))
+    module = built.backbone.module
+    network, tokenizer = getattr(module, "encoder", None), getattr(built.backbone.spec, "tokenizer", None)
+    if isinstance(folders.read_config(run).backbone, TransformersBackbone) and network is not None:
+        encoder.write(folder / ENCODER, network.config, tokenizer)
+    facts.write(folder, built.data.info, content(state), folders.read_result(run).identity)
 
 
 def own(network: nn.Module) -> dict[str, Tensor]:
@@ -89,24 +77,144 @@ def own(network: nn.Module) -> dict[str, Tensor]:
 
 
 def read(folder: Path) -> Model:
-    """The model in a folder; raises :class:`WeightsError` if its weights are not what was written."""
+    """The model in a bundle.
+
+    Args:
+        folder: What :func:`write` filled, here or elsewhere.
+
+    Returns:
+        The model in eval mode, which answered once.
+
+    Raises:
+        WeightsError: The bundle is not what tlx writes, or its weights are not those that were written.
+    """
+    try:
+        with offline():
+            return _read(folder)
+    except WeightsError:
+        raise
+    except RequestError as error:
+        raise WeightsError(error.problems) from error
+    except FileNotFoundError as error:
+        raise _refuse(Path(str(error.filename or error)).name, "is not there") from error
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # libraries raise anything on settings that no writer made; Rust panics are no more
+        reason = (str(error) or type(error).__name__).splitlines()[0][:200].replace(str(folder), "bundle")
+        raise _refuse("model", f"cannot be built from it: {reason}") from error
+
+
+def _read(folder: Path) -> Model:
+    _check_files(folder)
+    try:
+        info, expected = facts.read(folder)
+    except foreign.Unreadable as error:
+        raise _refuse(FACTS, str(error)) from error
     trial = folders.read_config(folder)
-    facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+    _check_config(trial, folder, info)
+    shapes = _shapes(folder / WEIGHTS)
+    size = (folder / WEIGHTS).stat().st_size
+    with growth.bounded(len(shapes), size), torch.device("meta"):  # allocates nothing
+        _fits(_build(trial, info)[0], shapes)
+    with growth.bounded(len(shapes), size):
+        network, spec, task = _build(trial, info)
     state = load_file(folder / WEIGHTS)
-    if content(state) != facts["sum"]:
-        raise WeightsError([Problem("model", "is not what was written: its tensors have other bits", str(folder))])
-    info = DataInfo(**{**facts["info"], "classes": tuple(facts["info"]["classes"])})
-    if (folder / ENCODER).is_dir():
-        trial.backbone.name = str(folder / ENCODER)
-    backbone = load(trial.backbone, channels=info.channels, pretrained=False)
+    if content(state) != expected:
+        raise _refuse("model", "is not what was written: its tensors have other bits")
+    with torch.no_grad():
+        for name, tensor in own(network).items():
+            tensor.copy_(state[name])
+    model = Model(network.eval(), spec, task, info)
+    _check_answer(model)
+    return model
+
+
+def _check_files(folder: Path) -> None:
+    """See that there are the files of a bundle, that they are files, and nothing else."""
+    with os.scandir(folder) as entries:
+        names = {entry.name: entry for entry in entries}
+    for name in sorted(names.keys() - set(_NAMES)):
+        raise _refuse(name, "is not a file that tlx writes into a bundle; remove it")
+    for name in _NAMES:
+        if name == ENCODER:
+            continue
+        if name not in names:
+            raise _refuse(name, "is not there")
+        if not names[name].is_file(follow_symlinks=False):
+            raise _refuse(name, "is a symbolic link, or not a regular file")
+
+
+def _check_config(trial: Trial, folder: Path, info: DataInfo) -> None:
+    """See that the configuration builds from the bundle alone, and have it do so."""
+    backbone = trial.backbone
+    backbone.weights = "none"  # they are in the bundle, whatever the network was trained from
+    asked = None
+    if isinstance(backbone, TimmBackbone):
+        asked = encoder.leads(backbone.args)
+    elif isinstance(backbone, BytesBackbone):
+        asked = encoder.leads(backbone.settings)
+        try:
+            encoder.check_architecture(backbone.architecture)
+        except foreign.Unreadable as error:
+            raise _refuse("backbone.architecture", str(error)) from None
+    elif isinstance(backbone, TransformersBackbone):
+        encoder.check(folder / ENCODER)
+        backbone.name = str(folder / ENCODER)
+    if asked is not None:
+        raise _refuse("backbone", f"its settings name something outside of the bundle: {asked}")
+    if backbone.modality != info.modality:
+        raise _refuse(FACTS, f"expected inputs of modality {backbone.modality}, found {info.modality}")
+
+
+def _shapes(file: Path) -> Shapes:
+    """The shapes of the tensors by name, from the file's header; raises :class:`WeightsError` for too large a file."""
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    size = file.stat().st_size
+    if size > memory:
+        raise _refuse(WEIGHTS, f"has {size >> 20:,} MB; this machine has {memory >> 20:,} MB of memory")
+    with safe_open(file, framework="pt") as opened:
+        return {name: opened.get_slice(name).get_shape() for name in opened.keys()}  # noqa: SIM118 (no mapping)
+
+
+def _fits(network: nn.Module, shapes: Shapes) -> None:
+    there = own(network)
+    if there.keys() != shapes.keys():
+        raise _refuse("model", "has other tensors than this machine builds (library versions?)")
+    for name, tensor in there.items():
+        if list(tensor.shape) != list(shapes[name]):
+            raise _refuse("model", f"{name} has the shape {shapes[name]}, its configuration asks for {[*tensor.shape]}")
+
+
+def _build(trial: Trial, info: DataInfo) -> tuple[nn.Module, Spec, Task]:
+    backbone: Loaded = load(trial.backbone, channels=info.channels, pretrained=False)
+    spec = backbone.spec
+    if isinstance(spec, ImageSpec):
+        if not (1 <= spec.height * spec.width <= _SEEN and 0 < spec.crop <= 1 and math.isfinite(sum(spec.mean))):
+            raise _refuse("backbone.input", f"expected at most {_SEEN:,} pixels, found {spec.height} x {spec.width}")
+    elif not 1 <= spec.max_length <= _READ:
+        raise _refuse("backbone.max_length", f"expected 1 to {_READ:,} tokens, found {spec.max_length}")
     task = build_task(trial.task, info)
     network = task.build(backbone, info)
     assemble(trial, network, backbone)
-    with torch.no_grad():
-        there = own(network)
-        if there.keys() != state.keys():
-            message = "has other tensors than this machine builds (library versions?)"
-            raise WeightsError([Problem("model", message, str(folder))])
-        for name, tensor in state.items():
-            there[name].copy_(tensor)
-    return Model(network.eval(), backbone.spec, task, info)
+    return network, spec, task
+
+
+def _check_answer(model: Model) -> None:
+    """Have it answer once, so that what cannot work is known before anybody asks."""
+    if isinstance(model.spec, ImageSpec):
+        model.answer([np.zeros((8, 8, model.spec.channels), np.uint8)])
+        return
+    rows, vocabulary = _vocabulary(model.network), len(model.spec.tokenizer)
+    if rows is not None and vocabulary > rows:
+        raise _refuse(ENCODER, f"its tokenizer knows {vocabulary:,} tokens, the network {rows:,}")
+    model.answer(["a text"])
+
+
+def _vocabulary(network: nn.Module) -> int | None:
+    module = getattr(getattr(network, "backbone", None), "encoder", None)
+    table = module.get_input_embeddings() if module is not None else None
+    return int(table.num_embeddings) if isinstance(table, nn.Embedding) else None
+
+
+def _refuse(what: str, message: str) -> WeightsError:
+    return WeightsError([Problem(f"bundle: {what}", message)])

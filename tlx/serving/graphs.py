@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ from torch import Tensor, nn
 
 from tlx.backbones.spec import ImageSpec, TextSpec
 from tlx.config.errors import ConfigError, Problem
-from tlx.serving.bundle import Model
+from tlx.files import durable
+from tlx.serving.model import Model
 
 TOLERANCE = 1e-4  # between logits, absolute and relative
 SUFFIXES = {"onnx": ".onnx", "torch": ".pt2"}
@@ -30,32 +32,57 @@ class Logits(nn.Module):
         return logits
 
 
-def export(model: Model, kind: str, path: Path) -> float:
-    """Write the graph; returns the largest difference of its logits from the network's own, on inputs of another size.
+def check_place(path: Path) -> None:
+    """See that a new file can be written there; raises :class:`ConfigError`, and writes nothing."""
+    if path.is_symlink():
+        raise ConfigError([Problem("--out", "is a symbolic link; name a new file", path)])
+    if path.is_dir():
+        raise ConfigError([Problem("--out", f"is a folder; name a new file in it: {path / 'model.onnx'}", path)])
+    if path.exists():
+        raise ConfigError([Problem("--out", "is there already; name another file", path)])
+    if not path.parent.is_dir():
+        raise ConfigError([Problem("--out", f"there is no folder {path.parent}; make it first", path)])
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise ConfigError([Problem("--out", f"the folder {path.parent} cannot be written to; name another", path)])
 
-    Raises :class:`ConfigError` where torch cannot follow the network, or where the graph computes something else.
+
+def export(model: Model, kind: str, path: Path) -> float:
+    """Write the graph beside its place, and put it there once it computes what the network does.
+
+    Args:
+        model: The network to follow.
+        kind: ``onnx`` or ``torch``.
+        path: A new file.
+
+    Returns:
+        The largest difference of its logits from the network's own, on inputs of another size.
+
+    Raises:
+        ConfigError: Torch cannot follow the network, the graph computes something else, or the place is taken.
     """
+    check_place(path)
     names, inputs, other = _examples(model)
     network = Logits(model.network, names).eval()
     free = {0: torch.export.Dim("batch", min=1, max=1024)}
     if isinstance(model.spec, TextSpec):
         free[1] = torch.export.Dim("tokens", min=2, max=model.spec.max_length)
     shapes = tuple(free for _ in inputs)
-    try:
-        with torch.no_grad():
-            if kind == "onnx":
-                found = _onnx(network, inputs, names, shapes, path)
-            else:
-                torch.export.save(torch.export.export(network, inputs, dynamic_shapes=(shapes,)), path)
-                found = torch.export.load(path).module()
-            expected, got = network(*other), torch.as_tensor(found(*other))
-    except (RuntimeError, ValueError, TypeError) as error:
-        first = (str(error) or type(error).__name__).strip().splitlines()[0]
-        raise ConfigError([Problem("export", f"torch cannot follow this network: {first}", kind)]) from error
-    worst = float((expected - got).abs().max())
-    if not torch.allclose(expected, got, atol=TOLERANCE, rtol=TOLERANCE):
-        path.unlink()
-        raise ConfigError([Problem("export", f"the graph's logits are up to {worst:.3g} off; it was removed", kind)])
+    with durable.replacing(path) as partial:
+        try:
+            with torch.no_grad():
+                if kind == "onnx":
+                    found = _onnx(network, inputs, names, shapes, partial)
+                else:
+                    found = _torch(network, inputs, shapes, partial)
+                expected, got = network(*other), torch.as_tensor(found(*other))
+        except (RuntimeError, ValueError, TypeError) as error:
+            first = (str(error) or type(error).__name__).strip().splitlines()[0]
+            raise ConfigError([Problem("export", f"torch cannot follow this network: {first}", kind)]) from error
+        worst = float((expected - got).abs().max())
+        if not torch.allclose(expected, got, atol=TOLERANCE, rtol=TOLERANCE):
+            message = f"the graph's logits are up to {worst:.3g} off; nothing was written"
+            raise ConfigError([Problem("export", message, kind)])
+        check_place(path)  # somebody else may have put a file there since
     return worst
 
 
@@ -70,6 +97,13 @@ def _examples(model: Model) -> tuple[tuple[str, ...], tuple[Tensor, ...], tuple[
     most = spec.max_length
     ids = [torch.randint(1, 50, (n, min(most, tokens)), generator=generator) for n, tokens in ((2, 16), (3, 9))]
     return ("input_ids", "attention_mask"), (ids[0], torch.ones_like(ids[0])), (ids[1], torch.ones_like(ids[1]))
+
+
+def _torch(network: nn.Module, inputs: tuple[Tensor, ...], shapes: Any, path: Path) -> Any:
+    with path.open("wb") as stream:
+        torch.export.save(torch.export.export(network, inputs, dynamic_shapes=(shapes,)), stream)
+    with path.open("rb") as stream:
+        return torch.export.load(stream).module()
 
 
 def _onnx(network: nn.Module, inputs: tuple[Tensor, ...], names: tuple[str, ...], shapes: Any, path: Path) -> Any:

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import os
+import shlex
 import tempfile
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from tlx.serving import bundle
-from tlx.tracking import mirror, store, sync
+from tlx.config.errors import ConfigError, Problem
+from tlx.files.printable import printable
+from tlx.files.secrets import redacted
+from tlx.serving import bundle, mlmodel
+from tlx.tracking import store, sync
 from tlx.tracking.options import Tracking
+from tlx.tracking.sending import own_run
 from tlx.trial.build import Built
 
 _NEEDED = ("tlx", "torch", "torchvision", "timm", "transformers", "peft", "mlflow", "pandas", "pillow")
@@ -31,31 +38,32 @@ def requirements() -> list[str]:
 def log(built: Built, run: Path, register: str | None) -> tuple[str, str]:
     """Log the model of a run folder to its MLflow run: the store, and the model's ``models:/`` address in it.
 
-    Raises what MLflow raises.
+    Raises:
+        ConfigError: The run was recorded for another store than the user's own, or cannot be sent there.
+        Exception: What MLflow raises.
     """
     import mlflow
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, Schema
     from mlflow.types.schema import Array, Map
 
-    os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
-    uri = store.uri(Tracking(uri=_uri(run)))
-    sync.send([run])
+    uri = _sent(run)
     mlflow.set_tracking_uri(uri)
     kind: Any = Array(DataType.string) if built.data.info.multilabel else DataType.string
     answers = Schema([ColSpec(kind, "prediction"), ColSpec(Map(DataType.double), "probabilities")])
     signature = ModelSignature(Schema([ColSpec(DataType.string, built.data.info.modality)]), answers)
     with (
+        _environment(),
         tempfile.TemporaryDirectory() as place,
-        mlflow.start_run(run_id=mirror.run_id(run, uri)),
+        mlflow.start_run(run_id=own_run(store.client(uri), uri, run)),
         warnings.catch_warnings(),
     ):
         warnings.filterwarnings("ignore", message=".*input example was not provided.*")  # the signature is written out
         bundle.write(built, run, Path(place) / "bundle")
         logged = mlflow.pyfunc.log_model(
             name="model",
-            python_model=str(Path(__file__).with_name("served.py")),  # run by MLflow, here and when it is served
-            artifacts={"bundle": str(Path(place) / "bundle")},
+            loader_module=mlmodel.LOADER,  # of the installed tlx: no code lies with the model
+            data_path=str(Path(place) / "bundle"),
             signature=signature,
             pip_requirements=requirements(),
             registered_model_name=register,
@@ -63,9 +71,33 @@ def log(built: Built, run: Path, register: str | None) -> tuple[str, str]:
     return uri, str(logged.model_uri)
 
 
-def _uri(run: Path) -> str | None:
-    from tlx.tracking import journal
+@contextmanager
+def _environment() -> Iterator[None]:
+    """MLflow's settings while it writes: no pickles, no bars, and nothing of the project in the working directory."""
+    wanted = {
+        "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+        "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+        "MLFLOW_UV_AUTO_DETECT": "false",  # it would copy pyproject.toml and uv.lock into the model
+    }
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
-    first = next(journal.read(run), {})
-    uri = first.get("tracking", {}).get("uri")
-    return str(uri) if uri else None
+
+def _sent(run: Path) -> str:
+    """See that the run is in the user's own store, and return that; a folder's journal could name any address."""
+    found = sync.send([run])
+    for uri in found.elsewhere:
+        command = printable(redacted(f"MLFLOW_TRACKING_URI={shlex.quote(uri)} tlx export {shlex.quote(str(run))}"))
+        message = f"was recorded for another store than yours; if you trust that address: {command}"
+        raise ConfigError([Problem("run", message, printable(run))])
+    for _, reason in found.failed:
+        raise ConfigError([Problem("run", f"cannot be sent to MLflow: {printable(reason)}", printable(run))])
+    return next(iter(found.done), store.uri(Tracking()))

@@ -1,37 +1,57 @@
-"""A bundle as an MLflow model from code: MLflow runs this file, and asks what it sets (``mlflow models serve``)."""
+"""The loader that MLflow calls for an exported model (``mlflow models serve``): code of tlx, data of the bundle."""
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
-import mlflow
 import pandas as pd
 from mlflow.exceptions import MlflowException
-from mlflow.models import set_model
-from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
+from mlflow.protos.databricks_pb2 import BAD_REQUEST, INVALID_PARAMETER_VALUE
 
-from tlx.serving import bundle, inputs
+from tlx.serving import bundle, inputs, limits
+from tlx.serving.answers import Answerer
+
+_log = logging.getLogger(__name__)
 
 
-class Served(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
+class Served:
     """Answers a table with a column ``image`` (base64) or ``text``."""
 
-    def load_context(self, context: Any) -> None:
-        """Build the network once."""
-        self.model = bundle.read(Path(context.artifacts["bundle"]))
+    def __init__(self, answerer: Answerer) -> None:
+        self._answerer = answerer
 
-    def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
-        """A row per input: ``prediction`` and ``probabilities``; a request with a bad row is refused (400)."""
-        column = self.model.info.modality
+    def predict(self, model_input: Any, params: dict[str, Any] | None = None) -> pd.DataFrame:
+        """A row per input: ``prediction`` and ``probabilities``; a request with a bad row is refused (400).
+
+        Args:
+            model_input: A table with the one column.
+            params: None are taken.
+
+        Returns:
+            The answers, in order.
+
+        Raises:
+            MlflowException: With the rows and the reasons, and never with a stack trace: MLflow sends it on.
+        """
         try:
-            if column not in model_input.columns:
-                raise inputs.Unusable(f"expected a column {column!r}, found {', '.join(map(str, model_input.columns))}")
-            one = inputs.image if column == "image" else inputs.text
-            rows = inputs.checked(model_input[column].tolist(), one)
+            if not isinstance(model_input, pd.DataFrame):
+                raise inputs.Unusable(f"expected a table, found {type(model_input).__name__}")
+            inputs.column(list(model_input.columns), self._answerer.column)
+            return pd.DataFrame(self._answerer.answer(model_input.iloc[:, 0].tolist()))
         except inputs.Unusable as reason:
             raise MlflowException(str(reason), error_code=INVALID_PARAMETER_VALUE) from None
-        return pd.DataFrame(self.model.answer(rows))
+        except Exception as error:  # MLflow would send the trace, with this machine's paths, to whoever asked
+            _log.exception("the model could not answer")
+            message = f"the model could not answer ({type(error).__name__}); the server's log says why"
+            raise MlflowException(message, error_code=BAD_REQUEST) from None
 
 
-set_model(Served())
+def _load_pyfunc(path: str) -> Served:
+    """The model in a bundle, as MLflow asks for it; limits are read from ``TLX_SERVE_...``.
+
+    Raises:
+        RequestError: The bundle is not what was written, or a limit is no number.
+    """
+    return Served(Answerer(bundle.read(Path(path)), limits.settled()))

@@ -13,6 +13,8 @@ from typing import Any
 from torch import nn
 
 from tlx.config.errors import ConfigError, Problem
+from tlx.config.patterns import Refused
+from tlx.config.patterns import found as names_with
 from tlx.strategies.extras import Peft
 
 KINDS = ("lora", "dora", "ia3")
@@ -79,9 +81,9 @@ def match(patterns: list[str], paths: Collection[str], what: str) -> dict[str, s
     problems = []
     for pattern in patterns:
         try:
-            hits = [path for path in paths if re.search(pattern, path)]
-        except re.error as error:
-            problems.append(Problem("strategy.peft.target", f"not a regular expression: {error}", pattern))
+            hits = names_with(pattern, paths)
+        except Refused as error:
+            problems.append(Problem("strategy.peft.target", str(error), pattern))
             continue
         if not hits:
             problems.append(Problem("strategy.peft.target", f"finds no {what} of this backbone", pattern))

@@ -21,14 +21,15 @@ from collections.abc import Iterable, Sequence
 from torch import nn
 
 from tlx.backbones.stages import HEAD, Stage
+from tlx.config import patterns
 from tlx.config.errors import ConfigError, Problem, nearest
 from tlx.strategies import adapters
 
 WORDS = ("head", "backbone", "stem", "all", "norm", "bias", "peft")
 _FORMS = "stages[a:b], tower:<name>.stages[a:b], type:<Class> or re:<pattern>"
 _TOWER = re.compile(r"^tower:(?P<name>[^.\[]+)(?:\.(?P<rest>.+))?$")
-_INDEX = re.compile(r"^stages\[\s*(?P<one>-?\d+)\s*\]$")
-_SLICE = re.compile(r"^stages\[\s*(?P<from>-?\d+%?)?\s*:\s*(?P<to>-?\d+%?)?\s*\]$")
+_INDEX = re.compile(r"^stages\[\s*(?P<one>-?\d{1,9})\s*\]$")
+_SLICE = re.compile(r"^stages\[\s*(?P<from>-?\d{1,9}%?)?\s*:\s*(?P<to>-?\d{1,9}%?)?\s*\]$")
 
 
 def select(train: Sequence[str], freeze: Sequence[str], stages: Sequence[Stage], key: str) -> frozenset[str]:
@@ -117,10 +118,9 @@ def _match(selector: str, stages: Sequence[Stage]) -> set[str] | str:
         return _inside((m for m in stages[0].model.modules() if type(m).__name__ == selector[5:]), stages)
     if selector.startswith("re:"):
         try:
-            pattern = re.compile(selector[3:])
-        except re.error as error:
-            return f"not a regular expression: {error}"
-        return {name for name in _union(stages) if pattern.search(name)}
+            return set(patterns.found(selector[3:], sorted(_union(stages))))
+        except patterns.Refused as error:
+            return str(error)
     if match := _TOWER.match(selector):
         if match["name"] not in towers:
             have = f"its towers are {', '.join(towers)}" if towers else "it is a single tower; write stages[...]"

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from tlx.config.schema import Trial
-from tlx.sweep.worker import LOG
+from tlx.sweep import worker
 from tlx.trial.folder import CONFIG, write_config
 
 
@@ -17,11 +17,11 @@ class Interpreter:
 
     def __init__(self, folder: Path, trial: Trial, visible: str | None) -> None:
         """``visible``: the GPUs it may see, as ``CUDA_VISIBLE_DEVICES``; null: all there are."""
-        folder.mkdir(parents=True, exist_ok=True)
+        log = worker.log(str(folder))
         write_config(folder, trial)
-        log = (folder / LOG).open("a", encoding="utf-8")
-        command = [sys.executable, "-m", "tlx.trial", str(folder / CONFIG)]
-        environment = {**os.environ, **({} if visible is None else {"CUDA_VISIBLE_DEVICES": visible})}
+        command = [sys.executable, "-P", "-m", "tlx.trial", str(folder / CONFIG)]
+        environment = {**os.environ, "PYTHONSAFEPATH": "1"}  # for the processes that Lightning starts as well
+        environment |= {} if visible is None else {"CUDA_VISIBLE_DEVICES": visible}
         self.sentinel, ours = os.pipe()  # the child holds the other end: it closes when the child is gone
         self._process = subprocess.Popen(
             command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=environment, pass_fds=[ours]

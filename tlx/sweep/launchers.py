@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
 from tlx.config import check
 from tlx.config.errors import ConfigError, Problem, nearest
+from tlx.config.overrides import parsed
 from tlx.config.request import Setting
 
 _GROUP = "hydra/launcher"
@@ -91,9 +90,9 @@ def choose(words: Sequence[str]) -> Launcher | Slurm:
     name, settings, problems = "local", list[Setting](), list[Problem]()
     for word in words:
         try:
-            override = OverridesParser.create().parse_override(word)
-        except HydraException as error:
-            problems.append(Problem(word, f"not an override: {str(error).splitlines()[0]}; write key=value"))
+            override = parsed(word)
+        except ConfigError as error:
+            problems += error.problems
             continue
         if override.key_or_group == _GROUP:
             name = str(override.value())

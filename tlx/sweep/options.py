@@ -13,3 +13,5 @@ class Sweeping:
 
     # trials that failed in an earlier command: run again, or left as they are
     retry: str = choice("failed", "never")
+    # a command that stands for more trials is refused before any of them is made
+    max_trials: int = 10_000

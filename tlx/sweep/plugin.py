@@ -133,7 +133,7 @@ class _Job:
     def start(self) -> None:
         environment = {name: value for name, value in os.environ.items() if name not in _RANKS}
         environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)  # what can be imported here
-        self.process = subprocess.Popen([sys.executable, "-m", "tlx.sweep.job", str(self.file)], env=environment)
+        self.process = subprocess.Popen([sys.executable, "-P", "-m", "tlx.sweep.job", str(self.file)], env=environment)
         self.began = time.monotonic()
 
     def is_over(self, minutes: float | None) -> bool:

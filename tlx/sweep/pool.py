@@ -12,6 +12,7 @@ from multiprocessing.connection import wait
 from pathlib import Path
 
 from tlx.config.schema import Trial
+from tlx.files import foreign
 from tlx.search.pruning import PRUNED, Pruner
 from tlx.sweep import fusing, worker
 from tlx.sweep.processes import Place, Process, Work
@@ -40,6 +41,7 @@ class Outcome:
     job: Job
     result: Result | None
     reason: str = ""
+    elsewhere: bool = False  # another command ran it
 
     @property
     def pruned(self) -> bool:
@@ -124,7 +126,7 @@ class Pool:
         self._elsewhere.discard(identity)
         if result is not None or reason:
             self._waiting.remove(job)
-            self._end(Outcome(job, result, reason))
+            self._end(Outcome(job, result, reason, elsewhere=True))
             return True
         return False
 
@@ -208,22 +210,25 @@ def _outcome(job: Job, code: int | None, began: int, late: str) -> Outcome:
 
 def failure(job: Job, since: int = 0, statuses: Collection[str] = ("FAILED", "KILLED")) -> str:
     """Why a trial's last attempt ended without a result, if it did after ``since`` (ms) and said so."""
-    rows = list(journal.read(job.place.path))
-    if not rows or rows[-1]["event"] != "end" or rows[-1]["time"] < since or rows[-1]["status"] not in statuses:
+    last = journal.last(job.place.path)
+    if last.get("event") != "end" or last["time"] < since or last["status"] not in statuses:
         return ""
-    return str(rows[-1]["reason"])
+    return str(last["reason"])
 
 
 def _refusal(log: Path) -> str:
     """The problems of a refused request, from the end of its log."""
-    lines = log.read_text(encoding="utf-8").splitlines() if log.is_file() else []
+    try:
+        lines = foreign.read(log).decode(errors="replace").splitlines()
+    except (FileNotFoundError, foreign.Unreadable):
+        return "refused"
     start = max((i for i, line in enumerate(lines) if line.startswith("tlx: ")), default=0)
     return "; ".join(" ".join(line.split()) for line in lines[start + 1 :]) or "refused"
 
 
 def _close_journal(job: Job, status: str, reason: str, began: int) -> None:
     """Say how the attempt that began here ended, where it could not say so itself."""
-    rows = list(journal.read(job.place.path))
-    if rows and rows[0]["time"] >= began and rows[-1]["event"] != "end" and not job.place.is_busy():
+    first, last = journal.first(job.place.path), journal.last(job.place.path)
+    if first.get("time", 0) >= began and last.get("event", "end") != "end" and not job.place.is_busy():
         with suppress(OSError):  # no room to say so: the outcome has the reason
             journal.Journal(job.place.path).write("end", status=status, reason=reason)

@@ -100,11 +100,12 @@ def _forked(work: Work, visible: str | None) -> None:
 
 def warm(trials: list[Trial]) -> None:
     """Start the server that imports everything these trials need; it goes on by itself. Again is harmless."""
-    threads = {name: os.environ.get(name) for name in worker.THREADS}
-    os.environ |= dict.fromkeys(worker.THREADS, "1")  # read by the libraries when the server imports them
+    names = (*worker.THREADS, "PYTHONSAFEPATH")  # the last: no module is taken from the working directory
+    before = {name: os.environ.get(name) for name in names}
+    os.environ |= dict.fromkeys(names, "1")  # read by the server, and by the libraries it imports
     multiprocessing.get_context("forkserver").set_forkserver_preload(worker.preload(trials))
     forkserver.ensure_running()
-    for name, value in threads.items():
+    for name, value in before.items():
         if value is None:
             del os.environ[name]
         else:

@@ -9,6 +9,8 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from tlx.files.printable import printable
+
 
 class Sweeping:
     """Counts trials; the time left is estimated from the work done so far."""
@@ -25,7 +27,7 @@ class Sweeping:
         self.live = console.is_terminal
         self.bar = Progress(
             SpinnerColumn(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
@@ -53,7 +55,7 @@ class Sweeping:
 
     def started(self, name: str) -> None:
         """A trial begins."""
-        self.bar.update(self.task, description=f"{self.title}: {name}")
+        self.bar.update(self.task, description=printable(f"{self.title}: {name}"))
 
     def ended(self, how: str) -> None:
         """A trial is over: with a result (empty), or ``failed`` or ``pruned``."""

@@ -21,6 +21,7 @@ from rich.console import Console
 
 from tlx.config.errors import ConfigError, Problem
 from tlx.config.schema import Trial
+from tlx.files import durable
 from tlx.sweep import worker
 from tlx.sweep.interpreter import Interpreter
 from tlx.sweep.launchers import Ray
@@ -60,7 +61,7 @@ def connect(options: Ray, trials: Sequence[Trial], console: Console) -> Cluster:
 def _knock(address: str) -> None:
     """Raise ``OSError`` if nobody listens at host:port; Ray itself would try for minutes."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
-    if port.isdigit():
+    if port.isdecimal() and len(port) < 6:
         socket.create_connection((host, int(port)), timeout=10).close()
 
 
@@ -83,7 +84,7 @@ class Cluster:
         import ray
 
         for trial, folder in zip(work.trials, work.folders, strict=True):
-            folder.mkdir(parents=True, exist_ok=True)
+            durable.make_folder(folder)
             write_config(folder, trial)
         asked = resources(work.trials[0], self.options)
         once = ray.remote(max_calls=1, max_retries=0)  # a CUDA context of one trial is never another's
@@ -136,7 +137,7 @@ class _Task:
         if isinstance(error, (exceptions.WorkerCrashedError, exceptions.OutOfMemoryError)):
             return -signal.SIGKILL
         cause = getattr(error, "cause", None) or error
-        with self._log.open("a", encoding="utf-8") as file:
+        with worker.log(str(self._log.parent)) as file:
             print(f"tlx: Ray could not run it\n  {cause}", file=file)
         return worker.REFUSED
 

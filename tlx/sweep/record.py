@@ -24,16 +24,17 @@ class Sweep:
     folder: Path
     results: dict[str, Result] = field(default_factory=dict)
     failures: list[Outcome] = field(default_factory=list)
-    ran: int = 0
+    ran: int = 0  # by this command
+    shared: int = 0  # by others that work on the same sweep, meanwhile
     members: list[str] = field(default_factory=list)  # folders of all trials known so far
 
 
 def conclude(sweep: Sweep, first: Trial, note: str = "") -> None:
     """End the record of a sweep whose trials are all over, if nobody has, and let MLflow know of all of them."""
-    rows = list(journal.read(sweep.folder))
+    last = journal.last(sweep.folder)
     mirror = Mirror(first.tracking)
-    is_open = bool(rows) and rows[-1]["event"] != "end"
-    if not (is_open or (rows and mirror.is_behind(sweep.folder))):
+    is_open = bool(last) and last["event"] != "end"
+    if not (is_open or (last and mirror.is_behind(sweep.folder))):
         return
     try:
         with locked(sweep.folder, sweep.folder.name), mirror:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from tlx.config import output
 from tlx.config.compose import compose, expand
 from tlx.config.errors import ConfigError, Problem
 from tlx.config.schema import Trial
@@ -104,6 +105,7 @@ def run(
     if not todo:
         conclude(sweep, jobs[0].trial, close(sweep))
         return sweep
+    output.claim(sweep.folder.parent)
     with ExitStack() as stack:
         try:
             stack.enter_context(locked(sweep.folder, f"the sweep {name}"))
@@ -134,6 +136,7 @@ def submit(name: str, jobs: list[Job], launcher: Slurm, *, after: After = lambda
     if not todo:
         return Submitted(sweep, [], 0)
     rehearse(one.trial for one in todo)
+    output.claim(sweep.folder.parent)
     with locked(sweep.folder, f"the sweep {name}"), Mirror(first.tracking) as mirror:
         mirror.watch(sweep.folder)
         Record(sweep, described(name, first, sweep.folder)).begin()
@@ -175,7 +178,8 @@ def _run(
 
         def done(outcome: Outcome) -> list[Job]:
             nonlocal expected
-            sweep.ran += 1
+            sweep.ran += not outcome.elsewhere
+            sweep.shared += outcome.elsewhere
             _keep(sweep, outcome)
             progress.ended("pruned" if outcome.pruned else "failed" if outcome.result is None else "")
             further = [one for one in settle(sweep, after(outcome), after) if one.place.identity not in known]

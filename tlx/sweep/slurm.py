@@ -8,20 +8,26 @@ asked with ``squeue``; no accounting database is needed.
 from __future__ import annotations
 
 import json
+import os
+import re
 import shlex
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 from tlx.config.errors import ConfigError, Problem
+from tlx.files import durable, foreign
 from tlx.sweep import fusing
 from tlx.sweep.launchers import Slurm
 from tlx.sweep.pool import Job
 from tlx.trial.folder import write_config
 
 FOLDER, TASKS, SCRIPT, SUBMISSION = "slurm", "tasks.jsonl", "job.sbatch", "submission.json"
+_NUMBER = re.compile("[1-9][0-9]{0,8}")  # of a submission
 _PATIENCE = 20  # seconds: without a controller, Slurm's commands wait for minutes
 
 
@@ -58,7 +64,7 @@ def script(name: str, folder: Path, jobs: Sequence[Sequence[Job]], options: Slur
     }
     lines = [f"--{key}={shlex.quote(str(value))}" for key, value in asked.items() if value is not None]
     lines += ["--requeue" if options.requeue else "--no-requeue", *options.extra]
-    command = shlex.join([sys.executable, "-m", "tlx.sweep.task", str(folder / TASKS)])
+    command = shlex.join([sys.executable, "-P", "-m", "tlx.sweep.task", str(folder / TASKS)])
     head = ["#!/bin/bash", *(f"#SBATCH {line}" for line in lines), "set -e", *options.setup]
     return "\n".join([*head, f'exec srun {command} "$SLURM_ARRAY_TASK_ID" {options.warning}', ""])
 
@@ -82,16 +88,16 @@ def submit(name: str, sweep: Path, jobs: Sequence[Job], options: Slurm) -> list[
     for group in kinds(wanted):
         folder = _new(sweep / FOLDER)
         for job in (job for task in group for job in task):
-            job.place.path.mkdir(parents=True, exist_ok=True)
+            durable.make_folder(job.place.path)
             write_config(job.place.path, job.trial)
         rows = [[str(job.place.path) for job in task] for task in group]
-        (folder / TASKS).write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-        (folder / SCRIPT).write_text(script(name, folder, group, options), encoding="utf-8")
+        durable.write(folder / TASKS, "".join(json.dumps(row) + "\n" for row in rows))
+        durable.write(folder / SCRIPT, script(name, folder, group, options))
         waits = any(job.after for task in group for job in task)
         after = [f"--dependency=afterok:{':'.join(dict.fromkeys(sources))}"] if waits and sources else []
         number = _call(["sbatch", "--parsable", *after, str(folder / SCRIPT)]).strip().partition(";")[0]
         names = [[job.place.path.name for job in task] for task in group]
-        (folder / SUBMISSION).write_text(json.dumps({"job": number, "tasks": names}), encoding="utf-8")
+        durable.write(folder / SUBMISSION, json.dumps({"job": number, "tasks": names}))
         submitted.append(number)
         sources += [] if waits else [number]
     return submitted
@@ -100,22 +106,36 @@ def submit(name: str, sweep: Path, jobs: Sequence[Job], options: Slurm) -> list[
 def outputs(sweep: Path) -> dict[str, Path]:
     """Where Slurm put what the last task of each trial printed, by the names of the trials' folders."""
     found: dict[str, Path] = {}
-    for file in sorted(sweep.glob(f"{FOLDER}/*/{SUBMISSION}"), key=lambda path: int(path.parent.name)):
-        for index, names in enumerate(json.loads(file.read_text(encoding="utf-8"))["tasks"]):
+    for file, submission in _submissions(sweep):
+        for index, names in enumerate(submission["tasks"]):
             found |= dict.fromkeys(names, file.parent / f"{index}.txt")
+    return found
+
+
+def _submissions(sweep: Path) -> list[tuple[Path, dict[str, Any]]]:
+    """What was submitted of a sweep, the last one last; a file that is not what was written is passed over."""
+    found = []
+    root = sweep / FOLDER
+    names = os.listdir(root) if root.is_dir() and not root.is_symlink() else []
+    for number in sorted(int(name) for name in names if _NUMBER.fullmatch(name)):
+        file = root / str(number) / SUBMISSION
+        with suppress(FileNotFoundError, foreign.Unreadable):
+            one = foreign.json_file(file, dict[str, Any])
+            if foreign.conforms(one.get("job"), str) and foreign.conforms(one.get("tasks"), list[list[str]]):
+                found.append((file, one))
     return found
 
 
 def queue(sweep: Path) -> Mapping[str, str]:
     """Trials of a sweep that are in Slurm's queue, waiting or running: folder name to ``123_4 PENDING``."""
-    found = [json.loads(path.read_text(encoding="utf-8")) for path in sweep.glob(f"{FOLDER}/*/{SUBMISSION}")]
+    found = [one for _, one in _submissions(sweep)]
     if not found:
         return {}
     jobs = {one["job"]: one["tasks"] for one in found}
     states: dict[str, str] = {}
     for line in _call(["squeue", "--me", "--noheader", "--array", "--format=%F %K %T"]).splitlines():
         job, index, state = line.split()
-        if job in jobs and index.isdigit():
+        if job in jobs and index.isdecimal() and int(index) < len(jobs[job]):
             states |= dict.fromkeys(jobs[job][int(index)], f"{job}_{index} {state}")
     return states
 
@@ -138,10 +158,13 @@ def _call(command: list[str]) -> str:
 def _new(root: Path) -> Path:
     """A folder with the next free number; two that submit at once get one each."""
     number = 1
+    if root.is_symlink():
+        raise ConfigError([Problem("output", "is a symbolic link, and tlx writes through none", root)])
+    durable.make_folder(root)
     while True:
         folder = root / str(number)
         try:
-            folder.mkdir(parents=True)
+            folder.mkdir()
         except FileExistsError:
             number += 1
             continue

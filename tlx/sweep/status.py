@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tlx.config.errors import ConfigError
 from tlx.search.pruning import PRUNED
@@ -57,7 +56,7 @@ def sweeps(root: Path) -> list[Path]:
 
 
 def _kind(folder: Path) -> str:
-    return str(next(journal.read(folder), {}).get("tags", {}).get("tlx.kind", ""))
+    return str(journal.first(folder).get("tags", {}).get("tlx.kind", ""))
 
 
 def summary(folder: Path) -> Summary:
@@ -76,25 +75,30 @@ def standing(folder: Path, queued: str | None = None, output: Path | None = None
     """How one trial stands: ``queued`` is what Slurm says of it, ``output`` where its last task there printed."""
     if (result := folders.result_in(folder)) is not None:
         return Standing(folder, "done", seconds=result.wall_seconds)
-    rows = list(journal.read(folder))
+    last = journal.last(folder)
     if lock.is_locked(folder):
-        return Standing(folder, "running", f"{_progress(rows)}, {lock.owner(folder)}")
+        return Standing(folder, "running", f"{_progress(folder)}, {lock.owner(folder)}")
     if queued:
         return Standing(folder, "queued", f"Slurm job {queued}")
-    last = rows[-1] if rows else {}
+    if gone := folders.incomplete(folder):
+        return Standing(folder, "interrupted", f"{gone}; begins anew")
     if last.get("event") == "end" and last["status"] == "FAILED":
-        return Standing(folder, "failed", f"{last['reason'].splitlines()[0]}  (log: {folder / LOG})")
+        return Standing(folder, "failed", f"{_line(last['reason'])}  (log: {folder / LOG})")
     if last.get("event") == "end" and last["reason"].startswith(f"{PRUNED}:"):
-        return Standing(folder, "pruned", last["reason"])
+        return Standing(folder, "pruned", _line(last["reason"]))
     if any((folder / name).is_file() for name in folders.STATES):
-        return Standing(folder, "interrupted", f"{_progress(rows)}; goes on from its saved state")
-    if rows:
-        return Standing(folder, "interrupted", f"{_progress(rows)}; begins anew")
+        return Standing(folder, "interrupted", f"{_progress(folder)}; goes on from its saved state")
+    if last:
+        return Standing(folder, "interrupted", f"{_progress(folder)}; begins anew")
     if output is not None and output.is_file():
         return Standing(folder, "failed", f"its task on Slurm ended before it began  (log: {output})")
     return Standing(folder, "waiting")
 
 
-def _progress(rows: list[dict[str, Any]]) -> str:
-    step = max((row["step"] for row in rows if row["event"] == "metrics"), default=0)
-    return f"step {step}"
+def _progress(folder: Path) -> str:
+    return f"step {journal.last(folder, 'metrics').get('step', 0)}"
+
+
+def _line(reason: str) -> str:
+    """The first line of a reason."""
+    return (reason.splitlines() or [""])[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import os
 import sys
 import traceback
@@ -13,6 +14,7 @@ from typing import TextIO
 
 from tlx.config.errors import RequestError
 from tlx.config.schema import Trial
+from tlx.files import durable
 from tlx.search.pruning import Pruner
 
 LOG = "log.txt"
@@ -72,9 +74,9 @@ def run(trials: list[Trial], folders: list[str], threads: int, alike: int = 1, p
 
 def log(folder: str) -> TextIO:
     """The log of a trial's folder, to be added to."""
-    path = Path(folder) / LOG
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path.open("a", encoding="utf-8", buffering=1)
+    durable.make_folder(Path(folder))
+    stream = durable.appending(Path(folder) / LOG)
+    return io.TextIOWrapper(stream, encoding="utf-8", errors="backslashreplace", line_buffering=True)
 
 
 def _train(trials: list[Trial], alike: int, pruner: Pruner | None, says: list[Callable[[str], None]]) -> int:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tlx.tracking import journal, mirror
+from tlx.files import foreign
+from tlx.tracking import journal, sending
 from tlx.trial.lock import is_locked
 
 _YOUNG = 60  # seconds in which a run may not have its lock yet
@@ -18,28 +19,36 @@ def close(client: Any, uri: str, *, really: bool = True) -> list[tuple[str, str]
     """Give dead runs of this machine's folders their true status; their names, and what became of them.
 
     A run whose journal has its end gets that; one whose folder nobody holds is KILLED. Runs whose folder is not on this
-    machine are left alone. Without ``really`` it is only said.
+    machine are left alone. Without ``really`` it is only said. The folders are those that the store names: they are
+    read where they hold a journal, and written to only where they name the same run themselves.
     """
     found = []
     for run in _running(client):
-        folder = Path(run.data.tags.get("tlx.folder", ""))
+        folder = Path(run.data.tags.get(sending.FOLDER, ""))
         young = time.time() - run.info.start_time / 1000 < _YOUNG
-        if not run.data.tags.get("tlx.folder") or not folder.is_dir() or is_locked(folder) or young:
+        if not folder.is_absolute() or not journal.size(folder) or is_locked(folder) or young:
             continue
-        mine = mirror.run_id(folder, uri) == run.info.run_id
-        last = list(journal.read(folder))[-1:] if mine else []
-        if last and last[0]["event"] == "end":
-            status = str(last[0]["status"])
-            if really:
-                mirror.send(client, uri, folder)
-                client.set_terminated(run.info.run_id, status=status)
-        else:
-            status = "KILLED"
-            if really:
-                client.set_tag(run.info.run_id, "tlx.status_reason", "its process is gone")
-                client.set_terminated(run.info.run_id, status=status)
+        status = _status(client, uri, run, folder, really)
+        if really:
+            if status == "KILLED":
+                client.set_tag(run.info.run_id, sending.REASON, "its process is gone")
+            client.set_terminated(run.info.run_id, status=status)
         found.append((str(run.info.run_name), status))
     return found
+
+
+def _status(client: Any, uri: str, run: Any, folder: Path, really: bool) -> str:
+    """What a run came to, as its folder has it; what is left to send of that is sent."""
+    mine = sending.own_run(client, uri, folder) == run.info.run_id
+    last = journal.last(folder) if mine else {}
+    if last.get("event") != "end" or last["status"] not in sending.STATUSES:
+        return "KILLED"
+    if really:
+        try:
+            sending.send(client, uri, folder)
+        except foreign.Unreadable:  # somebody altered it; how it ended, it says
+            return "KILLED"
+    return str(last["status"])
 
 
 def _running(client: Any) -> Iterator[Any]:

@@ -1,8 +1,11 @@
-"""A trial's own record: one JSON object per line, sealed, appended and never changed. MLflow is made from it."""
+"""A trial's own record: one JSON object per line, sealed, appended and never changed. MLflow is made from it.
+
+Rows are on the disk within a second, and all of them before a state or a result that follows from them
+(:meth:`Journal.sync`). Readers that want a few rows of a long journal look at its ends, or for rows by their event.
+"""
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import time
@@ -11,17 +14,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from tlx.files import durable, foreign
 from tlx.record.seal import opened, sealed
 
 FILE = "journal.jsonl"
-_SHAPES: dict[str, dict[str, type | tuple[type, ...]]] = {  # what readers rely on; other events are theirs who ask
-    "start": {"time": int, "tags": dict, "params": dict, "name": str, "tracking": dict},
-    "metrics": {"time": int, "step": int, "epoch": (int, float), "values": dict},
+_SHAPES: dict[str, dict[str, Any]] = {  # what readers rely on; other events are theirs who ask
+    "start": {"time": int, "tags": dict[str, str], "params": dict[str, str], "name": str, "experiment": str}
+    | {"attempt": str, "tracking": dict[str, str | None]},
+    "metrics": {"time": int, "step": int, "epoch": float, "values": dict[str, float | None]},
     "end": {"time": int, "status": str, "reason": str},
     "trials": {"folders": list},
     "child": {"folder": str},
 }
-_TAIL = 1 << 16  # bytes; an end has a traceback
+_LATEST = 1 << 53  # milliseconds and steps beyond which no clock and no run is
+_TAILS = (1 << 16, 1 << 20, 1 << 25)  # bytes at the end of a journal that are looked at, one after the other
+_CHUNK = 1 << 20  # bytes read at a time when rows are looked for
+_LONGEST = 1 << 24  # bytes of a line; a longer one is none of ours
 _SAFE = 1.0  # seconds of rows that a power cut may take; the death of a process takes none
 
 
@@ -42,14 +50,21 @@ class Journal:
         if self.path is None:
             return
         row = {"event": event, "time": time.time_ns() // 1_000_000, **fields}
-        with self.path.open("a+b") as stream:
+        with durable.appending(self.path) as stream:
             if stream.tell() and not _ends_a_line(stream):  # a torn line stays a line of its own
                 stream.write(b"\n")
             stream.write((sealed(json.dumps(row, allow_nan=True)) + "\n").encode())
             stream.flush()
-            if event == "end" or time.monotonic() - self._synced >= _SAFE:
+            if event in ("start", "end") or time.monotonic() - self._synced >= _SAFE:
                 os.fsync(stream.fileno())
                 self._synced = time.monotonic()
+
+    def sync(self) -> None:
+        """Have every row on the disk, before something is written that goes on from there."""
+        if self.path is not None and self.path.exists():
+            with durable.appending(self.path) as stream:
+                os.fsync(stream.fileno())
+            self._synced = time.monotonic()
 
 
 def read(folder: Path) -> Iterator[dict[str, Any]]:
@@ -57,38 +72,65 @@ def read(folder: Path) -> Iterator[dict[str, Any]]:
     return (row for row in _lines(folder) if row is not None)
 
 
+def first(folder: Path) -> dict[str, Any]:
+    """The first event, with which an attempt begins; empty without one."""
+    return next(read(folder), {})
+
+
+def last(folder: Path, event: str = "") -> dict[str, Any]:
+    """The last event (of a name), looked for from the end; empty where its last megabytes have none."""
+    for wanted in _TAILS:
+        for line in reversed(_tail(folder, wanted)):
+            if (row := _row(line) if line.startswith(_head(event)) else None) is not None:
+                return row
+        if wanted >= size(folder):
+            break
+    return {}
+
+
+def events(folder: Path, name: str) -> Iterator[dict[str, Any]]:
+    """The events of one name, in order; other rows are passed over without being read as JSON."""
+    needle, rest = b"\n" + _head(name), b"\n"
+    with _reading(folder) as stream:
+        while chunk := stream.read(_CHUNK):
+            block = rest + chunk
+            at = block.find(needle)
+            while at >= 0 and (end := block.find(b"\n", at + 1)) >= 0:
+                if (row := _row(block[at + 1 : end])) is not None:
+                    yield row
+                at = block.find(needle, end)
+            rest = block[at:] if at >= 0 else block[-len(needle) :]
+            rest = rest if len(rest) <= _LONGEST else b""
+    if rest.startswith(needle) and (row := _row(rest[1:])) is not None:  # the last line has no end
+        yield row
+
+
 def is_ended(folder: Path) -> bool:
     """Is the last line an attempt's end? (only the last kilobytes are looked at)"""
-    path = folder / FILE
-    if not path.is_file():
-        return False
-    with path.open("rb") as stream:
-        stream.seek(max(0, size(folder) - _TAIL))
-        lines = stream.read().splitlines()
-    row = _row(lines[-1].decode(errors="replace")) if lines else None
+    lines = _tail(folder, _TAILS[0])
+    row = _row(lines[-1]) if lines else None
     return row is not None and row["event"] == "end"
 
 
 def size(folder: Path) -> int:
     """Bytes of the journal; 0 without one."""
     path = folder / FILE
-    return path.stat().st_size if path.is_file() else 0
+    return path.stat().st_size if path.is_file() and not path.is_symlink() else 0
 
 
 def since(folder: Path, at: int, most: int) -> tuple[list[dict[str, Any]], int]:
     """At most so many lines that begin at byte ``at``, and the byte behind them; a line without its end is not there
     yet.
     """
-    path, found = folder / FILE, list[dict[str, Any]]()
-    if not path.is_file():
-        return found, at
-    with path.open("rb") as stream:
+    found = list[dict[str, Any]]()
+    with _reading(folder) as stream:
         stream.seek(at)
-        for line in itertools.islice(stream, most):
+        for _ in range(most):
+            line, length = _line(stream)
             if not line.endswith(b"\n"):
                 break
-            at += len(line)
-            if (row := _row(line.decode(errors="replace"))) is not None:
+            at += length
+            if (row := _row(line)) is not None:
                 found.append(row)
     return found, at
 
@@ -98,48 +140,24 @@ def damaged(folder: Path) -> int:
     return sum(row is None for row in _lines(folder))
 
 
-def _lines(folder: Path) -> Iterator[dict[str, Any] | None]:
-    path = folder / FILE
-    if path.is_file():
-        with path.open(encoding="utf-8", errors="replace", newline="\n") as stream:
-            yield from map(_row, stream)
-
-
-def _row(line: str) -> dict[str, Any] | None:
-    row = opened(line)
-    return row if row is not None and _is_sound(row) else None
-
-
-def _is_sound(row: Mapping[str, Any]) -> bool:
-    """Has it what those need who read it? (whoever knows how could seal anything)"""
-    event = row.get("event")
-    if not isinstance(event, str):
-        return False
-    shape = _SHAPES.get(event, {})
-    return all(name not in row or isinstance(row[name], kind) for name, kind in shape.items()) and (
-        event in ("start",) or shape.keys() <= row.keys()
-    )
-
-
 def attempt(folder: Path) -> str:
     """The id of the attempt the journal is of; empty without one."""
-    return str(next(read(folder), {}).get("attempt", ""))
+    return str(first(folder).get("attempt", ""))
 
 
 def members(folder: Path) -> Iterator[str]:
     """The trials of a sweep, by their folders' names, some more than once; what leads elsewhere is no name."""
-    names = (name for row in read(folder) if row["event"] == "trials" for name in row["folders"])
-    return (name for name in names if isinstance(name, str) and name == Path(name).name and name not in ("", ".."))
+    names = (name for row in events(folder, "trials") for name in row["folders"])
+    return (name for name in names if isinstance(name, str) and _is_name(name))
 
 
-def _ends_a_line(stream: BinaryIO) -> bool:
-    stream.seek(-1, os.SEEK_END)
-    return stream.read(1) == b"\n"
+def _is_name(name: str) -> bool:
+    return name == Path(name).name and name not in ("", ".", "..") and name.isprintable()
 
 
 def metrics(folder: Path) -> list[dict[str, Any]]:
     """The metric rows: ``{step, epoch, values}``, in order."""
-    return [row for row in read(folder) if row["event"] == "metrics"]
+    return list(events(folder, "metrics"))
 
 
 def first_difference(then: Sequence[Mapping[str, Any]], now: Sequence[Mapping[str, Any]]) -> str | None:
@@ -161,6 +179,76 @@ def set_aside(folder: Path) -> None:
     path = folder / FILE
     if path.is_file():
         attempt = 1
-        while (kept := folder / f"journal.{attempt}.jsonl").exists():
+        while (kept := folder / f"journal.{attempt}.jsonl").exists() or kept.is_symlink():
             attempt += 1
-        path.rename(kept)
+        durable.move(path, kept)
+
+
+def _head(event: str) -> bytes:
+    """How a row of this event begins, or of any."""
+    return f'{{"event": {json.dumps(event)},'.encode() if event else b""
+
+
+class _reading:
+    """The journal of a folder, open for reading; what is no regular file reads as nothing."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / FILE
+
+    def __enter__(self) -> BinaryIO:
+        try:
+            self._stream = foreign.reading(self._path)
+        except (FileNotFoundError, foreign.Unreadable):
+            self._stream = open(os.devnull, "rb")
+        return self._stream
+
+    def __exit__(self, *_: object) -> None:
+        self._stream.close()
+
+
+def _lines(folder: Path) -> Iterator[dict[str, Any] | None]:
+    with _reading(folder) as stream:
+        while (found := _line(stream))[1]:
+            yield _row(found[0])
+
+
+def _line(stream: BinaryIO) -> tuple[bytes, int]:
+    """The next line, and its length; one that is too long is read as nothing."""
+    line = more = stream.readline(_LONGEST)
+    length = len(line)
+    while more and not more.endswith(b"\n"):
+        more = stream.readline(_LONGEST)
+        length += len(more)
+    return (line if length == len(line) else b"\n" if more else b""), length
+
+
+def _tail(folder: Path, wanted: int) -> list[bytes]:
+    """The whole lines within so many bytes of the end."""
+    with _reading(folder) as stream:
+        start = max(0, size(folder) - wanted)
+        stream.seek(start)
+        lines = stream.read(wanted).splitlines()
+    return lines[1:] if start else lines  # the first one may be the end of a line
+
+
+def _row(line: bytes) -> dict[str, Any] | None:
+    row = opened(line.decode(errors="replace"))
+    return row if row is not None and _is_sound(row) else None
+
+
+def _is_sound(row: Mapping[str, Any]) -> bool:
+    """Has it what those need who read it? (whoever knows how could seal anything)"""
+    event = row.get("event")
+    if not isinstance(event, str):
+        return False
+    shape = _SHAPES.get(event, {})
+    return (
+        all(name not in row or foreign.conforms(row[name], kind) for name, kind in shape.items())
+        and all(abs(row.get(name, 0)) < _LATEST for name in ("time", "step") if name in shape)
+        and (event == "start" or shape.keys() <= row.keys())
+    )
+
+
+def _ends_a_line(stream: BinaryIO) -> bool:
+    stream.seek(-1, os.SEEK_END)
+    return stream.read(1) == b"\n"

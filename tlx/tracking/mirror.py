@@ -2,30 +2,31 @@
 
 Every send is idempotent: ``mlflow.json`` in the run folder remembers the run, and up to which byte it has the journal.
 A store that fails is tried again, less and less often; what could not be sent stays in the journal, and ``tlx sync``
-sends it later.
+sends it later. At the end a store that does not answer is waited for ``tracking.patience`` seconds.
 """
 
 from __future__ import annotations
 
-import fcntl
-import json
 import logging
+import os
+import shlex
 import threading
 import time
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from tlx.tracking import journal, store
+from tlx.config.errors import ConfigError, Problem
+from tlx.files import foreign
+from tlx.files.printable import printable
+from tlx.tracking import address, journal, state, store
 from tlx.tracking.options import Tracking
+from tlx.tracking.sending import send as send
+from tlx.tracking.state import run_id as run_id
 
-FILE = "mlflow.json"
+FILE = state.FILE
 _PERIOD, _LONGEST = 2.0, 60.0  # seconds between looks at the journals; the longest, while the store fails
-_PATIENCE, _PAUSE = 10.0, 0.2  # seconds to wait at the end for the run of a parent, and between looks for it
-_BATCH = 1000  # metrics per request, MLflow's limit
-_LINES = 5000  # of a journal, in memory at once
-_LONGEST_VALUE = 6000  # characters of a parameter, MLflow's limit
-_ARTIFACTS = ("config.yaml", "result.json", "journal.jsonl", "schedule.svg", "report.html", "study.yaml")
+_PARENT, _PAUSE = 5.0, 0.2  # seconds to wait at the end for the run of a parent, and between looks for it
+_ALTOGETHER = 6  # times the patience: how long the end takes at most with a store that is slow, but answers
 _log = logging.getLogger("tlx.tracking")
 
 
@@ -33,12 +34,17 @@ class Mirror:
     """Sends the journals of the folders it watches. Use as a context manager; leaving it sends the rest."""
 
     def __init__(self, tracking: Tracking) -> None:
+        if not tracking.patience >= 0:
+            raise ConfigError([Problem("tracking.patience", "expected 0 or more seconds", tracking.patience)])
         self.uri = store.uri(tracking) if tracking.kind == "mlflow" else ""
         self.failure = ""  # why the last attempt to send failed, if it did
+        self._tracking = tracking
         self._watched: dict[Path, tuple[Path | None, tuple[str, int]]] = {}  # run folder -> its parent's, what is old
         self._lock = threading.Lock()
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._loop, name="mlflow-mirror", daemon=True)
+        self._local = threading.Event()  # all that has to be loaded and made on this machine is
+        self._heard = 0.0  # when the store last answered
+        self._thread = threading.Thread(target=self._run, name="mlflow-mirror", daemon=True)
         self._client: Any = None
 
     def __enter__(self) -> Mirror:
@@ -47,9 +53,28 @@ class Mirror:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.uri:
-            self._stop.set()
-            self._thread.join()
+        if not self.uri:
+            return
+        self._stop.set()
+        while self._thread.is_alive() and not self._local.wait(_PAUSE):
+            pass
+        began, patience = time.monotonic(), self._tracking.patience
+        while self._thread.is_alive():
+            now = time.monotonic()
+            left = min(max(began, self._heard) + patience - now, began + _ALTOGETHER * patience - now)
+            if left <= 0:
+                self.failure = self.failure or f"no answer within {patience:g} s"
+                break  # the thread ends with the process
+            self._thread.join(min(left, _LONGEST))
+        if self.failure:
+            _log.warning("MLflow has not got all of it (%s); to send the rest: %s", self.failure, self._command())
+
+    def _command(self) -> str:
+        """What sends the rest."""
+        root = os.path.relpath(next((one.parent for one in list(self._watched)), "runs"))
+        words = [root] if root != "runs" else []
+        words += [f"tracking.uri={self._tracking.uri}"] if self._tracking.uri else []
+        return shlex.join(["tlx", "sync", *words])
 
     def watch(self, folder: Path, parent: Path | None = None) -> None:
         """Mirror this run folder from now on, as a child of another watched folder's run if given."""
@@ -69,17 +94,23 @@ class Mirror:
                     self._watched.setdefault(folder, (parent, self._sent(folder)))
 
     def _sent(self, folder: Path) -> tuple[str, int]:
-        state = _state(folder)
-        known = state if state.get("uri") == store.without_password(self.uri) else {}
-        return str(known.get("attempt", "")), int(known.get("at", 0))
+        known = state.read(folder, self.uri)
+        return (known.attempt, known.at) if known is not None else ("", 0)
+
+    def _run(self) -> None:
+        try:
+            self._loop()
+        finally:
+            self._local.set()
 
     def _loop(self) -> None:
         pause = _PERIOD
         while not self._stop.wait(pause):
             self._send_all()
             pause = min(_LONGEST, 2 * pause) if self.failure else _PERIOD
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + _PARENT
         while self._send_all() and time.monotonic() < deadline:
+            self._heard = time.monotonic()  # another process is waited for, not the store
             time.sleep(_PAUSE)
         if not self.failure:
             self._send_all(orphans=True)
@@ -98,12 +129,12 @@ class Mirror:
                 waiting = True
                 continue
             try:
-                if self._client is None:
-                    _hush()
-                    self._client = store.client(self.uri)
-                ended = send(self._client, self.uri, folder, parent)
+                ended = send(self._opened(), self.uri, folder, parent)
+            except foreign.Unreadable as reason:  # the others are none the worse for it
+                _log.warning("%s is not sent to MLflow: %s", printable(folder), printable(reason))
+                ended = True
             except Exception as error:  # whatever the store raises, training goes on and the journal is whole
-                self._failed(f"{type(error).__name__}: {str(error)[:300]}")
+                self._failed(store.failure(error, self.uri))
                 return False
             if ended:
                 with self._lock:
@@ -111,150 +142,45 @@ class Mirror:
         self.failure = ""
         return waiting
 
+    def _opened(self) -> Any:
+        """The client, made at its first use: MLflow takes seconds to load, and as many to make a database."""
+        if self._client is None:
+            import mlflow  # noqa: F401
+
+            if address.file_of(self.uri) is None:  # others may not answer; a file is only made
+                self._hears()
+            self._client = _Heard(store.client(self.uri), self._hears)
+            self._hears()
+        return self._client
+
+    def _hears(self) -> None:
+        self._heard = time.monotonic()
+        self._local.set()
+
     def _failed(self, reason: str) -> None:
-        if not self.failure:
-            _log.warning(
-                "MLflow cannot be reached now (%s); training goes on, the journals are whole, and it is tried again; "
-                "`tlx sync` sends what is left",
-                store.without_password(reason),
-            )
+        if not self.failure and not self._stop.is_set():
+            _log.warning("MLflow cannot be reached now (%s); training goes on, and it is tried again", reason)
         self.failure = reason
 
 
-def send(client: Any, uri: str, folder: Path, parent: Path | None = None) -> bool:
-    """Send what is new in a folder's journal; returns whether its run is over. Raises what the client raises."""
-    if not journal.attempt(folder):
-        return False
-    with (folder / journal.FILE).open("rb") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)  # whoever else sends it waits, and finds it sent
-        state = _opened(client, uri, folder, parent)
-        last: dict[str, Any] = {}
-        while True:
-            rows, at = journal.since(folder, int(state["at"]), _LINES)
-            if at == state["at"]:
-                return bool(last.get("event", state.get("last")) == "end")
-            _send_rows(client, folder, state["run_id"], rows)
-            last = rows[-1] if rows else {"event": state.get("last", "")}
-            state |= {"at": at, "last": last["event"]}
-            _remember(folder, state)
+class _Heard:
+    """A client that tells when its store has answered."""
 
+    def __init__(self, client: Any, hears: Any) -> None:
+        self._client = client
+        self._hears = hears
 
-def _opened(client: Any, uri: str, folder: Path, parent: Path | None) -> dict[str, Any]:
-    """The state of a folder whose run is there, described, and below its parent's."""
-    first = next(journal.read(folder))
-    attempt = str(first.get("attempt", ""))
-    state = _state(folder)
-    above = run_id(parent, uri) if parent is not None else None
-    known = store.without_password(uri)
-    if state.get("uri") != known or state.get("attempt") != attempt:  # a new attempt is a new run
-        if state.get("uri") == known:
-            _close(client, str(state["run_id"]))
-        run = _create(client, uri, first, above)
-        state = {"uri": known, "attempt": attempt, "at": 0, "run_id": run, "parent": above, "described": False}
-        _remember(folder, state)  # at once: a run that nobody remembers is made again
-    if not state["described"]:
-        _describe(client, state["run_id"], first)
-        state["described"] = True
-        _remember(folder, state)
-    if above not in (None, state.get("parent")):  # it was sent before the sweep was
-        client.set_tag(state["run_id"], "mlflow.parentRunId", above)
-        state["parent"] = above
-        _remember(folder, state)
-    return state
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._client, name)
 
+        def call(*args: Any, **options: Any) -> Any:
+            found = method(*args, **options)
+            self._hears()
+            return found
 
-def _send_rows(client: Any, folder: Path, run: str, rows: list[dict[str, Any]]) -> None:
-    _send_metrics(client, run, (row for row in rows if row["event"] == "metrics"))
-    if any(row["event"] == "resume" for row in rows):
-        client.update_run(run, status="RUNNING")
-        if "tlx.status_reason" in client.get_run(run).data.tags:
-            client.delete_tag(run, "tlx.status_reason")
-    if rows and rows[-1]["event"] == "end":
-        end = rows[-1]
-        if "note" in end:
-            client.set_tag(run, "mlflow.note.content", end["note"])
-        if end["reason"]:
-            client.set_tag(run, "tlx.status_reason", end["reason"][:5000])
-        for artifact in (folder / name for name in _ARTIFACTS):
-            if artifact.is_file():
-                client.log_artifact(run, str(artifact))
-        client.set_terminated(run, status=end["status"])
-
-
-def _close(client: Any, run_id: str) -> None:
-    """The run of an attempt that died without a word, and was begun anew."""
-    if client.get_run(run_id).info.status == "RUNNING":
-        client.set_tag(run_id, "tlx.status_reason", "interrupted; begun anew in another run")
-        client.set_terminated(run_id, status="KILLED")
+        return call
 
 
 def _stand(folder: Path) -> tuple[str, int]:
     """The attempt a journal is of, and how far it has come, in bytes."""
     return journal.attempt(folder), journal.size(folder)
-
-
-def _create(client: Any, uri: str, start: dict[str, Any], parent: str | None) -> str:
-    tags = dict(start["tags"]) | ({"mlflow.parentRunId": parent} if parent is not None else {})
-    experiment = store.experiment_id(client, uri, start["experiment"])
-    run = client.create_run(experiment, start_time=start["time"], run_name=start["name"], tags=tags)
-    return str(run.info.run_id)
-
-
-def _describe(client: Any, run_id: str, start: dict[str, Any]) -> None:
-    """Parameters and data set; what the store refuses is named in a tag instead."""
-    from mlflow.entities import Dataset as DatasetEntity
-    from mlflow.entities import DatasetInput, Param, RunTag
-    from mlflow.exceptions import MlflowException
-
-    params = [Param(name, str(value)[:_LONGEST_VALUE]) for name, value in start["params"].items()]
-    try:
-        client.log_batch(run_id, [], params, list[RunTag]())
-        if start.get("dataset"):
-            name, digest = start["dataset"]["name"], start["dataset"]["digest"]
-            entity = DatasetEntity(name=name, digest=digest, source_type="local", source=json.dumps({"name": name}))
-            client.log_inputs(run_id, [DatasetInput(dataset=entity, tags=[])])
-    except MlflowException as error:
-        if error.get_http_status_code() not in _REFUSALS:
-            raise
-        client.set_tag(run_id, "tlx.refused", str(error)[:5000])
-
-
-_REFUSALS = (400, 413, 422)  # it will refuse the same again
-
-
-def _send_metrics(client: Any, run_id: str, rows: Iterable[dict[str, Any]]) -> None:
-    from mlflow.entities import Metric
-
-    points = []
-    for row in rows:
-        values = {name: value for name, value in row["values"].items() if value is not None} | {"epoch": row["epoch"]}
-        points += [Metric(name, float(value), row["time"], row["step"]) for name, value in values.items()]
-    for i in range(0, len(points), _BATCH):
-        client.log_batch(run_id, points[i : i + _BATCH])
-
-
-def _state(folder: Path) -> dict[str, Any]:
-    file = folder / FILE
-    if not file.is_file():
-        return {}
-    state: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return state
-
-
-def _remember(folder: Path, state: dict[str, Any]) -> None:
-    partial = folder / f"{FILE}.partial"
-    partial.write_text(json.dumps(state), encoding="utf-8")
-    partial.replace(folder / FILE)
-
-
-def run_id(folder: Path, uri: str | None = None) -> str | None:
-    """The MLflow run of a run folder, once it has one; with ``uri`` that of this store."""
-    state = _state(folder)
-    known = uri is None or store.without_password(uri) == state.get("uri")
-    return state.get("run_id") if known else None
-
-
-def _hush() -> None:
-    """MLflow announces every table it creates."""
-    for name in ("alembic", "mlflow.store.db.utils"):
-        logging.getLogger(name).setLevel(logging.WARNING)

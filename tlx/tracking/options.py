@@ -16,3 +16,5 @@ class Tracking:
     uri: str | None = aside(None)
     # MLflow experiment; null: tlx/<study, experiment or 'trials'>
     experiment: str | None = aside(None)
+    # seconds without an answer from MLflow after which a command that is done ends; tlx sync sends the rest
+    patience: float = aside(10.0)

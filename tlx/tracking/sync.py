@@ -1,29 +1,94 @@
-"""Sending whole run folders to MLflow, whenever: what it has already is not sent again."""
+"""Sending whole run folders to MLflow, whenever: what it has already is not sent again.
+
+A folder's journal names the store it was recorded for. That may be somebody else's folder, and any address; so what is
+not the user's own store, the one that is configured here and now, gets nothing unless the user agrees.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tlx.tracking import journal, mirror, store
+from tlx.config.errors import ConfigError
+from tlx.files import foreign
+from tlx.tracking import journal, sending, store
 from tlx.tracking.options import Tracking
 
 
-def send(folders: Iterable[Path]) -> list[str]:
-    """Send what is new in these run folders, sweeps before their trials; returns the stores they are in now.
+@dataclass
+class Sent:
+    """What became of run folders."""
 
-    Raises what the store raises when it cannot be reached.
+    done: dict[str, list[Path]] = field(default_factory=dict)  # store -> the folders that are in it now
+    off: list[Path] = field(default_factory=list)  # recorded without tracking
+    elsewhere: dict[str, list[Path]] = field(default_factory=dict)  # another store, as recorded -> its folders
+    failed: list[tuple[Path, str]] = field(default_factory=list)  # each with its reason
+
+
+def send(folders: Iterable[Path], tracking: Tracking | None = None, agreed: bool = False) -> Sent:
+    """Send what is new in these run folders, sweeps before their trials; one that cannot be sent stops no other.
+
+    Args:
+        folders: Run folders, maybe somebody else's.
+        tracking: The user's own store; null is the one of the environment and the working directory.
+        agreed: Send also to the stores that the journals name.
+
+    Raises:
+        ConfigError: The user's own store cannot be used.
     """
-    folders = [folder for folder in folders if journal.attempt(folder)]
-    parents = {folder.parent / name: folder for folder in folders for name in journal.members(folder)}
+    own, found = store.uri(tracking or Tracking()), Sent()
+    allowed = {own, store.uri(Tracking())} if tracking is not None and tracking.uri else {own}
+    starts = _starts(folders, found)
+    parents = {folder.parent / name: folder for folder in starts for name in journal.members(folder)}
     clients: dict[str, Any] = {}
-    for folder in sorted(folders, key=lambda one: one in parents):
-        first = next(journal.read(folder))
-        if first["tracking"]["kind"] == "none":
+    down: dict[str, str] = {}  # stores that cannot be reached, and why
+    for folder in sorted(starts, key=lambda one: one in parents):
+        where = starts[folder].tracking
+        recorded = where.get("uri")
+        if where.get("kind") == "none":
+            found.off.append(folder)
             continue
-        uri = store.uri(Tracking(uri=first["tracking"]["uri"]))
-        if uri not in clients:
-            clients[uri] = store.client(uri)
-        mirror.send(clients[uri], uri, folder, parents.get(folder))
-    return list(clients)
+        try:
+            uri = store.uri(Tracking(uri=recorded)) if recorded else own
+        except ConfigError as error:
+            found.failed.append((folder, f"names a store that is not used: {error.problems[0].message}"))
+            continue
+        if uri not in allowed and not agreed:
+            found.elsewhere.setdefault(uri, []).append(folder)
+            continue
+        if uri not in clients and uri not in down:
+            clients[uri] = _opened(uri, down)
+        if uri in down:
+            found.failed.append((folder, down[uri]))
+            continue
+        try:
+            sending.send(clients[uri], uri, folder, parents.get(folder))
+            found.done.setdefault(uri, []).append(folder)
+        except foreign.Unreadable as reason:
+            found.failed.append((folder, str(reason)))
+        except Exception as error:  # whatever the store raises: the next folder may be better, or the store is gone
+            found.failed.append((folder, store.failure(error, uri)))
+            if not sending.is_refusal(error):
+                _opened(uri, down)
+    return found
+
+
+def _starts(folders: Iterable[Path], found: Sent) -> dict[Path, sending.Start]:
+    starts = {}
+    for folder in folders:
+        try:
+            starts[folder] = sending.start(folder)
+        except (foreign.Unreadable, OSError) as reason:
+            found.failed.append((folder, str(reason)))
+    return starts
+
+
+def _opened(uri: str, down: dict[str, str]) -> Any:
+    """A client on a store that answers; else null, and the reason is kept."""
+    try:
+        return store.reached(uri)
+    except ConfigError as error:
+        down[uri] = error.problems[0].message
+        return None

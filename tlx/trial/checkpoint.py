@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 from tlx.backbones import weights
 from tlx.config.errors import ConfigError, Problem, WeightsError
 from tlx.config.schema import Trial
+from tlx.files import durable, foreign
 from tlx.strategies import adapters
 from tlx.trial import folder as folders
 
@@ -61,12 +61,9 @@ def origin(layout: str, sums: Mapping[str, int]) -> str:
 
 def save(path: Path, state: dict[str, Tensor], origin: str) -> None:
     """Write atomically, with the :func:`origin` of the model before training and a hash of the tensors."""
-    partial = path.with_suffix(".partial")
     known = {"origin": origin, "sum": weights.content(state)}
-    save_file(state, partial, metadata={_KNOWN: json.dumps(known)})  # one entry: several are kept in no fixed order
-    with partial.open("rb") as stream:
-        os.fsync(stream.fileno())
-    partial.replace(path)
+    with durable.replacing_aside(path) as partial:
+        save_file(state, partial, metadata={_KNOWN: json.dumps(known)})  # one entry: several are kept in no fixed order
 
 
 def read(path: Path, origin: str) -> dict[str, Tensor]:
@@ -81,8 +78,9 @@ def read(path: Path, origin: str) -> dict[str, Tensor]:
 def _opened(path: Path) -> tuple[str, dict[str, Tensor]]:
     """Origin and tensors."""
     try:
+        foreign.reading(path).close()  # no link, no pipe
         with safe_open(path, framework="pt") as file:
-            known = json.loads((file.metadata() or {})[_KNOWN])
+            known = foreign.json_value((file.metadata() or {})[_KNOWN])
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
         origin, sound = str(known["origin"]), known["sum"] == weights.content(state)
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:

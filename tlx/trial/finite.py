@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 
 from tlx.data.module import Data
 from tlx.data.order import Batches, Epochs
+from tlx.files import durable
 from tlx.tasks.protocol import Task
 
 FILE = "nan_batch.safetensors"
@@ -57,7 +58,8 @@ def stop(step: int, value: float, data: Data, task: Task, epochs: Epochs, folder
     kept = ""
     if folder is not None:
         tensors = {name: tensor.contiguous() for name, tensor in batch.items() if isinstance(tensor, Tensor)}
-        save_file(tensors, folder / FILE)
+        with durable.replacing_aside(folder / FILE) as partial:
+            save_file(tensors, partial)
         kept = f"; its batch is in {FILE}"
     return FloatingPointError(f"the training loss of step {step + 1} is {value}{kept}: {_ADVICE}")
 

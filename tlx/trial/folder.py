@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
@@ -20,12 +21,15 @@ from tlx.config.identity import identity
 from tlx.config.machine import shares
 from tlx.config.schema import Trial
 from tlx.data.fingerprint import content_hash, fingerprint
+from tlx.files import durable, foreign
+from tlx.record import sheet
 from tlx.record.seal import opened, sealed
 from tlx.trial.lock import is_locked, locked
 
 _DUMPER: type = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # the first is written in C, where it was built
-_LOADER: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-RESULT, CONFIG = "result.json", "config.yaml"
+_LONGEST_CONFIG = 1 << 20  # bytes
+RESULT, PREPARED, CONFIG = "result.json", "result.json.partial", "config.yaml"
+SET_ASIDE = "result.incomplete.json"
 STATES = ("state.pt", "state.before.pt")  # the last one to go on from, and the one before it
 CHECKPOINT, PREDICTIONS, SCHEDULE = "checkpoint.safetensors", "predictions.jsonl", "schedule.svg"
 
@@ -44,6 +48,7 @@ class Result:
     cpu_seconds: float
     wall_seconds: float
     facts: dict[str, str] = field(default_factory=dict)
+    files: dict[str, int] = field(default_factory=dict)  # what else the folder holds, each with its bytes
 
 
 @dataclass(frozen=True)
@@ -61,20 +66,16 @@ class Folder:
         return result_in(self.path)
 
     def finish(self, result: Result) -> None:
-        """Record the result; the rename makes it all or nothing."""
-        self.prepare(result)
-        self.settle()
+        """Record the result, the last of all files: from now on the trial is finished."""
+        durable.write(self.path / RESULT, sealed(json.dumps(asdict(result), indent=2)))
 
     def prepare(self, result: Result) -> None:
         """Write the result beside its place."""
-        with (self.path / f"{RESULT}.partial").open("w", encoding="utf-8") as stream:
-            stream.write(sealed(json.dumps(asdict(result), indent=2)))
-            stream.flush()
-            os.fsync(stream.fileno())
+        durable.write(self.path / PREPARED, sealed(json.dumps(asdict(result), indent=2)))
 
     def settle(self) -> None:
         """Put the result in its place: from now on the trial is finished."""
-        (self.path / f"{RESULT}.partial").replace(self.path / RESULT)
+        durable.move(self.path / PREPARED, self.path / RESULT)
 
     def lock(self) -> AbstractContextManager[None]:
         """Keep other processes out while this one runs the trial; raises :class:`Busy`."""
@@ -95,19 +96,54 @@ def read_result(folder: Path) -> Result:
     """The result recorded in a run folder; raises :class:`ConfigError` for one that is not what was written."""
     result = result_in(folder)
     if result is None:
-        message = "is torn or was altered; the trial's command makes it again"
+        message = f"{incomplete(folder) or 'is torn or was altered'}; the trial's command makes it again"
         raise ConfigError([Problem(RESULT, message, folder)])
     return result
 
 
-def result_in(folder: Path, *, partial: bool = False) -> Result | None:
-    """The result in a run folder (or beside its place), if there is one and it is what was written."""
-    path = folder / (f"{RESULT}.partial" if partial else RESULT)
+def result_in(folder: Path, *, prepared: bool = False) -> Result | None:
+    """The result in a run folder (or beside its place), if it is what was written, and so are the files it names."""
+    result = _recorded(folder / (PREPARED if prepared else RESULT))
+    return result if result is not None and not _lacks(folder, result) else None
+
+
+def incomplete(folder: Path) -> str:
+    """What is missing of a trial that was finished once; empty where nothing is, or it never was."""
+    result = _recorded(folder / RESULT)
+    return _lacks(folder, result) if result is not None else ""
+
+
+def _recorded(path: Path) -> Result | None:
     try:
-        row = opened(path.read_text(encoding="utf-8", errors="replace"))
-        return Result(**row) if row is not None else None
-    except (FileNotFoundError, NotADirectoryError, TypeError):
+        row = opened(foreign.read(path).decode(errors="replace"))
+    except (FileNotFoundError, foreign.Unreadable):
         return None
+    return Result(**row) if foreign.conforms(row, Result) and row is not None else None
+
+
+def _lacks(folder: Path, result: Result) -> str:
+    """The first file that is not there as the result names it."""
+    for name, count in result.files.items():
+        try:
+            found = os.lstat(folder / Path(name).name)
+        except FileNotFoundError:
+            return f"{name} is gone"
+        if not stat.S_ISREG(found.st_mode):
+            return f"{name} is no regular file"
+        if found.st_size != count:
+            return f"{name} has {found.st_size} bytes, {count} were written"
+    return ""
+
+
+def set_aside(folder: Path) -> None:
+    """Keep the result of a finished trial whose files are not as it names them, under another name."""
+    durable.move(folder / RESULT, folder / SET_ASIDE)
+
+
+def manifest(folder: Path) -> dict[str, int]:
+    """The files a finished trial promises, with their bytes."""
+    named = (folder / name for name in (CONFIG, CHECKPOINT, PREDICTIONS, SCHEDULE, sheet.FILE))
+    return {path.name: path.stat().st_size for path in named if path.is_file()}
 
 
 def locate(trial: Trial) -> Folder:
@@ -164,7 +200,7 @@ def readable_name(trial: Trial) -> str:
     cut = f"-x{count}" if (count := shares(trial.hardware)) > 1 else ""
     dataset = Path(trial.dataset.name).name
     name = f"{backbone}-{trial.strategy.name}-{dataset}{shots}-s{trial.seed}{cut}"
-    return name.replace("/", "_").replace(" ", "_")
+    return "".join("_" if letter in "/ " or not letter.isprintable() else letter for letter in name)
 
 
 def weights_key(trial: Trial) -> str:
@@ -197,8 +233,7 @@ def _experiment(name: str, output: str, _cwd: str) -> Trial:
 
 def write_config(folder: Path, trial: Trial) -> None:
     """The resolved configuration, readable and complete."""
-    parts = [_yaml(name, value) for name, value in asdict(trial).items()]
-    (folder / CONFIG).write_text("".join(parts), encoding="utf-8")
+    durable.write(folder / CONFIG, "".join(_yaml(name, value) for name, value in asdict(trial).items()))
 
 
 def _yaml(name: str, value: Any) -> str:
@@ -213,17 +248,23 @@ _WRITTEN: dict[str, str] = {}
 
 
 def read_config(folder: Path) -> Trial:
-    """The configuration a run folder was made from; raises :class:`ConfigError` where it cannot be read."""
+    """The configuration a run folder was made from; raises :class:`ConfigError` where it cannot be read.
+
+    It is plain data: an interpolation, which would read this machine's environment, is refused.
+    """
     from tlx.config.schema import GROUPS
 
     try:
-        plain: Any = yaml.load((folder / CONFIG).read_text(encoding="utf-8"), Loader=_LOADER)
+        text = foreign.text(folder / CONFIG, _LONGEST_CONFIG)
+        if "${" in text:
+            raise foreign.Unreadable("holds an interpolation (${...}), and no recorded configuration has one")
+        plain: Any = foreign.yaml_value(text)
         schema = OmegaConf.structured(Trial)
         for group in ("backbone", "dataset", "task"):
             schema[group] = OmegaConf.structured(GROUPS[group][plain[group]["kind"]])
         schema.strategy = OmegaConf.structured(GROUPS["strategy"]["phased"])
         trial = OmegaConf.to_object(OmegaConf.merge(schema, plain))
-    except (OSError, yaml.YAMLError, OmegaConfBaseException, KeyError, TypeError, ValueError) as error:
+    except (OSError, OmegaConfBaseException, LookupError, TypeError, ValueError, AttributeError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise ConfigError([Problem(CONFIG, f"cannot be read: {reason}", folder)]) from error
     assert isinstance(trial, Trial)

@@ -19,8 +19,10 @@ from torch import Tensor
 
 from tlx.backbones.stages import digest, table
 from tlx.backbones.weights import State
+from tlx.config import output
 from tlx.config.schema import Trial
 from tlx.data.source import Indices
+from tlx.files import durable
 from tlx.reuse.entry import Damaged
 from tlx.reuse.heads import Heads, Rule
 from tlx.reuse.prefix import Prefix, Stretch
@@ -40,6 +42,7 @@ from tlx.trial.deterministic import deterministic
 from tlx.trial.ending import ending
 from tlx.trial.folder import Folder
 from tlx.trial.machine import choose
+from tlx.trial.predictions import predictions
 from tlx.trial.quiet import quiet
 from tlx.trial.resume import can_resume
 from tlx.trial.run import enter
@@ -47,6 +50,7 @@ from tlx.trial.story import record
 from tlx.trial.tidy import finish_together, tidy
 
 Say = Callable[[str], None]
+_CHUNK = 1024  # examples whose predictions are in memory
 
 
 class NotTogether(Exception):
@@ -84,6 +88,7 @@ def train_together(trials: Sequence[Trial], says: Sequence[Say]) -> None:
         pairs = [(trial, say, folders.locate(trial)) for trial, say in zip(trials, says, strict=True)]
         for _, _, place in pairs:
             tidy(place.path)
+            output.claim(place.path.parent)
             stack.enter_context(place.lock())
         hardware = trials[0].hardware
         stack.enter_context(deterministic(choose(hardware), hardware.deterministic))
@@ -146,6 +151,9 @@ def _begin(seats: Sequence[Seat]) -> None:
         sums = {**shared, **{f"head.{name}": value for name, value in freezing.checksums(seat.head).items()}}
         built.origin = origin(layout, sums)
         built.learner.before = sums
+        if folders.incomplete(place.path):
+            folders.set_aside(place.path)
+        durable.sweep(place.path)
         journals.set_aside(place.path)
         folders.write_config(place.path, seat.trial)
         journal = built.learner.journal = Journal(place.path)
@@ -242,13 +250,22 @@ def _conclude(seats: Sequence[Seat], began: tuple[float, float]) -> None:
     for seat, values, found, scores in zip(seats, measured, validated, logits, strict=True):
         learner = seat.built.learner
         learner.values = values
-        learner.predictions = learner.task.predict(learner.model, batch, Out(None, len(scores), {"logits": scores}))
-        learner.predictions.sort(key=lambda one: one["index"])
+        _predict(seat, batch, scores)
         finished.append((seat.place, record(seat.trial, seat.built, seat.place, seat.steps, found, spent)))
     finish_together(finished)
     for seat in seats:
         _end(seat, "FINISHED", "")
     first.prefix.close()
+
+
+def _predict(seat: Seat, batch: dict[str, Tensor], scores: Tensor) -> None:
+    """Write the predictions of a head, a thousand examples at a time."""
+    learner, path = seat.built.learner, seat.place.path / folders.PREDICTIONS
+    with predictions(path, seat.built.data.source.origin) as written:
+        for at in range(0, len(scores), _CHUNK):
+            some = {name: tensor[at : at + _CHUNK] for name, tensor in batch.items()}
+            logits = scores[at : at + _CHUNK]
+            written.add(learner.task.predict(learner.model, some, Out(None, len(logits), {"logits": logits})))
 
 
 class _Split:

@@ -80,7 +80,7 @@ class Learner(LightningModule):
         self.trained: frozenset[str] = frozenset()
         self.keeps = True  # does a validation count for the best? (not when weights are only tried)
         self.remembered = Remembered(strategy)
-        self.predictions: list[dict[str, Any]] = []
+        self.predicted: Callable[[list[dict[str, Any]]], None] = lambda records: None  # hears of each test batch
         self.values: dict[str, float | None] = {}  # of the last evaluation
         self.shards = False  # FSDP2 instead of whole copies
         self.count = 0  # parameters that train
@@ -327,21 +327,18 @@ class Learner(LightningModule):
         folder = self.journal.path.parent if self.journal.path is not None else None
         raise finite.stop(step, value, self.data, self.task, self.epochs, folder)
 
-    def on_test_epoch_start(self) -> None:
-        self.predictions = []
-
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         with self.prefix.playing(batch) as seen:
             out = self.task.eval_step(self.model, seen, self.metrics)
-            self.predictions += self.task.predict(self.model, seen, out)
+            records = self.task.predict(self.model, seen, out)
+        if self.trainer.world_size > 1:  # batches are shared out: each process has as many
+            parts: list[Any] = [None] * self.trainer.world_size
+            torch.distributed.all_gather_object(parts, records)
+            records = [record for part in parts for record in part]
+        self.predicted(records)
 
     def on_test_epoch_end(self) -> None:
         self.values = self.task.compute(self.metrics)
-        if self.trainer.world_size > 1:
-            parts: list[Any] = [None] * self.trainer.world_size
-            torch.distributed.all_gather_object(parts, self.predictions)
-            self.predictions = [record for part in parts for record in part]
-        self.predictions.sort(key=lambda record: record["index"])
 
     # -- several processes -----------------------------------------------------------------------------------------
 

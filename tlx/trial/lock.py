@@ -8,14 +8,16 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO
 
 from tlx.config.errors import ConfigError, Problem
+from tlx.files import durable, foreign
+from tlx.files.printable import printable
 
 FILE = "lock"
-_CLOSED = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST)
+_CLOSED = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG)
 _PATIENCE, _PAUSE = 0.2, 0.02  # seconds: whoever only looks at it holds it for a moment
 
 
@@ -41,29 +43,32 @@ def locked(folder: Path, name: str, patience: float = _PATIENCE) -> Iterator[Non
                 if time.monotonic() > deadline:
                     raise Busy(f"{name} is being run by {owner(folder) or 'another process'}") from None
                 time.sleep(_PAUSE)
-        stream.truncate(0)
-        stream.write(_myself())
-        stream.flush()
+        with suppress(OSError):  # a full disk: who holds it is only to be told
+            stream.truncate(0)
+            stream.write(_myself().encode())
         yield
 
 
-def _opened(folder: Path) -> TextIO:
+def _opened(folder: Path) -> BinaryIO:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        return (folder / FILE).open("a+", encoding="utf-8")
+        if folder.is_symlink():
+            raise OSError(errno.ELOOP, "it is a symbolic link, and tlx writes through none")
+        durable.make_folder(folder)
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+        return os.fdopen(os.open(folder / FILE, flags, 0o666), "r+b", buffering=0)
     except OSError as error:
         if error.errno not in _CLOSED:
             raise
         message = f"cannot be written to ({error.strerror}); name another with output=..."
-        raise ConfigError([Problem("output", message, folder.parent)]) from error
+        raise ConfigError([Problem("output", message, folder)]) from error
 
 
 def is_locked(folder: Path) -> bool:
     """Does another process hold the lock now?"""
     try:
-        with (folder / FILE).open(encoding="utf-8") as stream:
+        with foreign.reading(folder / FILE) as stream:
             fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
+    except (FileNotFoundError, foreign.Unreadable):
         return False
     except BlockingIOError:
         return True
@@ -72,8 +77,10 @@ def is_locked(folder: Path) -> bool:
 
 def owner(folder: Path) -> str:
     """Who holds the lock, or held it last; empty where nobody ever did."""
-    path = folder / FILE
-    return path.read_text(encoding="utf-8").strip() if path.is_file() else ""
+    try:
+        return printable(foreign.text(folder / FILE, 4096).strip())
+    except (FileNotFoundError, foreign.Unreadable):
+        return ""
 
 
 def _myself() -> str:

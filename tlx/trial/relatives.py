@@ -19,7 +19,7 @@ def begun_otherwise(trial: Trial, place: Folder) -> Iterator[str]:
     """A line for each, with what differs. They are left as they are: nothing of them is gone on with."""
     mine = described(trial, place)["tags"]
     for other in sorted(place.path.parent.glob(f"{place.name}-*")):
-        start = next(journal.read(other), {}) if other != place.path else {}
+        start = journal.first(other) if other != place.path else {}
         theirs = start.get("tags", {})
         changed = [
             f"{what} {str(theirs[tag])[:12]} -> {str(mine.get(tag))[:12]}"

@@ -5,7 +5,6 @@ The state of a run is plain values and tensors, written beside the journal and g
 
 from __future__ import annotations
 
-import os
 import random
 import time
 import zipfile
@@ -18,6 +17,7 @@ import torch
 from pytorch_lightning import Trainer
 
 from tlx.config.errors import Problem, WeightsError
+from tlx.files import durable, foreign
 from tlx.tracking import journal
 from tlx.trial import preempt
 from tlx.trial.checkpoint import restore, tensors
@@ -64,18 +64,12 @@ class Keeper:
     def _save(self, trainer: Trainer, learner: Learner) -> None:
         state = capture(trainer, learner)
         if trainer.is_global_zero:
-            partial = self.path.with_suffix(".partial")
-            try:
+            learner.journal.sync()  # a row that the state has behind it is not written again
+            with durable.replacing(self.path) as partial:
                 with partial.open("wb") as stream:
                     torch.save({**state, "origin": self.origin, "spent": self.spent()}, stream)
-                    stream.flush()
-                    os.fsync(stream.fileno())
-            except BaseException:  # what is there of it would only fill the disk
-                partial.unlink(missing_ok=True)
-                raise
-            if self.path.exists():
-                self.path.replace(self.path.with_name(BEFORE))
-            partial.replace(self.path)
+                if self.path.exists():
+                    self.path.replace(self.path.with_name(BEFORE))
         self._saved, self._step = time.monotonic(), int(trainer.global_step)
 
     def metrics(self) -> list[dict[str, Any]]:
@@ -112,6 +106,7 @@ def forget(folder: Path) -> None:
     """The trial is finished: its state is of no more use."""
     for path in _states(folder):
         path.unlink(missing_ok=True)
+    durable.sync_folder(folder)  # or it would come back behind the journal's end
 
 
 def _states(folder: Path) -> tuple[Path, Path]:
@@ -121,14 +116,30 @@ def _states(folder: Path) -> tuple[Path, Path]:
 def _read(path: Path) -> tuple[dict[str, Any] | None, str]:
     """A state, or why there is none: its file is an archive whose parts have checksums."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()
-        if damaged is None:
-            state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-            return state, ""
-        return None, f"is damaged ({damaged})"
+        with foreign.reading(path) as stream, zipfile.ZipFile(stream) as archive:
+            if any(part.compress_type != zipfile.ZIP_STORED for part in archive.infolist()):
+                return None, "is packed otherwise than states are"
+            if (damaged := archive.testzip()) is not None:
+                return None, f"is damaged ({damaged})"
+            stream.seek(0)
+            state: Any = torch.load(stream, map_location="cpu", weights_only=True)
+    except foreign.Unreadable as reason:
+        return None, str(reason)
     except Exception as error:  # whatever it is, the file is of no use
         return None, f"cannot be read ({type(error).__name__})"
+    return (state, "") if _is_state(state) else (None, "holds no state of a trial")
+
+
+def _is_state(state: Any) -> bool:
+    """Has it what is looked at before it is taken up?"""
+    return (
+        isinstance(state, dict)
+        and all(isinstance(state.get(name), int) for name in ("step", "rounds", "phase", "start", "stop"))
+        and isinstance(state.get("origin"), str)
+        and isinstance(state.get("spent"), tuple)
+        and [type(one) for one in state["spent"]] == [float, float]
+        and isinstance(state.get("random"), list)
+    )
 
 
 def _refused(path: Path, reason: str) -> WeightsError:
@@ -159,7 +170,19 @@ def capture(trainer: Trainer, learner: Learner) -> dict[str, Any]:
 
 
 def take_up(state: dict[str, Any], trainer: Trainer, learner: Learner, total: int) -> None:
-    """Bring a fresh trainer and learner to where the run was; the phase is not begun again."""
+    """Bring a fresh trainer and learner to where the run was; the phase is not begun again.
+
+    Raises:
+        WeightsError: The state is of the same model, but not of this trial.
+    """
+    try:
+        _take_up(state, trainer, learner, total)
+    except (LookupError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+        folder = learner.journal.path.parent if learner.journal.path is not None else Path()
+        raise _refused(folder / FILE, f"does not fit this trial ({type(error).__name__}: {error})") from error
+
+
+def _take_up(state: dict[str, Any], trainer: Trainer, learner: Learner, total: int) -> None:
     learner.assume(learner.phases[state["phase"]], state["start"], state["stop"], total)
     learner.trained = frozenset(state["trained"])
     restore(learner.model, state["tensors"])

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
 from pytorch_lightning import Trainer
 from pytorch_lightning.strategies import ModelParallelStrategy
 
+from tlx.config import output
 from tlx.config.errors import RequestError
 from tlx.config.schema import Trial
+from tlx.files import durable
 from tlx.record import sheet
 from tlx.report.schedule import of_journal
 from tlx.reuse.prefix import Stretch
@@ -35,6 +36,7 @@ from tlx.trial.equip import equip
 from tlx.trial.folder import Folder, Result
 from tlx.trial.machine import rank
 from tlx.trial.options import Checkpoint
+from tlx.trial.predictions import predictions
 from tlx.trial.quiet import quiet
 from tlx.trial.resume import Keeper, can_resume, forget
 from tlx.trial.run import run_phases
@@ -42,7 +44,6 @@ from tlx.trial.tidy import tidy
 
 Say = Callable[[str], None]
 Watch = Callable[[int, Mapping[str, float | None]], None]
-_JSON = json.JSONEncoder(ensure_ascii=False)
 
 
 def train(
@@ -80,9 +81,14 @@ def train(
     if rank() > 0:  # a process Lightning started beside the first: it computes, the first one records
         _run(trial, built, place, Journal(None), say, began)
         raise SystemExit(0)
+    output.claim(place.path.parent)
     with place.lock():
         if (finished := place.result()) is not None:  # another process was just finishing it
             return finished
+        if reason := folders.incomplete(place.path):
+            say(f"its old result is kept as {folders.SET_ASIDE} ({reason})")
+            folders.set_aside(place.path)
+        durable.sweep(place.path)
         journal = Journal(place.path)
         if not (resumes := can_resume(place.path)):
             journals.set_aside(place.path)
@@ -102,8 +108,8 @@ def train(
 
 
 def record_failure(trial: Trial, place: Folder, error: Exception) -> None:
-    """A trial that broke before it could begin has a record too."""
-    with place.lock():
+    """A trial that broke before it could begin has a record too, where the disk takes one."""
+    with suppress(OSError), place.lock():
         journals.set_aside(place.path)
         folders.write_config(place.path, trial)
         journal = Journal(place.path)
@@ -132,7 +138,10 @@ def _run(trial: Trial, built: Built, place: Folder, journal: Journal, say: Say, 
         conclude(built, trainer, say)
         validated = dict(learner.values)
         learner.prefix.enter(Stretch(learner.trained, {"test": 1}))
-        trainer.test(learner, verbose=False)
+        file = place.path / folders.PREDICTIONS if journal.path is not None else None
+        with predictions(file, built.data.source.origin) as written:
+            learner.predicted = written.add
+            trainer.test(learner, verbose=False)
         learner.prefix.close()
         return record(trial, built, place, steps, validated, keeper.spent())
 
@@ -145,7 +154,10 @@ def record(
     validated: dict[str, float | None],
     spent: tuple[float, float],
 ) -> Result:
-    """Write what a trained and tested trial leaves, all but ``result.json``; the test is in ``learner.values``."""
+    """Write what a trained and tested trial leaves beside its predictions, all but ``result.json``.
+
+    The test is in ``learner.values``. When this returns, everything that the result names is on the disk.
+    """
     learner = built.learner
     metrics = {f"val/{name}": value for name, value in validated.items()}
     metrics |= {f"test/{name}": value for name, value in learner.values.items()}
@@ -153,7 +165,6 @@ def record(
     state = learner.snapshot()  # on every process: shards are put together
     if learner.journal.path is not None:  # the first process
         save(place.path / folders.CHECKPOINT, state, built.origin)
-        _write_predictions(place.path, built)
         _draw_schedule(place.path, built)
     trained = sum(learner.model.get_parameter(name).numel() for name in learner.trained)
     result = Result(
@@ -172,6 +183,8 @@ def record(
         found = observed(trial, result.facts, classes=list(built.data.info.classes), splits=built.data.hashes())
         results = {"metrics": metrics, "steps": steps, **folders.hashes(place.path)}
         sheet.write(place.path, asdict(trial), found, results)
+        learner.journal.sync()
+        result = replace(result, files=folders.manifest(place.path))
     return result
 
 
@@ -213,12 +226,4 @@ def _surroundings(trainer: Trainer, journal: Journal, say: Say) -> Surroundings:
 
 def _draw_schedule(folder: Path, built: Built) -> None:
     names, steps = [stage.name for stage in built.stages], built.learner.epochs.steps_per_epoch
-    (folder / folders.SCHEDULE).write_text(of_journal(journals.read(folder), names, steps), encoding="utf-8")
-
-
-def _write_predictions(folder: Path, built: Built) -> None:
-    source = built.data.source
-    with (folder / folders.PREDICTIONS).open("w", encoding="utf-8") as stream:
-        for record in built.learner.predictions:
-            record = {"example": source.origin(record["index"]), **record}
-            stream.write(_JSON.encode(record) + "\n")
+    durable.write(folder / folders.SCHEDULE, of_journal(journals.read(folder), names, steps))

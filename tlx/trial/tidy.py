@@ -11,6 +11,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from tlx.files import durable, foreign
 from tlx.tracking import journal
 from tlx.trial import folder as folders
 from tlx.trial.folder import Folder, Result
@@ -23,7 +24,7 @@ def finish_together(pairs: Sequence[tuple[Folder, Result]]) -> None:
     """Record the results of a group."""
     names = [place.path.name for place, _ in pairs]
     for place, result in pairs:
-        (place.path / GROUP).write_text(json.dumps(names), encoding="utf-8")
+        durable.write(place.path / GROUP, json.dumps(names))
         place.prepare(result)
     for place, _ in pairs:
         place.settle()
@@ -38,11 +39,14 @@ def tidy(folder: Path) -> None:
     try:
         with locked(folder, folder.name, patience=0):
             if _is_settled(folder):
-                (folder / f"{folders.RESULT}.partial").replace(folder / folders.RESULT)
-            if _is_undone(folder):
-                journal.Journal(folder).write("end", status="FINISHED", reason="")
+                durable.move(folder / folders.PREPARED, folder / folders.RESULT)
+            undone = _is_undone(folder)
             for name in (GROUP, *folders.STATES):
                 (folder / name).unlink(missing_ok=True)
+            durable.sweep(folder)
+            durable.sync_folder(folder)
+            if undone:
+                journal.Journal(folder).write("end", status="FINISHED", reason="")
     except Busy:
         return
 
@@ -53,15 +57,17 @@ def _is_settled(folder: Path) -> bool:
     if not group.is_file() or (folder / folders.RESULT).exists():
         return False
     try:
-        names = [str(name) for name in json.loads(group.read_text(encoding="utf-8"))]
-    except (ValueError, TypeError):  # torn: then nothing was in its place yet
+        names = foreign.json_file(group, list[str])
+    except (FileNotFoundError, foreign.Unreadable):  # torn: then nothing was in its place yet
         return False
     others = [folder.parent / Path(name).name for name in names]
-    return folders.result_in(folder, partial=True) is not None and any(
+    return folders.result_in(folder, prepared=True) is not None and any(
         folders.result_in(other) is not None for other in others
     )
 
 
 def _is_undone(folder: Path) -> bool:
-    """Is there a result whose journal has no end?"""
-    return (folder / folders.RESULT).is_file() and not journal.is_ended(folder)
+    """Is there a result whose journal has no end, or that has a state beside it?"""
+    if folders.result_in(folder) is None:
+        return False
+    return not journal.is_ended(folder) or any((folder / name).exists() for name in (GROUP, *folders.STATES))

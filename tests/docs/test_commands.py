@@ -1,0 +1,63 @@
+"""Every command in the documentation runs as it is written, in the order of its page."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Said
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = sorted(path for path in DOCS.rglob("*.md") if path.name != "README.md")
+BLOCK = re.compile(r"^```\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+TRIAL = ["backbone=pixels", "strategy=feature_extraction", "dataset=digits", "strategy.budget=4 steps"]
+SAYS = {  # what a page promises of a command's output, by the command's beginning and the count of its runs
+    ("interruptions.md", "tlx train", 2): "already finished; nothing was trained",
+    ("interruptions.md", "tlx train", 3): "it was finished, but predictions.jsonl is gone: it is run again",
+    ("files.md", "tlx reuse prune", 1): "freed",
+}
+
+
+def theirs(said: Said, folder: Path) -> None:
+    """Two runs of somebody else, under the names that the page gives them."""
+    said("sweep", *TRIAL, "seed=0,1", "output=theirs", "--jobs", "1")
+    runs = sorted(path.parent for path in (folder / "theirs").glob("*/result.json"))
+    for place, name in zip(runs, ("ONE", "OTHER"), strict=True):
+        place.rename(place.with_name(name))
+
+
+def commands(page: Path) -> list[str]:
+    return [line for block in BLOCK.findall(page.read_text(encoding="utf-8")) for line in block.splitlines() if line]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_commands_of_a_page_run(said: Said, folder: Path, page: Path) -> None:
+    if "theirs" in page.read_text(encoding="utf-8"):
+        theirs(said, folder)
+    runs: dict[str, int] = {}
+    for line in commands(page):
+        if not line.startswith("tlx "):
+            subprocess.run(["bash", "-ec", line], cwd=folder, check=True, stdout=subprocess.DEVNULL)
+            continue
+        text = said(*shlex.split(line)[1:])
+        verb = " ".join(line.split()[: 3 if line.split()[1] == "reuse" else 2])
+        runs[verb] = runs.get(verb, 0) + 1
+        assert SAYS.get((page.name, verb, runs[verb]), "") in text
+
+
+def test_every_page_has_commands_and_is_linked() -> None:
+    index = (DOCS / "README.md").read_text(encoding="utf-8")
+    for page in PAGES:
+        assert commands(page), page
+        assert str(page.relative_to(DOCS)) in index
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    for page in DOCS.rglob("*.md"):
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), (page, target)

@@ -1,0 +1,224 @@
+"""Run folders of others, altered in every way: verbs answer or refuse, and do nothing that the folder asks for."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as some
+
+import tlx
+from tests.conftest import Said
+from tests.files.test_foreign import trees
+from tlx.cli import main
+from tlx.config.errors import ConfigError, RequestError
+from tlx.record.seal import opened, sealed
+from tlx.repro import again
+from tlx.sweep import status
+from tlx.sweep.slurm import FOLDER, SUBMISSION
+from tlx.tracking import journal
+from tlx.trial import folder as folders
+from tlx.trial.checkpoint import rebuilt
+from tlx.trial.resume import _read
+
+WORDS = ["backbone=pixels", "strategy=feature_extraction", "dataset=digits", "strategy.budget=4 steps", "tracking=none"]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run, never changed."""
+    root = tmp_path_factory.mktemp("theirs")
+    trial = tlx.compose([*WORDS, f"output={root / 'runs'}"], whole=False)
+    tlx.train(trial)
+    return folders.locate(trial).path
+
+
+@pytest.fixture
+def copied(run: Path, folder: Path) -> Path:
+    """A copy of it, to be changed."""
+    place = folder / "theirs" / run.name
+    shutil.copytree(run, place)
+    return place
+
+
+@pytest.fixture
+def refusals(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """What a verb says that has to answer, or refuse, without a traceback."""
+
+    def ask(*words: str) -> str:
+        capsys.readouterr()
+        code = main(list(words))
+        out, err = capsys.readouterr()
+        assert code in (0, 1, 2), out + err
+        assert "Traceback" not in out + err
+        return out + err
+
+    return ask
+
+
+DEEP = "[" * 100_000 + "]" * 100_000
+ODD: list[Any] = [None, [], {}, "", 0, -1, 10**30, 1e308, float("nan"), "\x1b[31m", "a\nb", [[]], {"a": None}, True]
+
+
+def sweep_of(place: Path) -> Path:
+    """A sweep beside a run, with it as its only trial."""
+    folder = place.parent / "sweep-01234567"
+    folder.mkdir(exist_ok=True)
+    (folder / journal.FILE).unlink(missing_ok=True)
+    record = journal.Journal(folder)
+    record.begin(kind="sweep", tags={"tlx.kind": "sweep"})
+    record.write("trials", folders=[place.name])
+    return folder
+
+
+def altered(place: Path, name: str, tree: object) -> None:
+    """Put another value where a file's is, sealed as ours would be where the file is."""
+    if isinstance(tree, dict) and name == folders.RESULT:
+        (place / name).write_text(sealed(json.dumps(tree)) if tree else "{}")
+    else:
+        (place / name).write_text(json.dumps(tree))
+
+
+NAMES = [folders.RESULT, "repro.json", "together.json", "mlflow.json", folders.PREPARED, "state.pt", folders.CONFIG]
+
+
+@settings(max_examples=60)
+@given(some.sampled_from(NAMES), some.one_of(trees, some.sampled_from(ODD)))
+def test_any_value_in_any_file(copied: Path, refusals: Callable[..., str], run: Path, name: str, tree: object) -> None:
+    altered(copied, name, tree)
+    sweep = sweep_of(copied)
+    refusals("status", sweep.name, f"output={copied.parent}")
+    refusals("diff", str(copied), str(run))
+    for read in (lambda: again.recorded(copied), lambda: list(again.siblings(copied))):
+        try:
+            read()
+        except RequestError:
+            continue
+    shutil.rmtree(copied.parent)
+    shutil.copytree(run, copied)
+
+
+@settings(max_examples=60)
+@given(some.data())
+def test_any_value_in_any_field_of_a_result(copied: Path, refusals: Callable[..., str], data: some.DataObject) -> None:
+    """Sealed, as somebody who knows how would."""
+    row = opened((copied / folders.RESULT).read_text())
+    assert row is not None
+    before = dict(row)
+    for name in data.draw(some.sets(some.sampled_from(sorted(row)), min_size=1, max_size=3)):
+        row[name] = data.draw(some.one_of(some.sampled_from(ODD), trees))
+    (copied / folders.RESULT).write_text(sealed(json.dumps(row)))
+    found = folders.result_in(copied)
+    assert found is None or all(type(getattr(found, name)) is type(value) for name, value in before.items())
+    sweep_of(copied)
+    refusals("status", "sweep", f"output={copied.parent}")
+    refusals("diff", str(copied), str(copied))
+    (copied / folders.RESULT).write_text(sealed(json.dumps(before)))
+
+
+@settings(max_examples=60)
+@given(some.data())
+def test_any_value_in_any_field_of_a_log(copied: Path, refusals: Callable[..., str], data: some.DataObject) -> None:
+    rows = list(journal.read(copied))
+    number = data.draw(some.integers(0, len(rows) - 1))
+    for name in data.draw(some.sets(some.sampled_from(sorted(rows[number])), min_size=1, max_size=3)):
+        rows[number][name] = data.draw(some.one_of(some.sampled_from(ODD), trees))
+    text = (copied / journal.FILE).read_text()
+    (copied / journal.FILE).write_text("".join(sealed(json.dumps(row)) + "\n" for row in rows))
+    sweep_of(copied)
+    (copied / folders.RESULT).rename(copied / "kept")
+    shown = refusals("status", "sweep", f"output={copied.parent}")
+    assert "\x1b" not in shown
+    (copied / "kept").rename(copied / folders.RESULT)
+    refusals("diff", str(copied), str(copied))
+    (copied / journal.FILE).write_text(text)
+
+
+@pytest.mark.parametrize("name", [*NAMES, journal.FILE, f"{FOLDER}/1/{SUBMISSION}"])
+@pytest.mark.parametrize("content", ["", "{", DEEP, "\x00" * 100, "&a [*a]", "9" * 6000, '{"sum": "00000000"}'])
+def test_one_folder_of_rubbish_hides_no_other(
+    run: Path, folder: Path, refusals: Callable[..., str], name: str, content: str
+) -> None:
+    for number in range(2):
+        shutil.copytree(run, folder / "theirs" / f"{run.name}-{number}")
+        sweep = folder / "theirs" / f"sweep-0000000{number}"
+        sweep.mkdir()
+        record = journal.Journal(sweep)
+        record.begin(kind="sweep", tags={"tlx.kind": "sweep"})
+        record.write("trials", folders=[f"{run.name}-{number}"])
+    place = folder / "theirs" / (f"{run.name}-0" if "/" not in name and name != journal.FILE else "sweep-00000000")
+    (place / name).parent.mkdir(parents=True, exist_ok=True)
+    (place / name).write_text(content)
+    shown = refusals("status", f"output={folder / 'theirs'}")
+    assert "sweep-00000001  1 trials: 1 done" in shown
+
+
+@pytest.mark.parametrize(
+    "value", ["${oc.env:HOME}", "${seed}", "a ${oc.env:HOME} b", "${oc.decode:1}", "\\${oc.env:HOME}", "${now:%Y}"]
+)
+def test_an_interpolation_in_a_recorded_configuration_is_refused(copied: Path, value: str) -> None:
+    config = yaml.safe_load((copied / folders.CONFIG).read_text())
+    config["group"] = value
+    (copied / folders.CONFIG).write_text(yaml.safe_dump(config))
+    with pytest.raises(ConfigError, match="interpolation"):
+        folders.read_config(copied)
+
+
+def test_a_repetition_goes_to_ones_own_store_and_cache(copied: Path, said: Said, folder: Path) -> None:
+    """Nothing is made where the record says, and nobody is called."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(0.1)
+        port = listener.getsockname()[1]
+        config = yaml.safe_load((copied / folders.CONFIG).read_text())
+        config["tracking"] |= {"kind": "mlflow", "uri": f"http://127.0.0.1:{port}"}
+        config["reuse"]["folder"] = str(folder / "planted")
+        config["output"] = str(folder / "elsewhere")
+        text = yaml.safe_dump(config)
+        (copied / folders.CONFIG).write_text(text)
+        row = opened((copied / folders.RESULT).read_text())
+        assert row is not None
+        row["files"][folders.CONFIG] = len(text.encode())
+        (copied / folders.RESULT).write_text(sealed(json.dumps(row)))
+        shown = said("reproduce", str(copied))
+        assert f"tracking.uri: the record names http://127.0.0.1:{port}" in shown
+        assert f"reuse.folder: the record names {folder / 'planted'}" in shown
+        with pytest.raises(TimeoutError):
+            listener.accept()
+    assert not (folder / "planted").exists()
+    assert not (folder / "elsewhere").exists()
+    assert (folder / "mlflow.db").is_file()
+
+
+@pytest.mark.parametrize("what", ["compressed", "list", "pickle", "other fields", "empty"])
+def test_a_state_of_others_is_a_state_or_none(folder: Path, what: str) -> None:
+    path = folder / "state.pt"
+    if what == "pickle":
+        torch.save({"step": Path("x")}, path)
+    elif what == "compressed":
+        import zipfile
+
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("state/data.pkl", b"\0" * 50_000_000)
+    elif what == "empty":
+        path.touch()
+    else:
+        torch.save([1, 2] if what == "list" else {"step": 1, "origin": 3}, path)
+    state, reason = _read(path)
+    assert state is None
+    assert reason
+
+
+def test_a_checkpoint_that_is_no_file_is_refused(copied: Path) -> None:
+    (copied / folders.CHECKPOINT).rename(copied / "kept")
+    (copied / folders.CHECKPOINT).symlink_to("kept")
+    with pytest.raises(RequestError):
+        rebuilt(copied)
+    assert "is no regular file" in status.standing(copied).detail

@@ -1,0 +1,210 @@
+"""The body of a request, in the formats of MLflow's scoring server: checked before it is parsed, parsed once.
+
+JSON is an object with one of ``dataframe_records``, ``dataframe_split``, ``instances`` and ``inputs``; CSV has a line
+of names first. Parquet is not read: its files say themselves how large they become.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import json
+import re
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from tlx.serving import inputs
+from tlx.serving.inputs import Unusable, shortened
+from tlx.serving.limits import Limits
+
+JSON, CSV = "application/json", "text/csv"
+_VALUES = 200_000  # separators and brackets outside of strings: what a parser makes objects of
+# Possessive: a string is passed over in one go, whatever is escaped in it, and one without an end as well.
+_JSON_PARTS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{]|[\]}]|[,:]', re.DOTALL)
+_CSV_PARTS = re.compile(rb'(?<![^,\r\n])"[^"]*+(?:""[^"]*+)*+"?|[,\r\n]')  # a quote opens a cell at its start alone
+_LIMIT = threading.Lock()
+
+
+class Unsupported(ValueError):
+    """A type of content that is not read; the message says which are."""
+
+
+def kind(content_type: str | None) -> str:
+    """The media type of a request's ``Content-Type``; raises :class:`Unsupported`."""
+    words = [word.strip() for word in (content_type or "").split(";")]
+    media, options = words[0].lower(), [word.lower() for word in words[1:] if word]
+    if media not in (JSON, CSV):
+        raise Unsupported(f"expected Content-Type {JSON} or {CSV}, found {shortened(media) or 'none'}")
+    for word in options:
+        name, _, value = word.partition("=")
+        if name.strip() != "charset" or value.strip(' "') not in ("utf-8", "utf8"):
+            raise Unsupported(f"expected charset=utf-8 or nothing after {media}, found {shortened(word)}")
+    return media
+
+
+def values(content: bytes, media: str, column: str, limits: Limits) -> list[Any]:
+    """The inputs that a body holds.
+
+    Args:
+        content: The whole body.
+        media: Its type, of :func:`kind`.
+        column: What the inputs are called: ``image`` or ``text``.
+        limits: Of this server.
+
+    Returns:
+        One value per row; whether it is an input is not known yet.
+
+    Raises:
+        Unusable: It is no such table.
+    """
+    content = content.removeprefix(codecs.BOM_UTF8)
+    if b"\0" in content:  # neither format has it, and json would take it for UTF-16
+        raise Unusable("the body holds a zero byte")
+    try:
+        letters = content.decode()
+    except UnicodeDecodeError as error:
+        raise Unusable(f"the body is not UTF-8 at byte {error.start}") from None
+    if media == CSV:
+        return _csv(content, letters, column, limits)
+    _check_json(content, limits.depth)
+    return _rows(_json(letters), column)
+
+
+def _check_json(content: bytes, most: int) -> None:
+    """See that a parser would neither recurse too deep nor make too many objects."""
+    depth = count = 0
+    for part in _JSON_PARTS.finditer(content):
+        letter = content[part.start()]
+        if letter == 0x22:  # a string
+            continue
+        count += 1
+        if letter in b"[{":
+            depth += 1
+        elif letter in b"]}":
+            depth -= 1
+        if depth > most:
+            raise Unusable(f"the JSON is nested more than {most} deep")
+        if count > _VALUES:
+            raise Unusable(f"the JSON holds more than {_VALUES:,} values")
+
+
+def _json(letters: str) -> Any:
+    try:
+        return json.loads(letters, object_pairs_hook=_object)
+    except Unusable:
+        raise
+    except (ValueError, RecursionError) as error:  # ValueError: an integer of too many digits, too
+        raise Unusable(f"not JSON: {shortened(str(error).splitlines()[0], 120)}") from None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise Unusable(f"a name is there twice: {shortened(name)!r}")
+        found[name] = value
+    return found
+
+
+def _rows(found: Any, column: str) -> list[Any]:
+    """The rows of a parsed request."""
+    if not isinstance(found, dict):
+        raise Unusable(f"expected a JSON object with {_one_of()}, found {_kind(found)}")
+    there = [name for name in found if name in _FORMATS]
+    unknown = [name for name in found if name not in _FORMATS and name != "params"]
+    if len(there) != 1 or unknown:
+        shown = ", ".join(repr(shortened(name)) for name in list(found)[:10]) or "nothing"
+        raise Unusable(f"expected {_one_of()}, and nothing else; found {shown}")
+    if found.get("params"):
+        raise Unusable("the model takes no params")
+    return _FORMATS[there[0]](found[there[0]], column)
+
+
+def _records(found: Any, column: str) -> list[Any]:
+    return inputs.checked(_listed(found, "dataframe_records"), lambda row: _field(row, column))
+
+
+def _split(found: Any, column: str) -> list[Any]:
+    if not isinstance(found, dict) or not {"columns", "data"} <= found.keys() <= {"columns", "data", "index"}:
+        raise Unusable(f"dataframe_split: expected an object with columns and data, found {_kind(found)}")
+    inputs.column(_listed(found["columns"], "dataframe_split: columns"), column)
+    rows = _listed(found["data"], "dataframe_split: data")
+    if "index" in found and len(_listed(found["index"], "dataframe_split: index")) != len(rows):
+        raise Unusable(f"dataframe_split: index has {len(found['index'])} entries for {len(rows)} rows")
+    return inputs.checked(rows, _single)
+
+
+def _instances(found: Any, column: str) -> list[Any]:
+    """A list of values, or of objects with one value each."""
+    rows = _listed(found, "instances")
+    return inputs.checked(rows, lambda row: _field(row, column) if isinstance(row, dict) else row)
+
+
+def _inputs(found: Any, column: str) -> list[Any]:
+    """A column: values by its name, or the values alone."""
+    if isinstance(found, dict):
+        found = _field(found, column)
+        return [found] if isinstance(found, str) else _listed(found, f"inputs: {column}")
+    return [found] if isinstance(found, str) else _instances(found, column)
+
+
+_FORMATS: dict[str, Callable[[Any, str], list[Any]]] = {
+    "dataframe_records": _records,
+    "dataframe_split": _split,
+    "instances": _instances,
+    "inputs": _inputs,
+}
+
+
+def _field(row: Any, column: str) -> Any:
+    if not isinstance(row, dict):
+        raise Unusable(f"expected an object with {column!r}, found {_kind(row)}")
+    inputs.column(list(row), column)
+    return row[column]
+
+
+def _single(row: Any) -> Any:
+    if not isinstance(row, list) or len(row) != 1:
+        raise Unusable(f"expected a list of one value, found {_kind(row)}")
+    return row[0]
+
+
+def _listed(found: Any, what: str) -> list[Any]:
+    if not isinstance(found, list):
+        raise Unusable(f"{what}: expected a list, found {_kind(found)}")
+    return found
+
+
+def _kind(found: Any) -> str:
+    """What a value is called in JSON."""
+    if isinstance(found, (list, dict)):
+        return f"{'a list' if isinstance(found, list) else 'an object'} of {len(found)}"
+    return {str: "a string", bool: "true or false", type(None): "null"}.get(type(found), "a number")
+
+
+def _one_of() -> str:
+    return f"one of {', '.join(_FORMATS)}"
+
+
+def _csv(content: bytes, letters: str, column: str, limits: Limits) -> list[Any]:
+    """The one column of a CSV."""
+    if sum(1 for part in _CSV_PARTS.finditer(content) if content[part.start()] != 0x22) > _VALUES:
+        raise Unusable(f"the CSV holds more than {_VALUES:,} commas and line ends outside of quotes")
+    rows = [row for row in _cells(io.StringIO(letters, newline=""), limits) if row]
+    if not rows:
+        raise Unusable("the CSV is empty; expected a line of names, then rows")
+    inputs.column(rows[0], column)
+    return inputs.checked(rows[1:], _single)
+
+
+def _cells(lines: Iterable[str], limits: Limits) -> list[list[str]]:
+    with _LIMIT:  # of a cell's letters, which the module keeps for the whole process
+        before = csv.field_size_limit(limits.bytes)
+        try:
+            return list(csv.reader(lines, strict=True))
+        except csv.Error as error:
+            raise Unusable(f"not CSV: {error}") from None
+        finally:
+            csv.field_size_limit(before)

@@ -1,0 +1,46 @@
+"""The predictions of a trial, a JSON object per line, written while they are made: a batch at a time is in memory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tlx.files import durable
+
+Record = dict[str, Any]
+_JSON = json.JSONEncoder(ensure_ascii=False)
+
+
+class Predictions:
+    """Takes records in the order of their examples."""
+
+    def __init__(self, write: Callable[[str], object], origin: Callable[[int], str]) -> None:
+        """``origin`` says of an example where it came from."""
+        self._write = write
+        self._origin = origin
+        self._last = -1
+
+    def add(self, records: Iterable[Record]) -> None:
+        """Write the records of a batch, by their examples' numbers.
+
+        Raises:
+            ValueError: One belongs before what is written already.
+        """
+        for record in sorted(records, key=lambda one: int(one["index"])):
+            if record["index"] <= self._last:
+                raise ValueError(f"example {record['index']} comes after example {self._last}")
+            self._last = record["index"]
+            self._write(_JSON.encode({"example": self._origin(self._last), **record}) + "\n")
+
+
+@contextmanager
+def predictions(path: Path | None, origin: Callable[[int], str]) -> Iterator[Predictions]:
+    """Write a file of predictions, whole or not at all; with ``None`` (processes beside the first) nowhere."""
+    if path is None:
+        yield Predictions(lambda line: None, origin)
+        return
+    with durable.replacing(path) as partial, partial.open("w", encoding="utf-8", errors="backslashreplace") as stream:
+        yield Predictions(stream.write, origin)
