@@ -14,7 +14,12 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
-    "tlx", deadline=None, database=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    "tlx",
+    max_examples=40,
+    deadline=None,
+    database=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 settings.register_profile("thorough", settings.get_profile("tlx"), max_examples=5000, derandomize=False)
 settings.load_profile("tlx")

@@ -72,6 +72,7 @@ def test_nothing_is_written_through_a_link(folder: Path) -> None:
 
 
 def test_what_killed_writers_left_is_swept_up_and_nothing_else(folder: Path) -> None:
+    (folder / ".else.0123abcd.partial").touch()
     for name in (".a.0123abcd.partial", ".a.b.01234567.partial", ".a.partial", "a.0123abcd.partial", ".hidden"):
         (folder / name).touch()
     for name in (".folder.0123abcd.partial", ".other.0123abcd.partial"):
@@ -79,9 +80,10 @@ def test_what_killed_writers_left_is_swept_up_and_nothing_else(folder: Path) -> 
         (folder / name / ".tmpAbCdEf").touch()
     (folder / ".other.0123abcd.partial" / "mine").mkdir()
     (folder / ".door.0123abcd.partial").symlink_to(".hidden")
-    durable.sweep(folder)
+    durable.sweep(folder, ["a", "a.b", "folder", "other", "door"])
     assert sorted(path.name for path in folder.iterdir()) == [
         ".a.partial",
+        ".else.0123abcd.partial",
         ".hidden",
         ".other.0123abcd.partial",
         "a.0123abcd.partial",

@@ -60,7 +60,7 @@ def publish(
     store: Store, key: str, folder: Path, columns: Sequence[Column], parts: list[dict[str, Any]], rows: int
 ) -> Path:
     """Seal and name what was written."""
-    size = sum(file.stat().st_size for file in folder.iterdir())
+    size = sum(file.stat().st_size for file in folder.glob("*.npy"))
     store.publish(key, folder, Meta({"made": "by hand"}, tuple(columns), parts, rows, size, 0.001))
     return store.root / key
 

@@ -12,7 +12,7 @@ import pytest
 from torch import Tensor
 
 import tlx
-from tests.reuse.trials import Outcome, composed, found, run, same
+from tests.reuse.trials import Outcome, composed, found, outcome, run, same
 from tests.trial.test_resume import stop_after
 from tlx.reuse import entry, features
 from tlx.reuse.features import Features
@@ -78,8 +78,8 @@ def without_a_store(reused: Outcome, plain: Outcome, reason: str) -> None:
 
 
 def test_a_folder_that_cannot_be_made_is_done_without(folder: Path) -> None:
-    (folder / "store").write_text("a file")
-    without_a_store(run(folder, "always", "strategy=top_k"), run(folder, "off", "strategy=top_k"), "cannot be used")
+    trial = composed("strategy=top_k", "reuse.when=always", "output=always", "reuse.folder=/proc/store")
+    without_a_store(outcome(trial), run(folder, "off", "strategy=top_k"), "cannot be used")
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ KEYS = [letter * 32 for letter in "abcd"]
 
 @pytest.fixture
 def store(folder: Path) -> Store:
-    """Four entries of 4340 bytes each, last used in their order."""
+    """Four entries of 4256 bytes each, last used in their order."""
     made = Store(folder / "store", 20_000)
     for age, key in enumerate(KEYS):
         put(made, [[torch.zeros(10, 100)]], ["rows"], key=key)
@@ -26,7 +26,7 @@ def store(folder: Path) -> Store:
     return made
 
 
-SIZE = 256 + 4000 + 84  # header, values, and the mark
+SIZE = 256 + 4000
 
 
 def held(store: Store) -> list[str]:

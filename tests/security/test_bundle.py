@@ -273,7 +273,7 @@ def test_other_tensors_with_the_right_hash_are_refused(copied: Path) -> None:
         bundle.read(copied)
 
 
-@settings(max_examples=40)
+@settings(max_examples=max(1, settings().max_examples // 2))
 @given(data=some.data(), name=some.sampled_from([folders.CONFIG, facts.FILE, bundle.WEIGHTS]))
 def test_any_damage_is_a_refusal(
     pictures: Exported,  # noqa: F811

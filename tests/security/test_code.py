@@ -139,3 +139,24 @@ def test_no_module_of_the_working_directory_is_imported(folder: Path) -> None:
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     assert not (folder / "sprung").exists(), (folder / "sprung").read_text()
+
+
+def test_a_repository_does_not_choose_what_is_looked_at(project: Path, folder: Path) -> None:
+    """``core.worktree`` would have another folder's files compared with a commit of the stranger's, and recorded."""
+    (folder / "private.py").write_text("key = 'secret'\n")
+    (project / "private.py").write_text("")
+    git(project, "add", "private.py")
+    git(project, "commit", "-qm", "bait")
+    git(project, "config", "core.worktree", str(folder))
+    assert code.states()["project"] == {}
+
+
+def test_untracked_files_are_named_up_to_a_limit(project: Path) -> None:
+    for number in range(1100):
+        (project / f"new{number}.py").touch()
+    with (project / "new0.py").open("wb") as stream:
+        stream.truncate(1 << 30)
+    found = code.states()["project"]["untracked"]
+    assert len(found) == 1001
+    assert found["..."] == "and 100 more"
+    assert found["new0.py"] == ""

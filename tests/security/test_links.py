@@ -76,7 +76,7 @@ def test_a_run_folder_that_is_a_link_is_refused(folder: Path) -> None:
     assert list((folder / "elsewhere").iterdir()) == []
 
 
-@settings(max_examples=40)
+@settings(max_examples=max(1, settings().max_examples // 2))
 @given(some.sets(some.sampled_from(NAMES), min_size=1, max_size=5))
 def test_readers_look_behind_no_link(finished: Path, chosen: set[str]) -> None:
     """Results, journals, locks and configurations that are links are none; nobody trips over them."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +29,9 @@ from tlx.sweep.slurm import FOLDER, SUBMISSION
 from tlx.tracking import journal
 from tlx.trial import folder as folders
 from tlx.trial.checkpoint import rebuilt
+from tlx.trial.ending import ending, told
 from tlx.trial.resume import _read
+from tlx.trial.tidy import tidy
 
 WORDS = ["backbone=pixels", "strategy=feature_extraction", "dataset=digits", "strategy.budget=4 steps", "tracking=none"]
 
@@ -90,7 +94,7 @@ def altered(place: Path, name: str, tree: object) -> None:
 NAMES = [folders.RESULT, "repro.json", "together.json", "mlflow.json", folders.PREPARED, "state.pt", folders.CONFIG]
 
 
-@settings(max_examples=60)
+@settings(max_examples=max(1, settings().max_examples // 2))
 @given(some.sampled_from(NAMES), some.one_of(trees, some.sampled_from(ODD)))
 def test_any_value_in_any_file(copied: Path, refusals: Callable[..., str], run: Path, name: str, tree: object) -> None:
     altered(copied, name, tree)
@@ -106,7 +110,7 @@ def test_any_value_in_any_file(copied: Path, refusals: Callable[..., str], run: 
     shutil.copytree(run, copied)
 
 
-@settings(max_examples=60)
+@settings(max_examples=max(1, settings().max_examples // 2))
 @given(some.data())
 def test_any_value_in_any_field_of_a_result(copied: Path, refusals: Callable[..., str], data: some.DataObject) -> None:
     """Sealed, as somebody who knows how would."""
@@ -124,7 +128,7 @@ def test_any_value_in_any_field_of_a_result(copied: Path, refusals: Callable[...
     (copied / folders.RESULT).write_text(sealed(json.dumps(before)))
 
 
-@settings(max_examples=60)
+@settings(max_examples=max(1, settings().max_examples // 2))
 @given(some.data())
 def test_any_value_in_any_field_of_a_log(copied: Path, refusals: Callable[..., str], data: some.DataObject) -> None:
     rows = list(journal.read(copied))
@@ -222,3 +226,71 @@ def test_a_checkpoint_that_is_no_file_is_refused(copied: Path) -> None:
     with pytest.raises(RequestError):
         rebuilt(copied)
     assert "is no regular file" in status.standing(copied).detail
+
+
+LONG = "a" * 300
+
+
+@pytest.mark.parametrize("name", [LONG, "a\x00b", "\ud800", "../x", "", ".", "a/b"])
+def test_names_that_are_none_are_passed_over(copied: Path, refusals: Callable[..., str], name: str) -> None:
+    """In a sweep's list of trials, in a result's list of files, as a result's folder, and on the command line."""
+    sweep = sweep_of(copied)
+    journal.Journal(sweep).write("trials", folders=[name])
+    for field, value in (("files", {name: 1}), ("folder", name)):
+        row = opened((copied / folders.RESULT).read_text())
+        assert row is not None
+        (copied / folders.RESULT).write_text(sealed(json.dumps(row | {field: value})))
+        assert folders.result_in(copied) is None
+        refusals("status", sweep.name, f"output={copied.parent}")
+        refusals("diff", str(copied), str(copied))
+        (copied / folders.RESULT).write_text(sealed(json.dumps(row)))
+    if "\x00" not in name and name != "\ud800":
+        refusals("diff", f"~nobody-of-that-name/{name}", name or "''")
+        refusals("status", name or "''", f"output={copied.parent}")
+
+
+@pytest.mark.parametrize("name", ["state.pt", "together.json", ".config.yaml.0123abcd.partial"])
+def test_a_folder_where_a_file_would_be_is_left(copied: Path, name: str) -> None:
+    (copied / name / "mine").mkdir(parents=True)
+    rows = list(journal.read(copied))
+    for _ in range(3):
+        tidy(copied)
+    assert (copied / name / "mine").is_dir()
+    assert list(journal.read(copied)) == rows
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link", "folder"])
+def test_a_log_that_is_no_file_is_set_aside(folder: Path, kind: str) -> None:
+    path = folder / journal.FILE
+    {"pipe": lambda: os.mkfifo(path), "link": lambda: path.symlink_to("nowhere"), "folder": path.mkdir}[kind]()
+    with pytest.raises(OSError, match=r"regular|symbolic|directory"):
+        journal.Journal(folder).begin(name="a")
+    journal.set_aside(folder)
+    journal.Journal(folder).begin(name="a")
+    assert journal.first(folder)["event"] == "start"
+    assert os.path.lexists(folder / "journal.1.jsonl")
+
+
+def test_a_failure_to_build_leaves_what_another_command_finished(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trial = tlx.compose([*WORDS, "output=runs"], whole=False)
+    place = folders.locate(trial)
+
+    def finished_meanwhile(_: object) -> None:
+        monkeypatch.undo()
+        monkeypatch.chdir(folder)
+        tlx.train(trial)
+        raise RuntimeError("this one cannot be built")
+
+    monkeypatch.setattr("tlx.trial.story.build", finished_meanwhile)
+    with pytest.raises(RuntimeError, match="cannot be built"):
+        tlx.train(trial)
+    assert place.result() is not None
+    assert journal.is_ended(place.path)
+    folders.write_config(place.path, replace(trial, group="other"))
+    assert folders.read_config(place.path).group is None
+
+
+def test_secrets_and_control_characters_of_an_error_stay_out_of_the_record() -> None:
+    fields = ending(RuntimeError("GET https://user:hunter2@host/x \x1b[2J"))
+    assert "hunter2" not in str(fields)
+    assert "\x1b" not in told(RuntimeError("\x1b[2J https://user:hunter2@host/x"))

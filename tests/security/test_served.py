@@ -94,7 +94,7 @@ def test_any_text(words: Starlette, text: str, count: int) -> None:
     assert status == 200 if sound else status in (200, 400)
 
 
-@settings(max_examples=30)
+@settings(max_examples=max(1, settings().max_examples // 2))
 @given(some.integers(17, 200_000), some.sampled_from(['{"a":', "[", '{"instances":[', '[{"a":[']))
 def test_any_depth(images: Starlette, depth: int, opening: str) -> None:
     for body in (opening * depth, opening * depth + "1" + "]" * depth):

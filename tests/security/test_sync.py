@@ -225,7 +225,7 @@ names = some.sampled_from(["attempt", "time", "name", "experiment", "tags", "par
 ends = some.fixed_dictionaries({}, optional={"status": values, "reason": values, "note": values, "time": values})
 
 
-@settings(max_examples=25)
+@settings(max_examples=max(1, settings().max_examples // 4))
 @given(some.dictionaries(names, values, max_size=3), some.lists(names, max_size=2), ends, values)
 def test_whatever_a_journal_holds_the_next_folder_is_sent(
     folder: Path, own: MlflowClient, changed: dict[str, Any], gone: list[str], end: dict[str, Any], value: Any

@@ -35,7 +35,7 @@ def place(folder: Path, name: str) -> Path:
     return found
 
 
-@settings(max_examples=60)
+@settings(max_examples=max(1, settings().max_examples // 2))
 @given(names)
 @example("#x?y")
 @example("a%41 b")
@@ -56,7 +56,7 @@ def test_the_database_is_where_the_folder_is(folder: Path, name: str) -> None:
     os.chdir(folder)
 
 
-@settings(max_examples=60)
+@settings(max_examples=max(1, settings().max_examples // 2))
 @given(names, some.text(max_size=200))
 @example("#x?y", "..")
 @example("a%41 b", "tlx/../../x")

@@ -20,7 +20,7 @@ from tlx.cli.output import Terminal
 from tlx.config.compose import compose
 from tlx.config.errors import ConfigError, Problem
 from tlx.config.schema import Trial
-from tlx.files import durable
+from tlx.files import durable, foreign
 
 if TYPE_CHECKING:
     from tlx.sweep.pool import Job
@@ -92,11 +92,19 @@ def _check(figure: Path) -> None:
         message = f"the figure is an SVG; write {_FIGURE} {figure.with_suffix('.svg')}"
     elif not figure.parent.is_dir():
         message = f"there is no such folder; first: mkdir -p {figure.parent}"
-    elif figure.exists() and not (figure.is_file() and MARK.encode() in figure.read_bytes()[:2000]):
+    elif figure.exists() and not (_begins(figure, MARK)):
         other = figure.with_name(f"{figure.stem}-schedule.svg")
         message = f"is there already and is no figure of tlx plan; it was left as it is: write {_FIGURE} {other}"
     if message:
         raise ConfigError([Problem(_FIGURE, message, figure)])
+
+
+def _begins(figure: Path, mark: str) -> bool:
+    try:
+        with foreign.reading(figure) as stream:
+            return mark.encode() in stream.read(2000)
+    except (FileNotFoundError, foreign.Unreadable):
+        return False
 
 
 def _choices(trial: Trial, machine: str, console: Console) -> None:

@@ -18,5 +18,5 @@ def run(words: list[str]) -> int:
     if not name:
         raise ConfigError([Problem("experiment", "nothing chosen; write experiment=<study> (tlx list experiment)")])
     study = collect(name, words)
-    show(study.found, str(study.sweep.folder), Terminal(markup=True, soft_wrap=False))
+    show(study.found, str(study.sweep.folder), Terminal(soft_wrap=False))
     return 0

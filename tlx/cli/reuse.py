@@ -50,8 +50,9 @@ def _show(found: Store, console: Console) -> None:
     for one in reversed(entries):
         facts = one.meta.facts
         used = "now" if one.busy else _age(time.time() - one.used)
-        site = facts["site"].removeprefix("backbone.")
-        shown = (facts["backbone"], site, facts["dataset"], facts["split"], f"{one.meta.rows:,}")
+        named = {name: str(facts.get(name, "?")) for name in ("backbone", "site", "dataset", "split")}
+        named["site"] = named["site"].removeprefix("backbone.")
+        shown = (*named.values(), f"{one.meta.rows:,}")
         table.add_row(*map(str, shown), _size(one.meta.bytes), used)
     if entries:
         console.print(table)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tlx.cli.output import Terminal
 from tlx.config.errors import ConfigError, Problem, nearest
+from tlx.config.name_rules import path_fault
 from tlx.files.printable import printable
 from tlx.sweep import status
 from tlx.sweep.status import Summary
@@ -37,7 +38,9 @@ def run(words: list[str]) -> int:
 
 
 def _is(folder: Path, word: str) -> bool:
-    return word in (folder.name, folder.name.rpartition("-")[0]) or Path(word).resolve() == folder.resolve()
+    return word in (folder.name, folder.name.rpartition("-")[0]) or (
+        not path_fault(word) and Path(word).resolve() == folder.resolve()
+    )
 
 
 def _names(folders: Sequence[Path]) -> list[str]:

@@ -7,7 +7,7 @@ tlx train -m backbone=resnet18,vit_tiny seed=0,1,2 dataset=digits     (a sweep: 
 
 from __future__ import annotations
 
-import traceback
+import sys
 
 from rich.console import Console
 
@@ -45,7 +45,7 @@ def _one(trial: Trial, console: Console) -> int:
         console.print("already finished; nothing was trained", markup=False)
         return _show(finished.metrics, str(place.path), console)
     from tlx.tracking import journal
-    from tlx.trial.ending import trouble
+    from tlx.trial.ending import told, trouble
     from tlx.trial.preempt import Stopped, stoppable
     from tlx.trial.relatives import begun_otherwise
     from tlx.trial.story import train
@@ -78,7 +78,7 @@ def _one(trial: Trial, console: Console) -> int:
     except Exception as error:  # ours or a library's: the whole story, here and in the journal
         reason = trouble(error, place.path)
         if not reason:
-            traceback.print_exc()
+            print(told(error), file=sys.stderr)
         there = journal.is_ended(place.path)
         record = f"its record is in {place.path}" if there else "it could leave no record of that"
         console.print(f"tlx: the trial failed{f' ({reason})' if reason else ''}; {record}", markup=False)

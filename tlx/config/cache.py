@@ -47,6 +47,7 @@ def cache_obstacle() -> str:
 def _is_of_old(root: Path) -> bool:
     """Is it the unmarked cache of tlx 0.1: folders of these names and nothing else?"""
     try:
-        return {entry.name for entry in os.scandir(root)} <= _PARTS
+        with os.scandir(root) as entries:
+            return all(entry.name in _PARTS and entry.is_dir(follow_symlinks=False) for entry in entries)
     except OSError:
         return False

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from tlx.files.printable import printable
+from tlx.files.secrets import redacted
 
 _SHOWN = 200  # letters of a key or a value
 
@@ -46,7 +47,7 @@ class RequestError(Exception):
         width = min(44, max((len(p.subject) for p in self.problems), default=0))
         for problem in self.problems:
             place = f"  [{printable(problem.where)}]" if problem.where else ""
-            lines.append(f"  {problem.subject:<{width}}  {printable(problem.message)}{place}")
+            lines.append(redacted(f"  {problem.subject:<{width}}  {printable(problem.message)}{place}"))
         return "\n".join(lines)
 
 

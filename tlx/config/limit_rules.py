@@ -11,6 +11,7 @@ from omegaconf import ListConfig, OmegaConf
 
 from tlx.config.errors import Problem
 from tlx.config.select import select
+from tlx.files.secrets import WAY_OUT, holders
 
 _FREE = ("args", "settings")  # handed on to a library, which knows what it takes
 
@@ -55,6 +56,13 @@ def numbers_are_finite(config: Any) -> Iterator[Problem]:
     for key, value in _numbers(tree, ""):
         if not math.isfinite(value):
             yield Problem(key, "expected a number", value)
+
+
+def settings_hold_no_secret(config: Any) -> Iterator[Problem]:
+    """No address in a setting has a password or a token: settings are kept with the run."""
+    tree = OmegaConf.to_container(config, resolve=False) if OmegaConf.is_config(config) else config
+    for key, shown in holders(tree):
+        yield Problem(key, WAY_OUT, shown)
 
 
 def _numbers(node: Any, key: str) -> Iterator[tuple[str, float]]:

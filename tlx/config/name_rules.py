@@ -25,7 +25,7 @@ def names_can_be_names(config: Any) -> Iterator[Problem]:
         if fault := _name_fault(str(name)):
             instead = "; name it by backbone.alias=..." if key == "backbone.name" else ""
             yield Problem(key, f"{fault}, and runs are called by it{instead}", name)
-    if config.group is not None and (fault := _text_fault(str(config.group))):
+    if config.group is not None and (fault := _name_fault(str(config.group))):
         yield Problem("group", fault, config.group)
     arms = select(config, "study.arms")
     for arm in arms if isinstance(arms, Mapping) else ():

@@ -10,7 +10,8 @@ from tlx.config.errors import ConfigError, Problem
 from tlx.files import foreign, marks
 
 KIND = "runs"
-_BEGINS = {"journal.jsonl": b'{"event": "start", ', "lock": b"process "}  # what tlx writes into every run folder
+# how the files begin that tlx writes into every run folder
+_BEGINS = {"journal.jsonl": b'{"event": "start", ', "lock": b"process ", "config.yaml": b"backbone:\n"}
 _LOOK = 1000  # folders
 
 

@@ -258,5 +258,6 @@ RULES: list[tuple[tuple[str, ...], Rule]] = [
     ((), name_rules.paths_can_be_paths),
     (("dataset",), limit_rules.seeds_can_be_taken),
     ((), limit_rules.studies_are_not_too_large),
+    ((), limit_rules.settings_hold_no_secret),
     ((), limit_rules.numbers_are_finite),  # last: other rules say more about the same number
 ]

@@ -7,10 +7,12 @@ a symbolic link: the new file takes the place of the link, and what the link led
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import stat
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -82,7 +84,11 @@ def appending(path: Path) -> BinaryIO:
     """
     flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
     fresh = not path.exists()
-    stream = os.fdopen(os.open(path, flags, 0o666), "a+b")
+    handle = os.open(path, flags | os.O_NONBLOCK, 0o666)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "is not a regular file", str(path))
+    stream = os.fdopen(handle, "a+b")
     if fresh:
         try:
             sync_folder(path.parent)
@@ -121,15 +127,20 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def sweep(folder: Path) -> None:
-    """Remove what writers that were killed left beside their files; nobody may be writing in the folder."""
+def left_over(folder: Path, names: Collection[str]) -> list[Path]:
+    """What writers that were killed left beside files of these names."""
     with os.scandir(folder) as entries:
-        left = [entry for entry in entries if _PARTIAL.fullmatch(entry.name)]
-    for entry in left:
-        if entry.is_dir(follow_symlinks=False):
-            _empty(Path(entry.path))
+        found = {entry.path: _PARTIAL.fullmatch(entry.name) for entry in entries}
+    return [Path(path) for path, match in found.items() if match is not None and match["name"] in names]
+
+
+def sweep(folder: Path, names: Collection[str]) -> None:
+    """Remove what is left over of these files; nobody may be writing them."""
+    for path in left_over(folder, names):
+        if path.is_dir() and not path.is_symlink():
+            _empty(path)
         else:
-            os.unlink(entry.path)
+            path.unlink()
 
 
 def _empty(aside: Path) -> None:

@@ -21,6 +21,7 @@ import yaml
 
 LARGEST = 64 << 20  # bytes of a file that is read whole
 DEEPEST = 64  # lists and mappings within each other
+_LONGEST_NAME = 255  # bytes
 LONGEST = 200_000  # values of a YAML document, its aliases written out
 _LOADER: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _HOLDERS = (yaml.SequenceStartEvent, yaml.MappingStartEvent)
@@ -144,6 +145,13 @@ def check_yaml(content: str) -> None:
                 raise Unreadable(f"holds more than {LONGEST:,} values, its aliases written out")
     except yaml.YAMLError as error:
         raise Unreadable(f"is not YAML: {' '.join(str(error).split())}") from None
+
+
+def is_name(text: object) -> bool:
+    """Can this be the name of a file in a folder, and of none elsewhere?"""
+    if not isinstance(text, str) or not text.isprintable() or text in ("", ".", "..") or "/" in text:
+        return False
+    return len(os.fsencode(text)) <= _LONGEST_NAME
 
 
 def conforms(value: Any, kind: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from tlx.files import foreign
 from tlx.record.repository import repository
 
 _LARGEST = 1 << 20  # characters of a diff that are kept; of a longer one there is the hash
+_MOST, _HASHED = 1000, 16 << 20  # untracked files that are named; bytes of one that is hashed
 _KNOWN: dict[str, dict[str, Any]] = {}  # by working directory
 
 
@@ -40,7 +42,9 @@ def _state(folder: Path) -> dict[str, Any]:
         plain = ("--no-color", "--no-ext-diff", "--no-textconv", "--ignore-submodules=all")
         diff = found.ask("diff", "HEAD", *plain)
         names = found.ask("ls-files", "--others", "--exclude-standard", "-z").split("\0")
-        untracked = {n: _hash(found.root / n) for n in names if n.endswith((".py", ".yaml", ".toml", ".lock"))}
+        named = [name for name in names if name.endswith((".py", ".yaml", ".toml", ".lock"))]
+        untracked = {name: _hash(found.root / name) for name in named[:_MOST]}
+        untracked |= {"...": f"and {len(named) - _MOST} more"} if len(named) > _MOST else {}
     state: dict[str, Any] = {"commit": commit, "untracked": untracked}
     if diff:
         state |= {"diff_sha": hashlib.sha256(diff.encode()).hexdigest()}
@@ -52,6 +56,8 @@ def _hash(path: Path) -> str:
     """Of a file's content; empty for what is none, a link or a pipe say."""
     try:
         with foreign.reading(path) as stream:
+            if os.fstat(stream.fileno()).st_size > _HASHED:
+                return ""
             return hashlib.file_digest(stream, "sha256").hexdigest()[:32]  # type: ignore[arg-type]
     except (OSError, foreign.Unreadable):
         return ""

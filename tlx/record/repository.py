@@ -52,6 +52,9 @@ def repository(folder: Path) -> Iterator[Repository | None]:
         yield None
         return
     root, own, common = (Path(folder, line) for line in found)
+    if root.resolve() != _holder(folder):  # core.worktree: the repository would have us look at another folder
+        yield None
+        return
     with tempfile.TemporaryDirectory(prefix="tlx-git-") as place:
         view = Path(place)
         for source in (own, common):  # a linked worktree has an index and a HEAD of its own
@@ -69,6 +72,12 @@ def repository(folder: Path) -> Iterator[Repository | None]:
                 _git(folder, ("config", "--file", str(view / "config"), name, value))
         _git(folder, ("config", "--file", str(view / "config"), "core.repositoryformatversion", "1"))
         yield Repository(root, view)
+
+
+def _holder(folder: Path) -> Path | None:
+    """The folder at or above this one that has the repository in it."""
+    place = folder.resolve()
+    return next((one for one in (place, *place.parents) if (one / ".git").exists()), None)
 
 
 def _git(folder: Path, words: tuple[str, ...], more: dict[str, str] | None = None) -> str:

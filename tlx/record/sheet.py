@@ -13,6 +13,7 @@ from tlx.record import code, environment
 
 FILE = "repro.json"
 _VERSION = 1
+_SHAPE = {"code": dict[str, dict[str, Any]], "packages": dict[str, str], "software": dict[str, Any]}
 
 
 def surroundings(data: Mapping[str, Any], weights: Mapping[str, str], flags: Mapping[str, Any]) -> dict[str, Any]:
@@ -42,6 +43,8 @@ def read(folder: Path) -> dict[str, Any]:
     """
     try:
         found: dict[str, Any] = foreign.json_file(folder / FILE, dict[str, Any])
+        if not all(foreign.conforms(found.get(name, {}), kind) for name, kind in _SHAPE.items()):
+            raise foreign.Unreadable("has other fields than were written")
     except FileNotFoundError:
         return {}
     except foreign.Unreadable as reason:

@@ -126,7 +126,7 @@ def _runs(output: Path, found: dict[int, Result], metric: str) -> list[Run]:
     runs = []
     for seed in sorted(found):
         result = found[seed]
-        score = result.metrics[f"test/{metric}"]
+        score = result.metrics.get(f"test/{metric}")
         if score is None:
             continue
         rows = [row for row in journal.metrics(output / result.folder) if "train/loss" in row["values"]]

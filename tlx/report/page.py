@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -9,13 +10,14 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 import tlx
-from tlx.files import durable
+from tlx.files import durable, foreign
 from tlx.report.figures import draw
 from tlx.report.findings import CellFinding, Findings, Run
 from tlx.report.statistics import Estimate
 from tlx.trial.folder import RESULT, SCHEDULE, Result
 
 FILE = "report.html"
+_LARGEST = 1 << 20  # bytes of a trial's picture
 _METRICS = {"acc": "accuracy", "f1_macro": "macro F1"}
 
 
@@ -59,13 +61,20 @@ def best_arms(found: Findings) -> dict[Any, str]:
 
 
 def schedules(found: Findings, folder: Path) -> dict[str, str]:
-    """What trained when, as SVG: of each arm the first seed's trial at the last point."""
+    """What trained when, as the address of an image: of each arm the first seed's trial at the last point.
+
+    As an image an SVG runs nothing and loads nothing, whoever wrote it.
+    """
     pictures = {}
     for arm in found.arms:
         cells = [cell for cell in found.cells.values() if cell.arm == arm]
-        picture = folder.parent / cells[-1].runs[0].result.folder / SCHEDULE if cells else None
-        if picture is not None and picture.is_file():
-            pictures[arm] = picture.read_text(encoding="utf-8")
+        if not cells:
+            continue
+        try:
+            svg = foreign.read(folder.parent / cells[-1].runs[0].result.folder / SCHEDULE, _LARGEST)
+        except (FileNotFoundError, foreign.Unreadable):
+            continue
+        pictures[arm] = f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
     return pictures
 
 

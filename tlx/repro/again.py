@@ -107,8 +107,7 @@ def repeat(trial: Trial, place: Folder, steps: int | None, say: Say) -> None:
     """Train; with ``steps``, only until a validation at or after so many."""
 
     def watch(rounds: int, values: Mapping[str, float | None]) -> None:
-        rows = journal.metrics(place.path)
-        if steps is not None and rows and rows[-1]["step"] >= steps:
+        if steps is not None and journal.last(place.path, "metrics").get("step", 0) >= steps:
             raise Enough(0)
 
     try:
@@ -127,6 +126,10 @@ def siblings(old: Path) -> Iterator[Result]:
     mine = folders.read_config(old)
     for path in sorted(old.parent.glob(f"*/{folders.RESULT}")):
         if path.parent != old and (path.parent / folders.CONFIG).is_file():
-            other = folders.read_config(path.parent)
-            if other.seed != mine.seed and deciding(replace(other, seed=mine.seed)) == deciding(mine):
-                yield folders.read_result(path.parent)
+            try:
+                other = folders.read_config(path.parent)
+            except ConfigError:  # no trial that this one could be compared with
+                continue
+            alike = other.seed != mine.seed and deciding(replace(other, seed=mine.seed)) == deciding(mine)
+            if alike and (result := folders.result_in(path.parent)) is not None:
+                yield result

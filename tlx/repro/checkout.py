@@ -32,7 +32,7 @@ def rebuild(record: Mapping[str, Any], where: Path, say: Callable[[str], None], 
     if reason := marks.precious(where) or ("is not empty" if where.exists() and any(where.iterdir()) else ""):
         raise ConfigError([Problem("--checkout", f"{reason}; name another folder", where)])
     code = record.get("code") or {}
-    if not record.get("packages") or _OWN not in code:
+    if not record.get("packages") or "version" not in code.get(_OWN, {}):
         raise ConfigError([Problem("run", "has no record of its code and packages (repro.json)")])
     strange = [f"{n}=={v}" for n, v in record["packages"].items() if not _PACKAGE.fullmatch(f"{n}=={v}")]
     if strange:
@@ -63,7 +63,12 @@ def _worktree(
     if not re.fullmatch("[0-9a-f]{40,64}", commit):
         raise ConfigError([Problem("run", f"its {name} has no commit but", commit)])
     try:
-        hooks = ["-c", f"core.hooksPath={os.devnull}"]  # what is run is what was recorded, and nothing else
+        hooks = [
+            "-c",
+            f"core.hooksPath={os.devnull}",
+            "-c",
+            "core.fsmonitor=false",
+        ]  # what is run is what was recorded, and nothing else
         run(["git", *hooks, "worktree", "add", "--quiet", "--detach", str(where / name), commit], root)
     except subprocess.CalledProcessError as error:
         message = f"git has no commit {commit[:12]} of {name} here; fetch it first"

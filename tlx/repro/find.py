@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 
 from tlx.config.errors import ConfigError, Problem
+from tlx.config.name_rules import path_fault
+from tlx.files.secrets import redacted
 from tlx.sweep import status
 from tlx.tracking import journal, store
 from tlx.tracking.options import Tracking
@@ -14,6 +16,8 @@ from tlx.trial.folder import RESULT
 
 def runs(word: str) -> list[Path]:
     """Finished trials; raises :class:`ConfigError` where the word stands for none."""
+    if fault := path_fault(word):
+        raise ConfigError([Problem("run", fault, word)])
     folder = Path(word).expanduser().resolve()
     if (folder / RESULT).is_file():
         return [folder]
@@ -39,9 +43,10 @@ def _of_mlflow(word: str) -> Path:
 
     uri = store.uri(Tracking())
     try:
-        tags = store.client(uri).get_run(word).data.tags
+        tags = store.reached(uri).get_run(word).data.tags
     except MlflowException as error:
-        raise ConfigError([Problem("run", f"{str(error).splitlines()[0]} ({uri})", word)]) from None
+        message = f"{store.failure(error, uri)} ({redacted(uri)})"
+        raise ConfigError([Problem("run", message, word)]) from None
     folder = Path(tags.get("tlx.folder", ""))
     if not (folder / RESULT).is_file():
         raise ConfigError([Problem("run", f"its folder {folder} holds no finished trial on this machine", word)])

@@ -181,6 +181,17 @@ class Meta:
     seconds: float  # of process time, per example, to compute it anew
 
 
+_SHAPE: dict[str, Any] = {  # of entry.json
+    "format": int,
+    "facts": dict[str, Any],
+    "columns": list[dict[str, Any]],
+    "parts": list[dict[str, Any]],
+    "rows": int,
+    "bytes": int,
+    "seconds": float,
+}
+
+
 def write_meta(folder: Path, meta: Meta) -> None:
     """Seal an entry."""
     body = json.dumps({"format": _FORMAT, **asdict(meta)})
@@ -195,11 +206,15 @@ def read_meta(folder: Path) -> Meta:
         if xxhash.xxh3_64_hexdigest(body.encode()) != sealed["sum"]:
             raise Damaged(f"{folder.name}: {META} has changed")
         fields = foreign.json_value(body)
+        if not foreign.conforms(fields, dict[str, Any]) or not all(
+            foreign.conforms(fields.get(name), kind) for name, kind in _SHAPE.items()
+        ):
+            raise Damaged(f"{folder.name}: {META} has other fields than were written")
         if fields.pop("format") != _FORMAT:
             raise Damaged(f"{folder.name}: of another format")
         columns = tuple(
             Column(c["kind"], c["dtype"], tuple(c["shape"]), tuple(c["order"])) for c in fields.pop("columns")
         )
         return Meta(columns=columns, **fields)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise Damaged(f"{folder.name}: {META} cannot be read ({type(error).__name__})") from error

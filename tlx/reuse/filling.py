@@ -165,7 +165,7 @@ def _publish(
     parts: list[dict[str, Any]],
     facts: Mapping[str, Any],
 ) -> None:
-    size = sum(file.stat().st_size for file in folder.iterdir())
+    size = sum(file.stat().st_size for file in folder.glob("*.npy"))
     meta = Meta(
         facts={**facts, "site": str(site)},
         columns=tuple(part.writers[site].columns),

@@ -197,10 +197,10 @@ class Store:
         try:
             with self._lock(key, kind, _AT_ONCE):
                 act()
-        except BlockingIOError:
-            return False
         except FileNotFoundError:  # somebody else did it first
             return True
+        except OSError:  # held by another, or a lock that cannot be had: it is left alone
+            return False
         return True
 
     @contextmanager

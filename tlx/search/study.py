@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tlx.config.errors import ConfigError, Problem
 from tlx.files import durable
 from tlx.files.printable import printable
+from tlx.files.secrets import redacted
 from tlx.search import space as spaces
 from tlx.search.options import Pruning, Search
 from tlx.search.space import Dimension
@@ -58,6 +59,8 @@ class Study:
     """Asks for proposals up to a total, and never twice for one place."""
 
     def __init__(self, name: str, options: Search, space: Mapping[str, Dimension], folder: Path) -> None:
+        import sqlalchemy.exc
+
         optuna = need()
         linked = next((one for one in (folder, folder / DATABASE, folder / JOURNAL) if one.is_symlink()), None)
         if linked is not None:
@@ -69,14 +72,22 @@ class Study:
         self.folder = folder
         self.where = storage(options, folder)
         with self._alone():  # two that create it at once would both fail
-            self.study: Any = optuna.create_study(
-                storage=opened(self.where),
-                study_name=name,
-                sampler=_sampler(optuna, options, space, 0),
-                pruner=pruner(options.pruning),
-                directions=[objective.goal for objective in options.objectives],
-                load_if_exists=True,
-            )
+            try:
+                self.study: Any = self._opened(optuna)
+            except (ValueError, LookupError, TypeError, sqlalchemy.exc.SQLAlchemyError) as error:
+                reason = printable(redacted((str(error) or type(error).__name__).splitlines()[0]))
+                message = f"is no memory of a search ({reason}); move it away to begin the search anew"
+                raise ConfigError([Problem("search.storage", message, redacted(self.where))]) from error
+
+    def _opened(self, optuna: Any) -> Any:
+        return optuna.create_study(
+            storage=opened(self.where),
+            study_name=self.name,
+            sampler=_sampler(optuna, self.options, self.space, 0),
+            pruner=pruner(self.options.pruning),
+            directions=[objective.goal for objective in self.options.objectives],
+            load_if_exists=True,
+        )
 
     def _alone(self) -> AbstractContextManager[None]:
         """Commands that share the search take turns."""

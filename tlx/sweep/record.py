@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tlx.config.schema import Trial
+from tlx.files.secrets import redacted
 from tlx.sweep.pool import Outcome
 from tlx.tracking import journal
 from tlx.tracking.journal import Journal
@@ -92,7 +93,7 @@ class Record:
     def stopped(self, error: BaseException) -> None:
         """The command was stopped, or failed."""
         status = "KILLED" if isinstance(error, (KeyboardInterrupt, SystemExit)) else "FAILED"
-        self.journal.write("end", status=status, reason=f"{type(error).__name__}: {error}")
+        self.journal.write("end", status=status, reason=redacted(f"{type(error).__name__}: {error}"))
 
 
 def described(name: str, first: Trial, folder: Path) -> dict[str, Any]:

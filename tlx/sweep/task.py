@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import sys
-import traceback
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -64,6 +63,7 @@ def run(folders: list[Path], sweep: Path, warning: float) -> int:
 def _one(trial: object, say: Callable[[str], None]) -> int:
     from tlx.config.errors import RequestError
     from tlx.config.schema import Trial
+    from tlx.trial.ending import told
     from tlx.trial.lock import Busy
     from tlx.trial.story import train
 
@@ -75,8 +75,8 @@ def _one(trial: object, say: Callable[[str], None]) -> int:
         return 2
     except Busy as busy:
         say(f"tlx: {busy}")
-    except Exception:
-        say(traceback.format_exc())
+    except Exception as error:
+        say(told(error))
         return 1
     return 0
 

@@ -6,7 +6,6 @@ import gc
 import io
 import os
 import sys
-import traceback
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -48,6 +47,7 @@ def run(trials: list[Trial], folders: list[str], threads: int, alike: int = 1, p
     gc.freeze()  # what was imported stays: looking through it again and again takes a third of a second
     import torch
 
+    from tlx.trial.ending import told
     from tlx.trial.lock import Busy
 
     streams = [log(folder) for folder in folders]
@@ -65,8 +65,8 @@ def run(trials: list[Trial], folders: list[str], threads: int, alike: int = 1, p
     except Busy as busy:
         print(f"tlx: {busy}", flush=True)
         return BUSY
-    except BaseException:
-        traceback.print_exc()
+    except BaseException as error:
+        print(told(error), file=sys.stderr)
         return 1
     finally:
         sys.stdout.flush()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,6 +26,8 @@ _SHAPES: dict[str, dict[str, Any]] = {  # what readers rely on; other events are
     "end": {"time": int, "status": str, "reason": str},
     "trials": {"folders": list},
     "child": {"folder": str},
+    "phase": {"number": int, "name": str, "start": int, "rates": dict[str, float]},
+    "resume": {},
 }
 _LATEST = 1 << 53  # milliseconds and steps beyond which no clock and no run is
 _TAILS = (1 << 16, 1 << 20, 1 << 25)  # bytes at the end of a journal that are looked at, one after the other
@@ -114,8 +117,11 @@ def is_ended(folder: Path) -> bool:
 
 def size(folder: Path) -> int:
     """Bytes of the journal; 0 without one."""
-    path = folder / FILE
-    return path.stat().st_size if path.is_file() and not path.is_symlink() else 0
+    try:
+        found = os.lstat(folder / FILE)
+    except (OSError, ValueError):  # no such name, or none that there can be
+        return 0
+    return found.st_size if stat.S_ISREG(found.st_mode) else 0
 
 
 def since(folder: Path, at: int, most: int) -> tuple[list[dict[str, Any]], int]:
@@ -148,11 +154,7 @@ def attempt(folder: Path) -> str:
 def members(folder: Path) -> Iterator[str]:
     """The trials of a sweep, by their folders' names, some more than once; what leads elsewhere is no name."""
     names = (name for row in events(folder, "trials") for name in row["folders"])
-    return (name for name in names if isinstance(name, str) and _is_name(name))
-
-
-def _is_name(name: str) -> bool:
-    return name == Path(name).name and name not in ("", ".", "..") and name.isprintable()
+    return (name for name in names if foreign.is_name(name))
 
 
 def metrics(folder: Path) -> list[dict[str, Any]]:
@@ -177,9 +179,9 @@ def first_difference(then: Sequence[Mapping[str, Any]], now: Sequence[Mapping[st
 def set_aside(folder: Path) -> None:
     """Keep the journal of an earlier attempt under a number of its own."""
     path = folder / FILE
-    if path.is_file():
+    if os.path.lexists(path):
         attempt = 1
-        while (kept := folder / f"journal.{attempt}.jsonl").exists() or kept.is_symlink():
+        while os.path.lexists(kept := folder / f"journal.{attempt}.jsonl"):
             attempt += 1
         durable.move(path, kept)
 

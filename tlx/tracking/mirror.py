@@ -26,6 +26,7 @@ from tlx.tracking.state import run_id as run_id
 FILE = state.FILE
 _PERIOD, _LONGEST = 2.0, 60.0  # seconds between looks at the journals; the longest, while the store fails
 _PARENT, _PAUSE = 5.0, 0.2  # seconds to wait at the end for the run of a parent, and between looks for it
+_LOCAL = 120.0  # seconds at the end for loading MLflow and making a database, on a machine that is busy
 _ALTOGETHER = 6  # times the patience: how long the end takes at most with a store that is slow, but answers
 _log = logging.getLogger("tlx.tracking")
 
@@ -56,7 +57,8 @@ class Mirror:
         if not self.uri:
             return
         self._stop.set()
-        while self._thread.is_alive() and not self._local.wait(_PAUSE):
+        latest = time.monotonic() + _LOCAL + self._tracking.patience
+        while self._thread.is_alive() and not self._local.wait(_PAUSE) and time.monotonic() < latest:
             pass
         began, patience = time.monotonic(), self._tracking.patience
         while self._thread.is_alive():

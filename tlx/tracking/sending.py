@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from tlx.files import foreign
+from tlx.files.printable import printable
 from tlx.files.secrets import redacted
 from tlx.tracking import artifacts, journal, state, store
 from tlx.tracking.state import State, run_id
@@ -176,7 +177,7 @@ def _close(client: Any, old: State, folder: Path) -> None:
 
 def _found(client: Any, uri: str, first: Start, folder: Path) -> str | None:
     """The run of this attempt that was made before, by whoever could not note it, or whose note was lost."""
-    experiment = store.experiment_id(client, uri, first.experiment)
+    experiment = store.experiment_id(client, uri, printable(first.experiment))
     runs = client.search_runs([experiment], f"tags.`{ATTEMPT}` = '{first.attempt}'")
     return next((str(run.info.run_id) for run in runs if _is_of(run.data.tags, first.attempt, folder)), None)
 
@@ -185,8 +186,8 @@ def _create(client: Any, uri: str, folder: Path, first: Start, above: str | None
     tags = {name: value for name, value in first.tags.items() if name.startswith("tlx.")}
     tags |= {ATTEMPT: first.attempt, FOLDER: str(folder.absolute())}
     tags |= {"mlflow.parentRunId": above} if above is not None else {}
-    experiment = store.experiment_id(client, uri, first.experiment)
-    run = client.create_run(experiment, start_time=first.time, run_name=first.name, tags=tags)
+    experiment = store.experiment_id(client, uri, printable(first.experiment))
+    run = client.create_run(experiment, start_time=first.time, run_name=printable(first.name), tags=tags)
     return str(run.info.run_id)
 
 

@@ -113,6 +113,8 @@ def reader(trial: Trial) -> weights.Reader:
 def backbone_of(where: Path) -> weights.State:
     """The backbone's tensors of a finished trial, those it never trained included."""
     result, source = folders.read_result(where), folders.read_config(where)
+    if not {"weights", "channels"} <= result.facts.keys() or not result.facts["channels"].isdecimal():
+        raise WeightsError([Problem("backbone.weights", "its result does not say what it began from", where)])
     from_nothing = result.facts["weights"] == "none" and result.trained < result.parameters
     if source.strategy.peft is not None or from_nothing:  # adapters to merge, or random weights to draw again
         model = load(where).model

@@ -6,6 +6,9 @@ import errno
 import traceback
 from pathlib import Path
 
+from tlx.files.printable import printable
+from tlx.files.secrets import redacted
+
 OOM = (
     "out of memory; smaller: hardware.accumulate=2 (the same batch in halves), hardware.precision=bf16-mixed, "
     "hardware.gradient_checkpointing=true, strategy.batch_size"
@@ -27,7 +30,13 @@ _OOM = ("out of memory", "can't allocate memory", "cannot allocate memory")
 def ending(error: BaseException) -> dict[str, str]:
     """The fields of a journal's ``end``."""
     status = "KILLED" if isinstance(error, (KeyboardInterrupt, SystemExit)) else "FAILED"
-    return {"status": status, "reason": reason(error), "traceback": "".join(traceback.format_exception(error))}
+    trace = "".join(traceback.format_exception(error))
+    return {"status": status, "reason": redacted(reason(error)), "traceback": redacted(trace)}
+
+
+def told(error: BaseException) -> str:
+    """The traceback as it can be printed: without secrets of addresses, control characters written out."""
+    return printable(redacted("".join(traceback.format_exception(error))), lines=True).rstrip()
 
 
 def reason(error: BaseException) -> str:

@@ -16,8 +16,9 @@ from tlx.data.module import Data
 from tlx.data.order import Batches, Epochs
 from tlx.files import durable
 from tlx.tasks.protocol import Task
+from tlx.trial.folder import BATCH
 
-FILE = "nan_batch.safetensors"
+FILE = BATCH
 _ADVICE = (
     "try a smaller strategy.lr, strategy.clip=1 or hardware.precision=32-true; strategy.on_nan=skip leaves steps out"
 )

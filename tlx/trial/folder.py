@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -29,9 +30,11 @@ from tlx.trial.lock import is_locked, locked
 _DUMPER: type = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # the first is written in C, where it was built
 _LONGEST_CONFIG = 1 << 20  # bytes
 RESULT, PREPARED, CONFIG = "result.json", "result.json.partial", "config.yaml"
-SET_ASIDE = "result.incomplete.json"
 STATES = ("state.pt", "state.before.pt")  # the last one to go on from, and the one before it
 CHECKPOINT, PREDICTIONS, SCHEDULE = "checkpoint.safetensors", "predictions.jsonl", "schedule.svg"
+GROUP, BATCH = "together.json", "nan_batch.safetensors"
+# the trial's files
+OWN = (RESULT, PREPARED, CONFIG, *STATES, CHECKPOINT, PREDICTIONS, SCHEDULE, GROUP, BATCH, sheet.FILE)
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,8 @@ class Result:
     cpu_seconds: float
     wall_seconds: float
     facts: dict[str, str] = field(default_factory=dict)
-    files: dict[str, int] = field(default_factory=dict)  # what else the folder holds, each with its bytes
+    # what else the folder holds, each with its bytes
+    files: dict[str, int] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True)
@@ -118,16 +122,20 @@ def _recorded(path: Path) -> Result | None:
         row = opened(foreign.read(path).decode(errors="replace"))
     except (FileNotFoundError, foreign.Unreadable):
         return None
-    return Result(**row) if foreign.conforms(row, Result) and row is not None else None
+    if row is None or not foreign.conforms(row, Result):
+        return None
+    result = Result(**row)
+    is_here = foreign.is_name(result.folder) and set(result.files) <= set(OWN)
+    return result if is_here else None
 
 
 def _lacks(folder: Path, result: Result) -> str:
     """The first file that is not there as the result names it."""
     for name, count in result.files.items():
         try:
-            found = os.lstat(folder / Path(name).name)
-        except FileNotFoundError:
-            return f"{name} is gone"
+            found = os.lstat(folder / name)
+        except OSError as error:
+            return f"{name} is gone" if error.errno == errno.ENOENT else f"{name}: {error.strerror}"
         if not stat.S_ISREG(found.st_mode):
             return f"{name} is no regular file"
         if found.st_size != count:
@@ -135,9 +143,18 @@ def _lacks(folder: Path, result: Result) -> str:
     return ""
 
 
-def set_aside(folder: Path) -> None:
-    """Keep the result of a finished trial whose files are not as it names them, under another name."""
-    durable.move(folder / RESULT, folder / SET_ASIDE)
+def set_aside(folder: Path) -> str:
+    """Keep the result of a finished trial whose files are not as it names them; the name it has then."""
+    number = 1
+    while (kept := folder / f"result.incomplete.{number}.json").exists() or kept.is_symlink():
+        number += 1
+    durable.move(folder / RESULT, kept)
+    return kept.name
+
+
+def left_over(folder: Path) -> bool:
+    """Has a writer that was killed left something beside the trial's files?"""
+    return bool(durable.left_over(folder, OWN))
 
 
 def manifest(folder: Path) -> dict[str, int]:
@@ -232,7 +249,9 @@ def _experiment(name: str, output: str, _cwd: str) -> Trial:
 
 
 def write_config(folder: Path, trial: Trial) -> None:
-    """The resolved configuration, readable and complete."""
+    """The resolved configuration, readable and complete; that of a finished trial stays as it is."""
+    if result_in(folder) is not None:
+        return
     durable.write(folder / CONFIG, "".join(_yaml(name, value) for name, value in asdict(trial).items()))
 
 

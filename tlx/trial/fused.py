@@ -153,7 +153,7 @@ def _begin(seats: Sequence[Seat]) -> None:
         built.learner.before = sums
         if folders.incomplete(place.path):
             folders.set_aside(place.path)
-        durable.sweep(place.path)
+        durable.sweep(place.path, folders.OWN)
         journals.set_aside(place.path)
         folders.write_config(place.path, seat.trial)
         journal = built.learner.journal = Journal(place.path)

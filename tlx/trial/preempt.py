@@ -123,4 +123,7 @@ def _requeue() -> None:
     array, task = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
     job = f"{array}_{task}" if array and task else os.environ["SLURM_JOB_ID"]
     print(f"tlx: asked to make room; job {job} is queued again", flush=True)
-    subprocess.run(["scontrol", "requeue", job], check=False, timeout=30)
+    try:
+        subprocess.run(["scontrol", "requeue", job], check=False, timeout=30)
+    except (OSError, subprocess.SubprocessError) as error:
+        print(f"tlx: it could not be queued ({error}); submit the sweep again", flush=True)

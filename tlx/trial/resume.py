@@ -138,7 +138,9 @@ def _is_state(state: Any) -> bool:
         and isinstance(state.get("origin"), str)
         and isinstance(state.get("spent"), tuple)
         and [type(one) for one in state["spent"]] == [float, float]
-        and isinstance(state.get("random"), list)
+        and all(isinstance(state.get(name), list) for name in ("random", "stoppers"))
+        and isinstance(state.get("over"), bool)
+        and min(state["step"], state["rounds"], state["phase"], state["start"]) >= 0
     )
 
 
@@ -178,8 +180,12 @@ def take_up(state: dict[str, Any], trainer: Trainer, learner: Learner, total: in
     try:
         _take_up(state, trainer, learner, total)
     except (LookupError, TypeError, ValueError, RuntimeError, AttributeError) as error:
-        folder = learner.journal.path.parent if learner.journal.path is not None else Path()
-        raise _refused(folder / FILE, f"does not fit this trial ({type(error).__name__}: {error})") from error
+        raise _unfit(learner, error) from error
+
+
+def _unfit(learner: Learner, error: Exception) -> WeightsError:
+    folder = learner.journal.path.parent if learner.journal.path is not None else Path()
+    return _refused(folder / FILE, f"does not fit this trial ({type(error).__name__}: {error})")
 
 
 def _take_up(state: dict[str, Any], trainer: Trainer, learner: Learner, total: int) -> None:
@@ -201,10 +207,13 @@ def _take_up(state: dict[str, Any], trainer: Trainer, learner: Learner, total: i
 
 def _go_on(state: dict[str, Any], learner: Learner) -> None:
     """Just before the first batch: random numbers as they were, and early stopping if the phase is the same."""
-    if learner.phase.number == state["phase"]:
-        for stopper, saved in zip(learner.stoppers, state["stoppers"], strict=True):
-            stopper.load(saved)
-    _set_random_state(state["random"][int(learner.trainer.global_rank)])
+    try:
+        if learner.phase.number == state["phase"]:
+            for stopper, saved in zip(learner.stoppers, state["stoppers"], strict=True):
+                stopper.load(saved)
+        _set_random_state(state["random"][int(learner.trainer.global_rank)])
+    except (LookupError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+        raise _unfit(learner, error) from error
 
 
 def wind(trainer: Trainer, rounds: int, step: int) -> None:

@@ -86,9 +86,8 @@ def train(
         if (finished := place.result()) is not None:  # another process was just finishing it
             return finished
         if reason := folders.incomplete(place.path):
-            say(f"its old result is kept as {folders.SET_ASIDE} ({reason})")
-            folders.set_aside(place.path)
-        durable.sweep(place.path)
+            say(f"{reason}: its old result is kept as {folders.set_aside(place.path)}")
+        durable.sweep(place.path, folders.OWN)
         journal = Journal(place.path)
         if not (resumes := can_resume(place.path)):
             journals.set_aside(place.path)
@@ -109,7 +108,15 @@ def train(
 
 def record_failure(trial: Trial, place: Folder, error: Exception) -> None:
     """A trial that broke before it could begin has a record too, where the disk takes one."""
-    with suppress(OSError), place.lock():
+    with suppress(OSError):
+        output.claim(place.path.parent)
+        _record_failure(trial, place, error)
+
+
+def _record_failure(trial: Trial, place: Folder, error: Exception) -> None:
+    with place.lock():
+        if place.result() is not None:  # another process has finished it meanwhile
+            return
         journals.set_aside(place.path)
         folders.write_config(place.path, trial)
         journal = Journal(place.path)

@@ -17,7 +17,7 @@ from tlx.trial import folder as folders
 from tlx.trial.folder import Folder, Result
 from tlx.trial.lock import Busy, locked
 
-GROUP = "together.json"
+GROUP = folders.GROUP
 
 
 def finish_together(pairs: Sequence[tuple[Folder, Result]]) -> None:
@@ -40,10 +40,10 @@ def tidy(folder: Path) -> None:
         with locked(folder, folder.name, patience=0):
             if _is_settled(folder):
                 durable.move(folder / folders.PREPARED, folder / folders.RESULT)
-            undone = _is_undone(folder)
-            for name in (GROUP, *folders.STATES):
-                (folder / name).unlink(missing_ok=True)
-            durable.sweep(folder)
+            undone = _is_undone(folder) and not journal.is_ended(folder)
+            for path in _beside(folder):
+                path.unlink()
+            durable.sweep(folder, folders.OWN)
             durable.sync_folder(folder)
             if undone:
                 journal.Journal(folder).write("end", status="FINISHED", reason="")
@@ -67,7 +67,13 @@ def _is_settled(folder: Path) -> bool:
 
 
 def _is_undone(folder: Path) -> bool:
-    """Is there a result whose journal has no end, or that has a state beside it?"""
+    """Is there a result whose journal has no end, or that has a state or a torn file beside it?"""
     if folders.result_in(folder) is None:
         return False
-    return not journal.is_ended(folder) or any((folder / name).exists() for name in (GROUP, *folders.STATES))
+    return bool(_beside(folder)) or folders.left_over(folder) or not journal.is_ended(folder)
+
+
+def _beside(folder: Path) -> list[Path]:
+    """Files of an unfinished trial."""
+    paths = (folder / name for name in (GROUP, *folders.STATES))
+    return [path for path in paths if path.is_symlink() or path.is_file()]
