@@ -262,7 +262,12 @@ def test_a_folder_where_a_file_would_be_is_left(copied: Path, name: str) -> None
 @pytest.mark.parametrize("kind", ["pipe", "link", "folder"])
 def test_a_log_that_is_no_file_is_set_aside(folder: Path, kind: str) -> None:
     path = folder / journal.FILE
-    {"pipe": lambda: os.mkfifo(path), "link": lambda: path.symlink_to("nowhere"), "folder": path.mkdir}[kind]()
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "link":
+        path.symlink_to("nowhere")
+    else:
+        path.mkdir()
     with pytest.raises(OSError, match=r"regular|symbolic|directory"):
         journal.Journal(folder).begin(name="a")
     journal.set_aside(folder)
