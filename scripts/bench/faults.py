@@ -20,7 +20,6 @@ import json
 import multiprocessing
 import os
 import random
-import shutil
 import signal
 import sys
 import time
@@ -33,6 +32,7 @@ from typing import Any
 import torch
 from fault_cases import MODES, MOMENTS, MORE, Case, kill
 from io_faults import strike
+from place import claimed, emptied
 from power import power
 from shim import preload
 
@@ -260,12 +260,11 @@ def main() -> int:
     parser.add_argument("--bad", action="store_true", help="judge once more what was not well, and nothing else")
     parser.add_argument("--show", default="", help="of --power: put a state, by its hash, on the disk")
     asked = parser.parse_args()
-    root = asked.folder.resolve()
+    root = claimed(asked.folder.resolve())
     if asked.power or asked.io:
         return long_matrix(root, asked)
     modes = asked.modes or sorted(MODES)
-    shutil.rmtree(root, ignore_errors=True)
-    root.mkdir(parents=True)
+    emptied(root)
     share = -(-asked.kills // asked.jobs)
     fork = multiprocessing.get_context("fork")
     drivers = [fork.Process(target=drive, args=(root, asked.seed + n, share, list(modes))) for n in range(asked.jobs)]

@@ -23,6 +23,7 @@ from pathlib import Path
 
 import timm
 import torch
+from place import claimed
 from safetensors.torch import save_file
 
 import tlx
@@ -101,8 +102,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="jobs whose name has this in it, e.g. 'resnet50 head'")
     parser.add_argument("--minutes", type=float, default=60, help="begin no further repeat after these")
     asked = parser.parse_args()
-    folder = asked.folder.resolve()
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = claimed(asked.folder.resolve())
     os.environ["TLX_CACHE"] = str(folder / "cache")
     until = time.monotonic() + 60 * asked.minutes
     print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}", flush=True)

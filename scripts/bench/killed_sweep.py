@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +18,7 @@ import time
 from pathlib import Path
 
 from mlflow import MlflowClient
+from place import emptied
 
 from tlx.tracking import journal
 from tlx.trial.lock import is_locked
@@ -71,9 +71,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
-    shutil.rmtree(asked.folder, ignore_errors=True)
-    asked.folder.mkdir(parents=True)
-    os.chdir(asked.folder)
+    os.chdir(emptied(asked.folder))
     os.environ["TLX_CACHE"] = str(Path.cwd() / "cache")
     subprocess.run(command("output=calm", "tracking=none", "reuse.folder=calm-store"), check=True, capture_output=True)
     moments, stamps = random.Random(asked.seed), dict[Path, int]()

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from place import claimed
 
 from tlx.reuse.cut import Leaf
 from tlx.reuse.entry import Column, Meta, Writer
@@ -68,7 +69,7 @@ def main() -> None:
     parser.add_argument("--batches", type=int, default=1000)
     parser.add_argument("--read", action="store_true")
     arguments = parser.parse_args()
-    root = arguments.folder / "store"
+    root = claimed(arguments.folder.absolute()) / "store"
     if arguments.read:
         read(root, arguments.batches)
         return

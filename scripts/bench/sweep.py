@@ -28,6 +28,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from place import claimed
+
 HERE = Path(__file__).resolve().parent
 TLX = str(Path(sys.executable).parent / "tlx")
 PASS = """
@@ -73,7 +75,7 @@ def tlx(folder: Path, mode: str, trials: int, *more: str, cold: bool = True) -> 
     scratch = folder / "scratch"
     shutil.rmtree(scratch / "runs", ignore_errors=True)
     if cold:
-        shutil.rmtree(scratch / "cache" / "reuse", ignore_errors=True)
+        shutil.rmtree(scratch / "cache" / "features", ignore_errors=True)
     rates = [1e-4 * 300 ** (i / max(1, trials - 1)) for i in range(trials)] if trials > 8 else work["rates"][:trials]
     words = [*work["tlx"][mode], f"output={scratch / 'runs'}", f"strategy.lr={','.join(f'{r:.4g}' for r in rates)}"]
     words += ["strategy.keep=last", *more]
@@ -168,7 +170,7 @@ def main() -> None:
     folders = [arguments.folder.resolve() / name for name in arguments.work.split(",")]
     for _ in range(0 if arguments.table else arguments.repeats):
         for folder in folders:
-            (folder / "scratch").mkdir(exist_ok=True)
+            claimed(folder / "scratch")
             words = json.loads((folder / "work.json").read_text())["tlx"]["head"]
             run([TLX, "plan", *words], {"TLX_CACHE": str(folder / "scratch" / "cache")})  # data sets are rendered once
             peers = [name for name in arguments.peer.split(",") if name]

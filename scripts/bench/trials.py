@@ -22,6 +22,8 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
+from place import claimed
+
 from tlx.sweep import run as sweeps
 from tlx.tracking import journal
 
@@ -103,8 +105,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--most", type=int, default=10000)
     asked = parser.parse_args()
-    asked.folder.mkdir(parents=True, exist_ok=True)
-    os.chdir(asked.folder)
+    os.chdir(claimed(asked.folder))
     overhead(Path.cwd())
     growth(Path.cwd(), asked.most)
 
