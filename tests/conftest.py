@@ -39,7 +39,8 @@ def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Every test runs in an empty working directory."""
+    """Every test runs in an empty working directory, and finds modules as Python does."""
+    monkeypatch.delenv("PYTHONSAFEPATH", raising=False)  # which a verb sets for good in its own process
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

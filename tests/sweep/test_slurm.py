@@ -62,7 +62,7 @@ def test_the_script_is_the_one_expected(folder: Path) -> None:
         "#SBATCH --mail-type=FAIL",
         "set -e",
         "module load cuda",
-        f'exec srun {sys.executable} -m tlx.sweep.task {folder}/1/tasks.jsonl "$SLURM_ARRAY_TASK_ID" 120',
+        f'exec srun {sys.executable} -P -m tlx.sweep.task {folder}/1/tasks.jsonl "$SLURM_ARRAY_TASK_ID" 120',
     ]
 
 
