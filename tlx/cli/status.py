@@ -28,8 +28,10 @@ def run(words: list[str]) -> int:
     chosen = [folder for folder in found if not named or any(_is(folder, word) for word in named)]
     if not chosen:
         raise ConfigError([Problem("sweep", f"none of that name{nearest(named[0], _names(found))}", named[0])])
+    unknown = ""  # why the queue is: a controller that does not answer is waited for once
     for folder in chosen:
-        summary = status.summary(folder)
+        summary = status.summary(folder, unknown)
+        unknown = unknown or summary.note
         console.print(_line(summary))
         for trial in summary.trials if named else ():
             if trial.state != "done":

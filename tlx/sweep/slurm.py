@@ -13,10 +13,8 @@ import re
 import shlex
 import subprocess
 import sys
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -30,7 +28,6 @@ from tlx.trial.folder import write_config
 
 FOLDER, TASKS, SCRIPT, SUBMISSION = "slurm", "tasks.jsonl", "job.sbatch", "submission.json"
 _NUMBER = re.compile("[1-9][0-9]{0,8}")  # of a submission
-_FRESH = 60  # seconds for which an answer of the queue is used
 _PATIENCE = 20  # seconds: without a controller, Slurm's commands wait for minutes
 
 
@@ -136,29 +133,13 @@ def queue(sweep: Path) -> Mapping[str, str]:
         return {}
     jobs = {one["job"]: one["tasks"] for one in found}
     states: dict[str, str] = {}
-    for line in _queued(int(time.monotonic() // _FRESH)):
-        if len(line) != 3:  # something else that squeue had to say
+    for line in _call(["squeue", "--me", "--noheader", "--array", "--format=%F %K %T"]).splitlines():
+        if len(words := line.split()) != 3:  # something else that squeue had to say
             continue
-        job, index, state = line
+        job, index, state = words
         if job in jobs and index.isdecimal() and int(index) < len(jobs[job]):
             states |= dict.fromkeys(jobs[job][int(index)], f"{job}_{index} {state}")
     return states
-
-
-@lru_cache(1)
-def _asked(moment: int) -> tuple[str, list[Problem]]:
-    """What the queue holds, or why that is not known; asked once for all sweeps of a command."""
-    try:
-        return _call(["squeue", "--me", "--noheader", "--array", "--format=%F %K %T"]), []
-    except ConfigError as error:
-        return "", error.problems
-
-
-def _queued(moment: int) -> list[list[str]]:
-    text, problems = _asked(moment)
-    if problems:
-        raise ConfigError(problems)
-    return [line.split() for line in text.splitlines()]
 
 
 def _call(command: list[str]) -> str:

@@ -59,11 +59,12 @@ def _kind(folder: Path) -> str:
     return str(journal.first(folder).get("tags", {}).get("tlx.kind", ""))
 
 
-def summary(folder: Path) -> Summary:
-    """How the trials of a sweep stand; on Slurm, its queue is asked as well."""
+def summary(folder: Path, unknown: str = "") -> Summary:
+    """How the trials of a sweep stand; on Slurm, its queue is asked as well, unless why it is ``unknown`` is told."""
     names = dict.fromkeys(journal.members(folder))
     try:
-        queue, note = slurm.queue(folder), ""
+        is_unknown = unknown and (folder / slurm.FOLDER).is_dir()
+        queue, note = ({}, unknown) if is_unknown else (slurm.queue(folder), "")
     except ConfigError as error:  # no Slurm here, or none that answers: the files still tell
         queue, note = {}, error.problems[0].message
     outputs = slurm.outputs(folder)
