@@ -236,8 +236,8 @@ class Tree:
         """Files that are not on the disk what the calls have made of them: then some were not seen."""
         wanted = {path: node for path, (node, _) in self.content({}).items()}
         there = {str(path.relative_to(self.root)): path for path in self.root.rglob("*")}
-        files = (path for path, node in wanted.items() if path in there and isinstance(node, File))
-        other = [path for path in files if there[path].read_bytes() != wanted[path].contents()["whole"]]  # type: ignore
+        files = {path: node for path, node in wanted.items() if path in there and isinstance(node, File)}
+        other = [path for path, file in files.items() if there[path].read_bytes() != file.contents()["whole"]]
         return sorted({*other, *(wanted.keys() ^ there.keys())})
 
     def _parts(self, path: str) -> tuple[str, ...]:

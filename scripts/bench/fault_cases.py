@@ -163,7 +163,7 @@ class Case:
 
         sys.modules["__main__"].__dict__.pop("__file__", None)  # else its processes would import this program
         if self.is_warm:  # by whom this process was forked: it is not there to be waited for
-            forkserver.ForkServer.ensure_running = forkserver.ensure_running = lambda *_: None  # type: ignore
+            forkserver.ForkServer.ensure_running = forkserver.ensure_running = lambda *_: None  # type: ignore[method-assign]
         return main(self.command)
 
     @property

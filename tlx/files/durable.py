@@ -67,7 +67,7 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         yield partial
         os.chmod(partial, mode)
-        _sync_file(partial)
+        _sync(partial, os.O_NOFOLLOW)
         os.replace(partial, path)
     except BaseException:  # what is there of it would only fill the disk
         with suppress(OSError):
@@ -120,11 +120,7 @@ def move(old: Path, new: Path) -> None:
 
 def sync_folder(folder: Path) -> None:
     """Have the names in a folder on the disk."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    _sync(folder, os.O_DIRECTORY)
 
 
 def left_over(folder: Path, names: Collection[str]) -> list[Path]:
@@ -152,8 +148,8 @@ def _empty(aside: Path) -> None:
         aside.rmdir()
 
 
-def _sync_file(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+def _sync(path: Path, flags: int) -> None:
+    handle = os.open(path, os.O_RDONLY | flags)
     try:
         os.fsync(handle)
     finally:
