@@ -40,7 +40,9 @@ def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Every test runs in an empty working directory, and finds modules as Python does."""
-    monkeypatch.delenv("PYTHONSAFEPATH", raising=False)  # which a verb sets for good in its own process
+    for name in ("PYTHONSAFEPATH", "MLFLOW_TRACKING_URI", "TLX_CONFIG_DIRS"):  # verbs set them for their whole process
+        monkeypatch.setenv(name, "")  # so that it is as it was after the test, even where it was not there
+        monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

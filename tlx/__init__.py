@@ -9,9 +9,12 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from tlx._compat import lazy_imports
+
 __version__ = "0.1.0"
 __all__ = ["compose", "load", "train"]
 
+lazy_imports.install()
 _HOMES = {"compose": "tlx.config.compose", "train": "tlx.trial.story", "load": "tlx.trial.checkpoint"}
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -18,11 +19,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import save_file
 
 import tlx
+from tlx.backbones import load as backbones
 from tlx.backbones import timm_images, transformers_texts  # noqa: F401 (imported once, before forking)
 from tlx.config.errors import RequestError
 from tlx.config.schema import Trial
+from tlx.files.durable import replacing_aside
 from tlx.tracking import journal
 from tlx.trial import folder as folders
 from tlx.trial import fused, resume, story
@@ -34,6 +38,7 @@ BASE = ["backbone=narrow_resnet", "strategy.init=scratch", "dataset=digits", "da
 BASE += ["strategy.batch_size=16", "strategy.budget=40 steps", "strategy.validate_every=5 steps", "hardware.threads=1"]
 BASE += ["checkpoint.every_minutes=0", "strategy.audit=off"]  # untrained branches end in norms of zeros
 SHORT = ["strategy.budget=6 steps", "strategy.validate_every=2 steps"]  # for the long matrices: three saved states
+WEIGHTS = Path(tempfile.gettempdir()) / "tlx-bench" / "narrow_resnet.safetensors"
 MODES: dict[str, list[str]] = {
     "fine_tune": ["strategy=fine_tune"],
     "lp_ft": ["strategy=lp_ft"],
@@ -57,7 +62,14 @@ MODES: dict[str, list[str]] = {
     ],
     "augmented": ["strategy=fine_tune", "dataset.augment=shift"],
     "reuse": ["strategy=gradual_unfreezing", "strategy.phases.1.expand.levels=3", "reuse.when=always"],
-    "heads together": ["strategy=feature_extraction", "reuse.when=always", "dataset.shots_seed=0"],
+    "heads together": [  # of several seeds, which share no random weights
+        "strategy=feature_extraction",
+        "strategy.init=pretrained",
+        f"backbone.weights={WEIGHTS}",
+        "reuse.when=always",
+        "dataset.shots_seed=0",
+        "hardware.devices=1",  # as a sweep says
+    ],
 }
 MORE: dict[str, list[str]] = {  # of the long matrices alone
     "cache": ["strategy=feature_extraction", "reuse.when=always"],
@@ -66,6 +78,15 @@ MORE: dict[str, list[str]] = {  # of the long matrices alone
 MOMENTS = ("before training", "training", "validation", "saving", "concluding", "recording", "after the end")
 TOGETHER = 3  # heads in one process
 SWEPT = 2  # trials of the sweep
+
+
+def prepare(path: Path = WEIGHTS) -> None:
+    """Write random weights of the narrow ResNet, always the same, for what starts from a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(0)
+    network = backbones.load(tlx.compose(BASE).backbone, channels=1, pretrained=False).module
+    with replacing_aside(path) as partial:
+        save_file(network.state_dict(), partial)
 
 
 def words_of(mode: str, output: Path, more: Sequence[str] = ()) -> list[str]:
@@ -78,7 +99,9 @@ def words_of(mode: str, output: Path, more: Sequence[str] = ()) -> list[str]:
 
 def compose(mode: str, output: Path, more: Sequence[str] = ()) -> list[Trial]:
     """The trial of a mode, or the trials that are one process, or one command."""
-    trial = tlx.compose(words_of(mode, output, more), whole=False)
+    if not WEIGHTS.is_file():
+        prepare()
+    trial = tlx.compose(words_of(mode, output, more))
     count = {"heads together": TOGETHER, "sweep": SWEPT}.get(mode, 1)
     return [replace(trial, seed=seed) for seed in range(count)] if count > 1 else [trial]
 

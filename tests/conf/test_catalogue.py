@@ -63,7 +63,7 @@ def test_every_group_of_the_schema_has_options_and_no_other_folder_is_there() ->
 @pytest.mark.parametrize("file", FILES, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_every_option_composes_to_what_its_file_says(file: Path) -> None:
     group = file.parent.name
-    trial = tlx.compose(request_for(group, file.stem), whole=False)
+    trial = tlx.compose(request_for(group, file.stem))
     written = yaml.safe_load((REPOSITORY / file).read_text())
     defaults = written.pop("defaults")
     (kind,) = (value for entry in defaults if isinstance(entry, dict) for value in entry.values())
@@ -90,9 +90,9 @@ def test_every_backbone_goes_with_every_strategy(strategy: str) -> None:
         words = [*request_for("backbone", backbone), f"strategy={strategy}"]
         if backbone == "pixels" and strategy in NEEDS_WEIGHTS:
             with pytest.raises(ConfigError, match="raw pixels have no weights"):
-                tlx.compose(words, whole=False)
+                tlx.compose(words)
             continue
-        trial = tlx.compose(words, whole=False)
+        trial = tlx.compose(words)
         assert trial.strategy.name == strategy
         assert trial.backbone.modality == ("text" if backbone in TEXTS else "image")
 
@@ -102,10 +102,9 @@ def test_a_strategy_is_named_as_its_file(file: Path) -> None:
     assert yaml.safe_load((REPOSITORY / file).read_text())["name"] == file.stem
 
 
-@pytest.mark.parametrize("whole", [True, False], ids=["whole", "for a sweep"])
 @pytest.mark.parametrize("file", EXPERIMENTS, ids=lambda path: path.stem)
-def test_every_experiment_composes_to_what_its_file_says(file: Path, whole: bool) -> None:
-    trial = tlx.compose([f"experiment={file.stem}"], whole=whole)
+def test_every_experiment_composes_to_what_its_file_says(file: Path) -> None:
+    trial = tlx.compose([f"experiment={file.stem}"])
     written = yaml.safe_load((REPOSITORY / file).read_text())
     assert trial.group == file.stem
     assert (trial.study is not None) == ("study" in written)
@@ -127,5 +126,5 @@ def test_every_arm_of_a_study_composes(file: Path) -> None:
             words = [f"experiment={file.stem}", *arm.overrides, f"{study.axis}={point}"]
             tuned = [f"{key}={value}" for key, values in arm.tune.items() for value in values]
             for extra in tuned or ["seed=1"]:
-                trial = tlx.compose([*words, extra], whole=False)
+                trial = tlx.compose([*words, extra])
                 assert trial.group == file.stem, name

@@ -1,4 +1,4 @@
-"""What ``compose``, ``vary`` and ``expand`` give, held against Hydra itself."""
+"""What ``compose`` gives, held against Hydra itself."""
 
 from __future__ import annotations
 
@@ -42,7 +42,6 @@ REQUESTS: dict[str, tuple[str, ...]] = {
     "an experiment, changed": ("experiment=letters", "strategy.budget='1 epochs'", "backbone=vit_tiny", "seed=3"),
     "an experiment, another strategy": ("strategy=lp_ft", "experiment=letters", "dataset.augment=none"),
     "a study, changed": ("experiment=quickstart", "study.seeds=[0,1]", "study.points=[1]"),
-    "hydra's own": (*BASE, "hydra.verbose=true"),
 }
 
 
@@ -58,10 +57,9 @@ def by_hydra(overrides: tuple[str, ...]) -> Trial:
     return trial
 
 
-@pytest.mark.parametrize("whole", [True, False], ids=["whole", "for a sweep"])
 @pytest.mark.parametrize("name", REQUESTS)
-def test_it_composes_what_hydra_composes(name: str, whole: bool) -> None:
-    trial = tlx.compose(REQUESTS[name], whole=whole)
+def test_it_composes_what_hydra_composes(name: str) -> None:
+    trial = tlx.compose(REQUESTS[name])
     expected = by_hydra(REQUESTS[name])
     assert type(trial.backbone) is type(expected.backbone)
     assert type(trial.dataset) is type(expected.dataset)
@@ -72,13 +70,11 @@ def test_it_composes_what_hydra_composes(name: str, whole: bool) -> None:
     "words",
     ["+strategy.lr=0.5", "+backbone=resnet50", "+experiment=letters", "backbone@other=vit_tiny"],
 )
-@pytest.mark.parametrize("whole", [True, False], ids=["whole", "for a sweep"])
-def test_it_refuses_what_hydra_refuses(words: str, whole: bool) -> None:
+def test_it_refuses_what_hydra_refuses(words: str) -> None:
     with pytest.raises(ConfigError):
-        tlx.compose([*BASE, words], whole=whole)
+        tlx.compose([*BASE, words])
 
 
-@pytest.mark.parametrize("whole", [True, False], ids=["whole", "for a sweep"])
 @pytest.mark.parametrize(
     ("overrides", "group"),
     [
@@ -88,37 +84,34 @@ def test_it_refuses_what_hydra_refuses(words: str, whole: bool) -> None:
         (("experiment=letters", "group=mine"), "mine"),
     ],
 )
-def test_runs_are_grouped_under_their_experiment(overrides: tuple[str, ...], group: str | None, whole: bool) -> None:
-    assert tlx.compose(overrides, whole=whole).group == group
+def test_runs_are_grouped_under_their_experiment(overrides: tuple[str, ...], group: str | None) -> None:
+    assert tlx.compose(overrides).group == group
 
 
 def test_composing_again_is_not_disturbed_by_what_was_done_to_the_first() -> None:
-    first = tlx.compose(BASE, whole=False)
+    first = tlx.compose(BASE)
     first.strategy.phases.clear()
     first.backbone.name = "changed"
-    again = tlx.compose(BASE, whole=False)
+    again = tlx.compose(BASE)
     assert again.backbone.name == "resnet18.a1_in1k"
     assert len(again.strategy.phases) == 1
 
 
-@pytest.mark.parametrize("whole", [True, False], ids=["whole", "for a sweep"])
-def test_a_group_file_changed_in_between_is_read_again(folder: Path, whole: bool) -> None:
+def test_a_group_file_changed_in_between_is_read_again(folder: Path) -> None:
     file = folder / "conf" / "strategy" / "edited.yaml"
     file.parent.mkdir(parents=True)
     head = "# mine\ndefaults: [{/schema/strategy@_here_: phased}, _self_]\nname: edited\n"
     file.write_text(f"{head}phases: [{{train: [head]}}]\n")
-    tlx.compose([*BASE, "strategy=edited"], whole=whole)
+    tlx.compose([*BASE, "strategy=edited"])
     file.write_text(f"{head}phases: [{{train: [head], until: 25%}}, {{train: [all]}}]\n")
-    trial = tlx.compose([*BASE, "strategy=edited", "strategy.phases.1.lr_scale=0.5"], whole=whole)
+    trial = tlx.compose([*BASE, "strategy=edited", "strategy.phases.1.lr_scale=0.5"])
     assert [(phase.train, phase.lr_scale) for phase in trial.strategy.phases] == [(["head"], 1.0), (["all"], 0.5)]
 
 
 def test_an_option_of_the_users_that_changes_another_group(folder: Path) -> None:
-    """A sweep puts choices together one by one, unless one of them reaches further than its group."""
     path = folder / "conf" / "hardware" / "mine.yaml"
     path.parent.mkdir(parents=True)
     path.write_text("# @package _global_\n# Also with another rate.\nhardware: {accelerator: cpu}\nseed: 7\n")
     words = [*BASE, "strategy=lp_ft", "hardware=mine"]
-    trial = tlx.compose(words, whole=False)
+    trial = tlx.compose(words)
     assert (trial.seed, trial.hardware.accelerator, trial.strategy.name) == (7, "cpu", "lp_ft")
-    assert trial == tlx.compose(words)

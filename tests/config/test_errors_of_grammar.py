@@ -58,28 +58,26 @@ def test_what_an_option_is_cannot_be_overridden(words: str) -> None:
     assert words.partition("=")[0] in [problem.key for problem in problems([*BASE, words])]
 
 
-@pytest.mark.parametrize("whole", [True, False], ids=["whole", "for a sweep"])
-def test_a_mistake_within_a_list_names_the_whole_way_to_it(whole: bool) -> None:
-    found = problems([*BASE, "strategy.phases=[{train: [head], untill: '1 epochs'}]"], whole=whole)
+def test_a_mistake_within_a_list_names_the_whole_way_to_it() -> None:
+    found = problems([*BASE, "strategy.phases=[{train: [head], untill: '1 epochs'}]"])
     assert len(found) == 1
     assert found[0].key.startswith("strategy.phases")
     assert "until" in found[0].message
 
 
-def asked(overrides: Sequence[str], *, whole: bool) -> Trial | list[str]:
+def asked(overrides: Sequence[str]) -> Trial | list[str]:
     """The trial, or the keys of its problems."""
     try:
-        return tlx.compose(overrides, whole=whole)
+        return tlx.compose(overrides)
     except ConfigError as error:
         return [problem.key for problem in error.problems]
 
 
-@pytest.mark.parametrize("whole", [True, False], ids=["whole", "for a sweep"])
 @pytest.mark.parametrize("words", ["{}={{patience: 2}}", "{}.patience=2", "+{}.patience=2"])
-def test_a_part_that_is_null_is_filled_or_refused(words: str, whole: bool) -> None:
+def test_a_part_that_is_null_is_filled_or_refused(words: str) -> None:
     """Hydra cannot fill it and stops with an AttributeError or AssertionError: a problem, or done right."""
     key = "strategy.phases.0.plateau"
-    found = asked([*BASE, words.format(key)], whole=whole)
+    found = asked([*BASE, words.format(key)])
     if isinstance(found, Trial):
         plateau = found.strategy.phases[0].plateau
         assert plateau is not None
@@ -88,8 +86,7 @@ def test_a_part_that_is_null_is_filled_or_refused(words: str, whole: bool) -> No
         assert [name.startswith(key) for name in found] == [True]
 
 
-@pytest.mark.parametrize("whole", [True, False], ids=["whole", "for a sweep"])
 @pytest.mark.parametrize("words", ["experiment=null", "experiment="])
-def test_no_experiment_is_none_or_refused(words: str, whole: bool) -> None:
-    found = asked([*BASE, words], whole=whole)
+def test_no_experiment_is_none_or_refused(words: str) -> None:
+    found = asked([*BASE, words])
     assert (found.group if isinstance(found, Trial) else found) in (None, ["experiment"])

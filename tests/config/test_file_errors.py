@@ -11,12 +11,11 @@ import tlx
 from tlx.config.errors import ConfigError, Problem
 
 BASE = ("backbone=resnet18", "dataset=digits")
-WAYS = pytest.mark.parametrize("whole", [True, False], ids=["whole", "for a sweep"])
 
 
-def problems(overrides: Sequence[str], *, whole: bool = True) -> list[Problem]:
+def problems(overrides: Sequence[str]) -> list[Problem]:
     with pytest.raises(ConfigError) as caught:
-        tlx.compose(overrides, whole=whole)
+        tlx.compose(overrides)
     return caught.value.problems
 
 
@@ -48,29 +47,26 @@ WRONG_GROUPS = {
 }
 
 
-@WAYS
 @pytest.mark.parametrize("case", WRONG_GROUPS)
-def test_a_mistake_in_a_group_file_names_the_key_and_the_file(folder: Path, case: str, whole: bool) -> None:
+def test_a_mistake_in_a_group_file_names_the_key_and_the_file(folder: Path, case: str) -> None:
     body, key, message = WRONG_GROUPS[case]
-    (problem,) = problems(strategy(folder, f"wrong_{case}", body), whole=whole)
+    (problem,) = problems(strategy(folder, f"wrong_{case}", body))
     assert problem.key == key
     assert message in problem.message
     assert problem.where.startswith(f"conf/strategy/wrong_{case}.yaml")
 
 
-@WAYS
-def test_a_group_file_that_is_no_yaml_is_named(folder: Path, whole: bool) -> None:
+def test_a_group_file_that_is_no_yaml_is_named(folder: Path) -> None:
     with pytest.raises(ConfigError, match=r"conf/strategy/torn\.yaml"):
-        tlx.compose(strategy(folder, "torn", "lr: [1\n"), whole=whole)
+        tlx.compose(strategy(folder, "torn", "lr: [1\n"))
 
 
-@WAYS
-def test_mistakes_in_two_group_files_and_on_the_command_line_are_told_together(folder: Path, whole: bool) -> None:
+def test_mistakes_in_two_group_files_and_on_the_command_line_are_told_together(folder: Path) -> None:
     request = strategy(folder, "one_of_two", f"foo: 3\n{PHASE}")
     other = folder / "conf" / "hardware" / "other_of_two.yaml"
     other.parent.mkdir()
     other.write_text("# mine\ndefaults: [{/schema/hardware@_here_: machine}, _self_]\ndevcies: 2\n")
-    found = problems([*request, "hardware=other_of_two", "seed=x"], whole=whole)
+    found = problems([*request, "hardware=other_of_two", "seed=x"])
     assert {(problem.key, problem.where) for problem in found} == {
         ("strategy.foo", "conf/strategy/one_of_two.yaml:4"),
         ("hardware.devcies", "conf/hardware/other_of_two.yaml:3"),
@@ -96,9 +92,8 @@ lr: 3
 """
 
 
-@WAYS
-def test_every_mistake_of_an_experiment_names_its_line(folder: Path, whole: bool) -> None:
-    found = problems(experiment(folder, "wrong", WRONG), whole=whole)
+def test_every_mistake_of_an_experiment_names_its_line(folder: Path) -> None:
+    found = problems(experiment(folder, "wrong", WRONG))
     assert {(problem.key, problem.value, problem.where) for problem in found} == {
         ("backbone", "resnet81", "experiments/wrong.yaml:4"),
         ("stragety", "lp_ft", "experiments/wrong.yaml:6"),
@@ -110,33 +105,29 @@ def test_every_mistake_of_an_experiment_names_its_line(folder: Path, whole: bool
     }
 
 
-@WAYS
-def test_its_suggestions_are_those_of_the_command_line(folder: Path, whole: bool) -> None:
-    found = {problem.key: problem.message for problem in problems(experiment(folder, "wrong", WRONG), whole=whole)}
+def test_its_suggestions_are_those_of_the_command_line(folder: Path) -> None:
+    found = {problem.key: problem.message for problem in problems(experiment(folder, "wrong", WRONG))}
     assert "did you mean resnet18?" in found["backbone"]
     assert "did you mean strategy?" in found["stragety"]
     assert "did you mean strategy.optimizer.name?" in found["strategy.optimizer.nam"]
     assert "did you mean hardware.devices?" in found["hardware.devcies"]
 
 
-@WAYS
-def test_a_study_is_checked_too(folder: Path, whole: bool) -> None:
+def test_a_study_is_checked_too(folder: Path) -> None:
     text = (
         "# @package _global_\ndefaults: [{override /backbone: resnet18}, {override /dataset: digits}]\n"
         "study:\n  qestion: why?\n  axis: seed\n  control: a\n  seeds: [0, one]\n"
     )
-    found = problems(experiment(folder, "asked", text), whole=whole)
+    found = problems(experiment(folder, "asked", text))
     assert ("study.qestion", "experiments/asked.yaml:4") in {(problem.key, problem.where) for problem in found}
     assert {problem.key.split(".")[1] for problem in found} == {"qestion", "question", "seeds"}
 
 
-@WAYS
-def test_an_experiment_that_is_no_yaml_is_named(folder: Path, whole: bool) -> None:
+def test_an_experiment_that_is_no_yaml_is_named(folder: Path) -> None:
     with pytest.raises(ConfigError, match=r"experiments/torn\.yaml.*line 2"):
-        tlx.compose([*BASE, *experiment(folder, "torn", "# @package _global_\nseed: [1\n")], whole=whole)
+        tlx.compose([*BASE, *experiment(folder, "torn", "# @package _global_\nseed: [1\n")])
 
 
-@WAYS
 @pytest.mark.parametrize(
     ("name", "text"),
     [
@@ -146,28 +137,26 @@ def test_an_experiment_that_is_no_yaml_is_named(folder: Path, whole: bool) -> No
     ],
     ids=["unpackaged", "not_overriding", "a_list"],
 )
-def test_an_experiment_of_the_wrong_shape_is_named(folder: Path, name: str, text: str, whole: bool) -> None:
+def test_an_experiment_of_the_wrong_shape_is_named(folder: Path, name: str, text: str) -> None:
     with pytest.raises(ConfigError, match=rf"experiments/{name}\.yaml"):
-        tlx.compose([*BASE, *experiment(folder, name, text)], whole=whole)
+        tlx.compose([*BASE, *experiment(folder, name, text)])
 
 
-@WAYS
-def test_what_an_experiment_adds_to_a_dict_is_kept(folder: Path, whole: bool) -> None:
+def test_what_an_experiment_adds_to_a_dict_is_kept(folder: Path) -> None:
     text = (
         "# @package _global_\ndefaults: [{override /backbone: resnet18}, {override /dataset: digits}]\n"
         "backbone: {args: {drop_path_rate: 0.1}}\n"
     )
     request = experiment(folder, "adding", text)
-    trial = tlx.compose([*request, "backbone.args.drop_path_rate=0.2"], whole=whole)
+    trial = tlx.compose([*request, "backbone.args.drop_path_rate=0.2"])
     assert vars(trial.backbone)["args"] == {"drop_path_rate": 0.2}
 
 
-@WAYS
-def test_the_command_line_mends_what_an_experiment_gets_wrong(folder: Path, whole: bool) -> None:
+def test_the_command_line_mends_what_an_experiment_gets_wrong(folder: Path) -> None:
     text = (
         "# @package _global_\ndefaults: [{override /backbone: resnet81}, {override /dataset: digits}]\nseed: 3\n"
         "strategy: {batch_size: 0}\n"
     )
     request = experiment(folder, "mended", text)
-    trial = tlx.compose([*request, "backbone=vit_tiny", "strategy.batch_size=8"], whole=whole)
+    trial = tlx.compose([*request, "backbone=vit_tiny", "strategy.batch_size=8"])
     assert (trial.strategy.batch_size, trial.seed) == (8, 3)

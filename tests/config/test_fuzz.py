@@ -36,7 +36,7 @@ def composed(overrides: list[str]) -> None:
     before = sorted(Path.cwd().rglob("*"))
     problems = []
     try:
-        tlx.compose(overrides, whole=False)
+        tlx.compose(overrides)
     except ConfigError as error:
         problems = error.problems
     assert all(problem.message for problem in problems)

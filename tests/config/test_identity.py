@@ -64,7 +64,7 @@ ASIDE = [
 
 def same(*overrides: str) -> str:
     """The identity of the trial asked for."""
-    return locate(tlx.compose(overrides, whole=False)).identity
+    return locate(tlx.compose(overrides)).identity
 
 
 @pytest.fixture(autouse=True)
@@ -93,11 +93,6 @@ def test_where_and_how_it_runs_does_not(words: str) -> None:
 def test_the_order_of_the_request_does_not() -> None:
     words = ("seed=3", "strategy.lr=0.1", *BASE)
     assert same(*words) == same(*reversed(words))
-
-
-def test_a_sweep_finds_the_same_trial() -> None:
-    request = (*BASE, "seed=3", "+backbone.args.drop_path_rate=0.1")
-    assert locate(tlx.compose(request, whole=False)) == locate(tlx.compose(request))
 
 
 def test_it_is_sixteen_digits_and_in_the_name_of_the_folder(folder: Path) -> None:

@@ -15,7 +15,7 @@ BASE = ("backbone=resnet18", "dataset=digits")
 
 def same(*overrides: str) -> str:
     """The identity of the trial asked for."""
-    return locate(tlx.compose(overrides, whole=False)).identity
+    return locate(tlx.compose(overrides)).identity
 
 
 def photos(root: Path) -> Path:

@@ -48,56 +48,45 @@ def test_the_users_options_are_listed_with_the_shipped_ones_each_once(folder: Pa
     assert places.options("strategy") == sorted([*shipped, "aaa"])
 
 
-@pytest.mark.parametrize("whole", [True, False], ids=["whole", "for a sweep"])
-def test_a_group_file_of_the_users_is_an_option(folder: Path, whole: bool) -> None:
+def test_a_group_file_of_the_users_is_an_option(folder: Path) -> None:
     file = write(folder / "conf/strategy/users_own.yaml", STRATEGY.format("users_own") + "lr: 0.25\n")
     assert places.find("strategy", "users_own") == file
-    trial = tlx.compose(["backbone=resnet18", "dataset=digits", "strategy=users_own"], whole=whole)
+    trial = tlx.compose(["backbone=resnet18", "dataset=digits", "strategy=users_own"])
     assert (trial.strategy.name, trial.strategy.lr) == ("users_own", 0.25)
     assert trial.strategy.batch_size == 32  # the schema's default
 
 
-@pytest.mark.parametrize("whole", [True, False], ids=["whole", "for a sweep"])
-def test_a_group_file_of_the_users_wins_over_the_shipped_one(folder: Path, whole: bool) -> None:
-    tlx.compose(["backbone=resnet18", "dataset=digits", "strategy=feature_extraction"], whole=whole)
+def test_a_group_file_of_the_users_wins_over_the_shipped_one(folder: Path) -> None:
+    tlx.compose(["backbone=resnet18", "dataset=digits", "strategy=feature_extraction"])
     file = write(folder / "conf/strategy/feature_extraction.yaml", STRATEGY.format("users") + "lr: 0.125\n")
     assert places.find("strategy", "feature_extraction") == file
-    trial = tlx.compose(["backbone=resnet18", "dataset=digits", "strategy=feature_extraction"], whole=whole)
+    trial = tlx.compose(["backbone=resnet18", "dataset=digits", "strategy=feature_extraction"])
     assert (trial.strategy.name, trial.strategy.lr) == ("users", 0.125)
 
 
-@pytest.mark.parametrize("whole", [True, False], ids=["whole", "for a sweep"])
-def test_a_group_file_of_the_users_wins_over_timms_name(folder: Path, whole: bool) -> None:
+def test_a_group_file_of_the_users_wins_over_timms_name(folder: Path) -> None:
     text = "# mine\ndefaults: [{/schema/backbone@_here_: timm}, _self_]\nname: resnet26.bt_in1k\n"
     write(folder / "conf/backbone/resnet26.yaml", text)
-    trial = tlx.compose(["backbone=resnet26", "dataset=digits"], whole=whole)
+    trial = tlx.compose(["backbone=resnet26", "dataset=digits"])
     assert trial.backbone.name == "resnet26.bt_in1k"
 
 
 @pytest.mark.parametrize("home", ["experiments", "conf/experiment"])
-@pytest.mark.parametrize("whole", [True, False], ids=["whole", "for a sweep"])
-def test_an_experiment_of_the_users_is_found(folder: Path, home: str, whole: bool) -> None:
+def test_an_experiment_of_the_users_is_found(folder: Path, home: str) -> None:
     write(folder / home / "own.yaml", EXPERIMENT.format("vit_tiny", 11))
     assert "own" in places.options("experiment")
-    trial = tlx.compose(["experiment=own"], whole=whole)
+    trial = tlx.compose(["experiment=own"])
     assert trial.backbone.name.startswith("vit_tiny")
     assert (trial.seed, trial.group) == (11, "own")
 
 
 @pytest.mark.parametrize("home", ["experiments", "conf/experiment"])
-@pytest.mark.parametrize("whole", [True, False], ids=["whole", "for a sweep"])
-def test_an_experiment_of_the_users_wins_over_the_shipped_one(folder: Path, home: str, whole: bool) -> None:
+def test_an_experiment_of_the_users_wins_over_the_shipped_one(folder: Path, home: str) -> None:
     write(folder / home / "letters.yaml", EXPERIMENT.format("vit_small", 13))
-    trial = tlx.compose(["experiment=letters"], whole=whole)
+    trial = tlx.compose(["experiment=letters"])
     assert trial.backbone.name.startswith("vit_small")
     assert trial.seed == 13
     assert type(trial.dataset).__name__ == "Digits"  # the shipped one has glyphs
-
-
-def test_both_ways_of_composing_take_the_same_of_two_experiments(folder: Path) -> None:
-    write(folder / "experiments/twice.yaml", EXPERIMENT.format("vit_tiny", 1))
-    write(folder / "conf/experiment/twice.yaml", EXPERIMENT.format("vit_tiny", 2))
-    assert tlx.compose(["experiment=twice"]) == tlx.compose(["experiment=twice"], whole=False)
 
 
 def test_a_working_directory_with_blanks_in_its_name_is_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,9 +112,8 @@ def test_other_files_in_the_users_folders_do_not_disturb(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["resnet34", "mobilenetv3_small_100", "vit_tiny_patch16_224"])
-@pytest.mark.parametrize("whole", [True, False], ids=["whole", "for a sweep"])
-def test_any_timm_architecture_is_an_option_by_its_bare_name(name: str, whole: bool) -> None:
-    trial = tlx.compose([f"backbone={name}", "dataset=digits", "backbone.input.size=96"], whole=whole)
+def test_any_timm_architecture_is_an_option_by_its_bare_name(name: str) -> None:
+    trial = tlx.compose([f"backbone={name}", "dataset=digits", "backbone.input.size=96"])
     assert (trial.backbone.kind, trial.backbone.name, trial.backbone.weights) == ("timm", name, "hub")
 
 

@@ -13,17 +13,16 @@ from tlx.config.errors import ConfigError, Problem
 BASE = ("backbone=resnet18", "dataset=digits")
 
 
-def problems(overrides: Sequence[str], *, whole: bool = True) -> list[Problem]:
+def problems(overrides: Sequence[str]) -> list[Problem]:
     """The problems of a request that is refused."""
     with pytest.raises(ConfigError) as caught:
-        tlx.compose(overrides, whole=whole)
+        tlx.compose(overrides)
     return caught.value.problems
 
 
 def the_problem(overrides: Sequence[str]) -> Problem:
-    """The one problem, which both ways of composing tell."""
+    """The one problem of a request."""
     found = problems(overrides)
-    assert problems(overrides, whole=False) == found
     assert len(found) == 1, found
     return found[0]
 
@@ -31,7 +30,7 @@ def the_problem(overrides: Sequence[str]) -> Problem:
 def told(*overrides: str) -> dict[str, str]:
     """The problems of a request, key -> message; none when it is right."""
     try:
-        tlx.compose(overrides, whole=False)
+        tlx.compose(overrides)
     except ConfigError as error:
         return {problem.key: problem.message for problem in error.problems}
     return {}

@@ -34,7 +34,7 @@ PNG = png()
 
 
 def loaded(*words: str) -> None:
-    trial = tlx.compose([*words], whole=False)
+    trial = tlx.compose([*words])
     problems = []
     try:
         Data(trial.dataset, seed=0, batch_size=4)

@@ -89,10 +89,10 @@ def test_a_folder_of_others_is_refused_for_runs(tmp_path_factory: pytest.TempPat
     for key in (f"output={root / 'out'}", f"reuse.folder={root / 'out'}"):
         if tree:
             with pytest.raises(ConfigError) as caught:
-                tlx.compose([*WORDS, key], whole=False)
+                tlx.compose([*WORDS, key])
             assert caught.value.problems[0].key == key.partition("=")[0]
         else:
-            tlx.compose([*WORDS, key], whole=False)
+            tlx.compose([*WORDS, key])
         assert shown(root) == before
 
 

@@ -29,7 +29,7 @@ NAMES = [
 def small(*words: str) -> Trial:
     base = ["backbone=narrow_resnet", "strategy=scratch", "strategy.budget=2 steps", "strategy.batch_size=16"]
     base += ["dataset=digits", "dataset.shots=2", "tracking=none", "hardware.threads=1"]
-    return tlx.compose([*base, *words], whole=False)
+    return tlx.compose([*base, *words])
 
 
 @pytest.fixture

@@ -13,18 +13,17 @@ from hypothesis import strategies as some
 import tlx
 from tests.config.told import told
 from tlx.config import places
-from tlx.config.compose import expand
 from tlx.config.errors import ConfigError, Problem
+from tlx.config.multirun import expand
 
 BASE = ("backbone=pixels", "dataset=digits")
 HEAD = "# @package _global_\ndefaults: [{override /backbone: pixels}, {override /dataset: digits}]\n"
 OPTION = "# mine\ndefaults: [{/schema/strategy@_here_: phased}, _self_]\nname: mine\nphases: [{train: [head]}]\n"
-WAYS = pytest.mark.parametrize("whole", [True, False], ids=["whole", "for a sweep"])
 
 
-def refused(words: Sequence[str], *, whole: bool = False) -> list[Problem]:
+def refused(words: Sequence[str]) -> list[Problem]:
     with pytest.raises(ConfigError) as caught:
-        tlx.compose(words, whole=whole)
+        tlx.compose(words)
     return caught.value.problems
 
 
@@ -77,13 +76,12 @@ BAD: dict[str, tuple[str | bytes, str]] = {
 }
 
 
-@WAYS
 @pytest.mark.parametrize("case", BAD)
-def test_a_strangers_experiment_is_refused(folder: Path, case: str, whole: bool) -> None:
+def test_a_strangers_experiment_is_refused(folder: Path, case: str) -> None:
     body, reason = BAD[case]
-    home = "experiments" if whole else "conf/experiment"
+    home = "experiments" if len(case) % 2 else "conf/experiment"
     write(folder / home / "mine.yaml", HEAD.encode() + (body if isinstance(body, bytes) else body.encode()))
-    found = refused(["experiment=mine"], whole=whole)
+    found = refused(["experiment=mine"])
     assert any(reason in problem.message for problem in found), found
     assert any("mine.yaml" in f"{problem.key} {problem.where} {problem.message}" for problem in found), found
 
@@ -91,12 +89,11 @@ def test_a_strangers_experiment_is_refused(folder: Path, case: str, whole: bool)
 GROUP_CASES = [name for name in BAD if name not in ("a circle", "not a number", "infinite", "laughs by reference")]
 
 
-@WAYS
 @pytest.mark.parametrize("case", GROUP_CASES)
-def test_a_strangers_option_is_refused(folder: Path, case: str, whole: bool) -> None:
+def test_a_strangers_option_is_refused(folder: Path, case: str) -> None:
     body, reason = BAD[case]
     write(folder / "conf/strategy/mine.yaml", OPTION.encode() + (body if isinstance(body, bytes) else body.encode()))
-    found = refused([*BASE, "strategy=mine"], whole=whole)
+    found = refused([*BASE, "strategy=mine"])
     told_all = " ".join(f"{problem.key} {problem.where} {problem.message}" for problem in found)
     assert "mine.yaml" in told_all
     assert reason in told_all
@@ -111,7 +108,7 @@ def test_what_an_option_starts_from_is_vetted_too(folder: Path, case: str) -> No
         text = HEAD.replace("]\n", ", {override /strategy: mine}]\n")
         write(folder / home, text)
     for words in ([*BASE, "strategy=mine"], ["experiment=own"], ["experiment=other"]):
-        found = refused(words, whole=True)
+        found = refused(words)
         assert "parent.yaml" in " ".join(f"{one.key} {one.where} {one.message}" for one in found)
         assert reason in " ".join(one.message for one in found)
 
@@ -122,7 +119,7 @@ def test_what_an_option_starts_from_is_vetted_too(folder: Path, case: str) -> No
 )
 def test_a_list_of_defaults_is_one_and_has_an_end(folder: Path, defaults: str) -> None:
     write(folder / "conf/strategy/mine.yaml", f"# mine\ndefaults: {defaults}\nname: mine\n")
-    found = refused([*BASE, "strategy=mine"], whole=True)
+    found = refused([*BASE, "strategy=mine"])
     assert "mine.yaml" in " ".join(f"{one.key} {one.where} {one.message}" for one in found)
 
 
@@ -131,7 +128,7 @@ def test_options_that_start_from_two_each_are_counted(folder: Path) -> None:
         text = f"# mine\ndefaults: [level{i + 1}, twin{i + 1}, _self_]\n" if i < 29 else OPTION
         for name in ("level", "twin"):
             write(folder / f"conf/strategy/{name}{i}.yaml", text)
-    found = refused([*BASE, "strategy=level0"], whole=True)
+    found = refused([*BASE, "strategy=level0"])
     assert "starts from more than" in found[0].message
 
 
@@ -152,8 +149,7 @@ def test_what_is_no_file_is_refused(folder: Path, kind: str) -> None:
         odd(folder / f"conf/{group}/odd.yaml", kind)
     odd(folder / "experiments/other.yaml", kind)
     for words in ([*BASE, "strategy=odd"], ["experiment=odd"], ["experiment=other"]):
-        for whole in (True, False):
-            assert ".yaml" in " ".join(f"{one.key} {one.message}" for one in refused(words, whole=whole))
+        assert ".yaml" in " ".join(f"{one.key} {one.message}" for one in refused(words))
     tlx.compose(BASE)  # the others are as before
 
 
@@ -315,10 +311,10 @@ documents = some.lists(some.tuples(keys, yaml_texts), max_size=4).map(
 def test_any_file_is_read_or_refused(folder: Path, text: str) -> None:
     for path, head in (("experiments/mine.yaml", "# @package _global_\n"), ("conf/strategy/mine.yaml", "# mine\n")):
         write(folder / path, (head + text).encode(errors="surrogatepass"))
-    for words, whole in ((["experiment=mine", *BASE], True), ([*BASE, "strategy=mine"], False)):
+    for words in (["experiment=mine", *BASE], [*BASE, "strategy=mine"]):
         problems = []
         try:
-            tlx.compose(words, whole=whole)
+            tlx.compose(words)
         except ConfigError as error:
             problems = error.problems
         assert all(problem.message for problem in problems)

@@ -40,7 +40,7 @@ WORDS = ["backbone=pixels", "strategy=feature_extraction", "dataset=digits", "st
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run, never changed."""
     root = tmp_path_factory.mktemp("theirs")
-    trial = tlx.compose([*WORDS, f"output={root / 'runs'}"], whole=False)
+    trial = tlx.compose([*WORDS, f"output={root / 'runs'}"])
     tlx.train(trial)
     return folders.locate(trial).path
 
@@ -277,7 +277,7 @@ def test_a_log_that_is_no_file_is_set_aside(folder: Path, kind: str) -> None:
 
 
 def test_a_failure_to_build_leaves_what_another_command_finished(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    trial = tlx.compose([*WORDS, "output=runs"], whole=False)
+    trial = tlx.compose([*WORDS, "output=runs"])
     place = folders.locate(trial)
 
     def finished_meanwhile(_: object) -> None:

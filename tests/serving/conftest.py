@@ -70,7 +70,7 @@ def _texts(base: Path) -> Exported:
 
 def _made(place: Path, *words: str) -> Exported:
     quiet = ("tracking=none", "hardware.threads=1", f"output={place / 'runs'}")
-    trial = tlx.compose([*words, *_SHORT, *quiet], whole=False)
+    trial = tlx.compose([*words, *_SHORT, *quiet])
     tlx.train(trial)
     run = folders.locate(trial).path
     bundle.write(rebuilt(run), run, place / "bundle")

@@ -97,7 +97,7 @@ def _cut(name: str) -> tuple[Stage, ...]:
 @cache
 def preset(option: str, *overrides: str) -> Strategy:
     """A shipped strategy."""
-    return compose([f"strategy={option}", "backbone=resnet18", "dataset=glyphs", *overrides], whole=False).strategy
+    return compose([f"strategy={option}", "backbone=resnet18", "dataset=glyphs", *overrides]).strategy
 
 
 def made(*phases: Phase, budget: str = "100 steps", **options: Any) -> Strategy:

@@ -26,7 +26,7 @@ BASE = ("backbone=narrow_resnet", "backbone.weights=a.safetensors", "dataset=dig
 
 def made(*words: str) -> Trial:
     named = {word.split("=")[0] for word in words}
-    return compose([*(word for word in BASE if word.split("=")[0] not in named), *words], whole=False)
+    return compose([*(word for word in BASE if word.split("=")[0] not in named), *words])
 
 
 @pytest.fixture(autouse=True)

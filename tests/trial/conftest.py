@@ -50,7 +50,7 @@ def small() -> Compose:
         ]
         named = {word.split("=")[0] for word in overrides}
         words = [*(word for word in base if word.split("=")[0] not in named), *overrides]
-        return tlx.compose(words, whole=False)  # the same, without a quarter of a second of Hydra
+        return tlx.compose(words)  # the same, without a quarter of a second of Hydra
 
     return make
 

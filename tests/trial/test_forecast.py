@@ -21,12 +21,12 @@ def composed(backbone: str, *overrides: str) -> list[str]:
 
 @pytest.mark.parametrize("backbone", NAMED)
 def test_every_backbone_with_every_strategy(backbone: str) -> None:
-    found = forecast(tlx.compose(composed(backbone, "strategy=fine_tune"), whole=False))
+    found = forecast(tlx.compose(composed(backbone, "strategy=fine_tune")))
     assert all(p.device.type == "meta" for stage in found.stages for p in stage.parameters())
     assert sum(stage.count for stage in found.stages) == found.parameters
     assert found.phases[-1].trained == found.parameters
     for strategy in STRATEGIES:
-        options = tlx.compose(composed(backbone, f"strategy={strategy}"), whole=False).strategy
+        options = tlx.compose(composed(backbone, f"strategy={strategy}")).strategy
         phases = plan(options, found.stages, found.steps_per_epoch)
         assert phases[-1].trainable <= {name for stage in found.stages for name in stage.names}
 

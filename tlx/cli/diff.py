@@ -5,8 +5,11 @@ tlx diff runs/A runs/B          (run folders, or MLflow runs)
 
 from __future__ import annotations
 
+import json
+
 from rich.table import Table
 
+from tlx.cli.arguments import Arguments
 from tlx.cli.output import Terminal
 from tlx.config.errors import ConfigError, Problem
 from tlx.config.identity import deciding
@@ -20,6 +23,10 @@ from tlx.trial.folder import read_config, read_result
 
 def run(words: list[str]) -> int:
     """The verb."""
+    arguments = Arguments()
+    arguments.flag("--json")
+    asked = arguments.take(words)
+    words = asked.words
     if len(words) != 2:
         raise ConfigError([Problem("runs", "expected two: run folders or MLflow runs", " ".join(words))])
     found = [find.runs(word) for word in words]
@@ -27,15 +34,21 @@ def run(words: list[str]) -> int:
     if many:
         raise ConfigError([Problem("runs", "a sweep has many trials; name one of them", word) for word in many])
     (one,), (other,) = found
-    console = Terminal()
     rows = compare.settings(deciding(read_config(one)), deciding(read_config(other)))
     rows += compare.surroundings(sheet.read(one), sheet.read(other))
+    first, second = read_result(one).metrics, read_result(other).metrics
+    parting = journal.first_difference(journal.metrics(one), journal.metrics(other))
+    if asked.json:
+        told = [{"state": row.state, "section": row.section, "what": str(row)} for row in rows]
+        metrics = {name: [first.get(name), second.get(name)] for name in dict.fromkeys((*first, *second))}
+        print(json.dumps({"rows": told, "metrics": metrics, "first_difference": parting}, indent=2))
+        return 0
+    console = Terminal()
     for row in rows:
         if row.state != SAME:
             console.print(printable(f"{row.state:<8}{row}"))
     same = [row.section for row in rows if row.state == SAME]
     console.print(f"same    {', '.join(same) or 'nothing'}")
-    first, second = read_result(one).metrics, read_result(other).metrics
     table = Table(box=None, pad_edge=False)
     for title in ("metric", "first", "second", "difference"):
         table.add_column(title, justify="left" if title == "metric" else "right")
@@ -44,6 +57,5 @@ def run(words: list[str]) -> int:
         apart = "" if None in values else f"{values[1] - values[0]:+.4g}"  # type: ignore[operator]
         table.add_row(printable(name), *("-" if value is None else f"{value:.6g}" for value in values), apart)
     console.print(table)
-    parting = journal.first_difference(journal.metrics(one), journal.metrics(other))
     console.print(printable(f"the journals {'part at ' + parting if parting else 'are the same to the last bit'}"))
     return 0

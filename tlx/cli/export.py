@@ -11,7 +11,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from tlx.cli import option
+from tlx.cli.arguments import Arguments
 from tlx.config.errors import ConfigError, Problem
 
 KINDS = ("mlflow", "onnx", "torch")
@@ -19,10 +19,12 @@ KINDS = ("mlflow", "onnx", "torch")
 
 def run(words: list[str]) -> int:
     """The verb."""
-    words, kind = option.word(words, "--to", ", ".join(KINDS))
-    words, register = option.word(words, "--register", "a name for the model")
-    words, out = option.word(words, "--out", "a file")
-    kind = kind or "mlflow"
+    arguments = Arguments()
+    arguments.value("--to", ", ".join(KINDS))
+    arguments.value("--register", "a name for the model")
+    arguments.value("--out", "a file")
+    asked = arguments.take(words)
+    words, kind, register, out = asked.words, asked.to or "mlflow", asked.register, asked.out
     problems = []
     if len(words) != 1:
         problems.append(Problem("run", "expected one run folder, or one MLflow run", " ".join(words) or "nothing"))

@@ -9,6 +9,7 @@ import os
 import re
 from pathlib import Path
 
+from tlx.cli.arguments import Arguments
 from tlx.config import places
 from tlx.config.errors import ConfigError, Problem, nearest
 from tlx.files import durable
@@ -16,7 +17,8 @@ from tlx.files import durable
 
 def run(words: list[str]) -> int:
     """The verb."""
-    name = words[0] if words else "quickstart"
+    words = Arguments().take(words).words
+    name = words[0].removeprefix("experiment=") if words else "quickstart"
     shipped = {path.stem: path for path in places.shipped_experiments().glob("*.yaml")}
     if name not in shipped:
         hint = nearest(name, shipped) or f"; there are {', '.join(sorted(shipped))}"

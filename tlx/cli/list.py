@@ -6,8 +6,10 @@ tlx list strategy
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+from tlx.cli.arguments import Arguments
 from tlx.config import files, places
 from tlx.config.errors import ConfigError, Problem, nearest
 from tlx.config.schema import EXPERIMENT, GROUPS
@@ -17,7 +19,13 @@ from tlx.files.printable import printable
 
 def run(words: list[str]) -> int:
     """The verb."""
-    groups = [*GROUPS, EXPERIMENT]
+    arguments = Arguments()
+    arguments.flag("--json")
+    asked = arguments.take(words)
+    words, groups = asked.words, [*GROUPS, EXPERIMENT]
+    if asked.json:
+        print(json.dumps({group: places.options(group) for group in groups if group in words or not words}, indent=2))
+        return 0
     if not words:
         for group in groups:
             print(f"{group:<11} {' '.join(map(printable, places.options(group)))}")

@@ -2,6 +2,7 @@
 
 tlx plan backbone=vit_small strategy=gradual_unfreezing dataset=imagefolder dataset.root=photos
 tlx plan experiment=quickstart                       (a study: its trials, and which are done)
+tlx plan experiment=quickstart --json                (each trial as data: [{"identity", "name", "config"}, ...])
 tlx plan -m backbone=resnet18,vit_tiny seed=0,1,2 dataset=digits
 tlx plan backbone=resnet18 strategy=chain_thaw dataset=digits --figure [schedule.svg]
                                                      (also draws which stage trains when, at what learning rate)
@@ -9,16 +10,20 @@ tlx plan backbone=resnet18 strategy=chain_thaw dataset=digits --figure [schedule
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
+from tlx.cli.arguments import Arguments
 from tlx.cli.output import Terminal
 from tlx.config.compose import compose
 from tlx.config.errors import ConfigError, Problem
+from tlx.config.multirun import outline
 from tlx.config.schema import Trial
 from tlx.files import durable, foreign
 
@@ -36,13 +41,19 @@ def run(words: list[str]) -> int:
     console = Terminal(soft_wrap=False)
     console.width = max(console.width, _WIDTH)  # columns cut short would say nothing
     words, figure = _figure(words)
-    many = [word for word in words if word not in ("-m", "--multirun")]
-    if many != words:
+    arguments = Arguments()
+    arguments.flag("-m", "--multirun")
+    arguments.flag("--json")
+    asked = arguments.take(words)
+    words = asked.words
+    if asked.json:
+        return _as_json(words, figure)
+    if asked.multirun:
         if figure is not None:
             raise ConfigError([Problem(_FIGURE, "draws one trial, not a sweep; leave out -m and choose one", figure)])
         from tlx.sweep import run as sweeps
 
-        _trials(sweeps.with_sources([sweeps.job(trial) for trial in sweeps.plan(many)]), "", console)
+        _trials(sweeps.with_sources([sweeps.job(trial) for trial in sweeps.plan(words)]), "", console)
         return 0
     trial = compose(words)
     if trial.study is not None:
@@ -69,6 +80,24 @@ def run(words: list[str]) -> int:
         svg = schedule.of_forecast(found, trial.strategy, f"{trial.backbone.name} on {trial.dataset.name}")
         durable.write(figure, svg)
         console.print(f"\nfigure    {figure}", markup=False, soft_wrap=True)
+    return 0
+
+
+def _as_json(words: list[str], figure: Path | None) -> int:
+    """Print what would run as data, a study's opening trials and a sweep's alike; one trial is a list of one."""
+    from tlx.sweep import run as sweeps
+    from tlx.sweep.study import Conductor
+
+    if figure is not None:
+        raise ConfigError([Problem(_FIGURE, "draws, and --json prints; give one of the two", figure)])
+    about = outline(words)
+    jobs = Conductor(about.name, words).opening() if about.kind == "study" else []
+    jobs = jobs or [sweeps.job(trial) for trial in sweeps.plan(words)]
+    rows = [
+        {"identity": one.place.identity, "name": one.label, "config": asdict(one.trial)}
+        for one in sweeps.with_sources(jobs)
+    ]
+    print(json.dumps(rows, indent=2, allow_nan=False))
     return 0
 
 
@@ -182,7 +211,7 @@ def _trials(jobs: list[Job], more: str, console: Console) -> None:
     for job in jobs:
         finished = job.place.result() is not None
         done += finished
-        table.add_row(job.place.name, job.place.identity[:12], "done" if finished else "to run")
+        table.add_row(job.label, job.place.identity[:12], "done" if finished else "to run")
     console.print(table)
     console.print(f"\n{len(jobs)} trials, {done} done{more}")
 

@@ -1,22 +1,26 @@
-"""tlx report experiment=<study> [overrides]: write the report of a finished study again; nothing is run.
+"""tlx report <study> [overrides]: write the report of a finished study again; nothing is run.
 
-tlx report experiment=quickstart
+tlx report quickstart
 """
 
 from __future__ import annotations
 
+from tlx.cli.arguments import Arguments
 from tlx.cli.output import Terminal
 
 
 def run(words: list[str]) -> int:
     """The verb."""
     from tlx.config.errors import ConfigError, Problem
+    from tlx.config.multirun import outline
     from tlx.report.terminal import show
     from tlx.sweep.study import collect
 
-    name = next((word.partition("=")[2] for word in words if word.startswith("experiment=")), "")
-    if not name:
-        raise ConfigError([Problem("experiment", "nothing chosen; write experiment=<study> (tlx list experiment)")])
-    study = collect(name, words)
+    words = [word if "=" in word else f"experiment={word}" for word in Arguments().take(words).words]
+    about = outline(words)
+    if about.kind != "study":
+        message = "no study; write tlx report <study> (tlx list experiment)"
+        raise ConfigError([Problem("experiment", message, about.experiment or None)])
+    study = collect(about.name, words)
     show(study.found, str(study.sweep.folder), Terminal(soft_wrap=False))
     return 0

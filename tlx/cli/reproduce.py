@@ -18,7 +18,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tlx.cli import option
+from tlx.cli.arguments import Arguments, number
 from tlx.cli.output import Terminal
 from tlx.config.errors import ConfigError, Problem
 from tlx.repro import find
@@ -27,8 +27,11 @@ from tlx.repro.compare import SAME
 
 def run(words: list[str]) -> int:
     """The verb."""
-    words, where = option.word(words, "--checkout", "a folder to make")
-    words, steps = option.number(words, "--steps", "a number of steps")
+    arguments = Arguments()
+    arguments.value("--checkout", "a folder to make")
+    arguments.value("--steps", "a number of steps")
+    asked = arguments.take(words)
+    words, where, steps = asked.words, asked.checkout, number(asked.steps, "--steps", "a number of steps")
     named = [word for word in words if "=" not in word]
     if len(named) != 1:
         raise ConfigError([Problem("run", "expected one: a run folder, an MLflow run or a sweep", " ".join(named))])

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
+from tlx.cli.arguments import Arguments
 from tlx.cli.output import Terminal
-from tlx.config.compose import part
+from tlx.config.compose import compose_group
 from tlx.config.errors import ConfigError, Problem, nearest
 from tlx.reuse.options import size
 
@@ -29,11 +30,14 @@ def run(words: list[str]) -> int:
     """The verb."""
     from tlx.reuse.prefix import store
 
-    action, rest = (words[0], words[1:]) if words else ("ls", [])
+    arguments = Arguments()
+    arguments.value("--to", "a size, such as '20 GB'")
+    asked = arguments.take(words)
+    action, rest = (asked.words[0], asked.words[1:]) if asked.words else ("ls", [])
     if action not in _ACTIONS:
         raise ConfigError([Problem("reuse", f"expected ls or prune{nearest(action, _ACTIONS)}", action)])
-    limit, rest = _limit(rest)
-    found = store(part("reuse", rest))
+    limit = _limit(asked.to)
+    found = store(compose_group("reuse", rest))
     console = Terminal(soft_wrap=False)
     if action == "prune":
         freed = found.prune(found.budget if limit is None else limit)
@@ -60,14 +64,10 @@ def _show(found: Store, console: Console) -> None:
     console.print(f"{len(entries)} entries, {_size(total)} of {_size(found.budget)}, in {found.root}", soft_wrap=True)
 
 
-def _limit(words: list[str]) -> tuple[int | None, list[str]]:
-    """What ``--to`` asks for, and the other words."""
-    if "--to" not in words:
-        return None, words
-    at = words.index("--to")
-    text = words[at + 1] if at + 1 < len(words) else ""
+def _limit(text: str | None) -> int | None:
+    """The bytes that ``--to`` asks for; null without it."""
     try:
-        return size(text), words[:at] + words[at + 2 :]
+        return size(text) if text is not None else None
     except ValueError as error:
         raise ConfigError([Problem("--to", str(error), text)]) from None
 

@@ -4,6 +4,7 @@ status.
 
 from __future__ import annotations
 
+from tlx.cli.arguments import Arguments
 from tlx.config.errors import ConfigError, Problem
 from tlx.files.printable import printable
 from tlx.files.secrets import redacted
@@ -14,9 +15,11 @@ def run(words: list[str]) -> int:
     from tlx.tracking import address, dead, store
     from tlx.tracking.options import Tracking
 
-    words, chosen = address.named(words)
-    dry = "--dry-run" in words
-    rest = [word for word in words if word != "--dry-run"]
+    arguments = Arguments()
+    arguments.flag("--dry-run")
+    asked = arguments.take(words)
+    rest, chosen = address.named(asked.words)
+    dry = asked.dry_run
     if rest != ["gc"]:
         message = "expected: tlx runs gc [--dry-run] [tracking.uri=...]"
         raise ConfigError([Problem("runs", message, printable(redacted(" ".join(rest))) or "nothing")])

@@ -22,7 +22,7 @@ import sys
 from dataclasses import fields
 from typing import Any
 
-from tlx.cli import option
+from tlx.cli.arguments import Arguments
 from tlx.config.errors import ConfigError, Problem
 from tlx.serving import limits
 from tlx.serving.limits import Limits
@@ -34,26 +34,24 @@ _NAME = re.compile(r"(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9
 
 def run(words: list[str]) -> int:
     """The verb: serves until Ctrl-C."""
-    words, host = option.word(words, "--host", "an address of this machine")
-    words, port = option.word(words, "--port", "a port number")
-    allowed: list[str] = []
-    while "--allow-host" in words:
-        words, name = option.word(words, "--allow-host", "a host name")
-        allowed += [str(name)]
-    chosen: dict[str, str] = {}
+    arguments = Arguments()
+    arguments.value("--host", "an address of this machine")
+    arguments.value("--port", "a port number")
+    arguments.value("--allow-host", "a host name", repeated=True)
     for one in fields(Limits):
-        words, value = option.word(words, limits.option(one.name), str(one.metadata[limits.HELP]))
-        if value is not None:
-            chosen[one.name] = value
-    _check(words, port or PORT, allowed)
-    most = limits.settled(chosen)
-    with _bound(host or HOST, int(port or PORT)) as listener:
+        arguments.value(limits.option(one.name), str(one.metadata[limits.HELP]))
+    asked = vars(arguments.take(words))
+    words, port, allowed = asked["words"], asked["port"] or PORT, asked["allow_host"]
+    _check(words, port, allowed)
+    named = {one.name: asked[limits.option(one.name).strip("-").replace("-", "_")] for one in fields(Limits)}
+    most = limits.settled({name: value for name, value in named.items() if value is not None})
+    with _bound(asked["host"] or HOST, int(port)) as listener:
         return _serve(words[0], listener, allowed, most)
 
 
 def _check(words: list[str], port: str, allowed: list[str]) -> None:
     problems = []
-    if len(words) != 1 or words[0].startswith("-"):
+    if len(words) != 1:
         shown = " ".join(words) or "nothing"
         problems.append(Problem("model", "expected one model: a run folder, a bundle, or models:/...", shown))
     if not re.fullmatch("[0-9]{1,5}", port, re.ASCII) or not 0 < int(port) < 1 << 16:

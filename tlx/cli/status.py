@@ -1,14 +1,18 @@
 """tlx status [sweep] [output=runs]: how far sweeps are, told from the files of their trials.
 
 tlx status                       (every sweep below ./runs, a line each)
+tlx status --json                (the same as data)
 tlx status quickstart            (each trial that is not done of the sweeps so named; a path does as well)
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+from tlx.cli.arguments import Arguments
 from tlx.cli.output import Terminal
 from tlx.config.errors import ConfigError, Problem, nearest
 from tlx.config.name_rules import path_fault
@@ -19,7 +23,11 @@ from tlx.sweep.status import Summary
 
 def run(words: list[str]) -> int:
     """The verb."""
-    named = [word for word in words if not word.startswith("output=")]
+    arguments = Arguments()
+    arguments.flag("--json")
+    asked = arguments.take(words)
+    words = asked.words
+    named = [word.removeprefix("experiment=") for word in words if not word.startswith("output=")]
     root = Path(next((word.partition("=")[2] for word in words if word.startswith("output=")), "runs"))
     console = Terminal()
     found = status.sweeps(root)
@@ -28,6 +36,9 @@ def run(words: list[str]) -> int:
     chosen = [folder for folder in found if not named or any(_is(folder, word) for word in named)]
     if not chosen:
         raise ConfigError([Problem("sweep", f"none of that name{nearest(named[0], _names(found))}", named[0])])
+    if asked.json:
+        print(json.dumps([_as_data(status.summary(folder)) for folder in chosen], indent=2))
+        return 0
     unknown = ""  # why the queue is: a controller that does not answer is waited for once
     for folder in chosen:
         summary = status.summary(folder, unknown)
@@ -35,12 +46,21 @@ def run(words: list[str]) -> int:
         console.print(_line(summary))
         for trial in summary.trials if named else ():
             if trial.state != "done":
-                console.print(printable(f"  {trial.state:<12}{trial.folder.name}  {trial.detail}".rstrip()))
+                console.print(printable(f"  {trial.state:<12}{trial.label}  {trial.detail}".rstrip()))
     return 0
 
 
+def _as_data(summary: Summary) -> dict[str, Any]:
+    trials = [
+        {"folder": str(one.folder), "name": one.label, "state": one.state, "detail": one.detail, "seconds": one.seconds}
+        for one in summary.trials
+    ]
+    found = {"sweep": str(summary.folder), "counts": summary.counts, "to_follow": summary.more, "trials": trials}
+    return {**found, "note": summary.note}
+
+
 def _is(folder: Path, word: str) -> bool:
-    return word in (folder.name, folder.name.rpartition("-")[0]) or (
+    return word.replace("/", "-") in (folder.name, folder.name.rpartition("-")[0]) or (
         not path_fault(word) and Path(word).resolve() == folder.resolve()
     )
 
@@ -53,7 +73,8 @@ def _line(summary: Summary) -> str:
     counts = ", ".join(f"{count} {state}" for state, count in summary.counts.items())
     left = "" if summary.left is None else f"; about {_duration(summary.left)} left"
     note = f"\n  the queue is not known: {printable(summary.note)}" if summary.note else ""
-    return f"{printable(summary.folder.name)}  {len(summary.trials)} trials: {counts}{left}{note}"
+    more = f", {summary.more} to follow" if summary.more else ""
+    return f"{printable(summary.folder.name)}  {len(summary.trials)} trials: {counts}{more}{left}{note}"
 
 
 def _duration(seconds: float) -> str:

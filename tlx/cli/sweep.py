@@ -16,91 +16,86 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from tlx.cli import option
+from tlx.cli.arguments import Arguments, number
 from tlx.cli.output import Terminal
-from tlx.config import files
 from tlx.config.errors import ConfigError, Problem
 from tlx.config.machine import elsewhere
-from tlx.config.places import find
-from tlx.config.schema import EXPERIMENT
-from tlx.files import foreign
+from tlx.config.multirun import Outline, outline
 from tlx.sweep import launchers
 from tlx.sweep.launchers import Launcher, Local, Ray, Slurm
-from tlx.sweep.pool import Job, Outcome
+from tlx.sweep.pool import Outcome
 from tlx.sweep.worker import LOG
 
 if TYPE_CHECKING:
     from tlx.sweep.record import Sweep
 
-_DRY = "--dry-run"
+_DRY, _JOBS = "--dry-run", "a number of trials at once"
 
 
 def run(words: list[str]) -> int:
     """The verb."""
-    words, jobs = option.number(words, "--jobs", "a number of trials at once")
-    words, dry = [word for word in words if word != _DRY], _DRY in words
-    words, own = launchers.split(words)
-    launcher = launchers.choose(own)
+    arguments = Arguments()
+    arguments.value("--jobs", _JOBS)
+    arguments.flag(_DRY)
+    arguments.flag("-m", "--multirun")
+    asked = arguments.take(words)
+    jobs, dry = number(asked.jobs, "--jobs", _JOBS), asked.dry_run
+    words, own = launchers.split(asked.words)
+    about = outline(words)
+    launcher = launchers.choose(own, about.launcher)
     if dry and not isinstance(launcher, Slurm):
         raise ConfigError([Problem(_DRY, "shows the job script of Slurm; add hydra/launcher=slurm, or use tlx plan")])
     console = Terminal(soft_wrap=False)
-    is_study = _has(words, "study")
     if isinstance(launcher, Slurm):
-        if _has(words, "search"):
+        if about.kind == "search":
             message = "a search proposes as it goes; submit workers that share it, with search.storage=journal"
             raise ConfigError([Problem("hydra/launcher", f"{message}: sbatch --wrap 'tlx sweep ...'", "slurm")])
         with elsewhere("slurm"):
-            return _submit(words, launcher, is_study, dry, console)
+            return _submit(words, launcher, about, dry, console)
     if jobs is not None:
         launcher.n_jobs = jobs
     with elsewhere("ray") if isinstance(launcher, Ray) else nullcontext():
-        return _stay(words, launcher, is_study, console)
+        return _stay(words, launcher, about, console)
 
 
-def _stay(words: list[str], launcher: Launcher, is_study: bool, console: Console) -> int:
+def _stay(words: list[str], launcher: Launcher, about: Outline, console: Console) -> int:
     """Run a study, a search or a plain sweep to its end."""
-    if is_study:
-        return _study(words, launcher, console)
-    if _has(words, "search"):
-        return _search(words, launcher, console)
+    if about.kind == "study":
+        return _study(words, launcher, about, console)
+    if about.kind == "search":
+        return _search(words, launcher, about, console)
     from tlx.sweep import run as sweeps
 
-    name, opening = _plain(words)
-    sweep = sweeps.run(name, opening, console, launcher)
+    opening = [sweeps.job(trial) for trial in sweeps.plan(words)]
+    sweep = sweeps.run(about.name, opening, console, launcher)
     _show(sweep, console)
     return failures(sweep.failures, console)
-
-
-def _plain(words: list[str]) -> tuple[str, list[Job]]:
-    """The name and the trials of a sweep that is no study."""
-    from tlx.sweep import run as sweeps
-
-    trials = sweeps.plan(words)
-    return trials[0].group or "sweep", [sweeps.job(trial) for trial in trials]
 
 
 def _show(sweep: Sweep, console: Console) -> None:
     table = Table(box=None, pad_edge=False)
     for title in ("trial", "val/acc", "test/acc", "CPU-s"):
         table.add_column(title, justify="left" if title == "trial" else "right")
-    for result in sorted(sweep.results.values(), key=lambda r: r.name):
+    named = [(sweep.labels.get(result.folder, result.name), result) for result in sweep.results.values()]
+    for label, result in sorted(named, key=lambda pair: pair[0]):
         scores = [result.metrics.get(name) for name in ("val/acc", "test/acc")]
-        table.add_row(result.name, *("-" if s is None else f"{s:.4f}" for s in scores), f"{result.cpu_seconds:.1f}")
+        table.add_row(label, *("-" if s is None else f"{s:.4f}" for s in scores), f"{result.cpu_seconds:.1f}")
     console.print(table)
     before = len(sweep.results) + len(sweep.failures) - sweep.ran - sweep.shared
     others = f"{sweep.shared} by other commands, " if sweep.shared else ""
     console.print(f"{sweep.ran} trials run, {others}{before} already finished")
 
 
-def _submit(words: list[str], launcher: Slurm, is_study: bool, dry: bool, console: Console) -> int:
+def _submit(words: list[str], launcher: Slurm, about: Outline, dry: bool, console: Console) -> int:
     """Hand the sweep to Slurm, or show the job scripts; once all is finished, its table or report."""
     from tlx.sweep import run as sweeps
     from tlx.sweep import slurm
     from tlx.sweep.record import conclude
     from tlx.sweep.study import Conductor
 
-    conductor = Conductor(_experiment(words), words) if is_study else None
-    name, opening = (conductor.name, conductor.opening()) if conductor is not None else _plain(words)
+    conductor = Conductor(about.name, words) if about.kind == "study" else None
+    name = about.name
+    opening = conductor.opening() if conductor is not None else [sweeps.job(trial) for trial in sweeps.plan(words)]
     after = conductor.after if conductor is not None else lambda outcome: ()
     if dry:
         sweep, todo = sweeps.gather(name, opening, after)
@@ -115,7 +110,7 @@ def _submit(words: list[str], launcher: Slurm, is_study: bool, dry: bool, consol
         console.print(f"how it goes: tlx status {name}; the same command again submits what is missing", markup=False)
         return failures(found.sweep.failures, console)
     if conductor is not None:
-        return _study(words, Local(), console)
+        return _study(words, Local(), about, console)
     conclude(found.sweep, opening[0].trial)
     _show(found.sweep, console)
     return failures(found.sweep.failures, console)
@@ -124,43 +119,27 @@ def _submit(words: list[str], launcher: Slurm, is_study: bool, dry: bool, consol
 def failures(outcomes: list[Outcome], console: Console) -> int:
     """Name the failed trials and where their logs are; the exit code."""
     for outcome in outcomes:
-        console.print(f"failed: {outcome.job.place.name}: {outcome.reason}", markup=False, soft_wrap=True)
+        console.print(f"failed: {outcome.job.label}: {outcome.reason}", markup=False, soft_wrap=True)
         log = outcome.job.place.path / LOG
         if log.is_file():
             console.print(f"        log: {log}", markup=False, soft_wrap=True)
     return 1 if outcomes else 0
 
 
-def _study(words: list[str], launcher: Launcher, console: Console) -> int:
+def _study(words: list[str], launcher: Launcher, about: Outline, console: Console) -> int:
     from tlx.report.terminal import show
     from tlx.sweep.study import conduct
 
-    study = conduct(_experiment(words), words, console, launcher)
+    study = conduct(about.name, words, console, launcher)
     show(study.found, str(study.sweep.folder), console)
     return failures(study.sweep.failures, console)
 
 
-def _experiment(words: list[str]) -> str:
-    return next(word for word in words if word.startswith("experiment=")).partition("=")[2]
-
-
-def _has(words: list[str], part: str) -> bool:
-    """Does the one experiment that is chosen hold a study, or a search?"""
-    if not any(word.startswith("experiment=") and "," not in word for word in words):
-        return False
-    path = find(EXPERIMENT, _experiment(words))
-    try:
-        text = files.document(path)[0] if path is not None else ""
-    except (foreign.Unreadable, FileNotFoundError):
-        return False  # composing it says what is wrong with it
-    return any(line.startswith(f"{part}:") for line in text.splitlines())
-
-
-def _search(words: list[str], launcher: Launcher, console: Console) -> int:
+def _search(words: list[str], launcher: Launcher, about: Outline, console: Console) -> int:
     """A search: its best trials, and where to find the rest."""
     from tlx.search import conduct, report
 
-    found = conduct.search(_experiment(words), words, console, launcher)
+    found = conduct.search(about.name, words, console, launcher)
     study = found.study
     table = Table(box=None, pad_edge=False)
     ranked = report.best(study)
@@ -174,7 +153,7 @@ def _search(words: list[str], launcher: Launcher, console: Console) -> int:
     if study.too_many_failed():
         lines.append(f"stopped: more than {study.options.max_failed:.0%} of the trials failed")
     if ranked:
-        name = f"{_experiment(words)}_best"
+        name = f"{about.name}_best"
         lines.append(f"the best again: cp {study.folder / report.BEST} experiments/{name}.yaml")
         lines.append(f"                tlx train experiment={name}")
     for line in [*lines, f"report: {study.folder / report.FILE}"]:

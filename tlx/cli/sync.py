@@ -14,22 +14,24 @@ import shlex
 import sys
 from pathlib import Path
 
+from tlx.cli.arguments import Arguments
 from tlx.config.errors import ConfigError, Problem
 from tlx.files.printable import printable
 from tlx.files.secrets import redacted
 from tlx.tracking import address, journal, sync
 from tlx.tracking.options import Tracking
 
-_AGREED = ("--yes", "--to-recorded")
 _NAMED = 3  # folders of a store that are named
 
 
 def run(words: list[str]) -> int:
     """The verb."""
-    words, uri = address.named(words)
-    agreed = any(word in _AGREED for word in words)
-    words = [word for word in words if word not in _AGREED]
-    if len(words) > 1 or any(word.startswith("-") for word in words):
+    arguments = Arguments()
+    arguments.flag("--yes", "--to-recorded")
+    asked = arguments.take(words)
+    words, uri = address.named(asked.words)
+    agreed = asked.yes
+    if len(words) > 1:
         message = "expected: tlx sync [folder] [tracking.uri=...] [--yes]"
         raise ConfigError([Problem("sync", message, printable(redacted(" ".join(words))))])
     root = Path(words[0] if words else "runs")

@@ -2,6 +2,7 @@
 
 tlx train backbone=resnet18 strategy=fine_tune dataset=imagefolder dataset.root=photos
 tlx train experiment=letters
+tlx train experiment=letters --cfg job                                (the resolved configuration, and nothing else)
 tlx train -m backbone=resnet18,vit_tiny seed=0,1,2 dataset=digits     (a sweep: see tlx sweep --help)
 """
 
@@ -11,10 +12,13 @@ import sys
 
 from rich.console import Console
 
+from tlx.cli.arguments import Arguments
 from tlx.cli.output import Terminal
-from tlx.config.compose import compose, is_sweep
+from tlx.config.compose import compose
 from tlx.config.errors import ConfigError, Problem, RequestError
-from tlx.config.schema import Trial
+from tlx.config.multirun import is_sweep
+from tlx.config.rules import alone
+from tlx.config.schema import Trial, as_yaml
 
 
 def run(words: list[str]) -> int:
@@ -22,12 +26,17 @@ def run(words: list[str]) -> int:
     if "-m" in words or "--multirun" in words or is_sweep(words):
         from tlx.cli import sweep
 
-        return sweep.run([word for word in words if word not in ("-m", "--multirun")])
-    trial = compose(words)
-    if trial.study is not None:
-        name = trial.group or "..."
-        message = f"a study is many trials; run: tlx sweep experiment={name}"
-        raise ConfigError([Problem("experiment", message, name)])
+        return sweep.run(words)
+    arguments = Arguments()
+    arguments.value("--cfg", "job, which is all there is: tlx train ... --cfg job")
+    asked = arguments.take(words)
+    if asked.cfg not in (None, "job"):
+        raise ConfigError([Problem("--cfg", "expected job, which is all there is: tlx train ... --cfg job", asked.cfg)])
+    trial = compose(asked.words)
+    if asked.cfg is not None:
+        print(as_yaml(trial), end="")
+        return 0
+    alone(trial)
     return _one(trial, Terminal())
 
 
@@ -35,7 +44,6 @@ def _one(trial: Trial, console: Console) -> int:
     from tlx.tracking.mirror import Mirror
     from tlx.trial.folder import incomplete, locate
     from tlx.trial.lock import Busy
-    from tlx.trial.machine import rank
     from tlx.trial.tidy import tidy
 
     place = locate(trial)
@@ -46,6 +54,7 @@ def _one(trial: Trial, console: Console) -> int:
         return _show(finished.metrics, str(place.path), console)
     from tlx.tracking import journal
     from tlx.trial.ending import told, trouble
+    from tlx.trial.machine import rank
     from tlx.trial.preempt import Stopped, stoppable
     from tlx.trial.relatives import begun_otherwise
     from tlx.trial.story import train

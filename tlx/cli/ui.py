@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from tlx.cli import option
+from tlx.cli.arguments import Arguments, number
 from tlx.config.errors import ConfigError, Problem, nearest
 from tlx.files.printable import printable
 from tlx.files.secrets import redacted
@@ -25,9 +25,11 @@ _VIEW = "workflowType=machine_learning&orderByKey=metrics.%60test%2Facc%60&order
 
 def run(words: list[str]) -> int:
     """The verb: prints the link and serves until Ctrl-C."""
-    words, chosen = address.named(words)
-    words, port = option.number(words, "--port", "a port number")
-    port = port or 5000
+    arguments = Arguments()
+    arguments.value("--port", "a port number")
+    asked = arguments.take(words)
+    words, chosen = address.named(asked.words)
+    port = number(asked.port, "--port", "a port number") or 5000
     uri = store.uri(Tracking(uri=chosen))
     print(f"opening {printable(redacted(uri))} ...", flush=True)
     served = uri.lower().startswith(("http:", "https:"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import Field, fields, is_dataclass
+from dataclasses import Field, fields, is_dataclass, replace
 from functools import cache
 from typing import Any, get_args, get_type_hints
 
@@ -14,9 +14,10 @@ from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseExceptio
 
 from tlx.config import interpolations
 from tlx.config.errors import Problem, nearest
-from tlx.config.fields import CHOICES, REFUSED
+from tlx.config.fields import CHOICES, REFUSED, SHORT
 from tlx.config.request import SELECTABLE, Setting
 from tlx.config.schema import GROUPS, Trial
+from tlx.config.suggest import suggestion
 from tlx.config.values import faults as value_faults
 
 
@@ -32,8 +33,14 @@ def settings(base: DictConfig, given: list[Setting]) -> list[Problem]:
     if referring and (key := interpolations.growing(base, [(one.key, one.value) for one in sound])):
         problems.append(Problem(key, interpolations.ENDLESS))
         sound = [setting for setting in sound if setting not in referring]
-    for setting in sound:
-        problems.extend(_apply(base, setting))
+    for given_one in sound:
+        setting = _lengthened(base, given_one)
+        if setting is not given_one and setting.where:  # Hydra, which reads the file, takes no short forms
+            (name, word), last = next(iter(setting.value.items())), setting.key.rpartition(".")[2]
+            message = f"expected keys and values; write {last}: {{{name}: {word}}}"
+            problems.append(Problem(setting.key, message, word, setting.where))
+        else:
+            problems.extend(_apply(base, setting))
     return problems
 
 
@@ -47,7 +54,7 @@ def _apply(base: DictConfig, setting: Setting) -> Iterator[Problem]:
         yield Problem(setting.key, "is there already; write it without the +", setting.value, setting.where)
         return
     if unknown is not None and not (_is_free(parent) and (setting.adds or setting.where)):
-        yield _unknown(parent, unknown, setting)
+        yield _unknown(base, parent, unknown, setting)
         return
     points = unknown is None and "${" in str(setting.value)  # somewhere else, maybe to nothing: it is undone then
     before = copy.deepcopy(OmegaConf.select(base, setting.key, throw_on_missing=False)) if points else None
@@ -70,7 +77,7 @@ def _apply(base: DictConfig, setting: Setting) -> Iterator[Problem]:
         yield _inner(error, setting)
 
 
-def _unknown(parent: Any, unknown: tuple[str, str], setting: Setting) -> Problem:
+def _unknown(base: DictConfig, parent: Any, unknown: tuple[str, str], setting: Setting) -> Problem:
     path, name = unknown
     if _is_free(parent):
         return Problem(setting.key, f"not there yet; add it with +{setting.key}={setting.value}", setting.value)
@@ -81,7 +88,7 @@ def _unknown(parent: Any, unknown: tuple[str, str], setting: Setting) -> Problem
     known = sorted({*_names(parent), *(SELECTABLE if not path else ())})
     if OmegaConf.is_list(parent):
         known = [str(i) for i in range(len(parent))]
-    hint = nearest(name, known, path) or f"; {path.rstrip('.') or 'a trial'} has {', '.join(known) or 'nothing'}"
+    hint = suggestion(base, setting.key, path, name, known)
     return Problem(setting.key, f"unknown key{hint}", setting.value, setting.where)
 
 
@@ -129,14 +136,37 @@ def put(config: DictConfig, setting: Setting) -> None:
 
 def _begin_part(config: DictConfig, key: str) -> bool:
     """Give an optional part that is null its defaults, for a mapping to be laid over; was it one?"""
-    path, _, name = key.rpartition(".")
-    parent = OmegaConf.select(config, path) if path else config
-    kinds = get_type_hints(OmegaConf.get_type(parent)) if OmegaConf.is_dict(parent) and parent else {}
-    part = next((kind for kind in get_args(kinds.get(name)) if is_dataclass(kind)), None)
-    if part is None:
+    kind = _part(config, key)
+    if kind is None:
         return False
-    parent[name] = OmegaConf.structured(part)
+    path, _, name = key.rpartition(".")
+    (OmegaConf.select(config, path) if path else config)[name] = OmegaConf.structured(kind)
     return True
+
+
+def _part(config: DictConfig, key: str) -> type | None:
+    """The options of the part at ``key``, whether it is there or null; null for anything but a part."""
+    path, _, name = key.rpartition(".")
+    parent = OmegaConf.select(config, path, throw_on_missing=False) if path else config
+    kind = OmegaConf.get_type(parent) if OmegaConf.is_dict(parent) else None
+    if kind is None or not is_dataclass(kind):
+        return None
+    hint = _hints(kind).get(name)
+    return next((one for one in (hint, *get_args(hint)) if isinstance(one, type) and is_dataclass(one)), None)
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind)
+
+
+def _lengthened(config: DictConfig, setting: Setting) -> Setting:
+    """The same setting with keys and values, where a part is given one word: ``strategy.optimizer=sgd``."""
+    if not isinstance(setting.value, str) or setting.deletes or "${" in setting.value:
+        return setting
+    kind = _part(config, setting.key)
+    name = next((one.name for one in fields(kind) if one.metadata.get(SHORT)), None) if kind is not None else None
+    return setting if name is None else replace(setting, value={name: setting.value})
 
 
 def _walk(config: Any, key: str) -> tuple[Any, tuple[str, str] | None]:

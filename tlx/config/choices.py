@@ -11,6 +11,8 @@ from tlx.config.request import NOTHING, SELECTABLE, Request, Setting
 from tlx.config.schema import EXPERIMENT, REQUIRED
 from tlx.files import foreign
 
+_FEW = 8  # options that a message lists
+
 
 def problems(asked: Request) -> list[Problem]:
     """Is every chosen option there, and is every required group chosen?"""
@@ -44,6 +46,8 @@ def _option(group: str, setting: Setting) -> list[Problem]:
     close = nearest(str(option), known)
     if group == "backbone" and not close:
         close = nearest(str(option), timm_architectures())
+    if not close and len(known) <= _FEW:
+        close = f"; expected {' or '.join(known)}"
     return [Problem(group, f"not an option{close} (tlx list {group})", option, setting.where)]
 
 

@@ -5,6 +5,7 @@ written out.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from copy import copy
 from decimal import Decimal
@@ -18,6 +19,7 @@ from hydra.errors import HydraException
 from tlx.config import values
 from tlx.config.errors import ConfigError, Problem
 
+_SELECTOR = re.compile(r"[A-Za-z_][A-Za-z_0-9:.]*\[[-0-9:%]*\]")  # stages[-2:], as strategies write them
 # besides Hydra's own: lists too deep for its parser, numbers too long for Python
 _UNREADABLE = (HydraException, RecursionError, ValueError, ArithmeticError)
 
@@ -34,9 +36,20 @@ def parsed(text: str) -> Override:
     try:
         return OverridesParser.create().parse_override(text)
     except _UNREADABLE as error:
-        deep = isinstance(error, RecursionError)
-        reason = f"nested more than {values.DEEPEST} deep" if deep else (str(error) or "unreadable").splitlines()[0]
-        raise ConfigError([Problem(text, f"not an override: {reason}; write key=value")]) from None
+        raise ConfigError([Problem(text, f"not an override: {_reason(text, error)}")]) from None
+
+
+def _reason(text: str, error: Exception) -> str:
+    """Say what is wrong with a word in terms of what was typed, where that can be told."""
+    key, sign, value = text.partition("=")
+    if isinstance(error, RecursionError):
+        return f"nested more than {values.DEEPEST} deep; write key=value"
+    if sign and value.rstrip().endswith(","):
+        return f"a value is missing after the last comma; write {key}={value.rstrip().rstrip(',')}"
+    if sign and _SELECTOR.search(value):
+        quoted = _SELECTOR.sub(lambda found: f'"{found[0]}"', value)
+        return f"a name with brackets is put in quotes; write '{key}={quoted}'"
+    return f"{(str(error) or 'unreadable').splitlines()[0]}; write key=value"
 
 
 def with_options(override: Override, loader: Any) -> Override:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import suppress
 from importlib.resources import files as package_files
 from pathlib import Path
 
@@ -16,7 +18,11 @@ from omegaconf import OmegaConf
 
 from tlx.backbones.zoo import timm_architectures
 from tlx.config import defaults, files
+from tlx.config.errors import ConfigError, Problem
 from tlx.config.schema import EXPERIMENT
+
+CONFIG_DIRS = "TLX_CONFIG_DIRS"  # of this process and those it starts: folders, as PATH lists them
+State = tuple[tuple[str, int, int], ...]
 
 
 def shipped_conf() -> Path:
@@ -27,6 +33,27 @@ def shipped_conf() -> Path:
 def shipped_experiments() -> Path:
     """The folder of the shipped experiments and studies."""
     return Path(str(package_files("tlx.experiments")))
+
+
+def config_dirs() -> list[Path]:
+    """Further folders of configuration files, as ``--config-dir`` and ``hydra.searchpath`` name them."""
+    return [Path(text) for text in os.environ.get(CONFIG_DIRS, "").split(os.pathsep) if text]
+
+
+def add_config_dir(text: str) -> None:
+    """Look for configuration files in one more folder, in this process and those it starts.
+
+    Raises:
+        ConfigError: It is no folder, or it is named as an installed package.
+    """
+    if text.startswith("pkg://"):
+        message = "only folders are searched, as a package's files could run code; name its folder"
+        raise ConfigError([Problem("hydra.searchpath", message, text)])
+    folder = Path(text.removeprefix("file://")).expanduser()
+    if os.pathsep in text or not folder.is_dir():
+        raise ConfigError([Problem("--config-dir", f"no such folder, seen from {Path.cwd()}", text)])
+    known = [*config_dirs(), folder.resolve()]
+    os.environ[CONFIG_DIRS] = os.pathsep.join(dict.fromkeys(map(str, known)))
 
 
 def user_conf() -> Path:
@@ -77,24 +104,28 @@ class ExperimentSource(VettedSource):
         return Path(self.path).is_dir()
 
     def is_group(self, config_path: str) -> bool:
-        return config_path in ("", EXPERIMENT)
+        return config_path == "" or (self._is_below(config_path) and super().is_group(self._inside(config_path)))
 
     def is_config(self, config_path: str) -> bool:
-        return config_path.startswith(f"{EXPERIMENT}/") and super().is_config(self._inside(config_path))
+        return self._is_below(config_path) and super().is_config(self._inside(config_path))
 
     def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
-        if config_path != EXPERIMENT:
+        if not self.is_group(config_path) or config_path == "":
             return []
-        names: list[str] = super().list("", results_filter)
+        names: list[str] = super().list(self._inside(config_path), results_filter)
         return names
 
     @staticmethod
     def _group(name: str) -> str:
-        return EXPERIMENT
+        return os.path.dirname(f"{EXPERIMENT}/{name}")
+
+    @staticmethod
+    def _is_below(config_path: str) -> bool:
+        return config_path == EXPERIMENT or config_path.startswith(f"{EXPERIMENT}/")
 
     @staticmethod
     def _inside(config_path: str) -> str:
-        return config_path.removeprefix(f"{EXPERIMENT}/")
+        return config_path.removeprefix(EXPERIMENT).removeprefix("/")
 
 
 class ZooSource(ConfigSource):
@@ -131,6 +162,8 @@ class Places(SearchPathPlugin):
     """The search path: the user's files win over the shipped ones, which win over timm's bare names."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        for folder in reversed(config_dirs()):
+            search_path.prepend("config-dir", f"vetted://{folder}")
         if user_conf().is_dir() and user_conf().resolve() != shipped_conf().resolve():
             search_path.prepend("user", f"vetted://{user_conf()}")
         if user_experiments().is_dir() and user_experiments().resolve() != shipped_experiments().resolve():
@@ -150,7 +183,7 @@ def find(group: str, option: str) -> Path | None:
 
     It may turn out to be no regular file, which whoever reads it says.
     """
-    if not option or os.path.basename(option) != option or "\0" in option:
+    if not option or "\0" in option or not all(part.strip(".") for part in option.split("/")):
         return None
     paths = (folder / f"{option}.yaml" for folder in _folders(group))
     return next((path for path in paths if os.path.lexists(path)), None)
@@ -158,10 +191,31 @@ def find(group: str, option: str) -> Path | None:
 
 def options(group: str) -> list[str]:
     """Every option of a group that has a file, sorted."""
-    return sorted({path.stem for folder in _folders(group) if os.path.isdir(folder) for path in folder.glob("*.yaml")})
+    return sorted({name for folder in _folders(group) for name in _names(folder)})
+
+
+def _names(folder: Path) -> Iterator[str]:
+    """The files of a folder and of those below it, each as an option is written."""
+    for place, folders, names in os.walk(folder):
+        within = Path(place).relative_to(folder)
+        found = (name for name in (*folders, *names) if name.endswith(".yaml"))  # whoever reads a folder says it is one
+        yield from ((within / name.removesuffix(".yaml")).as_posix() for name in found)
 
 
 def _folders(group: str) -> list[Path]:
+    further = [folder / group for folder in config_dirs()]
     if group == EXPERIMENT:
-        return [user_conf() / group, user_experiments(), shipped_experiments()]
-    return [user_conf() / group, shipped_conf() / group]
+        return [user_conf() / group, user_experiments(), *further, shipped_experiments()]
+    return [user_conf() / group, *further, shipped_conf() / group]
+
+
+def state() -> State:
+    """The user's files, their sizes, and when they changed: what was composed holds only as long as these stay."""
+    found = []
+    for top in (user_conf(), user_experiments(), *config_dirs()):
+        for folder, _, names in os.walk(top):
+            for path in (os.path.join(folder, name) for name in names if name.endswith(".yaml")):
+                with suppress(OSError):  # a link to nothing
+                    seen = os.stat(path)
+                    found.append((path, seen.st_size, seen.st_mtime_ns))
+    return (("", len(found), 0), *sorted(found))

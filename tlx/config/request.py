@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +13,7 @@ import yaml
 from hydra.core.override_parser.types import Override, OverrideType
 from omegaconf.errors import OmegaConfBaseException
 
-from tlx.config import files, places
+from tlx.config import defaults, files, hydra_words, places
 from tlx.config.errors import ConfigError, Problem
 from tlx.config.overrides import parsed
 from tlx.config.schema import EXPERIMENT, GROUPS
@@ -34,43 +37,72 @@ class Setting:
 
 @dataclass
 class Request:
-    """Group choices and settings, in the order in which they apply."""
+    """What was asked for: group choices and settings, each in the order in which they apply."""
 
     choices: dict[str, Setting]
     settings: list[Setting]
     problems: list[Problem]
-    overrides: list[str]  # the command line, as given
 
     def chosen(self, group: str) -> str | None:
         """The option asked for in ``group``, if any."""
         setting = self.choices.get(group)
         return None if setting is None or setting.value in NOTHING else str(setting.value)
 
+    @property
+    def of_hydra(self) -> list[Problem]:
+        """What the files say of Hydra's own settings, but for the name of a launcher."""
+        told = [one for one in self.problems if "hydra/" in one.key]
+        named = [one for one in self.settings if one.where and one.key.split(".")[0] == "hydra"]
+        return told + [Problem(one.key, hydra_words.in_file(one.key), one.value, one.where) for one in named]
 
-def read(overrides: list[str]) -> Request:
-    """Split overrides into choices and settings, and add those of the experiment file they choose."""
-    request = Request({}, [], [], list(overrides))
-    typed: list[Setting] = []
+    @property
+    def is_sound(self) -> bool:
+        """Can Hydra be asked to compose the choices?"""
+        empty = [group for group, one in self.choices.items() if one.value in NOTHING and group != EXPERIMENT]
+        return not self.problems and not empty
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The choices, as Hydra's overrides."""
+        chosen = ((group, one) for group, one in self.choices.items() if one.value not in NOTHING)
+        return tuple(f"{group}={one.value}" for group, one in chosen)
+
+
+def read(overrides: Sequence[str], values: Mapping[str, Any] | None = None) -> Request:
+    """Split overrides into choices and settings; ``values`` are laid over them."""
+    request = Request({}, [], [])
     for text in overrides:
         try:
             override = parsed(text)
         except ConfigError as error:
             request.problems += error.problems
             continue
-        if override.is_hydra_override():
-            continue
-        fault = _fault(override)
+        fault = hydra_words.fault(override) or _fault(override)
         if fault:
-            request.problems.append(Problem(override.get_key_element(), fault, text.partition("=")[2]))
+            key = override.key_or_group if override.is_delete() else override.get_key_element()
+            request.problems.append(Problem(key, fault, text.partition("=")[2] or None))
             continue
-        setting = _setting(override)
-        if setting.key in SELECTABLE:
-            request.choices[setting.key] = setting
-        else:
-            typed.append(setting)
-    _add_experiment(request)
-    request.settings.extend(typed)
+        _add(request, _setting(override))
+    for key, value in (values or {}).items():
+        _add(request, Setting(key, value))
     return request
+
+
+def _add(request: Request, setting: Setting) -> None:
+    if setting.key in SELECTABLE:
+        request.choices.pop(setting.key, None)  # the last one counts, in its place
+        request.choices[setting.key] = setting
+    else:
+        request.settings.append(setting)
+
+
+def with_files(asked: Request) -> Request:
+    """The same request, with what the experiment file that it chooses says, and the files that one starts from."""
+    found = Request({}, [], [])
+    if chosen := asked.chosen(EXPERIMENT):
+        _add_experiment(found, chosen, [])
+    choices = found.choices | asked.choices
+    return Request(choices, [*found.settings, *asked.settings], [*found.problems, *asked.problems])
 
 
 def _fault(override: Override) -> str:
@@ -82,7 +114,9 @@ def _fault(override: Override) -> str:
         return f"a choice cannot be put elsewhere; write {override.key_or_group}=..."
     if group and override.type in (OverrideType.ADD, OverrideType.FORCE_ADD):
         return f"every group has its place already; write {override.key_or_group}=..."
-    if group and not isinstance(override.value(), (str, type(None))) and override.type != OverrideType.DEL:
+    if group and override.is_delete():
+        return "a group cannot be taken away; choose another option"
+    if group and not isinstance(override.value(), (str, type(None))):
         return f"one option is chosen from a group (tlx list {override.key_or_group})"
     return ""
 
@@ -90,20 +124,24 @@ def _fault(override: Override) -> str:
 def _setting(override: Override) -> Setting:
     adds = override.type in (OverrideType.ADD, OverrideType.FORCE_ADD)
     forces = override.type == OverrideType.FORCE_ADD
-    deletes = override.type == OverrideType.DEL
-    return Setting(override.key_or_group, override.value(), adds=adds, forces=forces, deletes=deletes)
+    return Setting(override.key_or_group, override.value(), adds=adds, forces=forces, deletes=override.is_delete())
 
 
-def _add_experiment(request: Request) -> None:
-    chosen = request.chosen(EXPERIMENT)
-    path = places.find(EXPERIMENT, chosen) if chosen else None
-    if path is None:
+def _add_experiment(found: Request, option: str, above: list[Path]) -> None:
+    """Add what an experiment says after what the experiments say that it starts from."""
+    path = places.find(EXPERIMENT, option)
+    if path is None or path in above:
         return
     choices, settings, problems = read_file(path)
-    request.problems.extend(problems)
+    with suppress(ConfigError):  # read_file says what is wrong with the list
+        for group, parent in defaults.entries(path, os.path.dirname(f"{EXPERIMENT}/{option}")):
+            name = f"{group}/{parent}".removeprefix(f"{EXPERIMENT}/")
+            if f"{group}/".startswith(f"{EXPERIMENT}/") and parent != "_self_":
+                _add_experiment(found, name, [*above, path])
     for setting in choices:
-        request.choices.setdefault(setting.key, setting)
-    request.settings.extend(settings)
+        found.choices[setting.key] = setting
+    found.settings.extend(settings)
+    found.problems.extend(problems)
 
 
 def read_file(path: Path, *, header: bool = True) -> tuple[list[Setting], list[Setting], list[Problem]]:
@@ -149,18 +187,18 @@ def _header(text: str, shown: str) -> list[Problem]:
 
 
 def _choices(node: yaml.Node, shown: str) -> tuple[list[Setting], list[Problem]]:
+    """The choices of groups in a list of defaults; what else stands there is Hydra's to read."""
     found, problems = [], []
     for entry in node.value if isinstance(node, yaml.SequenceNode) else []:
         for key, value in entry.value if isinstance(entry, yaml.MappingNode) else []:
             words, where = str(key.value).split() or [""], f"{shown}:{key.start_mark.line + 1}"
             group = words[-1].lstrip("/")
-            if "@" in group:
+            if fault := hydra_words.default(group, getattr(value, "value", None)):
+                problems.append(Problem(str(key.value), fault, None, where))
+            is_choice = group in GROUPS or (words[0] == "override" and "@" not in group and "/" not in group)
+            if not is_choice or not isinstance(value, yaml.ScalarNode):
                 continue
-            if not isinstance(value, yaml.ScalarNode):
-                message = f"one option is chosen from a group (tlx list {group})"
-                problems.append(Problem(str(key.value), message, None, where))
-                continue
-            if words[0] != "override" and group in SELECTABLE:
+            if words[0] != "override":
                 message = f"write: - override /{group}: {value.value}"
                 problems.append(Problem(str(key.value), message, value.value, where))
             found.append(Setting(group, value.value, where=where))

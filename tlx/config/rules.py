@@ -11,7 +11,7 @@ from typing import Any
 from omegaconf.errors import MissingMandatoryValue
 
 from tlx.config import folder_rules, limit_rules, name_rules, patterns, strategy_rules
-from tlx.config.errors import Problem
+from tlx.config.errors import ConfigError, Problem
 from tlx.config.machine import cluster, cores, gpus, shares
 from tlx.config.select import select
 from tlx.reuse.options import size, views
@@ -32,6 +32,15 @@ def across(config: Any, absent: set[str]) -> list[Problem]:
             continue
         problems += [one for one in found if rule is not limit_rules.numbers_are_finite or one.key not in told]
     return problems
+
+
+def alone(trial: Any) -> None:
+    """Refuse to train one trial of what is many; raises :class:`ConfigError` with the command that runs them."""
+    for part, value in (("study", trial.study), ("search", trial.search)):
+        if value is not None:
+            name = trial.group or "..."
+            message = f"a {part} is many trials; run: tlx sweep experiment={name}"
+            raise ConfigError([Problem("experiment", message, name)])
 
 
 def modality_fits(config: Any) -> Iterator[Problem]:

@@ -6,8 +6,10 @@ this file only gathers them. A group file begins with ``/schema/<group>/<kind>@_
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
+import yaml
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
@@ -22,6 +24,8 @@ from tlx.sweep.options import Sweeping
 from tlx.tasks import options as tasks
 from tlx.tracking.options import Tracking
 from tlx.trial.options import Checkpoint, Hardware
+
+_DUMPER: type = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # the first is written in C, where it was built
 
 
 @dataclass
@@ -68,3 +72,19 @@ def register() -> None:
     for group, kinds in GROUPS.items():
         for kind, node in kinds.items():
             store.store(group=f"schema/{group}", name=kind, node=node)
+
+
+def as_yaml(trial: Trial) -> str:
+    """Write a configuration out, resolved and complete."""
+    return "".join(_yaml(name, value) for name, value in asdict(trial).items())
+
+
+def _yaml(name: str, value: Any) -> str:
+    """One entry of the configuration; most are the same for all trials of a sweep."""
+    key = f"{name}: {value!r}"
+    if key not in _WRITTEN:
+        _WRITTEN[key] = yaml.dump({name: value}, Dumper=_DUMPER, sort_keys=False, allow_unicode=True)
+    return _WRITTEN[key]
+
+
+_WRITTEN: dict[str, str] = {}

@@ -40,6 +40,8 @@ def amounts_read(config: Any) -> Iterator[Problem]:
             yield Problem(f"strategy.{key}", "expected epochs or steps above zero", text)
         if key in shares and (amount.unit != "%" or amount.value > 100):
             yield Problem(f"strategy.{key}", "expected a share of the schedule, such as '10%'", text)
+        if key.endswith(".until") and amount.unit == "%" and amount.value > 100:
+            yield Problem(f"strategy.{key}", "expected at most 100% of the budget", text)
         if key.endswith(".warmup") and key not in shares and amount.unit not in ("%", "steps"):
             yield Problem(f"strategy.{key}", "expected steps, or a share of the phase such as '5%'", text)
 

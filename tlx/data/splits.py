@@ -7,6 +7,7 @@ import numpy as np
 from tlx.config.errors import DataError, Problem
 from tlx.data.options import Dataset
 from tlx.data.source import Indices, Source
+from tlx.data.stratify import train_test_split
 
 
 def assign(source: Source, config: Dataset, seed: int) -> dict[str, Indices]:
@@ -34,11 +35,9 @@ def take_shots(source: Source, splits: dict[str, Indices], config: Dataset, seed
 
 
 def _cut(source: Source, pool: Indices, share: float, seed: int, name: str) -> tuple[Indices, Indices]:
-    from sklearn.model_selection import train_test_split
-
-    labels = None if source.multilabel else source.labels[pool]
+    labels = None if source.multilabel else source.labels[pool].astype(np.int64)
     try:
-        rest, taken = train_test_split(pool, test_size=share, stratify=labels, random_state=seed)
+        rest, taken = train_test_split(pool, test_size=share, labels=labels, seed=seed)
     except ValueError as error:
         raise DataError([_too_few(source, pool, share, name, error)]) from None
     return np.sort(rest), np.sort(taken)
@@ -68,7 +67,9 @@ def _shots(source: Source, pool: Indices, config: Dataset, seed: int) -> Indices
     for label, name in enumerate(source.classes):
         mine = grouped[ends[label - 1] if label else 0 : ends[label]]
         if len(mine) < shots:
-            problems.append(Problem("dataset.shots", f"class {name!r} has {len(mine)} training examples", shots))
+            least = int(np.bincount(labels, minlength=len(source.classes)).min())
+            more = f"; all classes have {least}: dataset.shots={least}" if least else ""
+            problems.append(Problem("dataset.shots", f"class {name!r} has {len(mine)} training examples{more}", shots))
         taken.append(rng.permutation(mine)[:shots])
     if problems:
         raise DataError(problems)

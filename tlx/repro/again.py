@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tlx.config.compose import vary
+from tlx.config.compose import with_overrides
 from tlx.config.errors import ConfigError, Problem
 from tlx.config.identity import deciding
 from tlx.config.request import read as requested
@@ -46,7 +46,7 @@ def recorded(folder: Path, overrides: Sequence[str] = ()) -> Trial:
     problems = [*asked.problems, *(Problem(key, "only settings can be changed here") for key in asked.choices)]
     if problems:
         raise ConfigError(problems)
-    return vary(_at_home(trial), {setting.key: setting.value for setting in asked.settings})
+    return with_overrides(_at_home(trial), {setting.key: setting.value for setting in asked.settings})
 
 
 def _at_home(trial: Trial) -> Trial:

@@ -8,9 +8,7 @@ from collections.abc import Iterable
 from importlib.metadata import version
 from typing import Any
 
-import timm
 import torch
-import transformers
 from torch import nn
 
 from tlx.backbones.spec import ImageSpec
@@ -33,8 +31,8 @@ def network(model: nn.Module) -> dict[str, str]:
         "modules": hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32],
         "tlx": version("tlx"),
         "torch": torch.__version__,
-        "timm": timm.__version__,
-        "transformers": transformers.__version__,
+        "timm": version("timm"),
+        "transformers": version("transformers"),
     }
 
 

@@ -75,7 +75,7 @@ class Seeker:
         self.options = base.search
         self.space = verify(base, self.options)
         sources = [self.options.space, [asdict(one) for one in self.options.objectives], self.options.sampler]
-        plain = compose(self.words, whole=False)
+        plain = compose(self.words)
         text = json.dumps([deciding(plain), sources], sort_keys=True, default=str)
         title = f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"  # another space is another search
         self.folder = Path(base.output).expanduser().resolve() / title
@@ -117,10 +117,7 @@ class Seeker:
         return None
 
     def _job(self, number: int, values: dict[str, Any]) -> Job:
-        words = [f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in values.items()]
-        trial = compose([*self.words, *words], whole=False)
-        trial.search = None
-        job = sweeps.job(trial)
+        job = sweeps.job(compose(self.words, {**values, "search": None, "sweep.varied": list(values)}))
         job.alone = True  # each is begun when another ends
         if self.options.pruning is not None:
             job.pruner = Pruner(self.study.where, self.study.name, number, self.options.pruning)

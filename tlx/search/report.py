@@ -93,7 +93,7 @@ def _word(value: Any) -> str:
 
 def experiment(seeker: Seeker, trial: FrozenTrial) -> str:
     """The file of an experiment that is this trial: its choices and settings, without the search."""
-    asked = request.read(seeker.words)
+    asked = request.with_files(request.read(seeker.words))
     chosen = {group: asked.chosen(group) for group in GROUPS if asked.chosen(group)}
     settings = OmegaConf.create()
     for setting in asked.settings:

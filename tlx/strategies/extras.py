@@ -12,7 +12,7 @@ class Peft:
     """Small trained parts put into a frozen network (lora, dora and ia3 need ``pip install 'tlx[peft]'``)."""
 
     # bottleneck: adapters after each block (Houlsby 2019); prefix and prompt: learned tokens, texts only
-    kind: str = choice("lora", "dora", "ia3", "bottleneck", "prefix", "prompt")
+    kind: str = choice("lora", "dora", "ia3", "bottleneck", "prefix", "prompt", short=True)
     # of lora and dora; the width of a bottleneck
     rank: int = 8
     # lora's updates are multiplied by alpha / rank
@@ -32,7 +32,7 @@ class Regulariser:
 
     # l2_sp: stay near the start (Li 2018); bss: penalise the smallest singular values of the features (Chen 2019);
     # delta: keep the feature maps of the start (Li 2019, every channel weighing the same)
-    kind: str = choice("l2_sp", "bss", "delta")
+    kind: str = choice("l2_sp", "bss", "delta", short=True)
     # weight of the term
     alpha: float = 0.1
     # l2_sp: weight of the head's own decay
@@ -47,7 +47,7 @@ class Controller:
 
     # auto_rgn: rates by relative gradient norm (Lee 2022); autofreeze: freezes a growing prefix whose gradients
     # settle (Liu 2021); egeria: freezes the front-most stage whose activations settle (Wang 2022)
-    kind: str = choice("auto_rgn", "autofreeze", "egeria")
+    kind: str = choice("auto_rgn", "autofreeze", "egeria", short=True)
     # between decisions
     every: str = "1 epochs"
     # auto_rgn: batches the norms are averaged over
@@ -68,7 +68,7 @@ class Averaging:
 
     # ema and swa: running means over training; the soups: means of the best validations' weights (Wortsman 2022),
     # greedy keeps an ingredient only if validation gains; wise_ft: between start and end (Wortsman 2022)
-    kind: str = choice("ema", "swa", "greedy_soup", "uniform_soup", "wise_ft")
+    kind: str = choice("ema", "swa", "greedy_soup", "uniform_soup", "wise_ft", short=True)
     # ema: share of the old mean kept at each step
     decay: float = 0.999
     # swa: when it begins; it takes in the weights at every validation from then on

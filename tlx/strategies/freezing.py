@@ -11,9 +11,9 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
-from torch.distributed.tensor import DTensor
 
 from tlx.strategies.selectors import is_norm
+from tlx.strategies.sharded import is_sharded
 
 
 class AuditError(RuntimeError):
@@ -63,7 +63,7 @@ def checksums(model: nn.Module) -> dict[str, int]:
 
 def _held(tensor: Tensor) -> Tensor:
     """What this process has of a tensor: of a sharded one, its shard, for which it answers alone."""
-    return tensor.to_local() if isinstance(tensor, DTensor) else tensor
+    return tensor.to_local() if is_sharded(tensor) else tensor
 
 
 def _checksum(tensor: Tensor) -> int:

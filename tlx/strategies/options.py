@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
 from omegaconf import MISSING
 
-from tlx.config.fields import CHOICES, IDENTITY, choice
+from tlx.config.fields import choice, short
 from tlx.strategies.extras import Averaging, Controller, Peft, Regulariser
 
 
@@ -36,7 +35,7 @@ class Schedule:
     """The learning rate over time, as a factor on every group's rate."""
 
     # one_cycle: up and down again by cosines (Smith 2018); slanted: ULMFiT's triangle, from 1/32
-    shape: str = choice("cosine", "linear", "constant", "one_cycle", "slanted")
+    shape: str = choice("cosine", "linear", "constant", "one_cycle", "slanted", short=True)
     # the rising part, as a share of the schedule
     warmup: str = "10%"
     # one_cycle: it begins at the full rate / div
@@ -94,7 +93,7 @@ class Phase:
 class Optimizer:
     """An optimizer of torch.optim or timm.optim, by name. Norms and biases are never decayed."""
 
-    name: str = "adamw"
+    name: str = short("adamw")
     weight_decay: float = 0.02
     momentum: float = 0.9
     # further arguments of its class, such as {betas: [0.9, 0.98]}
@@ -141,10 +140,10 @@ class Strategy:
     keep: str = choice("best", "last")
     # norm layers in frozen stages: eval keeps their statistics, train lets them follow the data
     frozen_norm: str = choice("eval", "train")
-    # prove after each phase that frozen tensors stood still and trained ones moved
     # a loss that is not finite: stop and keep its batch, or skip the optimizer steps it would spoil
     on_nan: str = choice("stop", "skip")
-    audit: str = dataclasses.field(default="error", metadata={CHOICES: ("error", "off"), IDENTITY: False})
+    # prove after each phase that frozen tensors stood still and trained ones moved
+    audit: str = choice("error", "off", aside=True)
     phases: list[Phase] = field(default_factory=list)
     # small trained parts put into a frozen network
     peft: Peft | None = None

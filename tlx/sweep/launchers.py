@@ -85,9 +85,13 @@ def split(words: Sequence[str]) -> tuple[list[str], list[str]]:
     return [word for word in words if word not in own], own
 
 
-def choose(words: Sequence[str]) -> Launcher | Slurm:
-    """The launcher that overrides ask for; raises :class:`ConfigError` with every problem."""
-    name, settings, problems = "local", list[Setting](), list[Problem]()
+def choose(words: Sequence[str], named: str = "") -> Launcher | Slurm:
+    """The launcher that overrides ask for, or else the one an experiment names.
+
+    Raises:
+        ConfigError: With every problem.
+    """
+    name, settings, problems = named or "local", list[Setting](), list[Problem]()
     for word in words:
         try:
             override = parsed(word)

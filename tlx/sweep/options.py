@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tlx.config.fields import choice
 
@@ -15,3 +15,5 @@ class Sweeping:
     retry: str = choice("failed", "never")
     # a command that stands for more trials is refused before any of them is made
     max_trials: int = 10_000
+    # the settings that the sweep varies, which name its trials; filled in by it
+    varied: list[str] = field(default_factory=list)

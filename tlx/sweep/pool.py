@@ -17,6 +17,7 @@ from tlx.search.pruning import PRUNED, Pruner
 from tlx.sweep import fusing, worker
 from tlx.sweep.processes import Place, Process, Work
 from tlx.tracking import journal
+from tlx.trial.describe import label
 from tlx.trial.folder import Folder, Result
 
 _GRACE = 10  # seconds a process has to end in
@@ -32,6 +33,11 @@ class Job:
     alone: bool = False  # never side by side with others
     again: bool = False  # it was begun before, beside others
     pruner: Pruner | None = None  # may end it early
+
+    @property
+    def label(self) -> str:
+        """The trial's name, with what its sweep varies."""
+        return label(self.trial, self.place.name)
 
 
 @dataclass

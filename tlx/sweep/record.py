@@ -17,6 +17,8 @@ from tlx.trial.folder import RESULT, Result
 from tlx.trial.lock import Busy, locked
 from tlx.trial.tidy import tidy
 
+FAILED = "trials failed"  # how the reason ends of a sweep that is over
+
 
 @dataclass
 class Sweep:
@@ -27,7 +29,7 @@ class Sweep:
     failures: list[Outcome] = field(default_factory=list)
     ran: int = 0  # by this command
     shared: int = 0  # by others that work on the same sweep, meanwhile
-    members: list[str] = field(default_factory=list)  # folders of all trials known so far
+    labels: dict[str, str] = field(default_factory=dict)  # of all trials known so far, by their folders
 
 
 def conclude(sweep: Sweep, first: Trial, note: str = "") -> None:
@@ -54,6 +56,7 @@ class Record:
         self.journal = Journal(sweep.folder if description is not None else None)
         self.sweep = sweep
         self.description = description
+        self._told: set[str] = set()  # folders that this command has written down
 
     def begin(self) -> None:
         """Say that the sweep begins, or that it goes on: it stays one run."""
@@ -63,12 +66,13 @@ class Record:
             self.journal.write("resume")
         else:
             self.journal.begin(kind="sweep", **self.description)
-        self.members(self.sweep.members)
 
-    def members(self, folders: list[str]) -> None:
-        """Trials that have become known."""
-        if folders:
-            self.journal.write("trials", folders=folders)
+    def members(self, more: int) -> None:
+        """Write down the trials that have become known, and how many are still to be expected."""
+        fresh = {folder: label for folder, label in self.sweep.labels.items() if folder not in self._told}
+        if fresh:
+            self.journal.write("trials", folders=list(fresh), labels=list(fresh.values()), more=more)
+            self._told.update(fresh)
 
     def started(self, folder: str) -> None:
         """A trial begins here."""
@@ -86,8 +90,9 @@ class Record:
 
     def end(self, note: str) -> None:
         """All trials are over."""
-        status = "FAILED" if self.sweep.failures else "FINISHED"
-        reason = f"{len(self.sweep.failures)} trials failed" if self.sweep.failures else ""
+        failed = [one for one in self.sweep.failures if not one.pruned]
+        status = "FAILED" if failed else "FINISHED"
+        reason = f"{len(failed)} {FAILED}" if failed else ""
         self.journal.write("end", status=status, reason=reason, note=note)
 
     def stopped(self, error: BaseException) -> None:

@@ -12,8 +12,10 @@ from pathlib import Path
 from rich.console import Console
 
 from tlx.config import output
-from tlx.config.compose import compose, expand
+from tlx.config.compose import compose
 from tlx.config.errors import ConfigError, Problem
+from tlx.config.multirun import expand, varied
+from tlx.config.rules import alone
 from tlx.config.schema import Trial
 from tlx.sweep import slurm
 from tlx.sweep.launchers import Launcher, Local, Ray, Slurm
@@ -33,9 +35,12 @@ After = Callable[[Outcome], Iterable[Job]]
 def plan(overrides: list[str]) -> list[Trial]:
     """Every trial of a multirun, composed and checked; raises :class:`ConfigError` with the problems of all."""
     trials, problems = [], []
+    keys = varied(overrides)
     for words in expand(overrides):
         try:
-            trials.append(compose(words, whole=False))
+            trials.append(compose(words))
+            trials[-1].sweep.varied = keys
+            alone(trials[-1])
         except ConfigError as error:
             problems += error.problems
     if problems:
@@ -80,7 +85,6 @@ def gather(name: str, jobs: list[Job], after: After, folder: Path | None = None)
     if not jobs:
         raise ConfigError([Problem("sweep", "no trials")])
     sweep = Sweep(folder or folder_of(name, jobs))
-    sweep.members = [one.place.path.name for one in jobs]
     return sweep, settle(sweep, jobs, after)
 
 
@@ -139,7 +143,9 @@ def submit(name: str, jobs: list[Job], launcher: Slurm, *, after: After = lambda
     output.claim(sweep.folder.parent)
     with locked(sweep.folder, f"the sweep {name}"), Mirror(first.tracking) as mirror:
         mirror.watch(sweep.folder)
-        Record(sweep, described(name, first, sweep.folder)).begin()
+        record = Record(sweep, described(name, first, sweep.folder))
+        record.begin()
+        record.members(0)
         return Submitted(sweep, slurm.submit(name, sweep.folder, todo, launcher), len(todo))
 
 
@@ -174,6 +180,7 @@ def _run(
         if record.description is not None:
             mirror.watch(sweep.folder)
         record.begin()
+        record.members(expected)
         record.catch_up(mirror)
 
         def done(outcome: Outcome) -> list[Job]:
@@ -184,15 +191,15 @@ def _run(
             progress.ended("pruned" if outcome.pruned else "failed" if outcome.result is None else "")
             further = [one for one in settle(sweep, after(outcome), after) if one.place.identity not in known]
             known.update(one.place.identity for one in further)
-            record.members([one.place.path.name for one in further])
             surprise = len(further) - expected
             expected = max(0, expected - len(further))
+            record.members(expected)
             if surprise > 0:
                 progress.add(surprise)
             return further
 
         def started(one: Job) -> None:
-            progress.started(one.place.name)
+            progress.started(one.label)
             mirror.watch(one.place.path, sweep.folder)
             record.started(one.place.path.name)
 
@@ -210,6 +217,7 @@ def settle(sweep: Sweep, jobs: Iterable[Job], after: After) -> list[Job]:
     """Take the results of finished jobs, and of those they lead to; returns the jobs still to be run."""
     todo: list[Job] = []
     for one in jobs:
+        sweep.labels.setdefault(one.place.path.name, one.label)
         result = one.place.result()
         never = one.trial.sweep.retry == "never"
         if result is None and never and (reason := failure(one, statuses=("FAILED",))):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tlx.config.errors import ConfigError
 from tlx.search.pruning import PRUNED
 from tlx.sweep import slurm
+from tlx.sweep.record import FAILED
 from tlx.sweep.worker import LOG
 from tlx.tracking import journal
 from tlx.trial import folder as folders
@@ -24,6 +25,7 @@ class Standing:
     state: str
     detail: str = ""
     seconds: float = 0.0  # wall seconds of a finished one
+    label: str = ""  # its name, with what the sweep varies
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class Summary:
     folder: Path
     trials: tuple[Standing, ...]
     note: str = ""  # what could not be found out
+    more: int = 0  # trials that are still to follow from the results of these
 
     @property
     def counts(self) -> dict[str, int]:
@@ -61,15 +64,25 @@ def _kind(folder: Path) -> str:
 
 def summary(folder: Path, unknown: str = "") -> Summary:
     """How the trials of a sweep stand; on Slurm, its queue is asked as well, unless why it is ``unknown`` is told."""
-    names = dict.fromkeys(journal.members(folder))
+    names = journal.members(folder)
     try:
         is_unknown = unknown and (folder / slurm.FOLDER).is_dir()
         queue, note = ({}, unknown) if is_unknown else (slurm.queue(folder), "")
     except ConfigError as error:  # no Slurm here, or none that answers: the files still tell
         queue, note = {}, error.problems[0].message
     outputs = slurm.outputs(folder)
-    trials = [standing(folder.parent / name, queue.get(name), outputs.get(name)) for name in names]
-    return Summary(folder, tuple(trials), note)
+    trials = [
+        replace(standing(folder.parent / name, queue.get(name), outputs.get(name)), label=label)
+        for name, label in names.items()
+    ]
+    return Summary(folder, tuple(trials), note, _more(folder))
+
+
+def _more(folder: Path) -> int:
+    """How many trials a sweep that is not over still expects."""
+    ended, more = journal.last(folder), journal.last(folder, "trials").get("more")
+    is_over = ended.get("event") == "end" and (ended["status"] == "FINISHED" or ended["reason"].endswith(FAILED))
+    return more if isinstance(more, int) and not is_over else 0
 
 
 def standing(folder: Path, queued: str | None = None, output: Path | None = None) -> Standing:

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from tlx.config.compose import compose, vary
+from tlx.config.compose import compose
 from tlx.config.errors import ConfigError, Problem, nearest
-from tlx.config.schema import Trial
 from tlx.report.options import Study
 from tlx.sweep import run as sweeps
 from tlx.sweep.launchers import Launcher
@@ -160,7 +159,7 @@ class Conductor:
             {(cell.arm, cell.point): values for cell, values in self.chosen.items()},
             {(cell.arm, cell.point): [r for _, r in tried if r is not None] for cell, tried in self.tried.items()},
             self.source.result() if self.source is not None else None,
-            [(outcome.job.place.name, outcome.reason) for outcome in sweep.failures],
+            [(outcome.job.label, outcome.reason) for outcome in sweep.failures],
             f"tlx sweep {' '.join(self.overrides)}",
         )
 
@@ -177,19 +176,17 @@ class Conductor:
         return [self._job(cell, other, best) for other in self.study.seeds[1:]]
 
     def _job(self, cell: Cell, seed: int, values: dict[str, Any]) -> Job:
-        trial = vary(self.arms[cell.arm], {self.study.axis: cell.point, **values, "seed": seed})
-        job = sweeps.job(trial)
+        varied = {self.study.axis: cell.point, **values, "seed": seed}
+        job = sweeps.job(compose(self.arms[cell.arm], {**varied, "study": None, "sweep.varied": list(varied)}))
         self.places.setdefault(job.place.identity, []).append((cell, seed, values))
         return job
 
 
-def _arm(overrides: list[str], own: list[str]) -> Trial:
+def _arm(overrides: list[str], own: list[str]) -> list[str]:
     """The study's file, then the arm's overrides, then the command line's own."""
     experiment_words = [word for word in overrides if word.startswith("experiment=")]
     rest = [word for word in overrides if word not in experiment_words and not word.startswith("study.")]
-    trial = compose([*experiment_words, *own, *rest], whole=False)
-    trial.study = None
-    return trial
+    return [*experiment_words, *own, *rest]
 
 
 def _candidates(tune: dict[str, list[Any]]) -> list[dict[str, Any]]:

@@ -8,14 +8,12 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchmetrics import MeanMetric, Metric
-from torchmetrics.classification import (
-    MulticlassAccuracy,
-    MulticlassF1Score,
-    MultilabelAUROC,
-    MultilabelAveragePrecision,
-    MultilabelF1Score,
-)
+from torchmetrics import Metric
+from torchmetrics.aggregation import MeanMetric
+from torchmetrics.classification.accuracy import MulticlassAccuracy
+from torchmetrics.classification.auroc import MultilabelAUROC
+from torchmetrics.classification.average_precision import MultilabelAveragePrecision
+from torchmetrics.classification.f_beta import MulticlassF1Score, MultilabelF1Score
 
 from tlx.backbones.load import Loaded
 from tlx.backbones.spec import TextSpec

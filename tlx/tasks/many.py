@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torchmetrics.functional.classification import multiclass_accuracy, multiclass_f1_score
+from torchmetrics.functional.classification.accuracy import multiclass_accuracy
+from torchmetrics.functional.classification.f_beta import multiclass_f1_score
 
 
 def losses(logits: Tensor, labels: Tensor, smoothing: Tensor) -> Tensor:

@@ -151,10 +151,16 @@ def attempt(folder: Path) -> str:
     return str(first(folder).get("attempt", ""))
 
 
-def members(folder: Path) -> Iterator[str]:
-    """The trials of a sweep, by their folders' names, some more than once; what leads elsewhere is no name."""
-    names = (name for row in events(folder, "trials") for name in row["folders"])
-    return (name for name in names if foreign.is_name(name))
+def members(folder: Path) -> dict[str, str]:
+    """The trials of a sweep: how each is called, by its folder's name; what leads elsewhere is no name."""
+    found: dict[str, str] = {}
+    for row in events(folder, "trials"):
+        told: Any = row.get("labels")
+        labels = told if foreign.conforms(told, list[str]) else row["folders"]
+        for name, label in zip(row["folders"], labels, strict=False):
+            if foreign.is_name(name):
+                found.setdefault(name, label)
+    return found
 
 
 def metrics(folder: Path) -> list[dict[str, Any]]:

@@ -12,13 +12,13 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from torch.distributed.tensor import DTensor, distribute_tensor
 
 from tlx.backbones import weights
 from tlx.config.errors import ConfigError, Problem, WeightsError
 from tlx.config.schema import Trial
 from tlx.files import durable, foreign
 from tlx.strategies import adapters
+from tlx.strategies.sharded import is_sharded
 from tlx.trial import folder as folders
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def tensors(model: nn.Module, trained: frozenset[str]) -> dict[str, Tensor]:
 
 def whole(tensor: Tensor) -> Tensor:
     """A copy on the CPU; of a sharded tensor, of all its shards (every process must ask)."""
-    if isinstance(tensor, DTensor):
+    if is_sharded(tensor):
         tensor = tensor.full_tensor()
     return tensor.detach().cpu().clone().contiguous()
 
@@ -48,7 +48,9 @@ def restore(model: nn.Module, state: Mapping[str, Tensor]) -> None:
     with torch.no_grad():
         for name, tensor in state.items():
             there = own[name]
-            if isinstance(there, DTensor):
+            if is_sharded(there):
+                from torch.distributed.tensor import distribute_tensor
+
                 everywhere = {"src_data_rank": None}  # every process has the whole of it: nothing is sent
                 tensor = distribute_tensor(tensor.to(there.device), there.device_mesh, there.placements, **everywhere)
             there.copy_(tensor)

@@ -6,9 +6,24 @@ from typing import Any
 
 import tlx
 from tlx.config.schema import Trial
+from tlx.config.select import select
 from tlx.record.code import states
 from tlx.record.sheet import surroundings
 from tlx.trial.folder import Folder
+
+_NAMED = ("backbone", "strategy", "dataset", "dataset.shots", "seed")  # what a trial's name says anyway
+
+
+def label(trial: Trial, name: str) -> str:
+    """A trial's name with the settings by which it differs from the others of its sweep: ``... lr=0.1 clip=0.5``."""
+    keys = [key for key in trial.sweep.varied if key not in _NAMED]
+    last = [key.rpartition(".")[2] for key in keys]
+    short = {key: word if last.count(word) == 1 else key for key, word in zip(keys, last, strict=True)}
+    return " ".join([name, *(f"{short[key]}={_written(select(trial, key))}" for key in keys)])
+
+
+def _written(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else "null" if value is None else str(value)
 
 
 def described(trial: Trial, place: Folder) -> dict[str, Any]:
@@ -26,7 +41,7 @@ def described(trial: Trial, place: Folder) -> dict[str, Any]:
         "tlx.git_dirty": str("diff_sha" in project).lower() if project else "",
     }
     return {
-        "name": place.name,
+        "name": label(trial, place.name),
         "experiment": experiment_name(trial),
         "tracking": {"kind": trial.tracking.kind, "uri": trial.tracking.uri},
         "params": parameters(trial),
@@ -41,7 +56,7 @@ def experiment_name(trial: Trial) -> str:
 
 
 def parameters(trial: Trial) -> dict[str, str]:
-    """The settings people compare trials by."""
+    """The settings trials are compared by, and those that the sweep varies."""
     chosen = {
         "backbone.name": trial.backbone.alias or trial.backbone.name,
         "backbone.weights": "none" if trial.strategy.init == "scratch" else trial.backbone.weights,
@@ -60,6 +75,7 @@ def parameters(trial: Trial) -> dict[str, str]:
         "hardware.precision": trial.hardware.precision,
         "seed": trial.seed,
     }
+    chosen |= {key: select(trial, key) for key in trial.sweep.varied if key not in (*chosen, *_NAMED)}
     return {name: str(value) for name, value in chosen.items() if value is not None}
 
 

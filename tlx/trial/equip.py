@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from timm.layers import convert_sync_batchnorm
 from torch import nn
-from torch.distributed.device_mesh import DeviceMesh
-from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from tlx.config.errors import ConfigError, Problem
 from tlx.config.schema import Trial
 from tlx.trial.build import Built
+
+if TYPE_CHECKING:
+    from torch.distributed.device_mesh import DeviceMesh
 
 
 def equip(trial: Trial, built: Built) -> None:
@@ -25,6 +24,8 @@ def equip(trial: Trial, built: Built) -> None:
             raise ConfigError(
                 [Problem("hardware.sync_batchnorm", "torch has it on GPUs only; leave it at false", True)]
             )
+        from timm.layers import convert_sync_batchnorm
+
         model.backbone = convert_sync_batchnorm(model.get_submodule("backbone"))  # torch's own drops timm's activations
     if hardware.gradient_checkpointing:
         if followed:
@@ -43,6 +44,8 @@ def equip(trial: Trial, built: Built) -> None:
                 raise ConfigError([Problem(key, "not with hardware.distributed=fsdp; use ddp, or leave it out", value)])
         built.learner.shards = True
     if hardware.compile:
+        import torch._dynamo
+
         sets = len({phase.trainable for phase in built.phases})
         torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, 2 * sets + 8)  # else eager
         model.compile()
@@ -81,6 +84,8 @@ def _checkpoint_gradients(backbone: nn.Module) -> None:
 
 def shard(model: nn.Module, stages: list[str], mesh: DeviceMesh) -> None:
     """FSDP2: every stage that is a block is a unit of its own, the rest of the network another. Again is harmless."""
+    from torch.distributed.fsdp import FSDPModule, fully_shard
+
     if isinstance(model, FSDPModule):
         return
     known = dict(model.named_modules())

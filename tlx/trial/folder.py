@@ -13,21 +13,19 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from tlx.config.errors import ConfigError, Problem
 from tlx.config.identity import identity
 from tlx.config.machine import shares
-from tlx.config.schema import Trial
+from tlx.config.schema import Trial, as_yaml
 from tlx.data.fingerprint import content_hash, fingerprint
 from tlx.files import durable, foreign
 from tlx.record import sheet
 from tlx.record.seal import opened, sealed
 from tlx.trial.lock import is_locked, locked
 
-_DUMPER: type = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # the first is written in C, where it was built
 _LONGEST_CONFIG = 1 << 20  # bytes
 RESULT, PREPARED, CONFIG = "result.json", "result.json.partial", "config.yaml"
 STATES = ("state.pt", "state.before.pt")  # the last one to go on from, and the one before it
@@ -244,26 +242,18 @@ def experiment(weights: str, trial: Trial) -> Trial:
 def _experiment(name: str, output: str, _cwd: str) -> Trial:
     """Composed once: a sweep asks for it with every trial."""
     from tlx.config.compose import compose
+    from tlx.config.rules import alone
 
-    return compose([f"experiment={name}", f"output={json.dumps(output)}"])
+    found = compose([f"experiment={name}", f"output={json.dumps(output)}"])
+    alone(found)
+    return found
 
 
 def write_config(folder: Path, trial: Trial) -> None:
     """The resolved configuration, readable and complete; that of a finished trial stays as it is."""
     if result_in(folder) is not None:
         return
-    durable.write(folder / CONFIG, "".join(_yaml(name, value) for name, value in asdict(trial).items()))
-
-
-def _yaml(name: str, value: Any) -> str:
-    """One entry of the configuration; most are the same for all trials of a sweep."""
-    key = f"{name}: {value!r}"
-    if key not in _WRITTEN:
-        _WRITTEN[key] = yaml.dump({name: value}, Dumper=_DUMPER, sort_keys=False, allow_unicode=True)
-    return _WRITTEN[key]
-
-
-_WRITTEN: dict[str, str] = {}
+    durable.write(folder / CONFIG, as_yaml(trial))
 
 
 def read_config(folder: Path) -> Trial:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.func import functional_call
 from torch.utils.flop_counter import FlopCounterMode
 
 from tlx.backbones.load import Loaded, load
@@ -178,7 +179,7 @@ def _phase(
 def _cost(model: nn.Module, backbone: Loaded) -> tuple[float, float, float]:
     """FLOPs forward and backward, and bytes saved for backward, of ``_PROBE`` examples."""
     saved: dict[int, int] = {}
-    own = {p.untyped_storage()._cdata for p in model.parameters()}
+    own: set[int] = set()
 
     def keep(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
@@ -189,9 +190,16 @@ def _cost(model: nn.Module, backbone: Loaded) -> tuple[float, float, float]:
     # fake tensors, as transformers looks into a mask unless it knows there are no values in it
     fake, hooks = FakeTensorMode(allow_non_fake_inputs=True), torch.autograd.graph.saved_tensors_hooks
     with fake, torch.device("meta"), hooks(keep, lambda tensor: tensor):
+        # made here, as torch imports its compiler to turn a tensor into a fake one
+        tensors = {name: _like(tensor) for name, tensor in (*model.named_parameters(), *model.named_buffers())}
+        own |= {tensor.untyped_storage()._cdata for tensor in tensors.values()}
         with FlopCounterMode(display=False) as forward:
-            logits = model(example(backbone.spec, _PROBE))
+            logits = functional_call(model, tensors, (example(backbone.spec, _PROBE),))
         with FlopCounterMode(display=False) as backward:
             logits.sum().backward()
-    model.zero_grad(set_to_none=True)
     return float(forward.get_total_flops()), float(backward.get_total_flops()), float(sum(saved.values()))
+
+
+def _like(tensor: Tensor) -> Tensor:
+    """A tensor without values, of the same shape, strides and kind."""
+    return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, requires_grad=tensor.requires_grad)

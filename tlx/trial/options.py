@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 
-from tlx.config.fields import CHOICES, IDENTITY, REFUSED, aside, choice
+from tlx.config.fields import aside, choice
 
 
 @dataclass
@@ -41,9 +40,7 @@ class Hardware:
     # shares of a batch that a device takes one after the other, for one optimizer step
     accumulate: int = aside(1)
     # kernels of a GPU that give the same bits each time: warn where torch has none, always (an error there), or never
-    deterministic: str = dataclasses.field(
-        default="warn", metadata={CHOICES: ("warn", "always", "never"), IDENTITY: False}
-    )
+    deterministic: str = choice("warn", "always", "never", aside=True)
     # BatchNorm statistics over all processes
     sync_batchnorm: bool = False
     # torch.compile the network
@@ -51,6 +48,4 @@ class Hardware:
     # recompute activations in the backward pass instead of keeping them
     gradient_checkpointing: bool = aside(False)
     # how several processes share the work: ddp copies the network, fsdp shards it by stage (FSDP2)
-    distributed: str = dataclasses.field(
-        default="ddp", metadata={CHOICES: ("ddp", "fsdp"), REFUSED: _DEEPSPEED, IDENTITY: False}
-    )
+    distributed: str = choice("ddp", "fsdp", aside=True, refused=_DEEPSPEED)

@@ -15,6 +15,7 @@ from pytorch_lightning.strategies import ModelParallelStrategy
 
 from tlx.config import output
 from tlx.config.errors import RequestError
+from tlx.config.rules import alone
 from tlx.config.schema import Trial
 from tlx.files import durable
 from tlx.record import sheet
@@ -60,6 +61,7 @@ def train(
     Raises :class:`~tlx.config.errors.RequestError` before anything is started, and whatever training raises after;
     the journal has the reason either way.
     """
+    alone(trial)
     place = place or folders.locate(trial)
     tidy(place.path)
     finished = place.result()

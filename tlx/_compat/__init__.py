@@ -1,0 +1,1 @@
+"""What tlx asks of its libraries beyond their public interface, in one place."""
