@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from omegaconf import MISSING
 
-from tlx.config.fields import aside, choice
+from tlx.config.fields import option
 
 
 @dataclass
 class Input:
     """What the network sees. ``null`` takes the model's own data configuration."""
 
-    size: int | None = None
-    mean: list[float] | None = None
-    std: list[float] | None = None
-    interpolation: str | None = None
+    size: int | None = option(None, "pixels of a side; null: the model's own")
+    mean: list[float] | None = option(None, "subtracted from each channel, values being 0 to 1; null: the model's own")
+    std: list[float] | None = option(None, "divided by, for each channel; null: the model's own")
+    interpolation: str | None = option(
+        None, "how images are resized: bilinear, bicubic, nearest; null: the model's own"
+    )
 
 
 @dataclass
@@ -26,17 +28,19 @@ class Backbone:
 
     kind: str = MISSING
     modality: str = MISSING
-    name: str = MISSING
-    # what runs are called by; null: the name
-    alias: str | None = aside(None)
-    # hub | none | <file or folder> | trial:<experiment> | mlflow:<run id>
-    weights: str = "hub"
-    # what the checkpoint puts before every tensor name; null finds model., module., backbone., ... by itself
-    weights_prefix: str | None = None
-    # regular expressions over parameter names, one per stage from shallow to deep; empty: tlx cuts by itself
-    stages: list[str] = field(default_factory=list)
-    # rate of the network's own dropout layers; null: as the model comes
-    dropout: float | None = None
+    name: str = option(MISSING, "what the library, the hub or the disk knows it by")
+    alias: str | None = option(None, "what runs are called by; null: the name", runtime_only=True)
+    weights: str = option("hub", "hub | none | <file or folder> | trial:<experiment> | mlflow:<run id>")
+    weights_prefix: str | None = option(
+        None, "what the checkpoint puts before every tensor name; null finds model., module., backbone., ... by itself"
+    )
+    stages: list[str] = option(
+        help="regular expressions over parameter names, one per stage from shallow to deep; empty: tlx cuts by itself",
+        factory=list,
+    )
+    dropout: float | None = option(
+        None, "rate of the network's own dropout layers; null: as the model comes", least=0, below=1
+    )
 
 
 @dataclass
@@ -45,11 +49,14 @@ class TimmBackbone(Backbone):
 
     kind: str = "timm"
     modality: str = "image"
-    input: Input = field(default_factory=Input)
-    # share of blocks skipped per example (stochastic depth: Huang 2016); null: as the model comes
-    drop_path: float | None = None
-    # further arguments of timm.create_model
-    args: dict[str, Any] = field(default_factory=dict)
+    input: Input = option(help="what the network sees", factory=Input)
+    drop_path: float | None = option(
+        None,
+        "share of blocks skipped per example (stochastic depth: Huang 2016); null: as the model comes",
+        least=0,
+        below=1,
+    )
+    args: dict[str, Any] = option(help="further arguments of timm.create_model", factory=dict)
 
 
 @dataclass
@@ -58,13 +65,19 @@ class TransformersBackbone(Backbone):
 
     kind: str = "transformers"
     modality: str = "text"
-    # mean over tokens, first token, last token; auto: mean for encoders, last for decoders
-    pooling: str = choice("auto", "mean", "first", "last")
-    # tokens kept; null is what the model and its tokenizer allow, 512 at most
-    max_length: int | None = None
-    # transformers' model type and what differs from its defaults: lets `tlx plan` do without the hub
-    architecture: str | None = aside(None)
-    settings: dict[str, Any] = aside({})
+    pooling: str = option(
+        help="mean over tokens, first token, last token; auto: mean for encoders, last for decoders",
+        choices=("auto", "mean", "first", "last"),
+    )
+    max_length: int | None = option(None, "tokens kept; null is what the model and its tokenizer allow, 512 at most")
+    architecture: str | None = option(
+        None,
+        "transformers' model type and what differs from its defaults: lets `tlx plan` do without the hub",
+        runtime_only=True,
+    )
+    settings: dict[str, Any] = option(
+        help="what differs from the defaults of the architecture", factory=dict, runtime_only=True
+    )
 
 
 @dataclass
@@ -73,13 +86,14 @@ class BytesBackbone(Backbone):
 
     kind: str = "bytes"
     modality: str = "text"
-    weights: str = "none"
-    # transformers' model type, and what differs from its defaults
-    architecture: str = MISSING
-    settings: dict[str, Any] = field(default_factory=dict)
-    pooling: str = choice("auto", "mean", "first", "last")
-    # bytes kept
-    max_length: int = 64
+    weights: str = option("none", "it has none of its own")
+    architecture: str = option(MISSING, "transformers' model type, and what differs from its defaults")
+    settings: dict[str, Any] = option(help="what differs from the defaults of the architecture", factory=dict)
+    pooling: str = option(
+        help="mean over tokens, first token, last token; auto: mean for encoders, last for decoders",
+        choices=("auto", "mean", "first", "last"),
+    )
+    max_length: int = option(64, "bytes kept")
 
 
 @dataclass
@@ -88,9 +102,11 @@ class PixelsBackbone(Backbone):
 
     kind: str = "pixels"
     modality: str = "image"
-    name: str = "pixels"
-    weights: str = "none"
-    input: Input = field(default_factory=lambda: Input(size=8, mean=[0.0], std=[1.0], interpolation="bilinear"))
+    name: str = option("pixels", "what the library, the hub or the disk knows it by")
+    weights: str = option("none", "it has none of its own")
+    input: Input = option(
+        help="what the network sees", factory=lambda: Input(size=8, mean=[0.0], std=[1.0], interpolation="bilinear")
+    )
 
 
 KINDS = {

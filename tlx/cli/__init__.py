@@ -14,6 +14,7 @@ VERBS = {
     "train": "run one trial; -m or a comma runs a sweep",
     "sweep": "run many trials, or the study of an experiment",
     "plan": "show what would run: stages, phases, steps, cost; nothing is loaded or trained",
+    "help": "what a verb does, or what a setting is for: tlx help strategy.budget",
     "list": "the options of every group, or of one",
     "status": "how far sweeps are: done, running, queued, failed and why, time left",
     "reuse": "what is kept of frozen prefixes (ls), and making room (prune)",
@@ -29,7 +30,7 @@ VERBS = {
 }
 
 
-READING = ("list", "status", "diff")  # verbs whose output is all they do
+READING = ("help", "list", "status", "diff")  # verbs whose output is all they do
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -48,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _main(words: list[str]) -> int:
-    if not words or words[0] in ("-h", "--help", "help"):
+    if not words or words[0] in ("-h", "--help") or words == ["help"]:
         print(_usage())
         return 0
     if words[0] == "--version":

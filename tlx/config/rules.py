@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue
 
 from tlx.config import folder_rules, limit_rules, name_rules, patterns, strategy_rules
 from tlx.config.errors import ConfigError, Problem
+from tlx.config.fields import RANGE, Range
 from tlx.config.machine import cluster, cores, gpus, shares
 from tlx.config.select import select
 from tlx.reuse.options import size, views
@@ -61,63 +64,38 @@ def task_fits(config: Any) -> Iterator[Problem]:
 
 
 def numbers_in_range(config: Any) -> Iterator[Problem]:
-    """Counts and rates that must be positive are, and none is NaN."""
-    phases = range(len(config.strategy.phases))
-    positive = ["strategy.lr", "strategy.backbone_lr", "strategy.lr_shallow", "strategy.layer_decay"]
-    positive += ["strategy.batch_size", "strategy.clip", "strategy.partition.max_stages", "dataset.shots"]
-    positive += ["dataset.eval_batch_size", "hardware.accumulate", "hardware.threads", "strategy.averaging.size"]
-    positive += [f"strategy.peft.{name}" for name in ("rank", "alpha", "tokens")]
-    positive += [f"strategy.controller.{name}" for name in ("batches", "patience", "thaw")]
-    positive += ["strategy.regulariser.smallest", *(f"strategy.phases.{i}.plateau.patience" for i in phases)]
-    positive += [f"strategy.phases.{i}.{name}" for i in phases for name in ("lr_scale", "expand.levels")]
-    positive += ["checkpoint.every_steps", "sweep.max_trials"]
-    positive += ["strategy.schedule.div", *(f"strategy.phases.{i}.schedule.div" for i in phases)]
-    for key in positive:
+    """Numbers are in the range that their option names, and shares of the data leave something to train."""
+    for key, value, allowed in _ranged(config):
+        if not allowed.holds(value):
+            yield Problem(key, f"expected {allowed}", value)
+    for i in range(len(config.strategy.phases)):
+        key = f"strategy.phases.{i}.threshold.value"
         value = select(config, key)
-        if value is not None and not 0 < value < math.inf:
-            yield Problem(key, "expected a number above zero", value)
-    multipliers = {"strategy.lr_mult": config.strategy.lr_mult}
-    multipliers |= {f"strategy.phases.{i}.lr_mult": config.strategy.phases[i].lr_mult for i in phases}
-    for key, chosen in multipliers.items():  # selectors may hold dots, so not by path
-        for selector, value in chosen.items():
-            if not 0 < value < math.inf:
-                yield Problem(f"{key}.{selector}", "expected a number above zero", value)
-    zero = ["strategy.optimizer.weight_decay", "strategy.optimizer.momentum", "hardware.workers"]
-    zero += ["strategy.min_scale", "strategy.regulariser.alpha", "strategy.regulariser.beta"]
-    zero += ["checkpoint.every_minutes"]
-    zero += ["strategy.controller.tolerance", *(f"strategy.phases.{i}.plateau.min_delta" for i in phases)]
-    for key in zero:
-        value = select(config, key)
-        if value is not None and not 0 <= value < math.inf:
-            yield Problem(key, "expected zero or more", value)
-    for key in ("strategy.peft.dropout", "strategy.averaging.decay", "strategy.optimizer.momentum"):
-        value = select(config, key)
-        if value is not None and not 0 <= value < 1:
-            yield Problem(key, "expected a share from 0 to below 1", value)
-    for key, low, high in (("strategy.controller.percentile", 0, 100), ("strategy.controller.window", 2, math.inf)):
-        value = select(config, key)
-        if value is not None and not low <= value <= high:
-            yield Problem(key, f"expected {low} or more" if high == math.inf else f"expected {low} to {high}", value)
-    for i in phases:
-        value = select(config, f"strategy.phases.{i}.threshold.value")
         if value is not None and not math.isfinite(value):
-            yield Problem(f"strategy.phases.{i}.threshold.value", "expected a number", value)
-    for key in ("dataset.val", "dataset.test"):
-        value = select(config, key)
-        if not 0 < value < 1:
-            yield Problem(key, "expected a share between 0 and 1", value)
+            yield Problem(key, "expected a number", value)
     if max(config.dataset.val, config.dataset.test) < 1 <= config.dataset.val + config.dataset.test:
-        yield Problem(
-            "dataset.val", f"with dataset.test = {config.dataset.test} nothing is left to train", config.dataset.val
-        )
+        message = f"with dataset.test = {config.dataset.test} nothing is left to train"
+        yield Problem("dataset.val", message, config.dataset.val)
 
 
-def dropout_is_a_share(config: Any) -> Iterator[Problem]:
-    """Dropout rates are shares."""
-    for key in ("backbone.dropout", "backbone.drop_path"):
-        value = select(config, key)
-        if value is not None and not 0 <= value < 1:
-            yield Problem(key, "expected a share from 0 to below 1", value)
+def _ranged(node: Any, path: str = "") -> Iterator[tuple[str, float, Range]]:
+    """Every number whose option names a range, with its key; of a mapping, each of its values."""
+    kind = OmegaConf.get_type(node) if isinstance(node, DictConfig) else type(node)
+    if isinstance(node, (list, ListConfig)):
+        for index, inner in enumerate(node):
+            yield from _ranged(inner, f"{path}.{index}")
+    elif kind is not None and is_dataclass(kind):
+        for one in fields(kind):
+            key = f"{path}.{one.name}" if path else one.name
+            if isinstance(node, DictConfig) and OmegaConf.is_missing(node, one.name):
+                continue
+            value, allowed = getattr(node, one.name), one.metadata.get(RANGE)
+            if allowed is None:
+                yield from _ranged(value, key)
+            elif isinstance(value, (dict, DictConfig)):
+                yield from ((f"{key}.{name!s}", inner, allowed) for name, inner in value.items())
+            elif value is not None:
+                yield key, value, allowed
 
 
 def patterns_can_be_read(config: Any) -> Iterator[Problem]:
@@ -250,7 +228,6 @@ RULES: list[tuple[tuple[str, ...], Rule]] = [
     (("strategy", "hardware"), strategy_rules.parts_are_there),
     (("strategy", "hardware"), strategy_rules.averaging_makes_sense),
     (("strategy", "dataset", "hardware"), numbers_in_range),
-    (("backbone",), dropout_is_a_share),
     (("backbone", "strategy"), patterns_can_be_read),
     (("backbone", "strategy"), pixels_have_no_parts),
     (("backbone",), pixels_have_nothing_to_train),

@@ -6,7 +6,7 @@ this file only gathers them. A group file begins with ``/schema/<group>/<kind>@_
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import yaml
@@ -14,7 +14,7 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
 from tlx.backbones import options as backbones
-from tlx.config.fields import IDENTITY, aside
+from tlx.config.fields import option
 from tlx.data import options as data
 from tlx.report.options import Study
 from tlx.reuse import options as reuse
@@ -32,22 +32,26 @@ _DUMPER: type = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # the first is wr
 class Trial:
     """One resolved configuration: everything tlx needs to train, test and record a model."""
 
-    backbone: backbones.Backbone = MISSING
-    strategy: Strategy = MISSING
-    dataset: data.Dataset = MISSING
-    task: tasks.Task = MISSING
-    hardware: Hardware = field(default_factory=Hardware)
-    reuse: reuse.Reuse = field(default_factory=reuse.Reuse)
-    checkpoint: Checkpoint = field(default_factory=Checkpoint, metadata={IDENTITY: False})
-    tracking: Tracking = field(default_factory=Tracking, metadata={IDENTITY: False})
-    seed: int = 0
-    # runs are grouped under this in MLflow; null: the experiment's name, or 'trials'
-    group: str | None = aside(None)
-    # where run folders go
-    output: str = aside("runs")
-    study: Study | None = aside(None)
-    search: Search | None = aside(None)
-    sweep: Sweeping = field(default_factory=Sweeping, metadata={IDENTITY: False})
+    backbone: backbones.Backbone = option(MISSING, "the pretrained network")
+    strategy: Strategy = option(MISSING, "how it is transferred")
+    dataset: data.Dataset = option(MISSING, "the examples")
+    task: tasks.Task = option(MISSING, "what a label means")
+    hardware: Hardware = option(help="where it runs", factory=Hardware)
+    reuse: reuse.Reuse = option(help="whether frozen work is done once", factory=reuse.Reuse)
+    checkpoint: Checkpoint = option(
+        help="when the state is saved that an interrupted trial goes on from", factory=Checkpoint, runtime_only=True
+    )
+    tracking: Tracking = option(
+        help="where its record is kept besides the run folder", factory=Tracking, runtime_only=True
+    )
+    seed: int = option(0, "of the head's weights, the order of examples, augmentation and dropout")
+    group: str | None = option(
+        None, "runs are grouped under this in MLflow; null: the experiment's name, or 'trials'", runtime_only=True
+    )
+    output: str = option("runs", "where run folders go", runtime_only=True)
+    study: Study | None = option(None, "a sweep with a question and a report", runtime_only=True)
+    search: Search | None = option(None, "a sweep whose next trial follows from the results so far", runtime_only=True)
+    sweep: Sweeping = option(help="how a sweep treats its trials", factory=Sweeping, runtime_only=True)
 
 
 GROUPS: dict[str, dict[str, type]] = {

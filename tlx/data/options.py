@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from omegaconf import MISSING
 
-from tlx.config.fields import IDENTITY, aside, choice
+from tlx.config.fields import option
 
 
 @dataclass
 class Limits:
     """The most that is read of one example or file, so that a small file cannot fill the memory."""
 
-    # pixels of one image once decoded (PIL's own limit); four channels of an array count as one
-    pixels: int = aside(178_956_970)
-    # pixels of one image once resized, before it is cropped: an image 1000 times as long as wide becomes large there
-    resized_pixels: int = aside(1 << 26)
-    # characters of one cell of a table
-    cell_characters: int = aside(10_000_000)
-    # bytes of one row of CSV or JSON lines
-    row_bytes: int = aside(1 << 26)
-    # bytes of a Parquet file's two columns once decoded, 64 more for each row
-    table_bytes: int = aside(1 << 31)
+    pixels: int = option(
+        178956970,
+        "pixels of one image once decoded (PIL's own limit); four channels of an array count as one",
+        runtime_only=True,
+    )
+    resized_pixels: int = option(
+        1 << 26,
+        "pixels of one image once resized, before it is cropped: an image 1000 times as long as "
+        "wide becomes large there",
+        runtime_only=True,
+    )
+    cell_characters: int = option(10000000, "characters of one cell of a table", runtime_only=True)
+    row_bytes: int = option(1 << 26, "bytes of one row of CSV or JSON lines", runtime_only=True)
+    table_bytes: int = option(
+        1 << 31, "bytes of a Parquet file's two columns once decoded, 64 more for each row", runtime_only=True
+    )
 
 
 @dataclass
@@ -31,23 +37,29 @@ class Dataset:
 
     kind: str = MISSING
     modality: str = MISSING
-    name: str = MISSING
-    # where the source has no such split: test is this share of train, then val this share of what is left
-    val: float = 0.15
-    test: float = 0.2
-    split_seed: int = 0
-    # k labelled examples per class for training, the rest of train unused; null is all.
-    # Nested (k=1 lies in k=5), and the same for every strategy at one seed
-    shots: int | None = None
-    # null: the trial's seed
-    shots_seed: int | None = None
-    # random, in training only: shift (2 px, wrapping), flip_crop (horizontal flip, random resized crop)
-    augment: str = choice("none", "shift", "flip_crop")
-    # what to do with an example that cannot be read
-    on_bad: str = choice("error", "skip")
-    eval_batch_size: int = aside(256)
-    # the most that is read of one example or file
-    limits: Limits = field(default_factory=Limits, metadata={IDENTITY: False})
+    name: str = option(MISSING, "what runs are called by; of the hub: which data set")
+    val: float = option(
+        0.15,
+        "where the source has no such split: test is this share of train, then val this share of what is left",
+        above=0,
+        below=1,
+    )
+    test: float = option(0.2, "where the source has no test split: its share of train", above=0, below=1)
+    split_seed: int = option(0, "of the splits that are cut")
+    shots: int | None = option(
+        None,
+        "k labelled examples per class for training, the rest of train unused; null is all. "
+        "Nested (k=1 lies in k=5), and the same for every strategy at one seed",
+        above=0,
+    )
+    shots_seed: int | None = option(None, "null: the trial's seed")
+    augment: str = option(
+        help="random, in training only: shift (2 px, wrapping), flip_crop (horizontal flip, random resized crop)",
+        choices=("none", "shift", "flip_crop"),
+    )
+    on_bad: str = option(help="what to do with an example that cannot be read", choices=("error", "skip"))
+    eval_batch_size: int = option(256, "examples at a time in validation and test", runtime_only=True, above=0)
+    limits: Limits = option(help="the most that is read of one example or file", factory=Limits, runtime_only=True)
 
 
 @dataclass
@@ -56,7 +68,7 @@ class Digits(Dataset):
 
     kind: str = "digits"
     modality: str = "image"
-    name: str = "digits"
+    name: str = option("digits", "what runs are called by; of the hub: which data set")
 
 
 @dataclass
@@ -65,12 +77,12 @@ class Glyphs(Dataset):
 
     kind: str = "glyphs"
     modality: str = "image"
-    name: str = "glyphs"
-    characters: str = choice("letters", "digits", "both")
-    n_train: int = 12000
-    n_val: int = 1000
-    n_test: int = 1000
-    render_seed: int = 0
+    name: str = option("glyphs", "what runs are called by; of the hub: which data set")
+    characters: str = option(help="which are rendered", choices=("letters", "digits", "both"))
+    n_train: int = option(12000, "training images")
+    n_val: int = option(1000, "validation images")
+    n_test: int = option(1000, "test images")
+    render_seed: int = option(0, "of pose and noise")
 
 
 _PACKAGES = (
@@ -94,9 +106,8 @@ class Docstrings(Dataset):
 
     kind: str = "docstrings"
     modality: str = "text"
-    name: str = "docstrings"
-    # packages or modules of the standard library
-    packages: list[str] = field(default_factory=lambda: list(_PACKAGES))
+    name: str = option("docstrings", "what runs are called by; of the hub: which data set")
+    packages: list[str] = option(help="packages or modules of the standard library", factory=lambda: list(_PACKAGES))
 
 
 @dataclass
@@ -105,8 +116,8 @@ class ImageFolder(Dataset):
 
     kind: str = "imagefolder"
     modality: str = "image"
-    name: str = "imagefolder"
-    root: str = aside(MISSING)
+    name: str = option("imagefolder", "what runs are called by; of the hub: which data set")
+    root: str = option(MISSING, "the folder", runtime_only=True)
 
 
 @dataclass
@@ -114,16 +125,16 @@ class Table(Dataset):
     """CSV, JSON lines or Parquet with a column of texts, or of image paths, and a column of labels."""
 
     kind: str = "table"
-    modality: str = choice("text", "image")
-    name: str = "table"
-    file: str = aside(MISSING)  # the training rows
-    val_file: str | None = aside(None)
-    test_file: str | None = aside(None)
-    # column names
-    input: str = "text"
-    label: str = "label"
-    # several labels in one cell are split at this character; null: one label
-    label_separator: str | None = None
+    modality: str = option(choices=("text", "image"))
+    name: str = option("table", "what runs are called by; of the hub: which data set")
+    file: str = option(MISSING, "the training rows", runtime_only=True)
+    val_file: str | None = option(None, "the validation rows; null: cut from the training rows", runtime_only=True)
+    test_file: str | None = option(None, "the test rows; null: cut from the training rows", runtime_only=True)
+    input: str = option("text", "column names")
+    label: str = option("label", "the column of labels")
+    label_separator: str | None = option(
+        None, "several labels in one cell are split at this character; null: one label"
+    )
 
 
 @dataclass
@@ -131,13 +142,15 @@ class Hub(Dataset):
     """A data set of the Hugging Face hub, by name."""
 
     kind: str = "hub"
-    modality: str = choice("text", "image")
-    name: str = MISSING
-    config: str | None = None
-    revision: str | None = None
-    input: str = "text"
-    label: str = "label"
-    splits: dict[str, str] = field(default_factory=lambda: {"train": "train"})
+    modality: str = option(choices=("text", "image"))
+    name: str = option(MISSING, "what runs are called by; of the hub: which data set")
+    config: str | None = option(None, "the configuration of the data set; null: its only one")
+    revision: str | None = option(None, "a commit, tag or branch; null: the latest")
+    input: str = option("text", "the column of texts or image paths")
+    label: str = option("label", "the column of labels")
+    splits: dict[str, str] = option(
+        help="train, val and test -> the names they have there", factory=lambda: {"train": "train"}
+    )
 
 
 KINDS = {

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from dataclasses import dataclass
 
-from tlx.config.fields import CHOICES, IDENTITY, aside
+from tlx.config.fields import option
 
 
 @dataclass
 class Reuse:
     """Frozen work is done once: what the frozen prefix gives is kept on disk and read ever after."""
 
-    # auto: wherever it is exact and pays; always: wherever it is exact; off: nowhere
-    when: str = dataclasses.field(default="auto", metadata={CHOICES: ("auto", "always", "off"), IDENTITY: False})
-    # with random augmentation, of training examples: refuse: none are reused, every epoch sees new ones;
-    # off: phases that train the head alone see them plain; views=K: K fixed augmentations, epoch after epoch
-    augment: str = "refuse"
-    # the store holds at most this much; what was used least recently goes first
-    disk: str = aside("20 GB")
-    # null: features below $TLX_CACHE; it has to be empty, or tlx's own
-    folder: str | None = aside(None)
-    # examples at a time when the store is filled
-    batch: int = aside(64)
+    when: str = option(
+        help="auto: wherever it is exact and pays; always: wherever it is exact; off: nowhere",
+        choices=("auto", "always", "off"),
+        runtime_only=True,
+    )
+    augment: str = option(
+        "refuse",
+        "with random augmentation, of training examples: refuse: none are reused, every epoch "
+        "sees new ones; off: phases that train the head alone see them plain; views=K: K fixed "
+        "augmentations, epoch after epoch",
+    )
+    disk: str = option(
+        "20 GB", "the store holds at most this much; what was used least recently goes first", runtime_only=True
+    )
+    folder: str | None = option(
+        None, "null: features below $TLX_CACHE; it has to be empty, or tlx's own", runtime_only=True
+    )
+    batch: int = option(64, "examples at a time when the store is filled", runtime_only=True)
 
     @property
     def views(self) -> int:

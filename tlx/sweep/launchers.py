@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, fields
 from typing import Any
 
 from omegaconf import OmegaConf
 
 from tlx.config import check
 from tlx.config.errors import ConfigError, Problem, nearest
+from tlx.config.fields import RANGE, option
 from tlx.config.overrides import parsed
 from tlx.config.request import Setting
 
@@ -20,10 +21,14 @@ _GROUP = "hydra/launcher"
 class Local:
     """On this machine, each trial in a clean process."""
 
-    # trials at once; null: one per GPU where there are any, else one per core
-    n_jobs: int | None = None
-    # minutes after which a trial is ended and counts as failed; it goes on from its saved state when run again
-    timeout: float | None = None
+    n_jobs: int | None = option(
+        None, "trials at once; null: one per GPU where there are any, else one per core", least=1
+    )
+    timeout: float | None = option(
+        None,
+        "minutes after which a trial is ended and counts as failed; it goes on from its saved state when run again",
+        least=0,
+    )
 
 
 @dataclass
@@ -34,38 +39,40 @@ class Slurm:
     account: str | None = None
     qos: str | None = None
     constraint: str | None = None
-    # of one trial, as sbatch writes it: minutes, H:M:S or D-H:M:S; null: the partition's
-    time: str | None = None
-    # of one node, as sbatch writes it: 16G; null: the partition's
-    mem: str | None = None
-    # of one process, that is per device
-    cpus_per_task: int = 1
-    # trials at once; null: as many as the cluster lets run
-    throttle: int | None = None
-    # seconds before the time limit at which a trial saves its state and asks to be queued again
-    warning: int = 120
-    # queue a trial again after its time limit, preemption, or the loss of its node
-    requeue: bool = True
-    # further sbatch options, each as it stands after #SBATCH
-    extra: list[str] = field(default_factory=list)
-    # shell lines before the trial: module load cuda
-    setup: list[str] = field(default_factory=list)
+    time: str | None = option(
+        None, "of one trial, as sbatch writes it: minutes, H:M:S or D-H:M:S; null: the partition's"
+    )
+    mem: str | None = option(None, "of one node, as sbatch writes it: 16G; null: the partition's")
+    cpus_per_task: int = option(1, "of one process, that is per device", least=1)
+    throttle: int | None = option(None, "trials at once; null: as many as the cluster lets run", least=1)
+    warning: int = option(
+        120,
+        "seconds before the time limit at which a trial saves its state and asks to be queued again",
+        least=0,
+    )
+    requeue: bool = option(True, "queue a trial again after its time limit, preemption, or the loss of its node")
+    extra: list[str] = option(help="further sbatch options, each as it stands after #SBATCH", factory=list)
+    setup: list[str] = option(help="shell lines before the trial: module load cuda", factory=list)
 
 
 @dataclass
 class Ray:
     """Tasks of a Ray cluster that is running, or of one started on this machine; the command stays (``tlx[ray]``)."""
 
-    # of the running cluster: host:port, auto, or ray://...; null: RAY_ADDRESS, or one found here, or a new one
-    address: str | None = None
-    # devices at work at once; null: as many as the cluster holds now
-    n_jobs: int | None = None
-    # minutes after which a trial is ended and counts as failed; it goes on from its saved state when run again
-    timeout: float | None = None
-    # of one process, that is per device: its threads, and what it takes of the cluster
-    cpus: int = 1
-    # further resources a trial takes, by the cluster's names: {fast_disk: 1}
-    resources: dict[str, float] = field(default_factory=dict)
+    address: str | None = option(
+        None,
+        "of the running cluster: host:port, auto, or ray://...; null: RAY_ADDRESS, or one found here, or a new one",
+    )
+    n_jobs: int | None = option(None, "devices at work at once; null: as many as the cluster holds now", least=1)
+    timeout: float | None = option(
+        None,
+        "minutes after which a trial is ended and counts as failed; it goes on from its saved state when run again",
+        least=0,
+    )
+    cpus: int = option(1, "of one process, that is per device: its threads, and what it takes of the cluster", least=1)
+    resources: dict[str, float] = option(
+        help="further resources a trial takes, by the cluster's names: {fast_disk: 1}", factory=dict
+    )
 
 
 Launcher = Local | Ray  # those whose command stays until all is done
@@ -117,10 +124,11 @@ def choose(words: Sequence[str], named: str = "") -> Launcher | Slurm:
 
 
 def _out_of_range(options: Any) -> list[Problem]:
-    least = {"n_jobs": 1, "timeout": 0, "cpus_per_task": 1, "cpus": 1, "throttle": 1, "warning": 0}
-    given = {key: options.get(key) for key in least if options.get(key) is not None}
+    kind = OmegaConf.get_type(options)
+    assert kind is not None
+    ranged = [(one.name, options[one.name], one.metadata[RANGE]) for one in fields(kind) if RANGE in one.metadata]
     return [
-        Problem(f"hydra.launcher.{key}", f"expected {least[key]} or more", value)
-        for key, value in given.items()
-        if value < least[key]
+        Problem(f"hydra.launcher.{name}", f"expected {allowed}", value)
+        for name, value, allowed in ranged
+        if value is not None and not allowed.holds(value)
     ]

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from omegaconf import MISSING
 
+from tlx.config.fields import option
+
 
 @dataclass
 class Task:
@@ -26,8 +28,8 @@ class Classification(Task):
     """One label per example, or several (``multilabel``)."""
 
     modality: str = MISSING
-    multilabel: bool = False
-    label_smoothing: float = 0.0
+    multilabel: bool = option(False, "several labels per example")
+    label_smoothing: float = option(0.0, "share of the target spread over all classes (Szegedy 2016)")
 
 
 @dataclass

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tlx.config.fields import aside, choice
+from tlx.config.fields import option
 
 
 @dataclass
 class Tracking:
     """Where the journal is mirrored to."""
 
-    kind: str = choice("mlflow", "none")
-    # null: MLFLOW_TRACKING_URI, else mlflow.db in the working directory
-    uri: str | None = aside(None)
-    # MLflow experiment; null: tlx/<study, experiment or 'trials'>
-    experiment: str | None = aside(None)
-    # seconds without an answer from MLflow after which a command that is done ends; tlx sync sends the rest
-    patience: float = aside(10.0)
+    kind: str = option(choices=("mlflow", "none"))
+    uri: str | None = option(
+        None, "null: MLFLOW_TRACKING_URI, else mlflow.db in the working directory", runtime_only=True
+    )
+    experiment: str | None = option(
+        None, "MLflow experiment; null: tlx/<study, experiment or 'trials'>", runtime_only=True
+    )
+    patience: float = option(
+        10.0,
+        "seconds without an answer from MLflow after which a command that is done ends; tlx sync sends the rest",
+        runtime_only=True,
+    )

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tlx.config.fields import aside, choice
+from tlx.config.fields import option
 
 
 @dataclass
 class Checkpoint:
     """When a trial's state is saved, from which it goes on after an interruption; always after a validation."""
 
-    # minutes between saved states (0: every validation; null: not by time)
-    every_minutes: float | None = aside(1.0)
-    # optimizer steps between saved states, at the least (null: not by steps)
-    every_steps: int | None = aside(None)
+    every_minutes: float | None = option(
+        1.0, "minutes between saved states (0: every validation; null: not by time)", runtime_only=True, least=0
+    )
+    every_steps: int | None = option(
+        None, "optimizer steps between saved states, at the least (null: not by steps)", runtime_only=True, above=0
+    )
 
 
 _DEEPSPEED = {
@@ -27,25 +29,43 @@ _DEEPSPEED = {
 class Hardware:
     """Where a trial runs. Its numbers are decided by the precision, and by how many shares a batch is cut into."""
 
-    accelerator: str = aside("auto")  # auto | cpu | gpu | mps
-    # processes of a machine, one device each; null: all GPUs under `auto` (1 in a sweep), else 1
-    devices: int | None = aside(None)
-    # machines; more than one on Slurm only (hydra/launcher=slurm)
-    nodes: int = aside(1)
-    precision: str = choice("32-true", "bf16-mixed", "16-mixed", "64-true")
-    # CPU threads of one process; null: every core for a single trial, one each in a sweep
-    threads: int | None = aside(None)
-    # processes that load data, per device
-    workers: int = aside(0)
-    # shares of a batch that a device takes one after the other, for one optimizer step
-    accumulate: int = aside(1)
-    # kernels of a GPU that give the same bits each time: warn where torch has none, always (an error there), or never
-    deterministic: str = choice("warn", "always", "never", aside=True)
-    # BatchNorm statistics over all processes
-    sync_batchnorm: bool = False
-    # torch.compile the network
-    compile: bool = aside(False)
-    # recompute activations in the backward pass instead of keeping them
-    gradient_checkpointing: bool = aside(False)
-    # how several processes share the work: ddp copies the network, fsdp shards it by stage (FSDP2)
-    distributed: str = choice("ddp", "fsdp", aside=True, refused=_DEEPSPEED)
+    accelerator: str = option("auto", "auto | cpu | gpu | mps", runtime_only=True)
+    devices: int | None = option(
+        None,
+        "processes of a machine, one device each; null: all GPUs under `auto` (1 in a sweep), else 1",
+        runtime_only=True,
+    )
+    nodes: int = option(1, "machines; more than one on Slurm only (hydra/launcher=slurm)", runtime_only=True)
+    precision: str = option(
+        help="of the arithmetic, as Lightning calls it", choices=("32-true", "bf16-mixed", "16-mixed", "64-true")
+    )
+    threads: int | None = option(
+        None,
+        "CPU threads of one process; null: every core for a single trial, one each in a sweep",
+        runtime_only=True,
+        above=0,
+    )
+    workers: int = option(0, "processes that load data, per device", runtime_only=True, least=0)
+    accumulate: int = option(
+        1,
+        "shares of a batch that a device takes one after the other, for one optimizer step",
+        runtime_only=True,
+        above=0,
+    )
+    deterministic: str = option(
+        help="kernels of a GPU that give the same bits each time: warn where torch has none, always "
+        "(an error there), or never",
+        choices=("warn", "always", "never"),
+        runtime_only=True,
+    )
+    sync_batchnorm: bool = option(False, "BatchNorm statistics over all processes")
+    compile: bool = option(False, "torch.compile the network", runtime_only=True)
+    gradient_checkpointing: bool = option(
+        False, "recompute activations in the backward pass instead of keeping them", runtime_only=True
+    )
+    distributed: str = option(
+        help="how several processes share the work: ddp copies the network, fsdp shards it by stage (FSDP2)",
+        choices=("ddp", "fsdp"),
+        runtime_only=True,
+        refused=_DEEPSPEED,
+    )
