@@ -74,6 +74,7 @@ def _main(words: list[str]) -> int:
 
 
 def _run(verb: object, rest: list[str]) -> int:
+    from tlx.cli import arguments
     from tlx.config.errors import RequestError
     from tlx.trial.lock import Busy
 
@@ -81,7 +82,7 @@ def _run(verb: object, rest: list[str]) -> int:
     signal.signal(signal.SIGTERM, _terminated)
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     try:
-        return int(verb(_config_dirs(rest)))
+        return int(verb(arguments.with_config_dirs(rest)))
     except RequestError as error:
         print(error.block(), file=sys.stderr)
         return 2
@@ -91,30 +92,6 @@ def _run(verb: object, rest: list[str]) -> int:
     except KeyboardInterrupt:
         print("tlx: stopped", file=sys.stderr)
         return 130
-
-
-def _config_dirs(words: list[str]) -> list[str]:
-    """Look for configuration files where ``--config-dir`` and ``hydra.searchpath`` say; the other words."""
-    from tlx.config.errors import ConfigError, Problem
-    from tlx.config.overrides import parsed
-    from tlx.config.places import add_config_dir
-
-    for word in [one for one in words if one.partition("=")[0] == "hydra.searchpath"]:
-        found = parsed(word).value()
-        for folder in found if isinstance(found, list) else [found]:
-            add_config_dir(str(folder))
-        words = [one for one in words if one is not word]
-    others = list[str]()
-    waiting = iter(words)
-    for word in waiting:
-        name, sign, folder = word.partition("=")
-        if name != "--config-dir":
-            others.append(word)
-        elif folder := folder if sign else next(waiting, ""):
-            add_config_dir(folder)
-        else:
-            raise ConfigError([Problem("--config-dir", "expected a folder of configuration files", "")])
-    return others
 
 
 def _fault(words: list[str]) -> str:

@@ -82,3 +82,35 @@ def number(text: str | None, name: str, wanted: str) -> int | None:
     if not text.isdecimal() or len(text) > 9 or int(text) < 1:
         raise ConfigError([Problem(name, f"expected {wanted}", text)])
     return int(text)
+
+
+def with_config_dirs(words: list[str]) -> list[str]:
+    """Look for configuration files where ``--config-dir`` and ``hydra.searchpath`` say.
+
+    Returns:
+        The other words.
+
+    Raises:
+        ConfigError: There is no such folder.
+    """
+    if not any(word.partition("=")[0] in ("hydra.searchpath", "--config-dir") for word in words):
+        return words
+    from tlx.config.overrides import parsed  # Hydra takes a while to import, and few commands need it here
+    from tlx.config.places import add_config_dir
+
+    for word in [one for one in words if one.partition("=")[0] == "hydra.searchpath"]:
+        found = parsed(word).value()
+        for folder in found if isinstance(found, list) else [found]:
+            add_config_dir(str(folder))
+        words = [one for one in words if one is not word]
+    others: list[str] = []
+    waiting = iter(words)
+    for word in waiting:
+        name, sign, folder = word.partition("=")
+        if name != "--config-dir":
+            others.append(word)
+        elif folder := folder if sign else next(waiting, ""):
+            add_config_dir(folder)
+        else:
+            raise ConfigError([Problem("--config-dir", "expected a folder of configuration files", "")])
+    return others

@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import yaml
-from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
 from tlx.backbones import options as backbones
@@ -69,6 +68,8 @@ EXPERIMENT = "experiment"
 
 def register() -> None:
     """Put the schema into Hydra's ConfigStore (again is harmless, and quick)."""
+    from hydra.core.config_store import ConfigStore  # takes a while, and who only reads records needs none
+
     store = ConfigStore.instance()
     if "schema.yaml" in store.repo:
         return

@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from tlx.config.errors import DataError, Problem, RequestError
-from tlx.data import docstrings, options, regular, remembered
+from tlx.data import options, regular, remembered
 from tlx.data.tree import Tree
 
 _DIGITS = 64  # of a SHA-256
@@ -31,6 +31,8 @@ def fingerprint(config: options.Dataset) -> str:
 
         return glyphs.fingerprint(config)
     if isinstance(config, options.Docstrings):
+        from tlx.data import docstrings
+
         return _short(docstrings.fingerprint(config))
     if isinstance(config, options.ImageFolder):
         from tlx.data.imagefolder import root_of

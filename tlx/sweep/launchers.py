@@ -8,11 +8,8 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from tlx.config import check
 from tlx.config.errors import ConfigError, Problem, nearest
 from tlx.config.fields import RANGE, option
-from tlx.config.overrides import parsed
-from tlx.config.request import Setting
 
 _GROUP = "hydra/launcher"
 
@@ -98,6 +95,10 @@ def choose(words: Sequence[str], named: str = "") -> Launcher | Slurm:
     Raises:
         ConfigError: With every problem.
     """
+    from tlx.config import check  # with Hydra, which takes a while, and who only looks at sweeps needs none
+    from tlx.config.overrides import parsed
+    from tlx.config.request import Setting
+
     name, settings, problems = named or "local", list[Setting](), list[Problem]()
     for word in words:
         try:
