@@ -29,7 +29,7 @@ def kinds() -> Iterator[type]:
             waiting += [hint, *get_args(hint), *(inner for part in get_args(hint) for inner in get_args(part))]
 
 
-@pytest.mark.parametrize("kind", sorted(kinds(), key=lambda one: one.__name__))
+@pytest.mark.parametrize("kind", sorted(kinds(), key=str))
 def test_every_setting_says_what_it_is_for(kind: type) -> None:
     silent = [one.name for one in fields(kind) if HELP not in one.metadata]
     assert set(silent) <= {"kind", "modality"}

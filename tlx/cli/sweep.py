@@ -23,7 +23,7 @@ from tlx.config.machine import elsewhere
 from tlx.config.multirun import Outline, outline
 from tlx.sweep import launchers
 from tlx.sweep.launchers import Launcher, Local, Ray, Slurm
-from tlx.sweep.pool import Outcome
+from tlx.sweep.pool import Outcome, Unfinished
 from tlx.sweep.worker import LOG
 
 if TYPE_CHECKING:
@@ -54,8 +54,12 @@ def run(words: list[str]) -> int:
             return _submit(words, launcher, about, dry, console)
     if jobs is not None:
         launcher.n_jobs = jobs
-    with elsewhere("ray") if isinstance(launcher, Ray) else nullcontext():
-        return _stay(words, launcher, about, console)
+    try:
+        with elsewhere("ray") if isinstance(launcher, Ray) else nullcontext():
+            return _stay(words, launcher, about, console)
+    except Unfinished as end:
+        console.print(f"tlx: {end}", markup=False, soft_wrap=True)
+        return 1
 
 
 def _stay(words: list[str], launcher: Launcher, about: Outline, console: Console) -> int:

@@ -25,8 +25,10 @@ def names_can_be_names(config: Any) -> Iterator[Problem]:
         if fault := _name_fault(str(name)):
             instead = "; name it by backbone.alias=..." if key == "backbone.name" else ""
             yield Problem(key, f"{fault}, and runs are called by it{instead}", name)
-    if config.group is not None and (fault := _name_fault(str(config.group))):
+    if config.group is not None and (fault := _name_fault(str(config.group).replace("/", "-"))):
         yield Problem("group", fault, config.group)
+    if config.sweep.name is not None and (fault := _name_fault(str(config.sweep.name))):
+        yield Problem("sweep.name", fault, config.sweep.name)
     arms = select(config, "study.arms")
     for arm in arms if isinstance(arms, Mapping) else ():
         if fault := _text_fault(str(arm)):

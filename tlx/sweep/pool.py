@@ -55,6 +55,10 @@ class Outcome:
         return self.reason.startswith(f"{PRUNED}:")
 
 
+class Unfinished(Exception):
+    """A sweep was ended before all of its trials were run; the same command goes on."""
+
+
 @dataclass
 class _Running:
     """A process at work: on one job, or on several side by side."""
@@ -77,6 +81,7 @@ class Pool:
     finished: set[str] = field(default_factory=set)  # identities with a result
     lost: set[str] = field(default_factory=set)  # identities that failed here
     timeout: float | None = None  # minutes a process may take
+    over: Callable[[], str] = lambda: ""  # why the sweep is to end now; empty while it is not
     _waiting: list[Job] = field(default_factory=list)
     _running: dict[int, _Running] = field(default_factory=dict)
     _alike: Counter[str] = field(default_factory=Counter)  # jobs seen that read the same held-out examples
@@ -84,12 +89,19 @@ class Pool:
     _began: int = 0  # ms
 
     def run(self, jobs: list[Job]) -> None:
-        """Run all jobs and those they lead to. Ctrl-C stops the running ones and is passed on."""
+        """Run all jobs and those they lead to. Ctrl-C stops the running ones and is passed on.
+
+        Raises:
+            Unfinished: The sweep is over before its jobs are; those that ran have saved their states.
+        """
         self._waiting = list(jobs)
         self._began = time.time_ns() // 1_000_000
         self._alike.update(fusing.alike(job.trial) for job in jobs)
         try:
             while self._waiting or self._running:
+                if reason := self.over():
+                    left = len(self._waiting) + sum(len(one.jobs) for one in self._running.values())
+                    raise Unfinished(f"{reason}; {left} trials are not finished, and the same command goes on")
                 self._start_ready()
                 self._collect()
         finally:

@@ -8,7 +8,7 @@ from typing import Any
 
 from tlx.config.schema import Trial
 from tlx.files.secrets import redacted
-from tlx.sweep.pool import Outcome
+from tlx.sweep.pool import Outcome, Unfinished
 from tlx.tracking import journal
 from tlx.tracking.journal import Journal
 from tlx.tracking.mirror import Mirror
@@ -97,7 +97,7 @@ class Record:
 
     def stopped(self, error: BaseException) -> None:
         """The command was stopped, or failed."""
-        status = "KILLED" if isinstance(error, (KeyboardInterrupt, SystemExit)) else "FAILED"
+        status = "KILLED" if isinstance(error, (KeyboardInterrupt, SystemExit, Unfinished)) else "FAILED"
         self.journal.write("end", status=status, reason=redacted(f"{type(error).__name__}: {error}"))
 
 

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
-from tlx.config import output
+from tlx.config import output, request
 from tlx.config.compose import compose
 from tlx.config.errors import ConfigError, Problem
 from tlx.config.multirun import expand, varied
 from tlx.config.rules import alone
 from tlx.config.schema import Trial
+from tlx.config.select import select
 from tlx.sweep import slurm
 from tlx.sweep.launchers import Launcher, Local, Ray, Slurm
 from tlx.sweep.pool import Job, Outcome, Pool, failure
@@ -24,28 +28,45 @@ from tlx.sweep.processes import Here, Place, warm
 from tlx.sweep.progress import Sweeping
 from tlx.sweep.record import Record, Sweep, conclude, described
 from tlx.sweep.rehearse import rehearse
+from tlx.tracking import journal
 from tlx.tracking.mirror import Mirror
 from tlx.trial.folder import experiment, locate
 from tlx.trial.lock import Busy, locked
 
 LOCAL = Local()
+_log = logging.getLogger(__name__)
 After = Callable[[Outcome], Iterable[Job]]
 
 
 def plan(overrides: list[str]) -> list[Trial]:
     """Every trial of a multirun, composed and checked; raises :class:`ConfigError` with the problems of all."""
-    trials, problems = [], []
+    trials, problems, left_out = list[Trial](), list[Problem](), 0
     keys = varied(overrides)
     for words in expand(overrides):
         try:
-            trials.append(compose(words))
-            trials[-1].sweep.varied = keys
-            alone(trials[-1])
+            trial = compose(words)
+            alone(trial)
         except ConfigError as error:
             problems += error.problems
+            continue
+        trial.sweep.varied = keys
+        if any(_has(trial, words, rule) for rule in trial.sweep.exclude):
+            left_out += 1
+        else:
+            trials.append(trial)
     if problems:
         raise ConfigError(problems)
+    if left_out:
+        _log.warning("tlx: %d of %d trials are left out (sweep.exclude)", left_out, left_out + len(trials))
+    if not trials:
+        raise ConfigError([Problem("sweep.exclude", "leaves no trial")])
     return trials
+
+
+def _has(trial: Trial, words: list[str], rule: Mapping[str, Any]) -> bool:
+    """Does a trial have all these values? Of a group, the choice counts."""
+    chosen = {one.key: one.value for one in request.read(words).choices.values()}
+    return all((chosen[key] if key in chosen else select(trial, key)) == value for key, value in rule.items())
 
 
 def job(trial: Trial) -> Job:
@@ -170,6 +191,7 @@ def _run(
     more: Callable[[], int],
     close: Callable[[Sweep], str],
 ) -> None:
+    began = time.monotonic()
     warm([one.trial for one in todo])
     expected = more()
     progress = Sweeping(console, name, len(todo) + expected)
@@ -198,6 +220,13 @@ def _run(
                 progress.add(surprise)
             return further
 
+        def over() -> str:
+            options, failed = first.sweep, [one for one in sweep.failures if not one.pruned]
+            if options.on_failure == "stop" and failed:
+                return f"a trial failed: {failed[0].job.label}: {failed[0].reason}"
+            is_late = options.minutes is not None and time.monotonic() - began > 60 * options.minutes
+            return f"{options.minutes:g} minutes are over (sweep.minutes)" if is_late else ""
+
         def started(one: Job) -> None:
             progress.started(one.label)
             mirror.watch(one.place.path, sweep.folder)
@@ -205,7 +234,8 @@ def _run(
 
         try:
             with progress:
-                Pool(at, done, started, progress.tick, set(sweep.results), timeout=launcher.timeout).run(todo)
+                finished = set(sweep.results)
+                Pool(at, done, started, progress.tick, finished, timeout=launcher.timeout, over=over).run(todo)
             note = close(sweep)
         except BaseException as error:
             record.stopped(error)
@@ -242,6 +272,11 @@ def _keep(sweep: Sweep, outcome: Outcome) -> None:
 
 
 def folder_of(name: str, jobs: list[Job]) -> Path:
-    """A sweep's folder: its name and a hash of the trials it began with."""
+    """A sweep's folder: the name it was given, or the experiment's and a hash of the trials it began with."""
+    if given := jobs[0].trial.sweep.name:
+        folder = Path(jobs[0].trial.output).expanduser().resolve() / given
+        if folder.exists() and journal.first(folder).get("tags", {}).get("tlx.kind") != "sweep":
+            raise ConfigError([Problem("sweep.name", f"{folder} is there already, and is no sweep's", given)])
+        return folder
     key = hashlib.sha256(json.dumps(sorted(one.place.identity for one in jobs)).encode()).hexdigest()[:8]
     return Path(jobs[0].trial.output).expanduser().resolve() / f"{name}-{key}"
