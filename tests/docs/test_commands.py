@@ -19,6 +19,11 @@ SAYS = {  # what a page promises of a command's output, by the command's beginni
     ("interruptions.md", "tlx train", 2): "already finished; nothing was trained",
     ("interruptions.md", "tlx train", 3): "it was finished, but predictions.jsonl is gone: it is run again",
     ("files.md", "tlx reuse prune", 1): "freed",
+    ("sweeps.md", "tlx sweep", 2): "2 trials run, 4 already finished",
+    ("sweeps.md", "tlx status", 2): "rates  6 trials: 6 done",
+    ("sweeps.md", "tlx results", 2): "6 trials are in rates.csv",
+    ("experiments.md", "tlx plan", 1): "feature_extraction  20 steps",
+    ("experiments.md", "tlx train", 1): "seed: 7",
 }
 
 

@@ -17,6 +17,7 @@ VERBS = {
     "help": "what a verb does, or what a setting is for: tlx help strategy.budget",
     "list": "the options of every group, or of one",
     "status": "how far sweeps are: done, running, queued, failed and why, time left",
+    "results": "the trials of a sweep: what varies, metrics, cost, folders; --csv FILE",
     "reuse": "what is kept of frozen prefixes (ls), and making room (prune)",
     "reproduce": "run a finished trial again, and say whether it came out the same",
     "diff": "how two runs differ: settings, code, libraries, data, machine, metrics",
@@ -30,7 +31,7 @@ VERBS = {
 }
 
 
-READING = ("help", "list", "status", "diff")  # verbs whose output is all they do
+READING = ("help", "list", "status", "results", "diff")  # verbs whose output is all they do
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -63,8 +63,11 @@ def run(words: list[str]) -> int:
         from tlx.sweep import study
 
         jobs, later = study.plan(words)
-        _trials(jobs, f"; up to {later} more follow from what tuning finds", console)
+        _trials(jobs, f"; up to {later} more follow from what tuning finds" if later else "", console)
         return 0
+    if trial.search is not None:
+        message = f"a search of {trial.search.n_trials} trials over {', '.join(trial.search.space)}; one of them:\n"
+        console.print(message, markup=False, soft_wrap=True)
     if figure is not None:
         _check(figure)
     from tlx.trial.forecast import forecast

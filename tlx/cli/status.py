@@ -8,14 +8,11 @@ tlx status quickstart            (each trial that is not done of the sweeps so n
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from tlx.cli.arguments import Arguments
 from tlx.cli.output import Terminal
-from tlx.config.errors import ConfigError, Problem, nearest
-from tlx.config.name_rules import path_fault
 from tlx.files.printable import printable
 from tlx.sweep import status
 from tlx.sweep.status import Summary
@@ -27,15 +24,10 @@ def run(words: list[str]) -> int:
     arguments.flag("--json")
     asked = arguments.take(words)
     words = asked.words
-    named = [word.removeprefix("experiment=") for word in words if not word.startswith("output=")]
+    named = [word for word in words if not word.startswith("output=")]
     root = Path(next((word.partition("=")[2] for word in words if word.startswith("output=")), "runs"))
     console = Terminal()
-    found = status.sweeps(root)
-    if not found:
-        raise ConfigError([Problem("output", "holds no sweep; name another with output=FOLDER", root)])
-    chosen = [folder for folder in found if not named or any(_is(folder, word) for word in named)]
-    if not chosen:
-        raise ConfigError([Problem("sweep", f"none of that name{nearest(named[0], _names(found))}", named[0])])
+    chosen = status.named(root, named)
     if asked.json:
         print(json.dumps([_as_data(status.summary(folder)) for folder in chosen], indent=2))
         return 0
@@ -57,16 +49,6 @@ def _as_data(summary: Summary) -> dict[str, Any]:
     ]
     found = {"sweep": str(summary.folder), "counts": summary.counts, "to_follow": summary.more, "trials": trials}
     return {**found, "note": summary.note}
-
-
-def _is(folder: Path, word: str) -> bool:
-    return word.replace("/", "-") in (folder.name, folder.name.rpartition("-")[0]) or (
-        not path_fault(word) and Path(word).resolve() == folder.resolve()
-    )
-
-
-def _names(folders: Sequence[Path]) -> list[str]:
-    return [folder.name for folder in folders]
 
 
 def _line(summary: Summary) -> str:

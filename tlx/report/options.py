@@ -27,6 +27,12 @@ class Study:
 
     question: str = option(MISSING, "what the study asks")
     arms: dict[str, Arm] = option(help="name -> one way of doing it", factory=dict)
+    axes: dict[str, list[Any]] = option(
+        help="groups or settings -> values: an arm more for each combination, called 'value + value'", factory=dict
+    )
+    tune: dict[str, list[Any]] = option(
+        help="what is tuned for each of those arms: key -> values tried, as an arm's tune", factory=dict
+    )
     axis: str = option(MISSING, "the key on the horizontal axis and its values")
     points: list[Any] = option(help="the values of the axis", factory=list)
     seeds: list[int] = option(help="each arm is trained with, at each point", factory=lambda: [0, 1, 2, 3, 4])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tlx.config.errors import ConfigError
+from tlx.config.errors import ConfigError, Problem, nearest
+from tlx.config.name_rules import path_fault
 from tlx.search.pruning import PRUNED
 from tlx.sweep import slurm
 from tlx.sweep.record import FAILED
@@ -56,6 +58,33 @@ def sweeps(root: Path) -> list[Path]:
     """The folders of all sweeps below an output folder, the last begun last."""
     found = [path.parent for path in root.glob(f"*/{journal.FILE}") if _kind(path.parent) == "sweep"]
     return sorted(found, key=lambda folder: (folder / journal.FILE).stat().st_mtime)
+
+
+def named(root: Path, words: Sequence[str]) -> list[Path]:
+    """Find sweeps below an output folder, the last begun last.
+
+    Args:
+        root: The output folder.
+        words: What they are called: the name of the experiment or the sweep, its folder's name, or a path. None: all.
+
+    Raises:
+        ConfigError: There is no sweep, or none of these names.
+    """
+    found = sweeps(root)
+    if not found:
+        raise ConfigError([Problem("output", "holds no sweep; name another with output=FOLDER", root)])
+    chosen = [folder for folder in found if not words or any(_is(folder, word) for word in words)]
+    if not chosen:
+        known = [name for folder in found for name in (folder.name, folder.name.rpartition("-")[0])]
+        raise ConfigError([Problem("sweep", f"none of that name{nearest(words[0], known)}", words[0])])
+    return chosen
+
+
+def _is(folder: Path, word: str) -> bool:
+    word = word.removeprefix("experiment=")
+    return word.replace("/", "-") in (folder.name, folder.name.rpartition("-")[0]) or (
+        not path_fault(word) and Path(word).resolve() == folder.resolve()
+    )
 
 
 def _kind(folder: Path) -> str:

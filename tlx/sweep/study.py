@@ -8,15 +8,16 @@ twice, and the test set is never looked at for a choice.
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
 from tlx.config.compose import compose
 from tlx.config.errors import ConfigError, Problem, nearest
-from tlx.report.options import Study
+from tlx.report.options import Arm, Study
 from tlx.sweep import run as sweeps
 from tlx.sweep.launchers import Launcher
 from tlx.sweep.pool import Job, Outcome, failure
@@ -103,7 +104,7 @@ class Conductor:
         whole = compose(overrides)
         if whole.study is None:
             raise ConfigError([Problem("study", "this experiment has no study")])
-        self.study = whole.study
+        self.study = with_axes(whole.study)
         verify(self.study)
         self.arms = {arm: _arm(overrides, options.overrides) for arm, options in self.study.arms.items()}
         self.source = None
@@ -187,6 +188,30 @@ def _arm(overrides: list[str], own: list[str]) -> list[str]:
     experiment_words = [word for word in overrides if word.startswith("experiment=")]
     rest = [word for word in overrides if word not in experiment_words and not word.startswith("study.")]
     return [*experiment_words, *own, *rest]
+
+
+def with_axes(study: Study) -> Study:
+    """Write a study's axes out as arms, one for each combination of their values, after the arms it names.
+
+    Raises:
+        ConfigError: An axis has no values, or two arms have one name.
+    """
+    empty = [key for key, values in study.axes.items() if not isinstance(values, list) or not values]
+    if empty:
+        raise ConfigError([Problem(f"study.axes.{key}", "expected a list of values", study.axes[key]) for key in empty])
+    arms = dict(study.arms)
+    for values in itertools.product(*study.axes.values()) if study.axes else ():
+        name = " + ".join(map(str, values))
+        if name in arms:
+            raise ConfigError([Problem("study.axes", "gives an arm of a name that there is already", name)])
+        chosen = zip(study.axes, values, strict=True)
+        arms[name] = Arm(overrides=[f"{key}={_quoted(value)}" for key, value in chosen], tune=study.tune)
+    return replace(study, arms=arms)
+
+
+def _quoted(value: Any) -> str:
+    """A value as an override has it."""
+    return value if isinstance(value, str) and value.isidentifier() else json.dumps(value)
 
 
 def _candidates(tune: dict[str, list[Any]]) -> list[dict[str, Any]]:
