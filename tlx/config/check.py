@@ -210,21 +210,45 @@ def values(base: DictConfig, absent: set[str]) -> list[Problem]:
             problems.append(Problem(key, f"needs a value; write {key}=..."))
     for path, node in _nodes(base):
         for option in _limited(OmegaConf.get_type(node)):  # type: ignore[arg-type]
-            words = option.metadata.get(CHOICES)
-            if OmegaConf.is_missing(node, option.name):
-                continue
-            word = node[option.name]
-            if words is None and word != option.default != MISSING:
-                group = path.rstrip(".")
-                message = f"belongs to the choice of {group}; choose another (tlx list {group})"
-                problems.append(Problem(f"{path}{option.name}", message, word))
-            if words is None:
-                continue
-            if word not in words:
-                reason = option.metadata.get(REFUSED, {}).get(word)
-                message = reason or f"not one of {', '.join(words)}{nearest(str(word), words)}"
-                problems.append(Problem(f"{path}{option.name}", message, word))
+            if not OmegaConf.is_missing(node, option.name):
+                problems += _word(path, option, node[option.name])
     return problems
+
+
+def words(trial: Any) -> list[Problem]:
+    """Words outside their choices, of a configuration in which nothing is missing; as :func:`values`, in less time."""
+    problems: list[Problem] = []
+    for path, part in _parts(trial):
+        kind: type = part.__class__
+        for option in _limited(kind):
+            problems += _word(path, option, getattr(part, option.name))
+    return problems
+
+
+def _word(path: str, option: Field[Any], word: Any) -> Iterator[Problem]:
+    choices = option.metadata.get(CHOICES)
+    if choices is None and word != option.default != MISSING:
+        group = path.rstrip(".")
+        message = f"belongs to the choice of {group}; choose another (tlx list {group})"
+        yield Problem(f"{path}{option.name}", message, word)
+    elif choices is not None and word not in choices:
+        reason = option.metadata.get(REFUSED, {}).get(word)
+        message = reason or f"not one of {', '.join(choices)}{nearest(str(word), choices)}"
+        yield Problem(f"{path}{option.name}", message, word)
+
+
+def _parts(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every part of a configuration that is a dataclass, with its path."""
+    if isinstance(node, list):
+        for index, inner in enumerate(node):
+            yield from _parts(inner, f"{path}{index}.")
+    elif isinstance(node, dict):
+        for key, inner in node.items():
+            yield from _parts(inner, f"{path}{key}.")
+    elif is_dataclass(node):
+        yield path, node
+        for name, inner in vars(node).items():
+            yield from _parts(inner, f"{path}{name}.")
 
 
 @cache

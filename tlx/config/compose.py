@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import MissingMandatoryValue
 
 from tlx.config import check, choices, interpolations, request, rules, schema
 from tlx.config.diagnosis import begin_parts, diagnose, located
@@ -37,15 +38,27 @@ def compose(overrides: Sequence[str] = (), values: Mapping[str, Any] | None = No
     if base is None:
         raise ConfigError(diagnose(asked))
     begin_parts(base, asked.settings)
-    problems = [*check.settings(base, asked.settings), *check.values(base, set()), *check.extras(base)]
-    trial = OmegaConf.to_object(base) if not problems else None
+    problems = check.settings(base, asked.settings)
+    if any(setting.adds for setting in asked.settings):
+        problems += check.extras(base)
+    trial = None if problems else _whole(base)
+    problems += check.values(base, set()) if trial is None else check.words(trial)
     problems += rules.across(trial or base, set())
-    if problems:
+    if problems or trial is None:
         raise ConfigError(located(problems, request.with_files(asked)))
-    assert isinstance(trial, Trial)
     trial.group = trial.group or asked.chosen(schema.EXPERIMENT)
     for text in interpolations.texts([setting.value for setting in asked.settings]):
         interpolations.announce(interpolations.variables(text))
+    return trial
+
+
+def _whole(base: DictConfig) -> Trial | None:
+    """The configuration as objects; null where a value is missing."""
+    try:
+        trial = OmegaConf.to_object(base)
+    except MissingMandatoryValue:
+        return None
+    assert isinstance(trial, Trial)
     return trial
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -26,13 +27,13 @@ class Range:
     below: float | None = None
 
     def holds(self, value: float) -> bool:
-        """Is a number in the range? NaN is in none."""
+        """Is a number in the range? NaN and what is infinite are in none."""
         return (
             (self.least is None or value >= self.least)
             and (self.above is None or value > self.above)
             and (self.most is None or value <= self.most)
             and (self.below is None or value < self.below)
-            and value == value
+            and abs(value) < math.inf
         )
 
     def __str__(self) -> str:
