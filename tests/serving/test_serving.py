@@ -180,7 +180,7 @@ def test_graphs_compute_what_the_network_does(pictures: Exported, said: Said, fo
         (("export", "a", "--to"), "expected mlflow, onnx, torch"),
         (("serve",), "expected one model"),
         (("serve", "a", "b"), "expected one model"),
-        (("serve", "--unknown"), "expected one model"),
+        (("serve", "--unknown"), "no such option"),
         (("serve", "a", "--port", "0"), "expected a port number"),
         (("serve", "a", "--port", "99999"), "expected a port number"),
         (("serve", "a", "--allow-host", "*"), "expected a name, an address"),

@@ -205,7 +205,7 @@ def said(small: Compose, *overrides: str) -> list[str]:
     """The words of :func:`small`, for another process."""
     words: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tlx, "compose", lambda asked, whole: words.extend(asked))
+        patch.setattr(tlx, "compose", lambda asked: words.extend(asked))
         small(*overrides)
     return [word for word in words if not (word.startswith("hardware.threads") and "hardware=ddp_cpu" in words)]
 
