@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 SECTIONS = ("code", "software", "packages", "data", "weights", "hardware", "flags")
 SAME, DIFFERS, UNKNOWN = "same", "differs", "unknown"
+_ABSENT = "not there"
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,30 @@ class Row:
 
 
 def settings(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[Row]:
-    """The configurations: one row where they are the same, else one per setting that is not."""
-    return _rows("config", _flat(then), _flat(now))
+    """The configurations: one row where they are the same, else one per setting that is not.
+
+    A part that only one of them has, such as a further phase, is one row with what it sets.
+    """
+    return list(_unlike(then, now, "")) or [Row("config", "", len(then), len(now))]
+
+
+def _unlike(then: Any, now: Any, path: str) -> Iterator[Row]:
+    if isinstance(then, Mapping) and isinstance(now, Mapping):
+        for key in dict.fromkeys((*then, *now)):
+            yield from _unlike(then.get(key, _ABSENT), now.get(key, _ABSENT), f"{path}.{key}" if path else str(key))
+    elif isinstance(then, list) and isinstance(now, list) and any(isinstance(one, Mapping) for one in (*then, *now)):
+        for index, (one, other) in enumerate(zip_longest(then, now, fillvalue=_ABSENT)):
+            yield from _unlike(one, other, f"{path}.{index}")
+    elif then != now:
+        yield Row("config", path, _told(then), _told(now))
+
+
+def _told(value: Any) -> Any:
+    """A value, or what a part sets."""
+    if isinstance(value, Mapping):
+        leaves = _flat(value).items()
+        return ", ".join(f"{key}: {one}" for key, one in leaves if one not in ("null", [], {})) or "nothing"
+    return "null" if value is None else value
 
 
 def surroundings(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[Row]:
