@@ -21,6 +21,7 @@ VERBS = {
     "reuse": "what is kept of frozen prefixes (ls), and making room (prune)",
     "reproduce": "run a finished trial again, and say whether it came out the same",
     "diff": "how two runs differ: settings, code, libraries, data, machine, metrics",
+    "why": "would a trial run again, and what makes it another one",
     "export": "a trained model for other programs: servable by MLflow, ONNX, torch.export",
     "serve": "answer requests with a trained model over HTTP, on this machine",
     "report": "write the report of a finished study again",
@@ -31,7 +32,7 @@ VERBS = {
 }
 
 
-READING = ("help", "list", "status", "results", "diff")  # verbs whose output is all they do
+READING = ("help", "list", "status", "results", "diff", "why")  # verbs whose output is all they do
 
 
 def main(arguments: list[str] | None = None) -> int:
