@@ -131,9 +131,9 @@ def _wait_for(root: Path, done: int, process: subprocess.Popen[str]) -> bool:
 
 @pytest.mark.slow
 def test_a_trial_that_takes_too_long_is_ended_and_goes_on_when_run_again(folder: Path, said: Said) -> None:
-    words = [*WORDS, "strategy.budget=4000 steps", "seed=0,1", "tracking=none"]
-    out = said("sweep", *words, "hydra.launcher.timeout=0.05", code=1)
-    assert "ended after 0.05 minutes (hydra.launcher.timeout)" in out
+    words = [*WORDS, "strategy.budget=40000 steps", "seed=0,1", "tracking=none"]
+    out = said("sweep", *words, "hydra.launcher.timeout=0.2", code=1)
+    assert "ended after 0.2 minutes (hydra.launcher.timeout)" in out
     status = said("status", "sweep")
     assert "2 trials: 2 interrupted" in status
     assert "goes on from its saved state" in status

@@ -1,10 +1,10 @@
 """Libraries that are run only when something of them is used.
 
 Lightning imports all of torchmetrics, which imports transformers, matplotlib and scipy.signal; torchvision and the
-first optimizer step import torch's compiler; scikit-learn imports pandas. Together they take several times as long as
-torch itself, and a trial uses next to nothing of them. ``import tlx`` therefore defers the packages of
-:data:`DEFERRED`: such a package can be imported, and so can its submodules, without running its ``__init__``, which
-runs as soon as a name is asked of it that is not declared here. What is imported already stays as it is.
+first optimizer step import torch's compiler. Together they take several times as long as torch itself, and a trial uses
+next to nothing of them. ``import tlx`` therefore defers the packages of :data:`DEFERRED`: such a package can be
+imported, and so can its submodules, without running its ``__init__``, which runs as soon as a name is asked of it that
+is not declared here. What is imported already stays as it is.
 """
 
 from __future__ import annotations
@@ -125,7 +125,6 @@ def _disable(fn: Any = None, *args: Any, **options: Any) -> Any:
 
 
 DEFERRED: Mapping[str, Mapping[str, Light]] = {
-    "pandas": {},
     "sympy": {"Basic": _Type},
     "torch._dynamo": {
         "allow_in_graph": _noted,

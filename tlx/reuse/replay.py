@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.utils._pytree import tree_flatten, tree_map
 
+from tlx._compat.fake_tensors import fake, fake_parameters
 from tlx.backbones.order import unchanged
 from tlx.backbones.spec import ImageSpec, Spec
 from tlx.reuse.cut import Cut, Shell, Site
@@ -100,8 +101,9 @@ class Replay:
         key = (site, spec, looks)
         if key not in self._shapes:
             module = self._modules[site.path]
-            with unchanged(module), FakeTensorMode(allow_non_fake_inputs=True) as mode, torch.no_grad():
-                fakes = tree_map(lambda v: mode.from_tensor(v) if isinstance(v, Tensor) else v, (args, kwargs))
+            mode = FakeTensorMode(allow_non_fake_inputs=True)
+            with unchanged(module), mode, torch.no_grad(), fake_parameters(module):
+                fakes = tree_map(fake, (args, kwargs))
                 self._shapes[key] = tree_map(_outline, original(*fakes[0], **fakes[1]))
         return tree_map(lambda v: v.make() if isinstance(v, _Outline) else v, self._shapes[key])
 

@@ -27,13 +27,13 @@ def preload(trials: list[Trial]) -> list[str]:
         "tlx.trial.story",
         "tlx.trial.fused",
         "torchvision.transforms.v2",
-        "sklearn.linear_model",
-        "sklearn.model_selection",
+        *(["sklearn.linear_model"] if any(p.solver == "logistic" for t in trials for p in t.strategy.phases) else []),
+        "torch.distributed.tensor",  # whoever trains imports it, in a third of a second
+        "torch.nested._internal.nested_tensor",
     ]
     modules += {"tlx.backbones.transformers_texts" for t in trials if t.backbone.kind == "transformers"}
     modules += {"tlx.backbones.timm_images" for t in trials if t.backbone.kind == "timm"}
-    modules += {f"tlx.data.{t.dataset.kind}" for t in trials}
-    return modules + (["sklearn.datasets"] if any(t.dataset.kind == "digits" for t in trials) else [])
+    return [*modules, *{f"tlx.data.{t.dataset.kind}" for t in trials}]
 
 
 def run(trials: list[Trial], folders: list[str], threads: int, alike: int = 1, pruner: Pruner | None = None) -> int:

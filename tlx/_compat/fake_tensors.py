@@ -1,0 +1,27 @@
+"""Running a module on shapes alone, without the compiler that torch imports to turn a real tensor into a fake one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensor
+from torch.nn.utils.stateless import _reparametrize_module
+
+
+def fake(value: Any) -> Any:
+    """Make a fake tensor like a real one, within a ``FakeTensorMode``; what is no tensor is given back."""
+    if not isinstance(value, Tensor) or isinstance(value, FakeTensor):
+        return value
+    return torch.empty_strided(value.shape, value.stride(), dtype=value.dtype, device=value.device)
+
+
+@contextmanager
+def fake_parameters(module: nn.Module) -> Iterator[None]:
+    """Have a module's parameters and buffers be fake inside, within a ``FakeTensorMode``."""
+    tensors = {name: fake(tensor) for name, tensor in (*module.named_parameters(), *module.named_buffers())}
+    with _reparametrize_module(module, tensors):
+        yield
