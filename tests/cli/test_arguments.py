@@ -16,7 +16,6 @@ def arguments() -> Arguments:
     found = Arguments()
     found.value("--jobs", "a number of trials at once")
     found.value("--allow", "a host name", repeated=True)
-    found.value("--figure", "a file", optional="schedule.svg")
     found.flag("-m", "--multirun")
     return found
 
@@ -24,9 +23,8 @@ def arguments() -> Arguments:
 def test_options_stand_anywhere_and_words_keep_their_order() -> None:
     asked = arguments().take(["a=1", "--jobs", "4", "~b", "-m", "+c=[x]", "--allow", "x", "--allow=y", "'d=3 epochs'"])
     assert asked.words == ["a=1", "~b", "+c=[x]", "'d=3 epochs'"]
-    assert (asked.jobs, asked.multirun, asked.allow, asked.figure) == ("4", True, ["x", "y"], None)
+    assert (asked.jobs, asked.multirun, asked.allow) == ("4", True, ["x", "y"])
     assert arguments().take(["--jobs=4"]).jobs == "4"
-    assert arguments().take(["a=1", "--figure"]).figure == "schedule.svg"
 
 
 @pytest.mark.parametrize(
@@ -34,7 +32,7 @@ def test_options_stand_anywhere_and_words_keep_their_order() -> None:
     [
         (["--jobs"], "--jobs", "expected a number of trials at once"),
         (["--job", "2"], "--job", "did you mean --jobs?"),
-        (["--nothing=3"], "--nothing", "there are --jobs, --allow, --figure, -m, --multirun"),
+        (["--nothing=3"], "--nothing", "there are --jobs, --allow, -m, --multirun"),
         (["-x"], "-x", "no such option"),
         (["-m=3"], "-m", ""),
     ],

@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import fields, is_dataclass
-from typing import Any, get_args, get_type_hints
+from collections.abc import Callable
+from dataclasses import fields
 
 import pytest
 
 from tlx.config.fields import HELP, Range
-from tlx.config.schema import GROUPS, Trial
+from tlx.config.schema import kinds
 
 Said = Callable[..., str]
-
-
-def kinds() -> Iterator[type]:
-    """Every class of options there is."""
-    waiting: list[Any] = [Trial, *(kind for group in GROUPS.values() for kind in group.values())]
-    seen: set[Any] = set()
-    while waiting:
-        kind = waiting.pop()
-        if kind in seen or not is_dataclass(kind):
-            continue
-        seen.add(kind)
-        assert isinstance(kind, type)
-        yield kind
-        for hint in get_type_hints(kind).values():
-            waiting += [hint, *get_args(hint), *(inner for part in get_args(hint) for inner in get_args(part))]
 
 
 @pytest.mark.parametrize("kind", sorted(kinds(), key=str))

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import tlx
 from tlx.config.errors import ConfigError, Problem
@@ -33,6 +35,26 @@ def experiment(folder: Path, name: str, text: str) -> list[str]:
     file.parent.mkdir(exist_ok=True)
     file.write_text(text)
     return [f"experiment={name}"]
+
+
+HEAD = "# @package _global_\ndefaults: [override /backbone: resnet18, override /dataset: digits]\n"
+FIELDS = ["seed", "output", "strategy.lr", "strategy.budget", "strategy.phases", "dataset.shots", "hardware.threads"]
+
+
+@given(key=st.sampled_from(FIELDS), target=st.sampled_from([*FIELDS, "nowhere", "strategy", "strategy.optimizer.name"]))
+@settings(max_examples=max(10, settings().max_examples))
+def test_a_reference_is_followed_or_told_with_its_line(folder: Path, key: str, target: str) -> None:
+    """It leads to a value that fits, or to nothing, or to one of another kind."""
+    *steps, last = key.split(".")
+    line = "".join(f"{step}: {{" for step in steps) + f'{last}: "${{{target}}}"' + "}" * len(steps)
+    words = experiment(folder, "refers", f"{HEAD}{line}\n")
+    found: list[Problem] = []
+    try:
+        tlx.compose(words)
+    except ConfigError as error:
+        found = error.problems
+    assert all(one.message for one in found)
+    assert {one.where for one in found if one.key == key} <= {"experiments/refers.yaml:3", ""}
 
 
 PHASE = "phases: [{train: [head]}]\n"

@@ -17,7 +17,7 @@ class Arguments(argparse.ArgumentParser):
         >>> arguments = Arguments()
         >>> arguments.value("--port", "a port number")
         >>> arguments.take(["quickstart", "--port", "5050"])
-        Namespace(words=['quickstart'], port='5050')
+        Namespace(port='5050', words=['quickstart'])
     """
 
     def __init__(self) -> None:
@@ -28,20 +28,17 @@ class Arguments(argparse.ArgumentParser):
         """Add an option that is there or not."""
         self.add_argument(*names, action="store_true")
 
-    def value(self, name: str, wanted: str, *, repeated: bool = False, optional: str | None = None) -> None:
+    def value(self, name: str, wanted: str, *, repeated: bool = False) -> None:
         """Add an option with a value.
 
         Args:
             name: As it is typed.
             wanted: What the value is, for messages.
             repeated: It may be given several times: its value is a list.
-            optional: Its value where it is given without one.
         """
         self._wanted[name] = wanted
         if repeated:
             self.add_argument(name, action="append", default=[])
-        elif optional is not None:
-            self.add_argument(name, nargs="?", const=optional)
         else:
             self.add_argument(name)
 

@@ -16,7 +16,7 @@ from tlx.config import interpolations
 from tlx.config.errors import Problem, nearest
 from tlx.config.fields import CHOICES, REFUSED, SHORT
 from tlx.config.request import SELECTABLE, Setting
-from tlx.config.schema import GROUPS, Trial
+from tlx.config.schema import kinds
 from tlx.config.suggest import suggestion
 from tlx.config.values import faults as value_faults
 
@@ -62,8 +62,7 @@ def _apply(base: DictConfig, setting: Setting) -> Iterator[Problem]:
         put(base, setting)
         found = OmegaConf.select(base, setting.key)  # follows an interpolation
         node, _ = _walk(base, setting.key)
-        if OmegaConf.is_config(node) and not OmegaConf.is_config(found) and found is not None:
-            what = "a list" if OmegaConf.is_list(node) else "keys and values"
+        if what := _no_part(node, found):
             yield Problem(setting.key, f"wrong type: expected {what}", setting.value, setting.where)
             OmegaConf.update(base, setting.key, before)
     except InterpolationResolutionError as error:
@@ -110,18 +109,8 @@ def _inner(error: OmegaConfBaseException, setting: Setting) -> Problem:
 
 def _fields(name: str) -> list[str]:
     """The field names of the option class of this name, wherever it is nested."""
-    waiting: list[Any] = [Trial, *(kind for kinds in GROUPS.values() for kind in kinds.values())]
-    seen: set[Any] = set()
-    while waiting:
-        kind = waiting.pop()
-        if kind in seen or not is_dataclass(kind):
-            continue
-        seen.add(kind)
-        if getattr(kind, "__name__", "") == name:
-            return [option.name for option in fields(kind)]
-        for hint in get_type_hints(kind).values():
-            waiting += [hint, *get_args(hint), *(inner for part in get_args(hint) for inner in get_args(part))]
-    return []
+    found = next((kind for kind in kinds() if kind.__name__ == name), None)
+    return [option.name for option in fields(found)] if found is not None else []
 
 
 def put(config: DictConfig, setting: Setting) -> None:
@@ -200,6 +189,43 @@ def _type_message(error: OmegaConfBaseException) -> str:
         kind = match.group(1) or match.group(2)
         return f"wrong type: expected {words.get(kind, kind)}"
     return f"wrong type: {text}"
+
+
+def references(base: DictConfig) -> list[Problem]:
+    """Interpolations of the files that lead nowhere, or to a value of another kind than their place takes."""
+    problems = list[Problem]()
+    for holder, key, path in _referring(base):
+        try:
+            found = holder[key]
+        except OmegaConfBaseException as error:
+            wrong = isinstance(error, ValidationError)
+            reason = _type_message(error) if wrong else f"cannot be resolved: {str(error).splitlines()[0]}"
+            problems.append(Problem(path, reason))
+            continue
+        if what := _no_part(holder._get_node(key), found):
+            problems.append(Problem(path, f"wrong type: expected {what}", found))
+    return problems
+
+
+def _no_part(node: Any, found: Any) -> str:
+    """What was expected where a reference leads to no list or part, in a place that holds one; else empty."""
+    if not OmegaConf.is_config(node) or OmegaConf.is_config(found) or (found is None and node._is_optional()):
+        return ""
+    return "a list" if OmegaConf.is_list(node) else "keys and values"
+
+
+def _referring(node: Any, path: str = "") -> Iterator[tuple[Any, Any, str]]:
+    """Every value that is an interpolation: what holds it, its key there, and its whole key."""
+    if not isinstance(node, (DictConfig, ListConfig)) or node._is_none() or node._is_missing():
+        return
+    keys: Iterable[Any] = node if isinstance(node, DictConfig) else range(len(node))
+    for key in keys:
+        child: Any = node._get_node(key)
+        whole = f"{path}.{key!s}" if path else str(key)
+        if child._is_interpolation():
+            yield node, key, whole
+        else:
+            yield from _referring(child, whole)
 
 
 def values(base: DictConfig, absent: set[str]) -> list[Problem]:

@@ -13,7 +13,7 @@ from tlx.config.diagnosis import begin_parts, diagnose, located
 from tlx.config.errors import ConfigError, Problem
 from tlx.config.request import Setting
 from tlx.config.schema import Trial
-from tlx.config.tree import tree
+from tlx.config.tree import refers, tree
 
 
 def compose(overrides: Sequence[str] = (), values: Mapping[str, Any] | None = None) -> Trial:
@@ -41,6 +41,8 @@ def compose(overrides: Sequence[str] = (), values: Mapping[str, Any] | None = No
     problems = check.settings(base, asked.settings)
     if any(setting.adds for setting in asked.settings):
         problems += check.extras(base)
+    if refers(asked.words) and (broken := check.references(base)):  # nothing else can be asked of it then
+        raise ConfigError(located([*problems, *broken], request.with_files(asked)))
     trial = None if problems else _whole(base)
     problems += check.values(base, set()) if trial is None else check.words(trial)
     problems += rules.across(trial or base, set())
@@ -93,7 +95,7 @@ def compose_group(group: str, overrides: Sequence[str]) -> Any:
         strangers = [one.key for one in asked.settings if not one.key.startswith(f"{group}.")]
         problems = [Problem(key, f"expected settings of {group} only") for key in strangers]
         problems += check.settings(base, [one for one in asked.settings if one.key not in strangers])
-        problems += rules.across(base, set(schema.GROUPS) - {group})
+        problems += check.references(base) or rules.across(base, set(schema.GROUPS) - {group})
     if problems:
         raise ConfigError(problems)
     return OmegaConf.to_object(base[group])

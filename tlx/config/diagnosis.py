@@ -28,6 +28,8 @@ def diagnose(asked: Request) -> list[Problem]:
     absent = {group for group in schema.REQUIRED if group not in groups}
     begin_parts(base, whole.settings)
     problems += check.settings(base, [one for one in whole.settings if one.key.split(".")[0] not in absent])
+    if unresolved := check.references(base):  # nothing else can be asked of it then
+        return located([*problems, *unresolved], whole)
     problems += check.values(base, absent)
     problems += check.extras(base)
     problems += rules.across(base if problems else OmegaConf.to_object(base), absent)

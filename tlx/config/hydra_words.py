@@ -46,7 +46,7 @@ def in_file(key: str) -> str:
     return instead(key)
 
 
-def default(group: str, option: object) -> str:
+def default(group: str) -> str:
     """Say why a choice of Hydra's own groups cannot stand in an experiment's defaults; empty where it can."""
     if not group.startswith("hydra/") or group == LAUNCHER:
         return ""

@@ -193,7 +193,7 @@ def _choices(node: yaml.Node, shown: str) -> tuple[list[Setting], list[Problem]]
         for key, value in entry.value if isinstance(entry, yaml.MappingNode) else []:
             words, where = str(key.value).split() or [""], f"{shown}:{key.start_mark.line + 1}"
             group = words[-1].lstrip("/")
-            if fault := hydra_words.default(group, getattr(value, "value", None)):
+            if fault := hydra_words.default(group):
                 problems.append(Problem(str(key.value), fault, None, where))
             is_choice = group in GROUPS or (words[0] == "override" and "@" not in group and "/" not in group)
             if not is_choice or not isinstance(value, yaml.ScalarNode):

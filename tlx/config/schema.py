@@ -6,8 +6,9 @@ this file only gathers them. A group file begins with ``/schema/<group>/<kind>@_
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, is_dataclass
+from typing import Any, get_args, get_type_hints
 
 import yaml
 from omegaconf import MISSING
@@ -64,6 +65,20 @@ GROUPS: dict[str, dict[str, type]] = {
 }
 REQUIRED = ("backbone", "dataset")
 EXPERIMENT = "experiment"
+
+
+def kinds() -> Iterator[type]:
+    """Every class of options, wherever it is nested."""
+    waiting: list[Any] = [Trial, *(kind for group in GROUPS.values() for kind in group.values())]
+    seen: set[Any] = set()
+    while waiting:
+        kind = waiting.pop()
+        if kind in seen or not (isinstance(kind, type) and is_dataclass(kind)):
+            continue
+        seen.add(kind)
+        yield kind
+        for hint in get_type_hints(kind).values():
+            waiting += [hint, *get_args(hint), *(inner for part in get_args(hint) for inner in get_args(part))]
 
 
 def register() -> None:

@@ -29,6 +29,11 @@ def tree(choices: tuple[str, ...]) -> DictConfig:
     return found
 
 
+def refers(choices: tuple[str, ...]) -> bool:
+    """Are there interpolations in what Hydra composes of these choices?"""
+    return b"${" in _composed(choices, places.state())[0]
+
+
 def launcher(choices: tuple[str, ...]) -> str:
     """The launcher that an experiment among these choices names; empty where it names none."""
     return _composed(choices, places.state())[1]
