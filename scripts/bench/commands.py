@@ -20,7 +20,10 @@ TRIAL += ["strategy.budget=2 steps", "strategy.audit=off"]
 FIRST_STEP = """
 import os, sys
 from torch.optim.optimizer import register_optimizer_step_post_hook
-register_optimizer_step_post_hook(lambda *_: os._exit(0))
+def stop(optimizer, *_):  # an optimizer's arguments are tried on a few numbers before
+    if sum(weight.numel() for group in optimizer.param_groups for weight in group["params"]) > 200:
+        os._exit(0)
+register_optimizer_step_post_hook(stop)
 from tlx.cli import main
 main(sys.argv[1:])
 """

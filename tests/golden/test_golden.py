@@ -1,0 +1,81 @@
+"""Small trials give what they gave, and shipped experiments are what they were.
+
+``golden.json`` holds, of every trial, its identity, its metrics and, for each kind of processor, the hashes of its weights
+and predictions. A change that is meant is written with ``TLX_RENEW_GOLDEN=1 pytest tests/golden``, in a commit that says why.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import tlx
+from tlx.config.schema import as_yaml
+from tlx.trial import folder as folders
+
+FILE = Path(__file__).with_name("golden.json")
+RENEW = bool(os.environ.get("TLX_RENEW_GOLDEN"))
+IMAGES = ("backbone=narrow_resnet", "dataset=digits", "dataset.shots=4")
+TEXTS = ("backbone=narrow_bert", "dataset=docstrings", "dataset.shots=4")
+SHORT = ("strategy.budget=6 steps", "strategy.batch_size=16", "strategy.validate_every=2 steps", "tracking=none")
+TRIALS = {
+    "pixels": ("backbone=pixels", "dataset=digits", "strategy=feature_extraction"),
+    "logistic": (*IMAGES, "strategy=logistic"),
+    "features": (*IMAGES, "strategy=feature_extraction"),
+    "augmented": (*IMAGES, "strategy=fine_tune", "dataset.augment=flip", "seed=3"),
+    "fine_tune": (*IMAGES, "strategy=fine_tune"),
+    "scratch": (*IMAGES, "strategy=scratch", "seed=2"),
+    "lp_ft": (*IMAGES, "strategy=lp_ft"),
+    "gradual": (*IMAGES, "strategy=gradual_unfreezing"),
+    "llrd": (*IMAGES, "strategy=llrd", "strategy.optimizer=sgd"),
+    "l2_sp": (*IMAGES, "strategy=l2_sp"),
+    "ema": (*IMAGES, "strategy=ema"),
+    "text_features": (*TEXTS, "strategy=feature_extraction"),
+    "text_bitfit": (*TEXTS, "strategy=bitfit"),
+    "text_lora": (*TEXTS, "strategy=lora"),
+}
+EXPERIMENTS = sorted(path.stem for path in (Path(__file__).parents[2] / "experiments").glob("*.yaml"))
+
+
+def processor() -> str:
+    """Where the same code gives the same bits: the release of torch and the instructions it uses."""
+    return f"torch {torch.__version__.partition('+')[0]} {torch.backends.cpu.get_cpu_capability()}"
+
+
+def golden(part: str, name: str, found: dict[str, Any]) -> dict[str, Any]:
+    """What is recorded of a trial or experiment, or, when records are renewed, what was found."""
+    recorded: dict[str, Any] = json.loads(FILE.read_text()) if FILE.exists() else {}
+    if RENEW:
+        recorded.setdefault(part, {})[name] = found
+        FILE.write_text(json.dumps(recorded, indent=1, sort_keys=True) + "\n")
+    assert name in recorded[part], f"{name} is not recorded; run: TLX_RENEW_GOLDEN=1 pytest tests/golden"
+    of_part: dict[str, Any] = recorded[part][name]
+    return of_part
+
+
+@pytest.mark.parametrize("name", TRIALS)
+def test_a_trial_gives_what_it_gave(name: str, folder: Path) -> None:
+    torch.set_num_threads(1)
+    chosen = TRIALS[name] if name != "logistic" else (*TRIALS[name], "tracking=none")
+    trial = tlx.compose([*chosen, *(SHORT if name != "logistic" else ()), "hardware.threads=1", "hardware=cpu"])
+    result = tlx.train(trial)
+    bits = folders.hashes(folder / "runs" / result.folder)
+    found = {"identity": result.identity, "metrics": result.metrics, "bits": {processor(): bits}}
+    recorded = golden("trials", name, found)
+    assert result.identity == recorded["identity"]
+    assert result.metrics == pytest.approx(recorded["metrics"], rel=1e-3, abs=1e-4)
+    if processor() in recorded["bits"]:
+        assert bits == recorded["bits"][processor()]
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_an_experiment_is_what_it_was(name: str) -> None:
+    text = as_yaml(tlx.compose([f"experiment={name}", "hardware=cpu"]))
+    found = {"sha256": hashlib.sha256(text.encode()).hexdigest()}
+    assert found == golden("experiments", name, found)
