@@ -10,17 +10,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from tlx._compat import lazy_imports
+from tlx.version import VERSION as __version__
 
-__version__ = "0.1.0"
-__all__ = ["compose", "load", "train"]
+__all__ = ["__version__", "compose", "load", "train"]
 
 lazy_imports.install()
-_HOMES = {"compose": "tlx.config.compose", "train": "tlx.trial.story", "load": "tlx.trial.checkpoint"}
+_HOMES = {"compose": "tlx.composition.compose", "train": "tlx.training.runner", "load": "tlx.training.checkpoint"}
 
 if TYPE_CHECKING:
-    from tlx.config.compose import compose
-    from tlx.trial.checkpoint import load
-    from tlx.trial.story import train
+    from tlx.composition.compose import compose
+    from tlx.training.checkpoint import load
+    from tlx.training.runner import train
 
 
 def __getattr__(name: str) -> Any:

@@ -23,16 +23,17 @@ from safetensors.torch import save_file
 
 import tlx
 from tlx.backbones import load as backbones
-from tlx.backbones import timm_images, transformers_texts  # noqa: F401 (imported once, before forking)
 from tlx.config.errors import RequestError
 from tlx.config.schema import Trial
 from tlx.files.durable import replacing_aside
-from tlx.tracking import journal
-from tlx.trial import folder as folders
-from tlx.trial import fused, resume, story
-from tlx.trial.ending import reason
-from tlx.trial.learner import Learner
-from tlx.trial.resume import Keeper
+from tlx.runs import folder as folders
+from tlx.runs import result as results
+from tlx.runs.failure_reason import reason
+from tlx.tracking import event_log
+from tlx.training import multi_head, resume, runner
+from tlx.training.learner import Learner
+from tlx.training.locate import locate
+from tlx.training.resume import Keeper
 
 BASE = ["backbone=narrow_resnet", "strategy.init=scratch", "dataset=digits", "dataset.shots=8", "tracking=none"]
 BASE += ["strategy.batch_size=16", "strategy.budget=40 steps", "strategy.validate_every=5 steps", "hardware.threads=1"]
@@ -124,10 +125,10 @@ def watch(moment: Synchronized[int], events: Synchronized[int]) -> None:
     before(Learner, "on_train_batch_start", 1)
     before(Learner, "on_validation_epoch_start", 2)
     before(Keeper, "_save", 3, after=1)
-    before(story, "conclude", 4)
-    before(story, "record", 5)
-    before(fused, "_train", 1)
-    before(fused, "_conclude", 4)
+    before(runner, "conclude", 4)
+    before(runner, "record", 5)
+    before(multi_head, "_train", 1)
+    before(multi_head, "_conclude", 4)
     before(folders.Folder, "finish", 5, after=6)
 
 
@@ -166,7 +167,7 @@ class Case:
         shutil.rmtree(self.output, ignore_errors=True)
         self.words = words_of(mode, self.output, more)
         self.trials = compose(mode, self.output, more)
-        self.places = [folders.locate(trial).path for trial in self.trials]
+        self.places = [locate(trial).path for trial in self.trials]
         self.is_warm = False  # is there a sweep's server already?
         self.moment: Synchronized[int] = multiprocessing.Value("i", 0)
         self.events: Synchronized[int] = multiprocessing.Value("i", 0)
@@ -176,7 +177,7 @@ class Case:
         if self.mode == "sweep":
             return self._sweep()
         if len(self.trials) > 1:
-            fused.train_together(self.trials, [lambda line: None] * len(self.trials))
+            multi_head.train_together(self.trials, [lambda line: None] * len(self.trials))
         else:
             tlx.train(self.trials[0])
         return 0
@@ -226,12 +227,12 @@ class Case:
         """Everything that has to come out the same."""
         found = []
         for place in self.places:
-            result = folders.result_in(place)
-            rows = {(row["step"], *sorted(row["values"])): row["values"] for row in journal.metrics(place)}
+            result = results.result_in(place)
+            rows = {(row["step"], *sorted(row["values"])): row["values"] for row in event_log.metrics(place)}
             found.append(
                 {
                     "result": (result.metrics, result.steps) if result is not None else None,
-                    "files": folders.hashes(place),
+                    "files": results.hashes(place),
                     "rows": sorted(map(str, rows.items())),
                     "left over": [name for name in (resume.FILE, resume.BEFORE) if (place / name).exists()],
                 }

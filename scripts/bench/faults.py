@@ -37,10 +37,10 @@ from power import power
 from shim import preload
 
 from tlx.config.errors import RequestError
-from tlx.tracking import journal
-from tlx.trial import folder as folders
-from tlx.trial import resume
-from tlx.trial.checkpoint import load
+from tlx.runs import layout
+from tlx.tracking import event_log
+from tlx.training import resume
+from tlx.training.checkpoint import load
 
 
 def alone(root: Path, mode: str) -> tuple[list[Any], int]:
@@ -169,7 +169,7 @@ class Driver:
         else:
             return
         how = damage(path, self.room)
-        if name != journal.FILE:
+        if name != event_log.FILE:
             self.judge(case, f"{name} damaged, then run again", moment)
             return
         code = case.run()
@@ -184,7 +184,7 @@ class Driver:
         case = Case(self.root, mode, f"case-{os.getpid()}")
         case.run()
         damage(case.places[0] / name, self.room)
-        if name == folders.RESULT:
+        if name == layout.RESULT:
             self.judge(case, f"{name} damaged", MOMENTS[-1])
             return
         try:
@@ -210,9 +210,9 @@ def drive(root: Path, seed: int, kills: int, modes: list[str]) -> None:
             driver.harmed(mode, "disk full", fill_disk(driver.room))
             driver.harmed(mode, "clock jumps", shift_clock(driver.room))
         for mode in (one for one in ("fine_tune", "lp_ft", "gradual_unfreezing", "ema") if one in modes):
-            for name in (resume.FILE, journal.FILE):
+            for name in (resume.FILE, event_log.FILE):
                 driver.damaged_between(mode, name)
-            for name in (folders.RESULT, folders.CHECKPOINT):
+            for name in (layout.RESULT, layout.CHECKPOINT):
                 driver.damaged_after(mode, name)
         for _ in range(5 if "two loading processes" in modes else 0):
             driver.loader_killed()

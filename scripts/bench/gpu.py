@@ -27,7 +27,7 @@ from place import claimed
 from safetensors.torch import save_file
 
 import tlx
-from tlx.trial.fused import NotTogether, train_together
+from tlx.training.multi_head import NotTogether, train_together
 
 DATA = [
     "dataset=glyphs",

@@ -1,9 +1,9 @@
-"""How far a reader of one trial goes: the files of tlx that its first training step lies behind, and the changes between them.
+"""How far a reader of one trial goes before its first training step: files of tlx, and changes from one to another.
 
-``python scripts/bench/jumps.py [words of tlx train]`` runs a trial in an empty folder, up to its first optimizer step, and
-counts the functions of tlx that are entered on the way, each the first time, as who reads them would. What a module does when
-it is imported is not counted, nor are lambdas, comprehensions and what only returns from a call. ``--list`` names the files,
-with how often each is come to from another.
+``python scripts/bench/jumps.py [words of tlx train]`` runs a trial in an empty folder, up to its first optimizer step,
+and counts the functions of tlx that are entered on the way, each the first time, as who reads them would. What a module
+does when it is imported is not counted, nor are lambdas and comprehensions. ``--list`` names the files, with how often
+each is come to from another.
 """
 
 from __future__ import annotations

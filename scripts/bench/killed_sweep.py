@@ -20,8 +20,8 @@ from pathlib import Path
 from mlflow import MlflowClient
 from place import emptied
 
-from tlx.tracking import journal
-from tlx.trial.lock import is_locked
+from tlx.runs.lock import is_locked
+from tlx.tracking import event_log
 
 WORDS = ["backbone=narrow_resnet", "strategy=fine_tune,gradual_unfreezing,feature_extraction", "strategy.init=scratch"]
 WORDS += ["dataset=digits", "dataset.shots=5", "seed=range(10)", "strategy.batch_size=16", "strategy.budget=40 steps"]
@@ -91,7 +91,7 @@ def ask(stamps: dict[Path, int]) -> int:
     done = [run for run in runs if run.info.status == "FINISHED" and run.data.tags["tlx.kind"] == "train"]
     sweeps = [run for run in runs if run.data.tags["tlx.kind"] == "sweep"]
     parents = {run.data.tags.get("mlflow.parentRunId") for run in done}
-    resumed = sum(row["event"] == "resume" for f in Path("runs").glob("narrow*") for row in journal.read(f))
+    resumed = sum(row["event"] == "resume" for f in Path("runs").glob("narrow*") for row in event_log.read(f))
     calm, killed = results(Path("calm")), results(Path("runs"))
     answers = {
         "30 results": len(killed) == 30,

@@ -48,9 +48,10 @@ def work(step: str, root: Path) -> dict[str, float]:
     """Do one step in this process, and say what it took."""
     import sklearn.model_selection  # noqa: F401 (imported by the splits when they are cut)
 
-    from tlx.data import imagefolder, preflight, splits
+    from tlx.config.dataset import ImageFolder
+    from tlx.data import splits, validation
     from tlx.data.fingerprint import fingerprint
-    from tlx.data.options import ImageFolder
+    from tlx.data.sources import imagefolder
 
     config = ImageFolder(root=str(root))
     known = fingerprint(config) if step == "preflight" else ""
@@ -60,7 +61,7 @@ def work(step: str, root: Path) -> dict[str, float]:
     if step != "fingerprint":
         source = imagefolder.load(config)
     if step in ("first", "preflight", "all"):
-        preflight.check(source, splits.cut(source, config), config, known)
+        validation.check(source, splits.cut(source, config), config, known)
     took = {"wall s": time.perf_counter() - began, "cpu s": time.process_time() - spent}
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {**took, "grown MB": peak - before, "peak MB": peak}

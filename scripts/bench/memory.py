@@ -17,10 +17,10 @@ import numpy as np
 import torch
 from place import claimed
 
-from tlx.reuse.cut import Leaf
-from tlx.reuse.entry import Column, Meta, Writer
-from tlx.reuse.features import Features
-from tlx.reuse.store import Store
+from tlx.feature_cache.cut import Leaf
+from tlx.feature_cache.entry import Column, Meta, Writer
+from tlx.feature_cache.features import Features
+from tlx.feature_cache.store import Store
 
 SHAPE = (256, 14, 14)  # a feature map of a ResNet-18 at 224 px, 196 KB
 KEY = "0" * 32

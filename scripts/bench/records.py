@@ -22,8 +22,8 @@ BATCH = 256
 
 def make(root: Path, megabytes: int) -> None:
     """Make a sweep and its trial, both with a log of that length."""
-    from tlx.record.seal import sealed
-    from tlx.tracking.journal import FILE, Journal
+    from tlx.files.checksum import sealed
+    from tlx.tracking.event_log import FILE, Journal
 
     values = {f"optim/lr-stage{i}": 0.0012345678 for i in range(20)}
     row = sealed(json.dumps({"event": "metrics", "time": 1, "step": 7, "epoch": 1.0, "values": values})) + "\n"
@@ -52,11 +52,11 @@ def predict(root: Path, rows: int, classes: int) -> None:
     """Write predictions as a trial does, of logits that are drawn."""
     import torch
 
+    from tlx.config.task import Classification
     from tlx.data.source import DataInfo
     from tlx.tasks.build import build
-    from tlx.tasks.options import Classification
     from tlx.tasks.protocol import Out
-    from tlx.trial.predictions import predictions
+    from tlx.training.predictions import predictions
 
     info = DataInfo("image", tuple(f"class {i}" for i in range(classes)), 3, rows, rows, rows)
     task = build(Classification(kind="classification"), info)

@@ -41,7 +41,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from transformers import PretrainedConfig
 from transformers.models.auto import modeling_auto
 
-from tlx.backbones.stages import HEAD, Stage, digest, stages, verify
+from tlx.backbones.partition.stages import HEAD, Stage, digest, stages, verify
 
 FAMILIES = {
     "sequence classification": "MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES",

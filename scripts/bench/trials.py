@@ -24,12 +24,12 @@ from pathlib import Path
 
 from place import claimed
 
-from tlx.sweep import run as sweeps
-from tlx.tracking import journal
+from tlx.orchestration import sweep as sweeps
+from tlx.tracking import event_log
 
 WORDS = ["backbone=pixels", "strategy=feature_extraction", "strategy.budget=1 steps", "strategy.batch_size=10"]
 WORDS += ["dataset=digits", "dataset.shots=1", "tracking=none"]
-PLAN = "import sys; from tlx.sweep import run; [run.job(trial) for trial in run.plan(sys.argv[1:])]"
+PLAN = "import sys; from tlx.orchestration import run; [run.job(trial) for trial in run.plan(sys.argv[1:])]"
 
 
 def measured(command: list[str], folder: Path) -> tuple[float, float, float]:
@@ -49,7 +49,7 @@ def overhead(folder: Path) -> None:
     measured(command, folder)
     starts, takes = [], []
     for place in folder.glob("runs/pixels*"):
-        rows = list(journal.read(place))
+        rows = list(event_log.read(place))
         starts.append(rows[0]["time"] / 1000)
         takes.append((rows[-1]["time"] - rows[0]["time"]) / 1000)
     order = sorted(range(20), key=lambda i: starts[i])

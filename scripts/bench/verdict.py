@@ -23,11 +23,13 @@ from safetensors import safe_open
 from shim import VARIABLE, Shim
 
 import tlx
-from tlx.record import sheet
-from tlx.sweep import processes, worker
-from tlx.sweep.run import folder_of, job
-from tlx.tracking import journal
-from tlx.trial import folder as folders
+from tlx.orchestration import worker
+from tlx.orchestration.backends import processes
+from tlx.orchestration.sweep import folder_of, job
+from tlx.runs import folder as folders
+from tlx.runs import layout, manifest
+from tlx.runs import result as results
+from tlx.tracking import event_log
 
 TRACEBACK = "Traceback (most recent call last)"
 _ATTEMPT = re.compile(r"journal\.\d+\.jsonl|log\.txt")  # what an earlier attempt may leave for good
@@ -102,21 +104,21 @@ class Bench:
 
 
 def _look(place: Path) -> dict[str, Any]:
-    result, rows = folders.result_in(place), list(journal.read(place))
+    result, rows = results.result_in(place), list(event_log.read(place))
     names = {path.name for path in place.glob("*") if not _ATTEMPT.fullmatch(path.name)}
     return {
         "facts": _facts(result) if result is not None else None,
         "ended": rows[-1].get("status") if rows else None,
         "names": sorted(names),
-        "config": _digest(place / folders.CONFIG),
-        "schedule": _digest(place / folders.SCHEDULE),
+        "config": _digest(place / layout.CONFIG),
+        "schedule": _digest(place / layout.SCHEDULE),
         "hollow": _hollow(place) if result is not None else [],
     }
 
 
-def _facts(result: folders.Result) -> dict[str, Any]:
+def _facts(result: results.Result) -> dict[str, Any]:
     """A result without what is another in each run: times, and the length of the record of its surroundings."""
-    files = {name: size for name, size in result.files.items() if name != sheet.FILE}
+    files = {name: size for name, size in result.files.items() if name != manifest.FILE}
     return {**vars(result), "cpu_seconds": 0, "wall_seconds": 0, "files": files}
 
 
@@ -124,15 +126,15 @@ def _hollow(place: Path) -> list[str]:
     """The files of a finished trial that are not there, or say nothing."""
 
     def opens() -> bool:
-        with safe_open(place / folders.CHECKPOINT, framework="pt") as file:
+        with safe_open(place / layout.CHECKPOINT, framework="pt") as file:
             return bool(file.metadata())
 
     tests: dict[str, Callable[[], Any]] = {
-        folders.CONFIG: lambda: folders.read_config(place),
-        folders.CHECKPOINT: opens,
-        folders.PREDICTIONS: lambda: list(map(json.loads, (place / folders.PREDICTIONS).open(encoding="utf-8"))),
-        folders.SCHEDULE: lambda: fromstring((place / folders.SCHEDULE).read_text(encoding="utf-8")).tag,
-        sheet.FILE: lambda: sheet.read(place)["results"],
+        layout.CONFIG: lambda: folders.read_config(place),
+        layout.CHECKPOINT: opens,
+        layout.PREDICTIONS: lambda: list(map(json.loads, (place / layout.PREDICTIONS).open(encoding="utf-8"))),
+        layout.SCHEDULE: lambda: fromstring((place / layout.SCHEDULE).read_text(encoding="utf-8")).tag,
+        manifest.FILE: lambda: manifest.read(place)["results"],
     }
     found = []
     for name, test in tests.items():
@@ -145,10 +147,10 @@ def _hollow(place: Path) -> list[str]:
 
 
 def _look_at_sweep(folder: Path) -> dict[str, Any]:
-    rows = list(journal.read(folder))
+    rows = list(event_log.read(folder))
     names = sorted(path.name for path in folder.glob("*") if not _ATTEMPT.fullmatch(path.name))
     ended = rows[-1].get("status") if rows else None
-    return {"result": True, "ended": ended, "members": sorted(set(journal.members(folder))), "names": names}
+    return {"result": True, "ended": ended, "members": sorted(set(event_log.members(folder))), "names": names}
 
 
 def _digest(path: Path) -> str | None:

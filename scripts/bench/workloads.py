@@ -26,11 +26,11 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from tlx.backbones.input_spec import ImageSpec
 from tlx.backbones.load import load
-from tlx.backbones.spec import ImageSpec
-from tlx.config.compose import compose
+from tlx.composition.compose import compose
 from tlx.data.module import Data
-from tlx.trial.build import Built, build, seed_everything
+from tlx.training.build import Built, build, seed_everything
 
 SEED = 0
 BATCH = 64

@@ -11,7 +11,7 @@ from torch import Tensor
 from transformers import BertConfig, BertModel, BertTokenizer, GPT2Config, GPT2Model, GPT2Tokenizer
 
 from tlx.backbones.load import Loaded, load
-from tlx.backbones.options import TimmBackbone
+from tlx.config.backbone import TimmBackbone
 
 torch.set_num_threads(1)
 State = dict[str, Tensor]

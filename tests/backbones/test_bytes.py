@@ -9,10 +9,10 @@ import torch
 from safetensors.torch import save_file
 
 import tlx
+from tlx.backbones.input_spec import TextSpec
 from tlx.backbones.load import load
-from tlx.backbones.options import BytesBackbone
-from tlx.backbones.spec import TextSpec
-from tlx.backbones.stages import stages
+from tlx.backbones.partition.stages import stages
+from tlx.config.backbone import BytesBackbone
 from tlx.config.errors import WeightsError
 
 SMALL = {"hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 16}
@@ -62,7 +62,7 @@ def test_a_model_type_that_is_none_is_told() -> None:
 
 
 def test_another_architecture_is_another_trial() -> None:
-    from tlx.trial.folder import locate
+    from tlx.training.locate import locate
 
     words = ["backbone=narrow_bert", "strategy=scratch", "dataset=docstrings"]
     one = locate(tlx.compose(words)).identity

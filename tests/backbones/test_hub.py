@@ -13,7 +13,7 @@ from huggingface_hub import constants
 from safetensors.torch import save_file
 
 from tlx.backbones.load import load
-from tlx.backbones.options import Backbone, TimmBackbone, TransformersBackbone
+from tlx.config.backbone import Backbone, TimmBackbone, TransformersBackbone
 from tlx.config.errors import WeightsError
 
 TIMM = TimmBackbone(name="test_resnet.r160_in1k")

@@ -18,7 +18,7 @@ from torch import nn
 
 from tests.backbones.test_stage_order import first_use
 from tests.backbones.test_stages import GPT2, on_meta
-from tlx.backbones.stages import HEAD, digest, stages, table
+from tlx.backbones.partition.stages import HEAD, digest, stages, table
 
 IDS = torch.tensor([[5, 7, 9, 11, 2]])
 BART: dict[str, Any] = {"d_model": 32, "encoder_layers": 2, "decoder_layers": 2, "vocab_size": 90, "pad_token_id": 1}
@@ -140,7 +140,7 @@ def test_an_example_for_the_backbone_of_a_task() -> None:
 
 def test_the_digest_is_the_same_in_another_process() -> None:
     code = (
-        "from torch import nn; from tlx.backbones.stages import digest, stages;"
+        "from torch import nn; from tlx.backbones.partition.stages import digest, stages;"
         "print(digest(stages(nn.Transformer(8, 2, 2, 2, 16))))"
     )
     other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

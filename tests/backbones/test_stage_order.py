@@ -11,7 +11,7 @@ from timm.data import resolve_model_data_config
 from torch import nn
 
 from tests.backbones.test_stages import TEXT, TIMM, on_meta
-from tlx.backbones.stages import Stage, stages
+from tlx.backbones.partition.stages import Stage, stages
 
 
 def first_use(model: nn.Module, cut: list[Stage], run: Callable[[], object]) -> list[int]:

@@ -13,8 +13,8 @@ import transformers
 from torch import nn
 
 from tlx.backbones.load import load
-from tlx.backbones.options import TimmBackbone
-from tlx.backbones.stages import HEAD, Stage, stages, verify
+from tlx.backbones.partition.stages import HEAD, Stage, stages, verify
+from tlx.config.backbone import TimmBackbone
 from tlx.tasks.classification import Classifier
 
 WITHOUT_GROUP_MATCHER = ("pit_ti_224", "poolformer_s12")

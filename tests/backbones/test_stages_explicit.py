@@ -6,7 +6,7 @@ import pytest
 from torch import nn
 
 from tests.backbones.test_stages import on_meta
-from tlx.backbones.stages import HEAD, stages
+from tlx.backbones.partition.stages import HEAD, stages
 
 LAYERS = ("^conv1|^bn1", "^layer1", "^layer[23]", "^layer4")
 

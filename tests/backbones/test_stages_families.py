@@ -11,7 +11,7 @@ import transformers
 from torch import nn
 
 from tests.backbones.test_stages import GPT2, SMALL, T5, on_meta
-from tlx.backbones.stages import HEAD, stages, table, verify
+from tlx.backbones.partition.stages import HEAD, stages, table, verify
 
 CLIP: dict[str, Any] = {"hidden_size": 32, "intermediate_size": 37, "num_hidden_layers": 3, "num_attention_heads": 2}
 WAV2VEC: dict[str, Any] = {

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from tests.backbones.test_stages import on_meta
-from tlx.backbones.stages import HEAD, Stage, merge, stages, verify
+from tlx.backbones.partition.stages import HEAD, Stage, merge, stages, verify
 
 
 def lines(sizes: list[int], tower: str = "") -> list[Stage]:

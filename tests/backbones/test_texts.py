@@ -13,9 +13,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 
+from tlx.backbones.input_spec import TextSpec
 from tlx.backbones.load import Loaded, load
-from tlx.backbones.options import TransformersBackbone
-from tlx.backbones.spec import TextSpec
+from tlx.config.backbone import TransformersBackbone
 
 SHORT, LONG = "the small network", "the backbone of a small network carries what was learned before"
 

@@ -10,9 +10,9 @@ import torch
 from timm.data import resolve_model_data_config
 
 from tlx import compose
+from tlx.backbones.input_spec import ImageSpec
 from tlx.backbones.load import Loaded, load
-from tlx.backbones.options import Input, TimmBackbone
-from tlx.backbones.spec import ImageSpec
+from tlx.config.backbone import Input, TimmBackbone
 from tlx.config.errors import WeightsError
 
 _CONF = Path(__file__).parents[2] / "conf" / "backbone"

@@ -14,7 +14,7 @@ from torch import nn
 
 from tests.backbones.conftest import NAME, State, counted, prefixed, read
 from tlx.backbones.load import load
-from tlx.backbones.options import Input, TimmBackbone
+from tlx.config.backbone import Input, TimmBackbone
 from tlx.tasks.classification import Classifier
 
 

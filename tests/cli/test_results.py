@@ -10,7 +10,8 @@ import pytest
 
 import tlx
 from tests.conftest import Said
-from tlx.trial.folder import locate, read_result
+from tlx.runs.result import read_result
+from tlx.training.locate import locate
 
 WORDS = ["backbone=pixels", "strategy=feature_extraction", "strategy.budget=2 steps", "dataset=digits", "tracking=none"]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tlx.tracking import journal
+from tlx.tracking import event_log
 
 WORDS = ["backbone=narrow_resnet", "strategy=scratch", "dataset=digits", "strategy.budget=4000 steps", "tracking=none"]
 
@@ -37,7 +37,7 @@ def begun(folder: Path, process: subprocess.Popen[str]) -> Path:
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and process.poll() is None:
         for path in folder.glob("runs/*"):
-            if sum("train/loss" in row["values"] for row in journal.metrics(path)) >= 2:
+            if sum("train/loss" in row["values"] for row in event_log.metrics(path)) >= 2:
                 return path
         time.sleep(0.05)
     raise AssertionError(process.communicate(timeout=5)[0])
@@ -53,9 +53,9 @@ def test_once_saves_the_state(folder: Path, number: signal.Signals) -> None:
     assert "once more leaves at once" in said
     assert f"stopped by {number.name}, its state saved" in said
     assert (place / "state.pt").is_file()
-    last = list(journal.read(place))[-1]
+    last = list(event_log.read(place))[-1]
     assert (last["event"], last["status"]) == ("end", "KILLED")
-    steps = [row["step"] for row in journal.metrics(place)]
+    steps = [row["step"] for row in event_log.metrics(place)]
     command = [sys.executable, "-m", "tlx", "train", *WORDS, "hardware.threads=1", "strategy.validate_every=10 steps"]
     again = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True)
     try:
@@ -76,4 +76,4 @@ def test_twice_leaves_at_once(folder: Path) -> None:
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=60)
     assert process.returncode == 130
-    assert list(journal.read(place))[-1]["status"] == "KILLED"
+    assert list(event_log.read(place))[-1]["status"] == "KILLED"

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from tests.conftest import Said
-from tlx.trial import folder as folders
+from tlx.runs import layout
 
 WORDS = (
     "backbone=pixels",
@@ -33,7 +33,7 @@ def test_data_that_changed_since_a_trial_was_begun_are_another_trial(folder: Pat
     photos(folder, 20)
     said("train", *WORDS)
     (first,) = (path.parent for path in (folder / "runs").glob("*/config.yaml"))
-    (first / folders.RESULT).unlink()  # as if it had been interrupted
+    (first / layout.RESULT).unlink()  # as if it had been interrupted
     state = {path.name: path.read_bytes() for path in first.iterdir()}
     photos(folder, 24)
     text = said("train", *WORDS)

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 import tlx
-from tlx.config import rules
+from tlx.composition import rules
 from tlx.config.errors import ConfigError
 from tlx.config.schema import GROUPS
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 import tlx
-from tlx.config import rules
-from tlx.trial.folder import locate
+from tlx.composition import rules
+from tlx.training.locate import locate
 
 BASE = ("backbone=resnet18", "dataset=digits", "strategy=fine_tune")
 
@@ -103,7 +103,7 @@ def test_it_is_sixteen_digits_and_in_the_name_of_the_folder(folder: Path) -> Non
 
 
 def test_it_does_not_depend_on_the_process() -> None:
-    code = f"import tlx; from tlx.trial.folder import locate; print(locate(tlx.compose({list(BASE)})).identity)"
+    code = f"import tlx; from tlx.training.locate import locate; print(locate(tlx.compose({list(BASE)})).identity)"
     environment = {**os.environ, "PYTHONHASHSEED": "12345"}
     other = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert other.stdout.strip() == same(*BASE)

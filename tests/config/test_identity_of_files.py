@@ -8,7 +8,7 @@ import pytest
 
 import tlx
 from tlx.config.errors import ConfigError
-from tlx.trial.folder import locate
+from tlx.training.locate import locate
 
 BASE = ("backbone=resnet18", "dataset=digits")
 

@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from tlx.backbones.spec import ImageSpec
+from tlx.backbones.input_spec import ImageSpec
+from tlx.config.dataset import Digits
 from tlx.data.augment import flip_crop, generator, shift
 from tlx.data.examples import Sample
 from tlx.data.module import Data
-from tlx.data.options import Digits
 
 SPEC = ImageSpec(3, 20, 16, (0.5,) * 3, (0.25,) * 3)
 IMAGE = torch.rand(3, 40, 30, generator=torch.Generator().manual_seed(0)) * 255

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from tlx.data import digits, docstrings, glyphs
-from tlx.data.options import Digits, Docstrings, Glyphs
+from tlx.config.dataset import Digits, Docstrings, Glyphs
 from tlx.data.source import Source
+from tlx.data.sources import digits, docstrings, glyphs
 
 SMALL: dict[str, Any] = {"n_train": 40, "n_val": 10, "n_test": 12}
 

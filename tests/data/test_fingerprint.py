@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from tlx.config.cache import cache_folder
+from tlx.config.dataset import Digits, Docstrings, Glyphs, Hub, ImageFolder, Table
 from tlx.config.identity import identity
-from tlx.data.fingerprint import content_hash, fingerprint
-from tlx.data.options import Digits, Docstrings, Glyphs, Hub, ImageFolder, Table
+from tlx.data.fingerprint import fingerprint
+from tlx.files.content_hash import content_hash
 
 
 @pytest.fixture

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tlx.config.dataset import Hub
 from tlx.config.errors import DataError
-from tlx.data import hub
 from tlx.data.fingerprint import fingerprint
 from tlx.data.images import decode
-from tlx.data.options import Hub
-from tlx.data.preflight import check
+from tlx.data.sources import hub
+from tlx.data.validation import check
 
 
 def part(labels: list[Any], names: list[str] | None = None, column: list[Any] | None = None) -> Any:

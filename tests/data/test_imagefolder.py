@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tlx.config.dataset import ImageFolder
 from tlx.config.errors import DataError
-from tlx.data.imagefolder import load
-from tlx.data.options import ImageFolder
 from tlx.data.source import Source
+from tlx.data.sources.imagefolder import load
 
 
 def images(*folders: Path, count: int = 2, mode: str = "RGB") -> None:

@@ -14,7 +14,7 @@ from timm.data import create_transform
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms._presets import ImageClassification
 
-from tlx.backbones.spec import ImageSpec
+from tlx.backbones.input_spec import ImageSpec
 from tlx.data import images
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

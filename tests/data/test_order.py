@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from tlx.backbones.spec import ImageSpec
+from tlx.backbones.input_spec import ImageSpec
+from tlx.config.dataset import Digits
 from tlx.config.errors import DataError
 from tlx.data.examples import Sample
 from tlx.data.module import Data
-from tlx.data.options import Digits
 from tlx.data.order import Batches, Epochs
 
 COUNTS = (8, 9, 16, 17, 63, 100, 101)

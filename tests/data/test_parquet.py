@@ -9,10 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tlx.config.dataset import Table
 from tlx.config.errors import DataError
-from tlx.data.options import Table
 from tlx.data.source import Source
-from tlx.data.table import load
+from tlx.data.sources.table import load
 
 pytestmark = pytest.mark.usefixtures("datasets_cache")
 

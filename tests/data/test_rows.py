@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tlx.data.rows import Rows, read
+from tlx.data.sources.rows import Rows, read
 
 
 def rows_of(file: Path, content: bytes | str) -> Rows:

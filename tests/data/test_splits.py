@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tlx.config.dataset import Digits
 from tlx.config.errors import DataError
-from tlx.data.options import Digits
 from tlx.data.source import Indices, Source
 from tlx.data.splits import assign
 

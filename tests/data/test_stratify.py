@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from sklearn import model_selection
 from sklearn.datasets import load_digits
 
-from tlx.data import digits
-from tlx.data.options import Digits
+from tlx.config.dataset import Digits
+from tlx.data.sources import digits
 from tlx.data.stratify import train_test_split
 
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tlx.config.dataset import Table
 from tlx.config.errors import DataError
-from tlx.data.options import Table
 from tlx.data.source import Source
-from tlx.data.table import load
+from tlx.data.sources.table import load
 
 GOOD = "text,label\none,a\ntwo,b\nthree,a\n"
 

@@ -1,7 +1,8 @@
 """Small trials give what they gave, and shipped experiments are what they were.
 
-``golden.json`` holds, of every trial, its identity, its metrics and, for each kind of processor, the hashes of its weights
-and predictions. A change that is meant is written with ``TLX_RENEW_GOLDEN=1 pytest tests/golden``, in a commit that says why.
+``golden.json`` holds, of every trial, its identity, its metrics and, for each kind of processor, the hashes of its
+weights and predictions. A change that is meant is written with ``TLX_RENEW_GOLDEN=1 pytest tests/golden``, in a commit
+that says why.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import torch
 
 import tlx
 from tlx.config.schema import as_yaml
-from tlx.trial import folder as folders
+from tlx.runs import result as results
 
 FILE = Path(__file__).with_name("golden.json")
 RENEW = bool(os.environ.get("TLX_RENEW_GOLDEN"))
@@ -65,7 +66,7 @@ def test_a_trial_gives_what_it_gave(name: str, folder: Path) -> None:
     chosen = TRIALS[name] if name != "logistic" else (*TRIALS[name], "tracking=none")
     trial = tlx.compose([*chosen, *(SHORT if name != "logistic" else ()), "hardware.threads=1", "hardware=cpu"])
     result = tlx.train(trial)
-    bits = folders.hashes(folder / "runs" / result.folder)
+    bits = results.hashes(folder / "runs" / result.folder)
     found = {"identity": result.identity, "metrics": result.metrics, "bits": {processor(): bits}}
     recorded = golden("trials", name, found)
     assert result.identity == recorded["identity"]

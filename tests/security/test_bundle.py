@@ -21,8 +21,8 @@ from safetensors.torch import save_file
 
 from tests.serving.conftest import Exported, pictures, texts  # noqa: F401 (fixtures)
 from tlx.config.errors import WeightsError
+from tlx.runs import layout
 from tlx.serving import bundle, facts, find, registry
-from tlx.trial import folder as folders
 
 EVIL = "open('PWNED', 'w').write('')\n"
 
@@ -39,7 +39,7 @@ def model(pictures: Exported, folder: Path) -> Path:  # noqa: F811
 
 
 def configured(place: Path, change: Callable[[dict[str, Any]], object]) -> None:
-    file = place / folders.CONFIG
+    file = place / layout.CONFIG
     content = yaml.safe_load(file.read_text())
     change(content)
     file.write_text(yaml.safe_dump(content))
@@ -54,7 +54,7 @@ def told(place: Path, **changes: Any) -> None:
 
 def test_an_mlflow_model_holds_no_code(model: Path) -> None:
     files = {path.relative_to(model).as_posix() for path in model.rglob("*") if path.is_file()}
-    data = {f"data/bundle/{name}" for name in (bundle.WEIGHTS, folders.CONFIG, facts.FILE)}
+    data = {f"data/bundle/{name}" for name in (bundle.WEIGHTS, layout.CONFIG, facts.FILE)}
     assert files == data | {"MLmodel", "conda.yaml", "python_env.yaml", "requirements.txt"}
     named = yaml.safe_load((model / "MLmodel").read_text())["flavors"]
     assert set(named) == {"python_function"}
@@ -139,7 +139,7 @@ def test_an_mlmodel_that_is_none(model: Path, text: str, reason: str, folder: Pa
 
 
 def test_links_are_not_followed(model: Path, copied: Path, folder: Path) -> None:
-    for name in (bundle.WEIGHTS, folders.CONFIG, facts.FILE):
+    for name in (bundle.WEIGHTS, layout.CONFIG, facts.FILE):
         place = folder / f"linked-{name}"
         shutil.copytree(copied, place)
         (place / name).unlink()
@@ -274,7 +274,7 @@ def test_other_tensors_with_the_right_hash_are_refused(copied: Path) -> None:
 
 
 @settings(max_examples=max(1, settings().max_examples // 2))
-@given(data=some.data(), name=some.sampled_from([folders.CONFIG, facts.FILE, bundle.WEIGHTS]))
+@given(data=some.data(), name=some.sampled_from([layout.CONFIG, facts.FILE, bundle.WEIGHTS]))
 def test_any_damage_is_a_refusal(
     pictures: Exported,  # noqa: F811
     tmp_path_factory: pytest.TempPathFactory,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tlx.record import code
+from tlx.runs import code
 
 MODULES = ["random", "mlflow", "torch", "json", "sitecustomize", "yaml", "sklearn", "logging", "tlx_plugin"]
 

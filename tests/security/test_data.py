@@ -17,16 +17,17 @@ from hypothesis import given
 from hypothesis import strategies as some
 from PIL import Image
 
-from tlx.backbones.spec import ImageSpec
+from tlx.backbones.input_spec import ImageSpec
 from tlx.config.cache import cache_folder
+from tlx.config.dataset import Digits, Glyphs, ImageFolder, Limits, Table
 from tlx.config.errors import DataError
 from tlx.config.identity import deciding
-from tlx.data import glyphs, images
+from tlx.data import images
 from tlx.data.fingerprint import fingerprint
 from tlx.data.images import TooLarge
 from tlx.data.module import Data
-from tlx.data.options import Digits, Glyphs, ImageFolder, Limits, Table
-from tlx.data.table import load
+from tlx.data.sources import glyphs
+from tlx.data.sources.table import load
 
 SPEC = ImageSpec(3, 8, 8, (0.5,) * 3, (0.25,) * 3)
 

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as some
 
+from tlx.config.dataset import Limits, Table
 from tlx.config.errors import DataError
-from tlx.data.options import Limits, Table
-from tlx.data.rows import Rows, read
-from tlx.data.table import load
+from tlx.data.sources.rows import Rows, read
+from tlx.data.sources.table import load
 
 
 def refused(make: Callable[[], object]) -> dict[str, str]:

@@ -12,14 +12,14 @@ from hypothesis import strategies as some
 
 import tlx
 from tests.conftest import Said
+from tests.feature_cache.entries import put
 from tests.files.trees import Tree, made, shown, trees
-from tests.reuse.entries import put
 from tlx.config.errors import ConfigError
+from tlx.feature_cache.cut import Refused
+from tlx.feature_cache.entry import Damaged
+from tlx.feature_cache.features import Features
+from tlx.feature_cache.store import KIND, Store
 from tlx.files import marks
-from tlx.reuse.cut import Refused
-from tlx.reuse.entry import Damaged
-from tlx.reuse.features import Features
-from tlx.reuse.store import KIND, Store
 
 KEYS = [letter * 32 for letter in "ab"]
 WORDS = ["backbone=pixels", "strategy=feature_extraction", "dataset=digits", "strategy.budget=4 steps", "tracking=none"]

@@ -12,16 +12,19 @@ from hypothesis import strategies as some
 import tlx
 from tlx.config.errors import RequestError
 from tlx.config.schema import Trial
-from tlx.sweep import status, worker
-from tlx.tracking import journal
-from tlx.trial import folder as folders
-from tlx.trial.lock import FILE as LOCK
-from tlx.trial.lock import locked
+from tlx.orchestration import status, worker
+from tlx.runs import folder as folders
+from tlx.runs import layout
+from tlx.runs import result as results
+from tlx.runs.lock import FILE as LOCK
+from tlx.runs.lock import locked
+from tlx.tracking import event_log
+from tlx.training.locate import locate
 
 SECRET = "a secret that nobody may see or lose\n"
 NAMES = [
-    LOCK, folders.CONFIG, folders.RESULT, folders.PREPARED, folders.CHECKPOINT, folders.PREDICTIONS, folders.SCHEDULE,
-    journal.FILE, "journal.1.jsonl", "repro.json", "state.pt", "state.before.pt", "together.json", "mlflow.json",
+    LOCK, layout.CONFIG, layout.RESULT, layout.PREPARED, layout.CHECKPOINT, layout.PREDICTIONS, layout.SCHEDULE,
+    event_log.FILE, "journal.1.jsonl", "repro.json", "state.pt", "state.before.pt", "together.json", "mlflow.json",
     worker.LOG, "nan_batch.safetensors", "state.partial", "checkpoint.partial", "repro.json.partial", ".tlx",
 ]  # fmt: skip
 
@@ -48,25 +51,25 @@ def test_a_trial_begun_in_a_folder_of_links_writes_through_none(folder: Path, li
     """Each name a trial writes leads to a file of the user's; the trial replaces the links, or says why not."""
     (folder / "precious").write_text(SECRET)
     trial = small("output=runs", "checkpoint.every_minutes=0")
-    place = folders.locate(trial).path
+    place = locate(trial).path
     place.mkdir(parents=True)
     (place.parent / ".tlx").write_text("tlx: runs\n")
     if linked == "state.pt":
-        journal.Journal(place).begin()
-    for name in [linked] if linked in REFUSED else [n for n in NAMES if n not in (*REFUSED, *folders.STATES)]:
+        event_log.Journal(place).begin()
+    for name in [linked] if linked in REFUSED else [n for n in NAMES if n not in (*REFUSED, *layout.STATES)]:
         (place / name).symlink_to(folder / "precious")
     if linked in REFUSED:
         with pytest.raises(RequestError, match=REFUSED[linked]):
             tlx.train(trial)
     else:
         tlx.train(trial)
-        assert folders.result_in(place) is not None
+        assert results.result_in(place) is not None
     assert (folder / "precious").read_text() == SECRET
 
 
 def test_a_run_folder_that_is_a_link_is_refused(folder: Path) -> None:
     trial = small("output=runs")
-    place = folders.locate(trial).path
+    place = locate(trial).path
     (folder / "elsewhere").mkdir()
     place.parent.mkdir()
     (place.parent / ".tlx").write_text("tlx: runs\n")
@@ -85,13 +88,13 @@ def test_readers_look_behind_no_link(finished: Path, chosen: set[str]) -> None:
     shutil.copytree(finished, copy)
     for name in chosen:
         (copy / name).unlink(missing_ok=True)
-        (copy / name).symlink_to(finished / "result.json" if name == folders.RESULT else finished / name)
-    if folders.RESULT in chosen:
-        assert folders.result_in(copy) is None
-    if journal.FILE in chosen:
-        assert list(journal.read(copy)) == []
-        assert journal.last(copy) == {}
-    if folders.CONFIG in chosen:
+        (copy / name).symlink_to(finished / "result.json" if name == layout.RESULT else finished / name)
+    if layout.RESULT in chosen:
+        assert results.result_in(copy) is None
+    if event_log.FILE in chosen:
+        assert list(event_log.read(copy)) == []
+        assert event_log.last(copy) == {}
+    if layout.CONFIG in chosen:
         with pytest.raises(RequestError, match="symbolic link"):
             folders.read_config(copy)
     assert status.standing(copy).state in status.ORDER

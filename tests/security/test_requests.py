@@ -11,10 +11,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as some
 
 import tlx
-from tests.config.told import told
-from tlx.config import places
+from tests.composition.told import told
+from tlx.composition import search_path
+from tlx.composition.multirun import expand
 from tlx.config.errors import ConfigError, Problem
-from tlx.config.multirun import expand
 
 BASE = ("backbone=pixels", "dataset=digits")
 HEAD = "# @package _global_\ndefaults: [{override /backbone: pixels}, {override /dataset: digits}]\n"
@@ -270,7 +270,7 @@ def test_somebody_elses_folder_is_not_filled(folder: Path) -> None:
 
 
 def test_a_folder_with_runs_in_it_is_tlxs(folder: Path) -> None:
-    from tlx.record.seal import sealed
+    from tlx.files.checksum import sealed
 
     write(folder / "mine/notes.txt", "x")
     write(folder / "mine/run/journal.jsonl", sealed('{"event": "begin"}') + "\n")
@@ -322,5 +322,5 @@ def test_any_file_is_read_or_refused(folder: Path, text: str) -> None:
 
 @given(some.text(max_size=300), some.sampled_from(["strategy", "backbone", "experiment"]))
 def test_any_option_is_a_file_of_its_group_or_none(option: str, group: str) -> None:
-    found = places.find(group, option)
+    found = search_path.find(group, option)
     assert found is None or found.parent.name in (group, "experiments")

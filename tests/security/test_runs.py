@@ -22,16 +22,19 @@ from tests.conftest import Said
 from tests.files.test_foreign import trees
 from tlx.cli import main
 from tlx.config.errors import ConfigError, RequestError
-from tlx.record.seal import opened, sealed
-from tlx.repro import again
-from tlx.sweep import status
-from tlx.sweep.slurm import FOLDER, SUBMISSION
-from tlx.tracking import journal
-from tlx.trial import folder as folders
-from tlx.trial.checkpoint import rebuilt
-from tlx.trial.ending import ending, told
-from tlx.trial.resume import _read
-from tlx.trial.tidy import tidy
+from tlx.files.checksum import opened, sealed
+from tlx.orchestration import status
+from tlx.orchestration.backends.slurm import FOLDER, SUBMISSION
+from tlx.provenance import reproduce
+from tlx.runs import folder as folders
+from tlx.runs import layout
+from tlx.runs import result as results
+from tlx.runs.failure_reason import ending, told
+from tlx.runs.recover import tidy
+from tlx.tracking import event_log
+from tlx.training.checkpoint import rebuilt
+from tlx.training.locate import locate
+from tlx.training.resume import _read
 
 WORDS = ["backbone=pixels", "strategy=feature_extraction", "dataset=digits", "strategy.budget=4 steps", "tracking=none"]
 
@@ -42,7 +45,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("theirs")
     trial = tlx.compose([*WORDS, f"output={root / 'runs'}"])
     tlx.train(trial)
-    return folders.locate(trial).path
+    return locate(trial).path
 
 
 @pytest.fixture
@@ -76,8 +79,8 @@ def sweep_of(place: Path) -> Path:
     """A sweep beside a run, with it as its only trial."""
     folder = place.parent / "sweep-01234567"
     folder.mkdir(exist_ok=True)
-    (folder / journal.FILE).unlink(missing_ok=True)
-    record = journal.Journal(folder)
+    (folder / event_log.FILE).unlink(missing_ok=True)
+    record = event_log.Journal(folder)
     record.begin(kind="sweep", tags={"tlx.kind": "sweep"})
     record.write("trials", folders=[place.name])
     return folder
@@ -85,13 +88,13 @@ def sweep_of(place: Path) -> Path:
 
 def altered(place: Path, name: str, tree: object) -> None:
     """Put another value where a file's is, sealed as ours would be where the file is."""
-    if isinstance(tree, dict) and name == folders.RESULT:
+    if isinstance(tree, dict) and name == layout.RESULT:
         (place / name).write_text(sealed(json.dumps(tree)) if tree else "{}")
     else:
         (place / name).write_text(json.dumps(tree))
 
 
-NAMES = [folders.RESULT, "repro.json", "together.json", "mlflow.json", folders.PREPARED, "state.pt", folders.CONFIG]
+NAMES = [layout.RESULT, "repro.json", "together.json", "mlflow.json", layout.PREPARED, "state.pt", layout.CONFIG]
 
 
 @settings(max_examples=max(1, settings().max_examples // 2))
@@ -101,7 +104,7 @@ def test_any_value_in_any_file(copied: Path, refusals: Callable[..., str], run: 
     sweep = sweep_of(copied)
     refusals("status", sweep.name, f"output={copied.parent}")
     refusals("diff", str(copied), str(run))
-    for read in (lambda: again.recorded(copied), lambda: list(again.siblings(copied))):
+    for read in (lambda: reproduce.recorded(copied), lambda: list(reproduce.siblings(copied))):
         try:
             read()
         except RequestError:
@@ -114,39 +117,39 @@ def test_any_value_in_any_file(copied: Path, refusals: Callable[..., str], run: 
 @given(some.data())
 def test_any_value_in_any_field_of_a_result(copied: Path, refusals: Callable[..., str], data: some.DataObject) -> None:
     """Sealed, as somebody who knows how would."""
-    row = opened((copied / folders.RESULT).read_text())
+    row = opened((copied / layout.RESULT).read_text())
     assert row is not None
     before = dict(row)
     for name in data.draw(some.sets(some.sampled_from(sorted(row)), min_size=1, max_size=3)):
         row[name] = data.draw(some.one_of(some.sampled_from(ODD), trees))
-    (copied / folders.RESULT).write_text(sealed(json.dumps(row)))
-    found = folders.result_in(copied)
+    (copied / layout.RESULT).write_text(sealed(json.dumps(row)))
+    found = results.result_in(copied)
     assert found is None or all(type(getattr(found, name)) is type(value) for name, value in before.items())
     sweep_of(copied)
     refusals("status", "sweep", f"output={copied.parent}")
     refusals("diff", str(copied), str(copied))
-    (copied / folders.RESULT).write_text(sealed(json.dumps(before)))
+    (copied / layout.RESULT).write_text(sealed(json.dumps(before)))
 
 
 @settings(max_examples=max(1, settings().max_examples // 2))
 @given(some.data())
 def test_any_value_in_any_field_of_a_log(copied: Path, refusals: Callable[..., str], data: some.DataObject) -> None:
-    rows = list(journal.read(copied))
+    rows = list(event_log.read(copied))
     number = data.draw(some.integers(0, len(rows) - 1))
     for name in data.draw(some.sets(some.sampled_from(sorted(rows[number])), min_size=1, max_size=3)):
         rows[number][name] = data.draw(some.one_of(some.sampled_from(ODD), trees))
-    text = (copied / journal.FILE).read_text()
-    (copied / journal.FILE).write_text("".join(sealed(json.dumps(row)) + "\n" for row in rows))
+    text = (copied / event_log.FILE).read_text()
+    (copied / event_log.FILE).write_text("".join(sealed(json.dumps(row)) + "\n" for row in rows))
     sweep_of(copied)
-    (copied / folders.RESULT).rename(copied / "kept")
+    (copied / layout.RESULT).rename(copied / "kept")
     shown = refusals("status", "sweep", f"output={copied.parent}")
     assert "\x1b" not in shown
-    (copied / "kept").rename(copied / folders.RESULT)
+    (copied / "kept").rename(copied / layout.RESULT)
     refusals("diff", str(copied), str(copied))
-    (copied / journal.FILE).write_text(text)
+    (copied / event_log.FILE).write_text(text)
 
 
-@pytest.mark.parametrize("name", [*NAMES, journal.FILE, f"{FOLDER}/1/{SUBMISSION}"])
+@pytest.mark.parametrize("name", [*NAMES, event_log.FILE, f"{FOLDER}/1/{SUBMISSION}"])
 @pytest.mark.parametrize("content", ["", "{", DEEP, "\x00" * 100, "&a [*a]", "9" * 6000, '{"sum": "00000000"}'])
 def test_one_folder_of_rubbish_hides_no_other(
     run: Path, folder: Path, refusals: Callable[..., str], name: str, content: str
@@ -155,10 +158,10 @@ def test_one_folder_of_rubbish_hides_no_other(
         shutil.copytree(run, folder / "theirs" / f"{run.name}-{number}")
         sweep = folder / "theirs" / f"sweep-0000000{number}"
         sweep.mkdir()
-        record = journal.Journal(sweep)
+        record = event_log.Journal(sweep)
         record.begin(kind="sweep", tags={"tlx.kind": "sweep"})
         record.write("trials", folders=[f"{run.name}-{number}"])
-    place = folder / "theirs" / (f"{run.name}-0" if "/" not in name and name != journal.FILE else "sweep-00000000")
+    place = folder / "theirs" / (f"{run.name}-0" if "/" not in name and name != event_log.FILE else "sweep-00000000")
     (place / name).parent.mkdir(parents=True, exist_ok=True)
     (place / name).write_text(content)
     shown = refusals("status", f"output={folder / 'theirs'}")
@@ -169,9 +172,9 @@ def test_one_folder_of_rubbish_hides_no_other(
     "value", ["${oc.env:HOME}", "${seed}", "a ${oc.env:HOME} b", "${oc.decode:1}", "\\${oc.env:HOME}", "${now:%Y}"]
 )
 def test_an_interpolation_in_a_recorded_configuration_is_refused(copied: Path, value: str) -> None:
-    config = yaml.safe_load((copied / folders.CONFIG).read_text())
+    config = yaml.safe_load((copied / layout.CONFIG).read_text())
     config["group"] = value
-    (copied / folders.CONFIG).write_text(yaml.safe_dump(config))
+    (copied / layout.CONFIG).write_text(yaml.safe_dump(config))
     with pytest.raises(ConfigError, match="interpolation"):
         folders.read_config(copied)
 
@@ -181,16 +184,16 @@ def test_a_repetition_goes_to_ones_own_store_and_cache(copied: Path, said: Said,
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(0.1)
         port = listener.getsockname()[1]
-        config = yaml.safe_load((copied / folders.CONFIG).read_text())
+        config = yaml.safe_load((copied / layout.CONFIG).read_text())
         config["tracking"] |= {"kind": "mlflow", "uri": f"http://127.0.0.1:{port}"}
         config["reuse"]["folder"] = str(folder / "planted")
         config["output"] = str(folder / "elsewhere")
         text = yaml.safe_dump(config)
-        (copied / folders.CONFIG).write_text(text)
-        row = opened((copied / folders.RESULT).read_text())
+        (copied / layout.CONFIG).write_text(text)
+        row = opened((copied / layout.RESULT).read_text())
         assert row is not None
-        row["files"][folders.CONFIG] = len(text.encode())
-        (copied / folders.RESULT).write_text(sealed(json.dumps(row)))
+        row["files"][layout.CONFIG] = len(text.encode())
+        (copied / layout.RESULT).write_text(sealed(json.dumps(row)))
         shown = said("reproduce", str(copied))
         assert f"tracking.uri: the record names http://127.0.0.1:{port}" in shown
         assert f"reuse.folder: the record names {folder / 'planted'}" in shown
@@ -221,8 +224,8 @@ def test_a_state_of_others_is_a_state_or_none(folder: Path, what: str) -> None:
 
 
 def test_a_checkpoint_that_is_no_file_is_refused(copied: Path) -> None:
-    (copied / folders.CHECKPOINT).rename(copied / "kept")
-    (copied / folders.CHECKPOINT).symlink_to("kept")
+    (copied / layout.CHECKPOINT).rename(copied / "kept")
+    (copied / layout.CHECKPOINT).symlink_to("kept")
     with pytest.raises(RequestError):
         rebuilt(copied)
     assert "is no regular file" in status.standing(copied).detail
@@ -235,15 +238,15 @@ LONG = "a" * 300
 def test_names_that_are_none_are_passed_over(copied: Path, refusals: Callable[..., str], name: str) -> None:
     """In a sweep's list of trials, in a result's list of files, as a result's folder, and on the command line."""
     sweep = sweep_of(copied)
-    journal.Journal(sweep).write("trials", folders=[name])
+    event_log.Journal(sweep).write("trials", folders=[name])
     for field, value in (("files", {name: 1}), ("folder", name)):
-        row = opened((copied / folders.RESULT).read_text())
+        row = opened((copied / layout.RESULT).read_text())
         assert row is not None
-        (copied / folders.RESULT).write_text(sealed(json.dumps(row | {field: value})))
-        assert folders.result_in(copied) is None
+        (copied / layout.RESULT).write_text(sealed(json.dumps(row | {field: value})))
+        assert results.result_in(copied) is None
         refusals("status", sweep.name, f"output={copied.parent}")
         refusals("diff", str(copied), str(copied))
-        (copied / folders.RESULT).write_text(sealed(json.dumps(row)))
+        (copied / layout.RESULT).write_text(sealed(json.dumps(row)))
     if "\x00" not in name and name != "\ud800":
         refusals("diff", f"~nobody-of-that-name/{name}", name or "''")
         refusals("status", name or "''", f"output={copied.parent}")
@@ -252,16 +255,16 @@ def test_names_that_are_none_are_passed_over(copied: Path, refusals: Callable[..
 @pytest.mark.parametrize("name", ["state.pt", "together.json", ".config.yaml.0123abcd.partial"])
 def test_a_folder_where_a_file_would_be_is_left(copied: Path, name: str) -> None:
     (copied / name / "mine").mkdir(parents=True)
-    rows = list(journal.read(copied))
+    rows = list(event_log.read(copied))
     for _ in range(3):
         tidy(copied)
     assert (copied / name / "mine").is_dir()
-    assert list(journal.read(copied)) == rows
+    assert list(event_log.read(copied)) == rows
 
 
 @pytest.mark.parametrize("kind", ["pipe", "link", "folder"])
 def test_a_log_that_is_no_file_is_set_aside(folder: Path, kind: str) -> None:
-    path = folder / journal.FILE
+    path = folder / event_log.FILE
     if kind == "pipe":
         os.mkfifo(path)
     elif kind == "link":
@@ -269,16 +272,16 @@ def test_a_log_that_is_no_file_is_set_aside(folder: Path, kind: str) -> None:
     else:
         path.mkdir()
     with pytest.raises(OSError, match=r"regular|symbolic|directory"):
-        journal.Journal(folder).begin(name="a")
-    journal.set_aside(folder)
-    journal.Journal(folder).begin(name="a")
-    assert journal.first(folder)["event"] == "start"
+        event_log.Journal(folder).begin(name="a")
+    event_log.set_aside(folder)
+    event_log.Journal(folder).begin(name="a")
+    assert event_log.first(folder)["event"] == "start"
     assert os.path.lexists(folder / "journal.1.jsonl")
 
 
 def test_a_failure_to_build_leaves_what_another_command_finished(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trial = tlx.compose([*WORDS, "output=runs"])
-    place = folders.locate(trial)
+    place = locate(trial)
 
     def finished_meanwhile(_: object) -> None:
         monkeypatch.undo()
@@ -286,11 +289,11 @@ def test_a_failure_to_build_leaves_what_another_command_finished(folder: Path, m
         tlx.train(trial)
         raise RuntimeError("this one cannot be built")
 
-    monkeypatch.setattr("tlx.trial.story.build", finished_meanwhile)
+    monkeypatch.setattr("tlx.training.runner.build", finished_meanwhile)
     with pytest.raises(RuntimeError, match="cannot be built"):
         tlx.train(trial)
     assert place.result() is not None
-    assert journal.is_ended(place.path)
+    assert event_log.is_ended(place.path)
     folders.write_config(place.path, replace(trial, group="other"))
     assert folders.read_config(place.path).group is None
 

@@ -11,13 +11,13 @@ from hypothesis import example, given
 from hypothesis import strategies as some
 
 from tests.conftest import Said
-from tests.tracking.test_mirror import begin
+from tests.tracking.test_mlflow_sync import begin
 from tlx.cli import ui
 from tlx.config.errors import ConfigError
+from tlx.config.search import Search
+from tlx.config.tracking import Tracking
 from tlx.files.secrets import holders, redacted, secrets_in
-from tlx.search.options import Search
-from tlx.tracking import logs, mirror, store
-from tlx.tracking.options import Tracking
+from tlx.tracking import logs, mlflow_sync, store
 
 letters = some.characters(codec="utf-8", exclude_categories=["Zs", "Zl", "Zp", "Cc", "Cs"])
 anything = some.one_of(
@@ -166,7 +166,7 @@ def test_the_mirror_shows_and_keeps_no_secret(
     uri = "https://me:hun/ter2@host.org?key=hunter2"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     monkeypatch.setattr(store, "client", Broken)
-    with mirror.Mirror(Tracking()) as mirrored:
+    with mlflow_sync.Mirror(Tracking()) as mirrored:
         mirrored.watch(folder / "run")
         begin(folder / "run").write("end", status="FINISHED", reason="")
     assert "ConnectionError" in caplog.text

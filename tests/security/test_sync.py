@@ -14,13 +14,14 @@ from hypothesis import strategies as some
 from mlflow import MlflowClient
 
 from tests.conftest import Said
-from tests.tracking.test_mirror import begin, metrics
+from tests.tracking.test_mlflow_sync import begin, metrics
 from tlx.config.errors import ConfigError
-from tlx.record.seal import sealed
+from tlx.config.tracking import Tracking
+from tlx.files.checksum import sealed
+from tlx.runs import stale_runs
 from tlx.serving import registry
-from tlx.tracking import artifacts, dead, journal, mirror, sending, state, store, sync
-from tlx.tracking.journal import Journal
-from tlx.tracking.options import Tracking
+from tlx.tracking import artifacts, event_log, mlflow_sync, sending, state, store, sync
+from tlx.tracking.event_log import Journal
 
 
 def recorded(folder: Path, uri: str | None, name: str = "a trial") -> Path:
@@ -132,15 +133,15 @@ def test_a_note_cannot_lead_into_another_run(folder: Path, own: MlflowClient, at
     before = own.get_run(run)
     place = recorded(folder / "foreign", None)
     named = {
-        "the same": journal.attempt(place),
+        "the same": event_log.attempt(place),
         "another": "0" * 32,
-        "the victim's": journal.attempt(folder / "victim"),
+        "the victim's": event_log.attempt(folder / "victim"),
     }
     state.write(place, state.State(uri, named[attempt], run))
     if attempt == "the victim's":  # whoever has seen its journal can write its name
-        rows = list(journal.read(place))
+        rows = list(event_log.read(place))
         rows[0]["attempt"] = named[attempt]
-        (place / journal.FILE).write_text("\n".join(sealed(json.dumps(row)) for row in rows) + "\n")
+        (place / event_log.FILE).write_text("\n".join(sealed(json.dumps(row)) for row in rows) + "\n")
     assert sending.send(own, uri, place)
     after = own.get_run(run)
     assert (after.info, after.data.tags, after.data.metrics) == (before.info, before.data.tags, before.data.metrics)
@@ -151,15 +152,15 @@ def test_a_note_cannot_lead_into_another_run(folder: Path, own: MlflowClient, at
 @pytest.mark.parametrize("run_id", ["../../x", "", "A" * 32, "0" * 33, "0" * 31 + "\n", 7, None])
 def test_a_run_id_is_hexadecimal(folder: Path, run_id: Any) -> None:
     place = recorded(folder / "a", None)
-    note = {"uri": "sqlite:///x", "attempt": journal.attempt(place), "run_id": run_id}
+    note = {"uri": "sqlite:///x", "attempt": event_log.attempt(place), "run_id": run_id}
     (place / state.FILE).write_text(json.dumps(note))
-    assert mirror.run_id(place) is None
+    assert mlflow_sync.run_id(place) is None
 
 
 def test_dead_runs_of_folders_that_a_server_names_are_only_read(
     folder: Path, own: MlflowClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dead, "_YOUNG", 0)
+    monkeypatch.setattr(stale_runs, "_YOUNG", 0)
     uri = os.environ["MLFLOW_TRACKING_URI"]
     place = recorded(folder / "private", None)
     (folder / "plain").mkdir()
@@ -167,7 +168,7 @@ def test_dead_runs_of_folders_that_a_server_names_are_only_read(
     tags = [{"tlx.folder": name} for name in (str(place), str(folder / "plain"), "private")]
     made = [own.create_run(experiment, tags=one).info.run_id for one in tags]
     before = sorted(path.name for path in folder.rglob("*"))
-    dead.close(own, uri)
+    stale_runs.close(own, uri)
     assert [own.get_run(run).info.status for run in made] == ["KILLED", "RUNNING", "RUNNING"]
     assert sorted(path.name for path in folder.rglob("*")) == before
     assert not (place / state.FILE).exists()
@@ -232,11 +233,11 @@ def test_whatever_a_journal_holds_the_next_folder_is_sent(
 ) -> None:
     root = folder / os.urandom(4).hex()
     bad, good = recorded(root / "bad", None), recorded(root / "good", None)
-    rows = list(journal.read(bad))
+    rows = list(event_log.read(bad))
     rows[0] = {key: one for key, one in (rows[0] | changed).items() if key not in gone}
     rows[1]["values"] = {"val/acc": 0.5, "strange": value}
     rows[-1] |= end
-    (bad / journal.FILE).write_text("\n".join(sealed(json.dumps(row)) for row in rows) + "\n")
+    (bad / event_log.FILE).write_text("\n".join(sealed(json.dumps(row)) for row in rows) + "\n")
     found = sync.send([bad, good], Tracking())
     assert [place for places in found.done.values() for place in places][-1:] == [good]
     assert all(place == bad and reason for place, reason in found.failed)
@@ -245,10 +246,10 @@ def test_whatever_a_journal_holds_the_next_folder_is_sent(
 def test_a_folder_that_cannot_be_sent_is_named(folder: Path, own: MlflowClient, said: Said) -> None:
     for name in ("a", "b", "c", "good"):
         recorded(folder / "runs" / name, None)
-    (folder / "runs" / "a" / journal.FILE).write_text("{")
-    (folder / "runs" / "b" / journal.FILE).unlink()
-    (folder / "runs" / "b" / journal.FILE).symlink_to("/etc/passwd")
-    (folder / "runs" / "c" / journal.FILE).write_text(
+    (folder / "runs" / "a" / event_log.FILE).write_text("{")
+    (folder / "runs" / "b" / event_log.FILE).unlink()
+    (folder / "runs" / "b" / event_log.FILE).symlink_to("/etc/passwd")
+    (folder / "runs" / "c" / event_log.FILE).write_text(
         sealed(json.dumps({"event": "start", "attempt": "0" * 32})) + "\n"
     )
     found = said("sync", code=1)

@@ -13,8 +13,8 @@ import pytest
 
 import tlx
 from tlx.serving import bundle, mlmodel, registry
-from tlx.trial import folder as folders
-from tlx.trial.checkpoint import rebuilt
+from tlx.training.checkpoint import rebuilt
+from tlx.training.locate import locate
 
 _IMAGES = ("backbone=narrow_resnet", "dataset=digits", "dataset.shots=4")
 _TEXTS = ("backbone=narrow_bert", "dataset=csv")
@@ -72,6 +72,6 @@ def _made(place: Path, *words: str) -> Exported:
     quiet = ("tracking=none", "hardware.threads=1", f"output={place / 'runs'}")
     trial = tlx.compose([*words, *_SHORT, *quiet])
     tlx.train(trial)
-    run = folders.locate(trial).path
+    run = locate(trial).path
     bundle.write(rebuilt(run), run, place / "bundle")
     return Exported(run, place / "bundle")

@@ -11,12 +11,13 @@ import torch
 
 import tlx
 from tests.serving.conftest import Exported
-from tests.trial.conftest import Compose, Families, families, small  # noqa: F401 (fixtures)
+from tests.training.conftest import Compose, Families, families, small  # noqa: F401 (fixtures)
 from tlx.config.errors import ConfigError, WeightsError
+from tlx.runs import layout
 from tlx.serving import bundle
-from tlx.trial import folder as folders
-from tlx.trial.build import build
-from tlx.trial.checkpoint import rebuilt
+from tlx.training.build import build
+from tlx.training.checkpoint import rebuilt
+from tlx.training.locate import locate
 
 CASES = {
     "cnn": ("strategy=fine_tune",),
@@ -30,13 +31,13 @@ CASES = {
 def test_it_answers_as_the_trial_did(small: Compose, families: Families, folder: Path, case: str) -> None:  # noqa: F811
     trial = small(*families["bert" if case == "adapters" else case], *CASES[case])
     tlx.train(trial)
-    run = folders.locate(trial).path
+    run = locate(trial).path
     source = build(trial).data.source
     bundle.write(rebuilt(run), run, folder / "bundle")
     inputs = [source.inputs[i] for i in range(len(source.inputs))]
     shutil.move(folder / "runs", folder / "gone")
     model = bundle.read(folder / "bundle")
-    expected = [json.loads(line) for line in (folder / "gone" / run.name / folders.PREDICTIONS).open()]
+    expected = [json.loads(line) for line in (folder / "gone" / run.name / layout.PREDICTIONS).open()]
     found = model.answer([inputs[one["index"]] for one in expected])
     assert [one["prediction"] for one in found] == [one["prediction"] for one in expected]
     for mine, wanted in zip(found, expected, strict=True):

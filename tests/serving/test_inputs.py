@@ -14,7 +14,7 @@ from hypothesis import strategies as some
 from PIL import Image
 
 from tests.serving.asking import header
-from tlx.backbones.spec import ImageSpec
+from tlx.backbones.input_spec import ImageSpec
 from tlx.data import images
 from tlx.serving import inputs
 from tlx.serving.inputs import Unusable

@@ -25,10 +25,10 @@ from PIL import Image
 from tests.conftest import Said
 from tests.servers import free_port, wait_until_up
 from tests.serving.conftest import Exported
-from tlx.backbones.spec import ImageSpec
+from tlx.backbones.input_spec import ImageSpec
 from tlx.config.errors import ConfigError
 from tlx.serving import bundle, graphs
-from tlx.trial.checkpoint import rebuilt
+from tlx.training.checkpoint import rebuilt
 
 WORDS = ("backbone=narrow_resnet", "strategy=scratch", "dataset=digits", "strategy.budget=20 steps")
 

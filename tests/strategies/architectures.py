@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from transformers import BertConfig, BertModel
 
-from tlx.backbones.transformers_texts import TextEncoder
+from tlx.backbones.families.transformers_texts import TextEncoder
 from tlx.tasks.classification import Classifier
 
 RESNET, VIT, BERT = "resnet18", "vit_tiny_patch16_224", "bert"

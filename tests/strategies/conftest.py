@@ -13,8 +13,8 @@ from torch.nn import functional as F
 
 from tests.strategies.architectures import on_meta
 from tlx import compose
-from tlx.backbones.stages import Stage, stages
-from tlx.strategies.options import Optimizer, Phase, Strategy
+from tlx.backbones.partition.stages import Stage, stages
+from tlx.config.strategy import Optimizer, Phase, Strategy
 from tlx.strategies.phases import PhasePlan, plan
 from tlx.tasks.classification import Classifier
 

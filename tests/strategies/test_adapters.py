@@ -22,12 +22,12 @@ from transformers import (
     RobertaModel,
 )
 
-from tlx.backbones.stages import stages, verify
-from tlx.backbones.transformers_texts import TextEncoder
+from tlx.backbones.families.transformers_texts import TextEncoder
+from tlx.backbones.partition.stages import stages, verify
 from tlx.config.errors import ConfigError
-from tlx.strategies import adapters
-from tlx.strategies.extras import Peft
+from tlx.config.strategy_parts import Peft
 from tlx.strategies.freezing import audit, checksums, freeze
+from tlx.strategies.peft import adapters
 from tlx.tasks.classification import Classifier
 
 _TINY: dict[str, Any] = {"vocab_size": 50, "num_hidden_layers": 2, "num_attention_heads": 2, "hidden_size": 32}

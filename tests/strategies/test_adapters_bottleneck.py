@@ -9,12 +9,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tests.strategies.test_adapters import batch, build, insert, shaken
-from tlx.backbones.stages import stages
+from tlx.backbones.partition.stages import stages
 from tlx.config.errors import ConfigError
-from tlx.strategies import adapters
-from tlx.strategies.bottleneck import Bottleneck
-from tlx.strategies.extras import Peft
+from tlx.config.strategy_parts import Peft
 from tlx.strategies.freezing import freeze
+from tlx.strategies.peft import adapters
+from tlx.strategies.peft.bottleneck import Bottleneck
 from tlx.tasks.classification import Classifier
 
 

@@ -13,11 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from tests.strategies.test_adapters import batch, build, insert, shaken, train
-from tlx.backbones.stages import stages
+from tlx.backbones.partition.stages import stages
 from tlx.config.errors import ConfigError
-from tlx.strategies import adapters
-from tlx.strategies.extras import Peft
+from tlx.config.strategy_parts import Peft
 from tlx.strategies.freezing import freeze
+from tlx.strategies.peft import adapters
 from tlx.tasks.classification import Classifier
 
 RANK, SCALE = 4, 16.0 / 4

@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from transformers import AlbertConfig, AlbertModel, BertConfig, BertModel, LlamaConfig, LlamaModel, T5Config, T5Model
 
 from tests.strategies.test_adapters import batch, build, insert, shaken
-from tlx.backbones.stages import stages
-from tlx.backbones.transformers_texts import TextEncoder
+from tlx.backbones.families.transformers_texts import TextEncoder
+from tlx.backbones.partition.stages import stages
 from tlx.config.errors import ConfigError
-from tlx.strategies import adapters
-from tlx.strategies.extras import Peft
+from tlx.config.strategy_parts import Peft
+from tlx.strategies.peft import adapters
 from tlx.tasks.classification import Classifier
 
 TEXTS = ("bert", "roberta", "gpt2", "distilbert")

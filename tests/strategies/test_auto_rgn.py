@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from tests.strategies.conftest import made, phase
-from tlx.backbones.stages import stages
+from tlx.backbones.partition.stages import stages
+from tlx.config.strategy_parts import Controller as Options
 from tlx.strategies.controllers import AutoRGN, Controller, controller
-from tlx.strategies.extras import Controller as Options
 from tlx.strategies.groups import parameter_groups
 from tlx.strategies.phases import plan
 

@@ -13,9 +13,9 @@ import torch
 from torch import nn
 
 from tests.strategies.conftest import of
-from tlx.backbones.stages import stages
+from tlx.backbones.partition.stages import stages
+from tlx.config.strategy_parts import Controller as Options
 from tlx.strategies.controllers import AutoFreeze, controller
-from tlx.strategies.extras import Controller as Options
 
 
 def fresh(model: nn.Module, percentile: float = 50.0) -> AutoFreeze:

@@ -7,8 +7,8 @@ import pytest
 from tests.strategies.architectures import RESNET
 from tests.strategies.conftest import Cut, lengths, made, phase
 from tlx.config.errors import ConfigError
-from tlx.strategies.extras import Controller
-from tlx.strategies.options import Expand, Strategy
+from tlx.config.strategy import Expand, Strategy
+from tlx.config.strategy_parts import Controller
 from tlx.strategies.phases import budget_steps, plan, validation_interval
 
 

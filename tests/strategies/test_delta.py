@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from tests.strategies.conftest import MakeNet, batch, copies, moved
 from tests.strategies.test_regularisers import gradients, shake
-from tlx.backbones.stages import merge, stages
+from tlx.backbones.partition.stages import merge, stages
 from tlx.strategies.freezing import freeze
 from tlx.strategies.regularisers import BSS, Delta, Penalty
 from tlx.tasks.classification import Classifier

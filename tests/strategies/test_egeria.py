@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from tests.strategies.conftest import MakeNet, batch, copies, moved, of
-from tlx.backbones.stages import stages
+from tlx.backbones.partition.stages import stages
+from tlx.config.strategy_parts import Controller as Options
 from tlx.strategies.controllers import Egeria, controller
-from tlx.strategies.extras import Controller as Options
 from tlx.tasks.classification import Classifier
 
 

@@ -9,10 +9,10 @@ import pytest
 from tests.strategies.architectures import EVERYWHERE, KNOWN, RESNET, VIT, Architecture
 from tests.strategies.conftest import Cut, lengths, made, of, phase, preset, sets
 from tlx.backbones.load import load
-from tlx.backbones.options import PixelsBackbone
-from tlx.backbones.stages import stages
+from tlx.backbones.partition.stages import stages
+from tlx.config.backbone import PixelsBackbone
 from tlx.config.errors import ConfigError, Problem
-from tlx.strategies.options import Expand, Phase, Strategy
+from tlx.config.strategy import Expand, Phase, Strategy
 from tlx.strategies.phases import plan
 from tlx.tasks.classification import Classifier
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 
 from tests.strategies.conftest import MakeNet, names
-from tlx.backbones.stages import stages
+from tlx.backbones.partition.stages import stages
+from tlx.config.strategy import Phase, Strategy
 from tlx.strategies.optimizers import forget, optimizer
-from tlx.strategies.options import Phase, Strategy
 from tlx.strategies.phases import plan
 
 

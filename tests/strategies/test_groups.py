@@ -9,11 +9,11 @@ import pytest
 
 from tests.strategies.architectures import EVERYWHERE, RESNET, VIT, on_meta
 from tests.strategies.conftest import BACKBONE_LR, DECAY, LR, Cut, made, phase, preset, with_optimizer
-from tlx.backbones.stages import Stage, stages
-from tlx.strategies.extras import Controller
+from tlx.backbones.partition.stages import Stage, stages
+from tlx.config.strategy import Strategy
+from tlx.config.strategy_parts import Controller
 from tlx.strategies.groups import parameter_groups
 from tlx.strategies.optimizers import optimizer
-from tlx.strategies.options import Strategy
 from tlx.strategies.phases import plan
 
 

@@ -10,11 +10,12 @@ from torch import nn
 from torch.optim import Optimizer
 
 from tests.strategies.conftest import MakeNet, batches, copies, learn, moved, names, with_optimizer
-from tlx.backbones.stages import stages
+from tlx.backbones.partition.stages import stages
+from tlx.composition import optimizer_names
 from tlx.config.errors import ConfigError, Problem
+from tlx.config.strategy import Optimizer as Options
+from tlx.config.strategy import Strategy
 from tlx.strategies import freezing, optimizers
-from tlx.strategies.options import Optimizer as Options
-from tlx.strategies.options import Strategy
 from tlx.strategies.phases import plan
 
 TORCH = (
@@ -88,7 +89,7 @@ def test_it_holds_still_with_arguments_of_its_own(net: MakeNet, args: dict[str, 
 
 
 def test_every_name_can_be_asked_for() -> None:
-    known = optimizers.names()
+    known = optimizer_names.names()
     assert {*TORCH, *TIMM} <= set(known)
     assert known == sorted(set(known))
 
@@ -156,7 +157,7 @@ class Careful(torch.optim.SGD):
 
 @pytest.mark.parametrize("kind", [Careless, Forgetful, Careful])
 def test_one_that_moves_tensors_without_gradient_is_caught(monkeypatch: pytest.MonkeyPatch, kind: type) -> None:
-    known = {**optimizers._of_torch(), "mine": kind}
+    known = {**optimizer_names.of_torch(), "mine": kind}
     monkeypatch.setattr(optimizers, "_of_torch", lambda: known)
     optimizers._refusal.cache_clear()
     try:

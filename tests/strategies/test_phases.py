@@ -6,8 +6,8 @@ import pytest
 
 from tests.strategies.architectures import RESNET, VIT
 from tests.strategies.conftest import Cut, lengths, made, of, phase, preset
-from tlx.backbones.stages import merge
-from tlx.strategies.options import Expand
+from tlx.backbones.partition.stages import merge
+from tlx.config.strategy import Expand
 from tlx.strategies.phases import plan
 
 BOTH = pytest.mark.parametrize("name", [RESNET, VIT])

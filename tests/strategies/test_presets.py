@@ -12,9 +12,9 @@ import torch
 import tlx
 from tests.strategies.architectures import BERT, EVERYWHERE, KNOWN, Architecture, on_meta
 from tests.strategies.conftest import Cut, lengths, preset
-from tlx.backbones.stages import Stage, merge, stages
-from tlx.strategies import adapters
+from tlx.backbones.partition.stages import Stage, merge, stages
 from tlx.strategies.freezing import freeze
+from tlx.strategies.peft import adapters
 from tlx.strategies.phases import plan
 
 Predicate = Callable[[str], bool]

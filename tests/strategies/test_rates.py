@@ -15,13 +15,13 @@ from transformers import CLIPConfig, CLIPModel
 from tests.strategies.architectures import EVERYWHERE, KNOWN, RESNET, VIT, on_meta
 from tests.strategies.conftest import Cut, made, of, phase, preset
 from tlx.backbones.load import load
-from tlx.backbones.options import PixelsBackbone
-from tlx.backbones.stages import Stage, stages
+from tlx.backbones.partition.stages import Stage, stages
+from tlx.config.backbone import PixelsBackbone
 from tlx.config.errors import ConfigError
-from tlx.strategies import adapters
-from tlx.strategies.extras import Peft
+from tlx.config.strategy import Expand, Optimizer, Strategy
+from tlx.config.strategy_parts import Peft
 from tlx.strategies.optimizers import optimizer
-from tlx.strategies.options import Expand, Optimizer, Strategy
+from tlx.strategies.peft import adapters
 from tlx.strategies.phases import plan
 from tlx.strategies.rates import by_stage, heights, rates, stage_rates
 from tlx.tasks.classification import Classifier

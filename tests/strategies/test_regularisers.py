@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from tests.strategies.conftest import MakeNet, batch, made, phase
-from tlx.backbones.stages import stages
-from tlx.strategies.extras import Regulariser
+from tlx.backbones.partition.stages import stages
+from tlx.config.strategy_parts import Regulariser
 from tlx.strategies.freezing import freeze
 from tlx.strategies.regularisers import BSS, L2SP, Delta, penalty
 

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from tests.strategies.conftest import phase
-from tlx.strategies.options import Schedule
+from tlx.config.strategy import Schedule
 from tlx.strategies.schedule import entry, factor
 
 SHAPES = ("cosine", "linear", "constant", "one_cycle", "slanted")

@@ -10,7 +10,7 @@ from torch import nn
 
 from tests.strategies.architectures import RESNET, VIT
 from tests.strategies.conftest import Cut, of
-from tlx.backbones.stages import Stage
+from tlx.backbones.partition.stages import Stage
 from tlx.config.errors import ConfigError, Problem
 from tlx.strategies.selectors import select
 

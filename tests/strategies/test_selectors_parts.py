@@ -12,11 +12,11 @@ from transformers import CLIPConfig, CLIPModel, GPT2Config, GPT2LMHeadModel
 
 from tests.strategies.architectures import BERT, RESNET, VIT, on_meta
 from tests.strategies.conftest import Cut, made, of, phase
-from tlx.backbones.stages import Stage, stages
+from tlx.backbones.partition.stages import Stage, stages
 from tlx.config.errors import ConfigError
-from tlx.strategies import adapters
-from tlx.strategies.extras import Peft
-from tlx.strategies.options import Expand
+from tlx.config.strategy import Expand
+from tlx.config.strategy_parts import Peft
+from tlx.strategies.peft import adapters
 from tlx.strategies.phases import plan
 from tlx.strategies.selectors import matching, select
 

@@ -12,8 +12,8 @@ import torch
 from pytorch_lightning.callbacks import EarlyStopping
 from pytorch_lightning.trainer.states import TrainerFn
 
-from tlx.strategies import options
-from tlx.strategies.options import Phase
+from tlx.config import strategy
+from tlx.config.strategy import Phase
 from tlx.strategies.stopping import Plateau, Stopper, Threshold, stoppers
 
 SEEDS = range(12)
@@ -131,7 +131,7 @@ def test_a_phase_has_those_it_names() -> None:
         return name or "acc", "min" if name == "loss" else "max"
 
     assert stoppers(Phase(train=["head"]), monitored) == []
-    plateau, threshold = options.Plateau(patience=2, min_delta=0.5), options.Threshold(value=3.0, monitor="loss")
+    plateau, threshold = strategy.Plateau(patience=2, min_delta=0.5), strategy.Threshold(value=3.0, monitor="loss")
     one, other = stoppers(Phase(train=["head"], plateau=plateau, threshold=threshold), monitored)
     assert asked == [None, "loss"]
     assert isinstance(one, Plateau)

@@ -22,7 +22,7 @@ from tests.strategies.conftest import (
     names,
     with_optimizer,
 )
-from tlx.backbones.stages import stages
+from tlx.backbones.partition.stages import stages
 from tlx.strategies import freezing, optimizers
 from tlx.strategies.phases import plan
 

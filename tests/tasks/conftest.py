@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from tlx.config.task import ImageClassification, TextClassification
 from tlx.data.source import DataInfo
 from tlx.tasks.classification import ClassificationTask
-from tlx.tasks.options import ImageClassification, TextClassification
 from tlx.tasks.protocol import Batch
 
 torch.set_num_threads(1)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tlx.config.errors import ConfigError
+from tlx.config.task import AutoTask, Classification, ImageClassification, Task, TextClassification
 from tlx.data.source import DataInfo
 from tlx.tasks.build import build
 from tlx.tasks.classification import ClassificationTask
-from tlx.tasks.options import AutoTask, Classification, ImageClassification, Task, TextClassification
 
 
 def info(modality: str = "image", multilabel: bool = False) -> DataInfo:

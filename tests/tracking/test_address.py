@@ -15,12 +15,12 @@ from mlflow.store.db.utils import create_sqlalchemy_engine_with_retry
 from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.uri import append_to_uri_path
 
-from tests.tracking.test_mirror import begin
+from tests.tracking.test_mlflow_sync import begin
 from tlx.config.errors import ConfigError
-from tlx.search.options import Search
-from tlx.search.study import opened, storage
-from tlx.tracking import address, mirror, store
-from tlx.tracking.options import Tracking
+from tlx.config.search import Search
+from tlx.config.tracking import Tracking
+from tlx.orchestration.search.study import opened, storage
+from tlx.tracking import address, mlflow_sync, store
 
 names = some.one_of(
     some.text(some.characters(codec="utf-8", exclude_characters="/\0"), min_size=1, max_size=40),
@@ -80,8 +80,8 @@ def test_a_run_in_a_strange_folder(folder: Path, name: str) -> None:
     client = store.client(uri)
     begin(where / "run").write("end", status="FINISHED", reason="")
     (where / "run" / "config.yaml").write_text("a: 1")
-    mirror.send(client, uri, where / "run")
-    run = str(mirror.run_id(where / "run"))
+    mlflow_sync.send(client, uri, where / "run")
+    run = str(mlflow_sync.run_id(where / "run"))
     assert {one.path for one in client.list_artifacts(run)} == {"config.yaml", "journal.jsonl"}
     (sent,) = where.glob(f"mlartifacts/tlx-tests/{run}/artifacts/config.yaml")
     assert sent.read_text() == "a: 1"

@@ -9,10 +9,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as some
 
-from tlx.record.seal import sealed
-from tlx.sweep import status
-from tlx.tracking import journal
-from tlx.trial.folder import result_in
+from tlx.files.checksum import sealed
+from tlx.orchestration import status
+from tlx.runs.result import result_in
+from tlx.tracking import event_log
 
 values = some.recursive(
     some.one_of(some.none(), some.booleans(), some.integers(), some.floats(), some.text(max_size=8)),
@@ -36,11 +36,11 @@ rows = some.builds(
 
 def read(folder: Path) -> list[dict[str, Any]]:
     """By everybody who reads journals."""
-    found = list(journal.read(folder))
+    found = list(event_log.read(folder))
     assert all(isinstance(row["event"], str) for row in found)
-    journal.damaged(folder)
-    journal.first_difference(journal.metrics(folder), journal.metrics(folder))
-    for name in journal.members(folder):
+    event_log.damaged(folder)
+    event_log.first_difference(event_log.metrics(folder), event_log.metrics(folder))
+    for name in event_log.members(folder):
         assert (folder.parent / name).resolve().parent == folder.parent.resolve()
     status.standing(folder)
     status.summary(folder)
@@ -53,7 +53,7 @@ def test_any_lines(folder: Path, lines: list[Any]) -> None:
     place = folder / "run"
     place.mkdir(exist_ok=True)
     texts = [line if isinstance(line, bytes) else sealed(json.dumps(line)).encode() for line in lines]
-    (place / journal.FILE).write_bytes(b"\n".join(texts))
+    (place / event_log.FILE).write_bytes(b"\n".join(texts))
     read(place)
 
 
@@ -61,21 +61,21 @@ def test_any_lines(folder: Path, lines: list[Any]) -> None:
 def test_an_altered_journal(folder: Path, where: int, bits: int, cut: bool) -> None:
     place = folder / "run"
     place.mkdir(exist_ok=True)
-    (place / journal.FILE).unlink(missing_ok=True)
-    book = journal.Journal(place)
+    (place / event_log.FILE).unlink(missing_ok=True)
+    book = event_log.Journal(place)
     book.begin(name="a", tags={"tlx.kind": "sweep"})
     book.write("trials", folders=["one", "two"])
     for step in range(5):
         book.write("metrics", step=step, epoch=step / 2, values={"val/acc": step / 10})
     book.write("end", status="FINISHED", reason="")
-    whole = list(journal.read(place))
-    written = bytearray((place / journal.FILE).read_bytes())
+    whole = list(event_log.read(place))
+    written = bytearray((place / event_log.FILE).read_bytes())
     where %= len(written)
     if cut:
         del written[where:]
     else:
         written[where] ^= bits
-    (place / journal.FILE).write_bytes(written)
+    (place / event_log.FILE).write_bytes(written)
     assert all(row in whole for row in read(place))
 
 

@@ -15,18 +15,18 @@ import pytest
 from mlflow import MlflowClient
 
 from tests.servers import free_port, wait_until_up
-from tests.tracking.test_mirror import begin, metrics, wait_for
-from tlx.tracking import mirror
-from tlx.tracking.options import Tracking
+from tests.tracking.test_mlflow_sync import begin, metrics, wait_for
+from tlx.config.tracking import Tracking
+from tlx.tracking import mlflow_sync
 
 POSTGRES = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), None)
 MANY = 8
 PROGRAM = """
 import sys
 from pathlib import Path
-from tests.tracking.test_mirror import begin, metrics
-from tlx.tracking.mirror import Mirror
-from tlx.tracking.options import Tracking
+from tests.tracking.test_mlflow_sync import begin, metrics
+from tlx.tracking.mlflow_sync import Mirror
+from tlx.config.tracking import Tracking
 
 folder = Path(sys.argv[2])
 with Mirror(Tracking(uri=sys.argv[1])) as mirrored:
@@ -98,10 +98,10 @@ def server(store: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ser
 def test_it_is_killed_and_comes_back(server: Server, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Training writes on all the while; in the end everything is there, once."""
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    monkeypatch.setattr(mirror, "_PERIOD", 0.2)
-    monkeypatch.setattr(mirror, "_LONGEST", 0.5)
+    monkeypatch.setattr(mlflow_sync, "_PERIOD", 0.2)
+    monkeypatch.setattr(mlflow_sync, "_LONGEST", 0.5)
     place = folder / "run"
-    with mirror.Mirror(Tracking(uri=server.address)) as mirrored:
+    with mlflow_sync.Mirror(Tracking(uri=server.address)) as mirrored:
         mirrored.watch(place)
         book = begin(place)
         metrics(book, range(20))
@@ -114,7 +114,7 @@ def test_it_is_killed_and_comes_back(server: Server, folder: Path, monkeypatch: 
         wait_for(lambda: not mirrored.is_behind(place))
         book.write("end", status="FINISHED", reason="")
     client = MlflowClient(server.address)
-    run = client.get_run(str(mirror.run_id(place)))
+    run = client.get_run(str(mlflow_sync.run_id(place)))
     assert run.info.status == "FINISHED"
     assert [point.step for point in client.get_metric_history(run.info.run_id, "val/acc")] == list(range(50))
 
@@ -128,6 +128,6 @@ def test_many_at_once(server: Server, folder: Path) -> None:
     assert [process.wait(300) for process in processes] == [0] * MANY
     client = MlflowClient(server.address)
     for i in range(MANY):
-        run = client.get_run(str(mirror.run_id(folder / f"run{i}")))
+        run = client.get_run(str(mlflow_sync.run_id(folder / f"run{i}")))
         assert run.info.status == "FINISHED"
         assert len(client.get_metric_history(run.info.run_id, "val/acc")) == 50

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from torch import nn
 
 from tlx.backbones import weights
-from tlx.backbones.options import Backbone, BytesBackbone, PixelsBackbone, TimmBackbone, TransformersBackbone
-from tlx.backbones.spec import Spec
+from tlx.backbones.input_spec import Spec
+from tlx.config.backbone import Backbone, BytesBackbone, PixelsBackbone, TimmBackbone, TransformersBackbone
 
 
 @dataclass
@@ -30,19 +30,19 @@ def load(
     ``read`` turns what ``weights`` names into tensors; the trial room's also knows earlier trials.
     """
     if isinstance(config, TimmBackbone):
-        from tlx.backbones import timm_images
+        from tlx.backbones.families import timm_images
 
         return timm_images.load(config, channels=channels, pretrained=pretrained, read=read)
     if isinstance(config, TransformersBackbone):
-        from tlx.backbones import transformers_texts
+        from tlx.backbones.families import transformers_texts
 
         return transformers_texts.load(config, pretrained=pretrained, read=read)
     if isinstance(config, BytesBackbone):
-        from tlx.backbones import bytes_texts
+        from tlx.backbones.families import bytes_texts
 
         return bytes_texts.load(config, pretrained=pretrained, read=read)
     if isinstance(config, PixelsBackbone):
-        from tlx.backbones import pixels
+        from tlx.backbones.families import pixels
 
         return pixels.load(config, channels=channels)
     raise TypeError(f"no loader for {type(config).__name__}")

@@ -55,9 +55,9 @@ def _main(words: list[str]) -> int:
         print(_usage())
         return 0
     if words[0] == "--version":
-        import tlx
+        from tlx.version import VERSION
 
-        print(f"tlx {tlx.__version__}")
+        print(f"tlx {VERSION}")
         return 0
     verb, *rest = words
     if verb not in VERBS:
@@ -78,7 +78,7 @@ def _main(words: list[str]) -> int:
 def _run(verb: object, rest: list[str]) -> int:
     from tlx.cli import arguments
     from tlx.config.errors import RequestError
-    from tlx.trial.lock import Busy
+    from tlx.runs.lock import Busy
 
     assert callable(verb)
     signal.signal(signal.SIGTERM, _terminated)
@@ -98,7 +98,7 @@ def _run(verb: object, rest: list[str]) -> int:
 
 def _fault(words: list[str]) -> str:
     """What no verb can begin with; empty where there is nothing."""
-    from tlx.config.values import text_fault
+    from tlx.composition.values import text_fault
 
     try:
         os.getcwd()

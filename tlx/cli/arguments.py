@@ -92,8 +92,8 @@ def with_config_dirs(words: list[str]) -> list[str]:
     """
     if not any(word.partition("=")[0] in ("hydra.searchpath", "--config-dir") for word in words):
         return words
-    from tlx.config.overrides import parsed  # Hydra takes a while to import, and few commands need it here
-    from tlx.config.places import add_config_dir
+    from tlx.composition.overrides import parsed  # Hydra takes a while to import, and few commands need it here
+    from tlx.composition.search_path import add_config_dir
 
     for word in [one for one in words if one.partition("=")[0] == "hydra.searchpath"]:
         found = parsed(word).value()

@@ -14,11 +14,13 @@ from tlx.cli.output import Terminal
 from tlx.config.errors import ConfigError, Problem
 from tlx.config.identity import deciding
 from tlx.files.printable import printable
-from tlx.record import sheet
-from tlx.repro import compare, find
-from tlx.repro.compare import SAME
-from tlx.tracking import journal
-from tlx.trial.folder import read_config, read_result
+from tlx.orchestration import find
+from tlx.provenance import compare
+from tlx.provenance.compare import SAME
+from tlx.runs import manifest
+from tlx.runs.folder import read_config
+from tlx.runs.result import read_result
+from tlx.tracking import event_log
 
 
 def run(words: list[str]) -> int:
@@ -35,9 +37,9 @@ def run(words: list[str]) -> int:
         raise ConfigError([Problem("runs", "a sweep has many trials; name one of them", word) for word in many])
     (one,), (other,) = found
     rows = compare.settings(deciding(read_config(one)), deciding(read_config(other)))
-    rows += compare.surroundings(sheet.read(one), sheet.read(other))
+    rows += compare.surroundings(manifest.read(one), manifest.read(other))
     first, second = read_result(one).metrics, read_result(other).metrics
-    parting = journal.first_difference(journal.metrics(one), journal.metrics(other))
+    parting = event_log.first_difference(event_log.metrics(one), event_log.metrics(other))
     if asked.json:
         told = [{"state": row.state, "section": row.section, "what": str(row)} for row in rows]
         metrics = {name: [first.get(name), second.get(name)] for name in dict.fromkeys((*first, *second))}

@@ -36,7 +36,7 @@ def run(words: list[str]) -> int:
         problems.append(Problem("--out", "goes with --to onnx and --to torch", out))
     if problems:
         raise ConfigError(problems)
-    from tlx.repro.find import runs
+    from tlx.orchestration.find import runs
 
     places = runs(words[0])
     if len(places) != 1:
@@ -47,8 +47,8 @@ def run(words: list[str]) -> int:
 def _export(run: Path, kind: str, register: str | None, out: str | None) -> int:
     from tlx.serving import bundle, graphs, registry
     from tlx.tracking import store
-    from tlx.trial.checkpoint import rebuilt
-    from tlx.trial.quiet import quiet
+    from tlx.training.checkpoint import rebuilt
+    from tlx.training.quiet import quiet
 
     path = Path(out).expanduser() if out is not None else run / f"model{graphs.SUFFIXES.get(kind, '')}"
     if kind != "mlflow":

@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 from tlx.cli.arguments import Arguments
-from tlx.config import places
+from tlx.composition import search_path
 from tlx.config.errors import ConfigError, Problem, nearest
 from tlx.files import durable
 
@@ -19,7 +19,7 @@ def run(words: list[str]) -> int:
     """The verb."""
     words = Arguments().take(words).words
     name = words[0].removeprefix("experiment=") if words else "quickstart"
-    shipped = {path.stem: path for path in places.shipped_experiments().glob("*.yaml")}
+    shipped = {path.stem: path for path in search_path.shipped_experiments().glob("*.yaml")}
     if name not in shipped:
         hint = nearest(name, shipped) or f"; there are {', '.join(sorted(shipped))}"
         raise ConfigError([Problem("experiment", f"not a shipped experiment{hint}", name)])

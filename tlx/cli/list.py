@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 
 from tlx.cli.arguments import Arguments
-from tlx.config import files, places
+from tlx.composition import files, search_path
 from tlx.config.errors import ConfigError, Problem, nearest
 from tlx.config.schema import EXPERIMENT, GROUPS
 from tlx.files import foreign
@@ -24,23 +24,25 @@ def run(words: list[str]) -> int:
     asked = arguments.take(words)
     words, groups = asked.words, [*GROUPS, EXPERIMENT]
     if asked.json:
-        print(json.dumps({group: places.options(group) for group in groups if group in words or not words}, indent=2))
+        print(
+            json.dumps({group: search_path.options(group) for group in groups if group in words or not words}, indent=2)
+        )
         return 0
     if not words:
         for group in groups:
-            print(f"{group:<11} {' '.join(map(printable, places.options(group)))}")
+            print(f"{group:<11} {' '.join(map(printable, search_path.options(group)))}")
         return 0
     group = words[0]
     if group not in groups:
         hint = nearest(group, groups) or f"; the groups are {', '.join(groups)}"
         raise ConfigError([Problem("group", f"not a group{hint}", group)])
-    options = places.options(group)
+    options = search_path.options(group)
     width = max(map(len, options), default=0)
     for option in options:
-        path = places.find(group, option)
+        path = search_path.find(group, option)
         print(f"{printable(option):<{width}}  {printable(_said(path)) if path else ''}")
     if group == "backbone":
-        from tlx.backbones.zoo import timm_architectures
+        from tlx.composition.timm_names import timm_architectures
 
         print(f"\nand any of timm's {len(timm_architectures())} architectures by name, e.g. backbone=resnet34,")
         print("or backbone=timm backbone.name=resnet34.a1_in1k for certain weights of it")

@@ -21,15 +21,15 @@ from rich.table import Table
 
 from tlx.cli.arguments import Arguments
 from tlx.cli.output import Terminal
-from tlx.config.compose import compose
+from tlx.composition.compose import compose
+from tlx.composition.multirun import outline
 from tlx.config.errors import ConfigError, Problem
-from tlx.config.multirun import outline
 from tlx.config.schema import Trial
 from tlx.files import durable, foreign
 
 if TYPE_CHECKING:
-    from tlx.sweep.pool import Job
-    from tlx.trial.forecast import Forecast, PhaseForecast
+    from tlx.orchestration.executor import Job
+    from tlx.planning.trial_plan import Forecast, PhaseForecast
 
 _WIDTH = 120
 _FIGURE = "--figure"
@@ -51,7 +51,7 @@ def run(words: list[str]) -> int:
     if asked.multirun:
         if figure is not None:
             raise ConfigError([Problem(_FIGURE, "draws one trial, not a sweep; leave out -m and choose one", figure)])
-        from tlx.sweep import run as sweeps
+        from tlx.orchestration import sweep as sweeps
 
         _trials(sweeps.with_sources([sweeps.job(trial) for trial in sweeps.plan(words)]), "", console)
         return 0
@@ -60,7 +60,7 @@ def run(words: list[str]) -> int:
         if figure is not None:
             message = "draws one trial, and this is a study; write tlx plan backbone=... strategy=... --figure"
             raise ConfigError([Problem(_FIGURE, message, figure)])
-        from tlx.sweep import study
+        from tlx.orchestration import study
 
         jobs, later = study.plan(words)
         _trials(jobs, f"; up to {later} more follow from what tuning finds" if later else "", console)
@@ -70,15 +70,15 @@ def run(words: list[str]) -> int:
         console.print(message, markup=False, soft_wrap=True)
     if figure is not None:
         _check(figure)
-    from tlx.trial.forecast import forecast
-    from tlx.trial.machine import choose
+    from tlx.planning.trial_plan import forecast
+    from tlx.training.machine import choose
 
     machine = choose(trial.hardware)
     _choices(trial, str(machine), console)
     found = forecast(trial)
     _forecast(trial, found, console)
     if figure is not None:
-        from tlx.report import schedule
+        from tlx.planning import schedule
 
         svg = schedule.of_forecast(found, trial.strategy, f"{trial.backbone.name} on {trial.dataset.name}")
         durable.write(figure, svg)
@@ -88,8 +88,8 @@ def run(words: list[str]) -> int:
 
 def _as_json(words: list[str], figure: Path | None) -> int:
     """Print what would run as data, a study's opening trials and a sweep's alike; one trial is a list of one."""
-    from tlx.sweep import run as sweeps
-    from tlx.sweep.study import Conductor
+    from tlx.orchestration import sweep as sweeps
+    from tlx.orchestration.study import Conductor
 
     if figure is not None:
         raise ConfigError([Problem(_FIGURE, "draws, and --json prints; give one of the two", figure)])
@@ -117,7 +117,7 @@ def _figure(words: list[str]) -> tuple[list[str], Path | None]:
 
 def _check(figure: Path) -> None:
     """Refuse before any work to write over what was not made here."""
-    from tlx.report.timeline import MARK
+    from tlx.reports.timeline import MARK
 
     message = ""
     if figure.suffix != ".svg":

@@ -11,10 +11,10 @@ from tlx.cli.output import Terminal
 
 def run(words: list[str]) -> int:
     """The verb."""
+    from tlx.composition.multirun import outline
     from tlx.config.errors import ConfigError, Problem
-    from tlx.config.multirun import outline
-    from tlx.report.terminal import show
-    from tlx.sweep.study import collect
+    from tlx.orchestration.study import collect
+    from tlx.reports.terminal import show
 
     words = [word if "=" in word else f"experiment={word}" for word in Arguments().take(words).words]
     about = outline(words)

@@ -21,8 +21,8 @@ from rich.console import Console
 from tlx.cli.arguments import Arguments, number
 from tlx.cli.output import Terminal
 from tlx.config.errors import ConfigError, Problem
-from tlx.repro import find
-from tlx.repro.compare import SAME
+from tlx.orchestration import find
+from tlx.provenance.compare import SAME
 
 
 def run(words: list[str]) -> int:
@@ -47,19 +47,20 @@ def run(words: list[str]) -> int:
 
 
 def _elsewhere(folders: list[Path], where: Path, words: list[str], console: Console) -> int:
-    from tlx.record import sheet
-    from tlx.repro import checkout
+    from tlx.provenance import checkout
+    from tlx.runs import manifest
 
     if len(folders) != 1:
         raise ConfigError([Problem("--checkout", "is of one run; name one of the sweep's", len(folders))])
-    record = sheet.read(folders[0])
+    record = manifest.read(folders[0])
     python = checkout.rebuild(record, where, lambda line: console.print(line, markup=False), checkout.here)
     return checkout.reproduce(python, words)
 
 
 def _one(old: Path, overrides: list[str], steps: int | None, console: Console) -> str:
-    from tlx.repro import again, verdict
-    from tlx.tracking.mirror import Mirror
+    from tlx.provenance import reproduce as again
+    from tlx.provenance import verdict
+    from tlx.tracking.mlflow_sync import Mirror
 
     trial = again.recorded(old, overrides)
     place = again.place_beside(old, trial)

@@ -20,8 +20,8 @@ from tlx.cli.output import Terminal
 from tlx.config.errors import ConfigError, Problem
 from tlx.files import durable
 from tlx.files.printable import printable
-from tlx.sweep import table
-from tlx.sweep.status import named
+from tlx.orchestration import table
+from tlx.orchestration.status import named
 
 
 def run(words: list[str]) -> int:

@@ -16,19 +16,19 @@ from rich.table import Table
 
 from tlx.cli.arguments import Arguments
 from tlx.cli.output import Terminal
-from tlx.config.compose import compose_group
+from tlx.composition.compose import compose_group
 from tlx.config.errors import ConfigError, Problem, nearest
-from tlx.reuse.options import size
+from tlx.config.reuse import size
 
 if TYPE_CHECKING:
-    from tlx.reuse.store import Store
+    from tlx.feature_cache.store import Store
 
 _ACTIONS = ("ls", "prune")
 
 
 def run(words: list[str]) -> int:
     """The verb."""
-    from tlx.reuse.prefix import store
+    from tlx.feature_cache.prefix_cache import store
 
     arguments = Arguments()
     arguments.value("--to", "a size, such as '20 GB'")

@@ -12,8 +12,9 @@ from tlx.files.secrets import redacted
 
 def run(words: list[str]) -> int:
     """The verb."""
-    from tlx.tracking import address, dead, store
-    from tlx.tracking.options import Tracking
+    from tlx.config.tracking import Tracking
+    from tlx.runs import stale_runs
+    from tlx.tracking import address, store
 
     arguments = Arguments()
     arguments.flag("--dry-run")
@@ -24,7 +25,7 @@ def run(words: list[str]) -> int:
         message = "expected: tlx runs gc [--dry-run] [tracking.uri=...]"
         raise ConfigError([Problem("runs", message, printable(redacted(" ".join(rest))) or "nothing")])
     uri = store.uri(Tracking(uri=chosen))
-    found = dead.close(store.reached(uri), uri, really=not dry)
+    found = stale_runs.close(store.reached(uri), uri, really=not dry)
     for name, status in found:
         print(f"{printable(name)}: {'would be ' if dry else ''}{status}")
     print(f"{len(found)} runs {'would be' if dry else 'were'} closed in {printable(redacted(uri))}")

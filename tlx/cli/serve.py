@@ -84,10 +84,10 @@ def _serve(word: str, listener: socket.socket, allowed: list[str], most: Limits)
     _leave_working_directory()
     import uvicorn
 
-    import tlx
     from tlx.serving import find, http
     from tlx.serving.answers import Answerer
-    from tlx.trial.quiet import quiet
+    from tlx.training.quiet import quiet
+    from tlx.version import VERSION
 
     with quiet():
         answerer = Answerer(find.model(word), most)
@@ -98,7 +98,7 @@ def _serve(word: str, listener: socket.socket, allowed: list[str], most: Limits)
     print(f"serving {word} at http://{here}:{port} (column {answerer.column}; Ctrl-C ends it)", flush=True)
     if not address.is_loopback:
         print(f"every machine that reaches this one can ask; as host it must name {', '.join(hosts)}", flush=True)
-    uvicorn.Server(_settings(http.app(answerer, tlx.__version__, hosts), most)).run([listener])
+    uvicorn.Server(_settings(http.app(answerer, VERSION, hosts), most)).run([listener])
     return 0
 
 

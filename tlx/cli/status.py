@@ -14,8 +14,8 @@ from typing import Any
 from tlx.cli.arguments import Arguments
 from tlx.cli.output import Terminal
 from tlx.files.printable import printable
-from tlx.sweep import status
-from tlx.sweep.status import Summary
+from tlx.orchestration import status
+from tlx.orchestration.status import Summary
 
 
 def run(words: list[str]) -> int:

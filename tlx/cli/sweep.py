@@ -18,16 +18,16 @@ from rich.table import Table
 
 from tlx.cli.arguments import Arguments, number
 from tlx.cli.output import Terminal
+from tlx.composition.multirun import Outline, outline
 from tlx.config.errors import ConfigError, Problem
 from tlx.config.machine import elsewhere
-from tlx.config.multirun import Outline, outline
-from tlx.sweep import launchers
-from tlx.sweep.launchers import Launcher, Local, Ray, Slurm
-from tlx.sweep.pool import Outcome, Unfinished
-from tlx.sweep.worker import LOG
+from tlx.orchestration.backends import launchers
+from tlx.orchestration.backends.launchers import Launcher, Local, Ray, Slurm
+from tlx.orchestration.executor import Outcome, Unfinished
+from tlx.orchestration.worker import LOG
 
 if TYPE_CHECKING:
-    from tlx.sweep.record import Sweep
+    from tlx.orchestration.sweep_record import Sweep
 
 _DRY, _JOBS = "--dry-run", "a number of trials at once"
 
@@ -68,7 +68,7 @@ def _stay(words: list[str], launcher: Launcher, about: Outline, console: Console
         return _study(words, launcher, about, console)
     if about.kind == "search":
         return _search(words, launcher, about, console)
-    from tlx.sweep import run as sweeps
+    from tlx.orchestration import sweep as sweeps
 
     opening = [sweeps.job(trial) for trial in sweeps.plan(words)]
     sweep = sweeps.run(about.name, opening, console, launcher)
@@ -92,10 +92,10 @@ def _show(sweep: Sweep, console: Console) -> None:
 
 def _submit(words: list[str], launcher: Slurm, about: Outline, dry: bool, console: Console) -> int:
     """Hand the sweep to Slurm, or show the job scripts; once all is finished, its table or report."""
-    from tlx.sweep import run as sweeps
-    from tlx.sweep import slurm
-    from tlx.sweep.record import conclude
-    from tlx.sweep.study import Conductor
+    from tlx.orchestration import sweep as sweeps
+    from tlx.orchestration.backends import slurm
+    from tlx.orchestration.study import Conductor
+    from tlx.orchestration.sweep_record import conclude
 
     conductor = Conductor(about.name, words) if about.kind == "study" else None
     name = about.name
@@ -131,8 +131,8 @@ def failures(outcomes: list[Outcome], console: Console) -> int:
 
 
 def _study(words: list[str], launcher: Launcher, about: Outline, console: Console) -> int:
-    from tlx.report.terminal import show
-    from tlx.sweep.study import conduct
+    from tlx.orchestration.study import conduct
+    from tlx.reports.terminal import show
 
     study = conduct(about.name, words, console, launcher)
     show(study.found, str(study.sweep.folder), console)
@@ -141,9 +141,9 @@ def _study(words: list[str], launcher: Launcher, about: Outline, console: Consol
 
 def _search(words: list[str], launcher: Launcher, about: Outline, console: Console) -> int:
     """A search: its best trials, and where to find the rest."""
-    from tlx.search import conduct, report
+    from tlx.orchestration.search import report, scheduler
 
-    found = conduct.search(about.name, words, console, launcher)
+    found = scheduler.search(about.name, words, console, launcher)
     study = found.study
     table = Table(box=None, pad_edge=False)
     ranked = report.best(study)

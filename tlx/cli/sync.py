@@ -16,10 +16,10 @@ from pathlib import Path
 
 from tlx.cli.arguments import Arguments
 from tlx.config.errors import ConfigError, Problem
+from tlx.config.tracking import Tracking
 from tlx.files.printable import printable
 from tlx.files.secrets import redacted
-from tlx.tracking import address, journal, sync
-from tlx.tracking.options import Tracking
+from tlx.tracking import address, event_log, sync
 
 _NAMED = 3  # folders of a store that are named
 
@@ -35,7 +35,7 @@ def run(words: list[str]) -> int:
         message = "expected: tlx sync [folder] [tracking.uri=...] [--yes]"
         raise ConfigError([Problem("sync", message, printable(redacted(" ".join(words))))])
     root = Path(words[0] if words else "runs")
-    folders = sorted(path.parent for path in root.glob(f"**/{journal.FILE}"))
+    folders = sorted(path.parent for path in root.glob(f"**/{event_log.FILE}"))
     if not folders:
         raise ConfigError([Problem("folder", "holds no run folders", printable(root))])
     tracking = Tracking(uri=uri)

@@ -14,10 +14,10 @@ from rich.console import Console
 
 from tlx.cli.arguments import Arguments
 from tlx.cli.output import Terminal
-from tlx.config.compose import compose
+from tlx.composition.compose import compose
+from tlx.composition.multirun import is_sweep
+from tlx.composition.rules import alone
 from tlx.config.errors import ConfigError, Problem, RequestError
-from tlx.config.multirun import is_sweep
-from tlx.config.rules import alone
 from tlx.config.schema import Trial, as_yaml
 
 
@@ -41,10 +41,11 @@ def run(words: list[str]) -> int:
 
 
 def _one(trial: Trial, console: Console) -> int:
-    from tlx.tracking.mirror import Mirror
-    from tlx.trial.folder import incomplete, locate
-    from tlx.trial.lock import Busy
-    from tlx.trial.tidy import tidy
+    from tlx.runs.lock import Busy
+    from tlx.runs.recover import tidy
+    from tlx.runs.result import incomplete
+    from tlx.tracking.mlflow_sync import Mirror
+    from tlx.training.locate import locate
 
     place = locate(trial)
     tidy(place.path)
@@ -52,12 +53,12 @@ def _one(trial: Trial, console: Console) -> int:
     if finished is not None:
         console.print("already finished; nothing was trained", markup=False)
         return _show(finished.metrics, str(place.path), console)
-    from tlx.tracking import journal
-    from tlx.trial.ending import told, trouble
-    from tlx.trial.machine import rank
-    from tlx.trial.preempt import Stopped, stoppable
-    from tlx.trial.relatives import begun_otherwise
-    from tlx.trial.story import train
+    from tlx.runs.failure_reason import told, trouble
+    from tlx.runs.signals import Stopped, stoppable
+    from tlx.runs.stale_siblings import begun_otherwise
+    from tlx.tracking import event_log
+    from tlx.training.machine import rank
+    from tlx.training.runner import train
 
     def say(line: str) -> None:
         console.print(line, markup=False)
@@ -88,7 +89,7 @@ def _one(trial: Trial, console: Console) -> int:
         reason = trouble(error, place.path)
         if not reason:
             print(told(error), file=sys.stderr)
-        there = journal.is_ended(place.path)
+        there = event_log.is_ended(place.path)
         record = f"its record is in {place.path}" if there else "it could leave no record of that"
         console.print(f"tlx: the trial failed{f' ({reason})' if reason else ''}; {record}", markup=False)
         return 1

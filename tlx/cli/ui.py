@@ -15,10 +15,10 @@ from typing import Any
 
 from tlx.cli.arguments import Arguments, number
 from tlx.config.errors import ConfigError, Problem, nearest
+from tlx.config.tracking import Tracking
 from tlx.files.printable import printable
 from tlx.files.secrets import redacted
 from tlx.tracking import address, store
-from tlx.tracking.options import Tracking
 
 _VIEW = "workflowType=machine_learning&orderByKey=metrics.%60test%2Facc%60&orderByAsc=false"
 

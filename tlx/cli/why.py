@@ -12,13 +12,15 @@ from rich.console import Console
 
 from tlx.cli.arguments import Arguments
 from tlx.cli.output import Terminal
-from tlx.config.compose import compose
+from tlx.composition.compose import compose
 from tlx.config.errors import ConfigError, Problem
 from tlx.files.printable import printable
-from tlx.repro import find
-from tlx.repro.compare import Row
-from tlx.repro.reasons import nearest, reasons
-from tlx.trial.folder import incomplete, locate, read_config, read_result
+from tlx.orchestration import find
+from tlx.provenance.compare import Row
+from tlx.provenance.reasons import nearest, reasons
+from tlx.runs.folder import read_config
+from tlx.runs.result import incomplete, read_result
+from tlx.training.locate import locate
 
 
 def run(words: list[str]) -> int:

@@ -1,1 +1,1 @@
-"""Configuration: the schema, its composition, its checks, and what makes two trials the same."""
+"""Configuration: the options of every part, their help, choices and ranges, and what makes two trials the same."""

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-import tlx
 from tlx.config.fields import IDENTITY
+from tlx.version import VERSION
 
 
 def deciding(node: Any) -> Any:
@@ -29,6 +29,6 @@ def identity(config: Any, facts: Mapping[str, str]) -> str:
 
     ``facts`` are what the configuration only points at: the fingerprint of the data, the hash of the weights.
     """
-    canon = {"config": deciding(config), "facts": dict(facts), "tlx": tlx.__version__}
+    canon = {"config": deciding(config), "facts": dict(facts), "tlx": VERSION}
     text = json.dumps(canon, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -13,17 +13,17 @@ from typing import Any, get_args, get_type_hints
 import yaml
 from omegaconf import MISSING
 
-from tlx.backbones import options as backbones
+from tlx.config import backbone as backbones
+from tlx.config import dataset as data
+from tlx.config import reuse
+from tlx.config import task as tasks
 from tlx.config.fields import option
-from tlx.data import options as data
-from tlx.report.options import Study
-from tlx.reuse import options as reuse
-from tlx.search.options import Search
-from tlx.strategies.options import Strategy
-from tlx.sweep.options import Sweeping
-from tlx.tasks import options as tasks
-from tlx.tracking.options import Tracking
-from tlx.trial.options import Checkpoint, Hardware
+from tlx.config.hardware import Checkpoint, Hardware
+from tlx.config.search import Search
+from tlx.config.strategy import Strategy
+from tlx.config.study import Study
+from tlx.config.sweep import Sweeping
+from tlx.config.tracking import Tracking
 
 _DUMPER: type = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # the first is written in C, where it was built
 

@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from tlx.data import regular
-from tlx.data.options import Limits
+from tlx.config.dataset import Limits
+from tlx.files import regular
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".npy"})
 DEFAULT = Limits()

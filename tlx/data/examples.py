@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from tlx.backbones.spec import ImageSpec, Spec, TextSpec
+from tlx.backbones.input_spec import ImageSpec, Spec, TextSpec
+from tlx.config.dataset import Limits
 from tlx.data import augment, images
-from tlx.data.options import Limits
 from tlx.data.order import Item
 from tlx.data.source import Indices, Source
 

@@ -6,17 +6,19 @@ import hashlib
 import os
 import warnings
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
 from pathlib import Path
 
-from tlx.config.errors import DataError, Problem, RequestError
-from tlx.data import options, regular, remembered
-from tlx.data.tree import Tree
+from tlx.config import dataset
+from tlx.config.errors import DataError, Problem
+from tlx.data import remembered
+from tlx.data.sources.tree import Tree
+from tlx.files import regular
+from tlx.files.content_hash import content_hash
 
 _DIGITS = 64  # of a SHA-256
 
 
-def fingerprint(config: options.Dataset) -> str:
+def fingerprint(config: dataset.Dataset) -> str:
     """32 hexadecimal digits that change when the examples do.
 
     Files are hashed by content; a content hash is remembered under (path, size, modification time).
@@ -24,30 +26,30 @@ def fingerprint(config: options.Dataset) -> str:
     Raises:
         DataError: A file or folder cannot be read.
     """
-    if isinstance(config, options.Digits):
+    if isinstance(config, dataset.Digits):
         return _short("sklearn-digits-1")
-    if isinstance(config, options.Glyphs):
-        from tlx.data import glyphs
+    if isinstance(config, dataset.Glyphs):
+        from tlx.data.sources import glyphs
 
         return glyphs.fingerprint(config)
-    if isinstance(config, options.Docstrings):
-        from tlx.data import docstrings
+    if isinstance(config, dataset.Docstrings):
+        from tlx.data.sources import docstrings
 
         return _short(docstrings.fingerprint(config))
-    if isinstance(config, options.ImageFolder):
-        from tlx.data.imagefolder import root_of
+    if isinstance(config, dataset.ImageFolder):
+        from tlx.data.sources.imagefolder import root_of
 
         root = root_of(config)
         return _files(os.path.realpath(root), _below(str(root)))
-    if isinstance(config, options.Table):
-        from tlx.data.table import files_of
+    if isinstance(config, dataset.Table):
+        from tlx.data.sources.table import files_of
 
         named = files_of(config)
         listed = _listed(config, named) if config.modality == "image" else {}
         paths = {**named, **listed}
         place = "|".join(os.path.realpath(path) for path in named.values())
         return _files(place, ((name, os.path.abspath(path), path) for name, path in paths.items()))
-    if isinstance(config, options.Hub):
+    if isinstance(config, dataset.Hub):
         return _short(f"hub:{config.name}:{config.config}:{config.revision}:{sorted(config.splits.items())}")
     raise TypeError(f"no fingerprint for {type(config).__name__}")
 
@@ -66,9 +68,9 @@ def _below(root: str) -> Iterator[tuple[str, str, str]]:
         raise DataError([Problem("dataset.root", message, error.filename)]) from error
 
 
-def _listed(config: options.Table, files: dict[str, Path]) -> dict[str, Path]:
+def _listed(config: dataset.Table, files: dict[str, Path]) -> dict[str, Path]:
     """The images of a table, by where the table says they are."""
-    from tlx.data.rows import read
+    from tlx.data.sources.rows import read
 
     found = {}
     for role, file in files.items():
@@ -96,31 +98,12 @@ def _files(place: str, files: Iterable[tuple[str, str, str | Path]]) -> str:
     for name, under, path in files:
         try:
             found = regular.look(path)
+            under = f"{under}|{found.st_size}|{found.st_mtime_ns}"
+            content = known.get(under, "")
+            fresh[under] = content if len(content) == _DIGITS else content_hash(Path(path))
         except OSError as error:
             raise DataError([Problem(str(path), f"cannot be read: {regular.reason(error)}")]) from error
-        under = f"{under}|{found.st_size}|{found.st_mtime_ns}"
-        content = known.get(under, "")
-        fresh[under] = content if len(content) == _DIGITS else content_hash(Path(path))
         whole.update(f"{name}|{fresh[under]}\n".encode(errors="surrogateescape"))
     if fresh != known and (obstacle := remembered.store("hashes", key, fresh)):
         warnings.warn(f"hashes of the data are not remembered: {obstacle}", stacklevel=2)
     return whole.hexdigest()[:32]
-
-
-def content_hash(path: Path) -> str:
-    """SHA-256 of a file's bytes; remembered in this process for as long as its size and time of change stay.
-
-    Raises:
-        RequestError: It is no regular file, or cannot be read.
-    """
-    try:
-        found = regular.look(path)
-        return _content_hash(os.path.abspath(path), found.st_size, found.st_mtime_ns)
-    except OSError as error:
-        raise RequestError([Problem(str(path), f"cannot be read: {regular.reason(error)}")]) from error
-
-
-@lru_cache(maxsize=1 << 18)
-def _content_hash(path: str, _size: int, _changed: int) -> str:
-    with regular.opened(path) as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

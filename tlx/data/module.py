@@ -13,9 +13,10 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from tlx.backbones.spec import ImageSpec, Spec
+from tlx.backbones.input_spec import ImageSpec, Spec
+from tlx.config import dataset
 from tlx.config.errors import DataError, Problem
-from tlx.data import options, preflight, splits
+from tlx.data import splits, validation
 from tlx.data.examples import PLAIN, Examples, Sample
 from tlx.data.fingerprint import fingerprint
 from tlx.data.images import TooLarge, allow_resized
@@ -27,9 +28,9 @@ Loader = Iterable[dict[str, Any]]
 Load = Callable[[str, Collate, Batches], Loader]  # how batches of a split become tensors
 
 
-def read(config: options.Dataset) -> Source:
+def read(config: dataset.Dataset) -> Source:
     """The source behind a configuration; raises :class:`DataError`."""
-    source: Source = import_module(f"tlx.data.{config.kind}").load(config)
+    source: Source = import_module(f"tlx.data.sources.{config.kind}").load(config)
     return source
 
 
@@ -39,14 +40,14 @@ class Data:
     ``seed`` fixes the shots (unless the data set fixes them), the order and the augmentation.
     """
 
-    def __init__(self, config: options.Dataset, *, seed: int, batch_size: int, workers: int = 0) -> None:
+    def __init__(self, config: dataset.Dataset, *, seed: int, batch_size: int, workers: int = 0) -> None:
         self.config = config
         self.seed = seed
         self.batch_size = batch_size
         self.workers = workers
         self.fingerprint = fingerprint(config)
         self.source = read(config)
-        self.sound = preflight.check(self.source, splits.cut(self.source, config), config, self.fingerprint)
+        self.sound = validation.check(self.source, splits.cut(self.source, config), config, self.fingerprint)
         self.splits = splits.take_shots(self.source, self.sound, config, seed)
         self.examples: dict[str, Examples] = {}
 
@@ -83,7 +84,7 @@ class Data:
             DataError: Images would be too large once resized for this backbone, and are not to be left out.
         """
         if isinstance(spec, ImageSpec) and (bad := self._too_large(spec)):
-            self.sound = preflight.without(self.source, self.sound, self.config, bad)
+            self.sound = validation.without(self.source, self.sound, self.config, bad)
             self.splits = splits.take_shots(self.source, self.sound, self.config, self.seed)
         for name, indices in self.splits.items():
             kind = self.config.augment if name == "train" else "none"

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from tlx.config.cache import cache_folder
-from tlx.data.regular import reason
 from tlx.files import durable, foreign
+from tlx.files.regular import reason
 
 _MOST = 512 << 20  # bytes: about three million files
 

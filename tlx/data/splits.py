@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from tlx.config.dataset import Dataset
 from tlx.config.errors import DataError, Problem
-from tlx.data.options import Dataset
 from tlx.data.source import Indices, Source
 from tlx.data.stratify import train_test_split
 

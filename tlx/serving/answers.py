@@ -7,7 +7,7 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-from tlx.backbones.spec import ImageSpec
+from tlx.backbones.input_spec import ImageSpec
 from tlx.serving import inputs
 from tlx.serving.inputs import Unusable
 from tlx.serving.limits import Limits

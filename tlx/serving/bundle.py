@@ -16,25 +16,27 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from tlx.backbones.input_spec import ImageSpec, Spec
 from tlx.backbones.load import Loaded, load
-from tlx.backbones.options import BytesBackbone, TimmBackbone, TransformersBackbone
-from tlx.backbones.spec import ImageSpec, Spec
 from tlx.backbones.weights import content
+from tlx.config.backbone import BytesBackbone, TimmBackbone, TransformersBackbone
 from tlx.config.errors import ConfigError, Problem, RequestError, WeightsError
 from tlx.config.schema import Trial
 from tlx.data.source import DataInfo
 from tlx.files import durable, foreign
+from tlx.runs import folder as folders
+from tlx.runs import layout
+from tlx.runs import result as results
 from tlx.serving import encoder, facts, growth
 from tlx.serving.facts import FILE as FACTS
 from tlx.serving.model import Model
 from tlx.serving.offline import offline
 from tlx.tasks.build import build as build_task
 from tlx.tasks.protocol import Task
-from tlx.trial import folder as folders
-from tlx.trial.build import Built, assemble
+from tlx.training.build import Built, assemble
 
 WEIGHTS, ENCODER = "model.safetensors", encoder.FOLDER
-_NAMES = (WEIGHTS, FACTS, folders.CONFIG, ENCODER)
+_NAMES = (WEIGHTS, FACTS, layout.CONFIG, ENCODER)
 _SEEN = 1 << 24  # pixels that a network may see: 4096 x 4096
 _READ = 1 << 20  # tokens that it may read
 Shapes = dict[str, list[int]]
@@ -63,12 +65,12 @@ def write(built: Built, run: Path, folder: Path) -> None:
     state = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in own(built.learner.model).items()}
     with durable.replacing(folder / WEIGHTS) as partial:
         save_file(state, partial)
-    durable.write(folder / folders.CONFIG, foreign.read(run / folders.CONFIG))
+    durable.write(folder / layout.CONFIG, foreign.read(run / layout.CONFIG))
     module = built.backbone.module
     network, tokenizer = getattr(module, "encoder", None), getattr(built.backbone.spec, "tokenizer", None)
     if isinstance(folders.read_config(run).backbone, TransformersBackbone) and network is not None:
         encoder.write(folder / ENCODER, network.config, tokenizer)
-    facts.write(folder, built.data.info, content(state), folders.read_result(run).identity)
+    facts.write(folder, built.data.info, content(state), results.read_result(run).identity)
 
 
 def own(network: nn.Module) -> dict[str, Tensor]:

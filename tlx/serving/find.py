@@ -6,11 +6,11 @@ import re
 from pathlib import Path
 
 from tlx.config.errors import ConfigError, Problem
+from tlx.config.tracking import Tracking
+from tlx.runs.layout import RESULT
 from tlx.serving import bundle, facts, mlmodel
 from tlx.serving.model import Model
 from tlx.tracking import store
-from tlx.tracking.options import Tracking
-from tlx.trial.folder import RESULT
 
 _KINDS = "a run folder, a bundle, models:/<name>/<version> or an m-... of MLflow"
 
@@ -35,7 +35,7 @@ def model(word: str) -> Model:
     if (place / facts.FILE).exists():
         return bundle.read(place)
     if (place / RESULT).exists():
-        from tlx.trial.checkpoint import rebuilt
+        from tlx.training.checkpoint import rebuilt
 
         return bundle.model_of(rebuilt(place))
     if re.fullmatch("m-[0-9a-f]{32}", word):

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tlx.backbones.spec import ImageSpec, TextSpec
+from tlx.backbones.input_spec import ImageSpec, TextSpec
 from tlx.config.errors import ConfigError, Problem
 from tlx.files import durable
 from tlx.serving.model import Model

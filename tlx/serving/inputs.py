@@ -14,8 +14,9 @@ from typing import Any, TypeVar
 import numpy as np
 from PIL import Image
 
-from tlx.backbones.spec import ImageSpec
-from tlx.data import images, options
+from tlx.backbones.input_spec import ImageSpec
+from tlx.config import dataset
+from tlx.data import images
 from tlx.files.printable import printable
 from tlx.serving.limits import Limits
 
@@ -90,9 +91,9 @@ def resized_pixels(width: int, height: int, spec: ImageSpec) -> int:
     return max(1, tall) * max(1, wide)
 
 
-def drawing(limits: Limits) -> options.Limits:
+def drawing(limits: Limits) -> dataset.Limits:
     """The same limits for the code that decodes and resizes."""
-    return options.Limits(pixels=limits.pixels, resized_pixels=limits.pixels)
+    return dataset.Limits(pixels=limits.pixels, resized_pixels=limits.pixels)
 
 
 def decoded(content: bytes, limits: Limits) -> images.Array:

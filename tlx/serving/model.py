@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from tlx.backbones.spec import ImageSpec, Spec
+from tlx.backbones.input_spec import ImageSpec, Spec
+from tlx.config.dataset import Limits
 from tlx.data import images
-from tlx.data.options import Limits
 from tlx.data.source import DataInfo
 from tlx.tasks.protocol import Task
 

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from tlx.config.errors import ConfigError, Problem
+from tlx.config.tracking import Tracking
 from tlx.files.printable import printable
 from tlx.files.secrets import redacted
 from tlx.serving import bundle, mlmodel
 from tlx.tracking import store, sync
-from tlx.tracking.options import Tracking
 from tlx.tracking.sending import own_run
-from tlx.trial.build import Built
+from tlx.training.build import Built
 
 _NEEDED = ("tlx", "torch", "torchvision", "timm", "transformers", "peft", "mlflow", "pandas", "pillow")
 

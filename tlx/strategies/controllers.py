@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tlx.backbones.stages import HEAD, Stage, outlet
-from tlx.strategies.extras import Controller as Options
+from tlx.backbones.partition.stages import HEAD, Stage, outlet
+from tlx.config.strategy_parts import Controller as Options
 
 _FLOOR = 1e-2  # root mean square below which a tensor is taken to start from zero, as new biases do
 _LEAST = 1e-3  # no tensor learns more slowly than this beside the fastest

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from tlx.backbones.stages import Stage
+from tlx.backbones.partition.stages import Stage
 from tlx.config.errors import ConfigError, Problem
-from tlx.strategies.options import Expand, Phase
+from tlx.config.strategy import Expand, Phase
 from tlx.strategies.selectors import matching, select
 
 

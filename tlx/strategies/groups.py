@@ -12,9 +12,9 @@ from typing import Any
 from torch import nn
 from torch.optim import Optimizer
 
-from tlx.backbones.stages import HEAD, Stage
-from tlx.strategies import adapters
-from tlx.strategies.options import Strategy
+from tlx.backbones.partition.stages import HEAD, Stage
+from tlx.config.strategy import Strategy
+from tlx.strategies.peft import adapters
 from tlx.strategies.phases import PhasePlan
 from tlx.strategies.rates import rates
 

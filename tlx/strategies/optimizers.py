@@ -12,14 +12,14 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from tlx.backbones.stages import Stage
+from tlx.backbones.partition.stages import Stage
+from tlx.composition.optimizer_names import names, of_torch
 from tlx.config.errors import ConfigError, Problem, nearest
+from tlx.config.strategy import Optimizer as Options
+from tlx.config.strategy import Strategy
 from tlx.strategies.groups import parameter_groups
-from tlx.strategies.options import Optimizer as Options
-from tlx.strategies.options import Strategy
 from tlx.strategies.phases import PhasePlan
 
-_BETTER_IN_TIMM = ("muon",)  # torch's refuses everything but matrices, timm's steps the rest by AdamW
 _KEY = "strategy.optimizer.name"
 
 
@@ -44,13 +44,6 @@ def forget(state: dict[str, Any], gone: frozenset[str]) -> dict[str, Any]:
     return {**state, "state": left}
 
 
-def names() -> list[str]:
-    """Every name that can be asked for: torch's classes in lower case, then timm's."""
-    from timm.optim import list_optimizers
-
-    return sorted({*_of_torch(), *list_optimizers()})
-
-
 def check(options: Options) -> None:
     """Raise :class:`ConfigError` unless the optimizer exists, takes its arguments and leaves frozen tensors alone."""
     reason = _refusal(options.name, options.weight_decay, options.momentum, json.dumps(options.args, sort_keys=True))
@@ -68,7 +61,7 @@ def _refusal(name: str, decay: float, momentum: float, args: str) -> str:
     taken = sorted({"lr", "weight_decay", "params"} & options.args.keys())
     if taken:
         return f"args cannot set {', '.join(taken)}, which the strategy does"
-    if options.name not in _of_torch() and options.name not in names():
+    if options.name not in of_torch() and options.name not in names():
         return f"neither torch nor timm has it{nearest(options.name.lower(), names())}"
     generator = torch.Generator().manual_seed(0)
     steady, frozen = (nn.Parameter(torch.randn(8, 8, generator=generator)) for _ in range(2))
@@ -97,8 +90,8 @@ def _refusal(name: str, decay: float, momentum: float, args: str) -> str:
 
 def _make(options: Options, groups: list[dict[str, Any]], *, fused: bool) -> Optimizer:
     arguments: dict[str, Any] = dict(options.args)
-    if options.name in _of_torch():
-        kind = _of_torch()[options.name]
+    if options.name in of_torch():
+        kind = of_torch()[options.name]
         takes = inspect.signature(kind).parameters
         if "momentum" in takes:
             arguments.setdefault("momentum", options.momentum)
@@ -112,10 +105,3 @@ def _make(options: Options, groups: list[dict[str, Any]], *, fused: bool) -> Opt
 
     made = create_optimizer_v2(groups, opt=options.name, momentum=options.momentum, **arguments)
     return made
-
-
-@cache
-def _of_torch() -> dict[str, Any]:
-    kinds = [kind for kind in vars(torch.optim).values() if isinstance(kind, type) and issubclass(kind, Optimizer)]
-    named = {kind.__name__.lower(): kind for kind in kinds if kind is not Optimizer}
-    return {name: kind for name, kind in named.items() if name not in _BETTER_IN_TIMM}

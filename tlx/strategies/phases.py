@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from tlx.backbones.stages import Stage
+from tlx.backbones.partition.stages import Stage
 from tlx.config.amount import Amount
 from tlx.config.errors import ConfigError, Problem
+from tlx.config.strategy import Phase, Strategy
 from tlx.strategies.expand import trainable_sets
-from tlx.strategies.options import Phase, Strategy
 from tlx.strategies.selectors import matching, select
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from tlx.backbones.stages import HEAD, Stage
-from tlx.strategies.options import Strategy
+from tlx.backbones.partition.stages import HEAD, Stage
+from tlx.config.strategy import Strategy
 from tlx.strategies.phases import PhasePlan
 from tlx.strategies.selectors import matching
 

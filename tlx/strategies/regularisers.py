@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tlx.backbones.stages import HEAD, Stage, outlet
-from tlx.strategies.options import Strategy
+from tlx.backbones.partition.stages import HEAD, Stage, outlet
+from tlx.config.strategy import Strategy
 
 
 class Penalty(ABC):

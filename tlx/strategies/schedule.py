@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from tlx.config.amount import Amount
-from tlx.strategies.options import Phase, Schedule
+from tlx.config.strategy import Phase, Schedule
 
 _ONE_CYCLE_END = 1e-5  # 1 / fastai's div_final
 _SLANTED_RATIO = 32  # how much smaller the lowest rate is (ULMFiT, equation 3)

@@ -20,10 +20,10 @@ from collections.abc import Iterable, Sequence
 
 from torch import nn
 
-from tlx.backbones.stages import HEAD, Stage
+from tlx.backbones.partition.stages import HEAD, Stage
 from tlx.config import patterns
 from tlx.config.errors import ConfigError, Problem, nearest
-from tlx.strategies import adapters
+from tlx.strategies.peft import adapters
 
 WORDS = ("head", "backbone", "stem", "all", "norm", "bias", "peft")
 _FORMS = "stages[a:b], tower:<name>.stages[a:b], type:<Class> or re:<pattern>"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 
-from tlx.strategies.options import Phase
+from tlx.config.strategy import Phase
 
 Monitored = Callable[[str | None], tuple[str, str]]  # a metric's name, null for the task's own; and min or max
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from tlx.config.task import AutoTask, Classification, ImageClassification, Task, TextClassification
 from tlx.data.source import DataInfo
 from tlx.tasks.classification import ClassificationTask
-from tlx.tasks.options import AutoTask, Classification, ImageClassification, Task, TextClassification
 from tlx.tasks.protocol import Task as TaskProtocol
 
 

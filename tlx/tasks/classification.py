@@ -15,12 +15,12 @@ from torchmetrics.classification.auroc import MultilabelAUROC
 from torchmetrics.classification.average_precision import MultilabelAveragePrecision
 from torchmetrics.classification.f_beta import MulticlassF1Score, MultilabelF1Score
 
+from tlx.backbones.input_spec import TextSpec
 from tlx.backbones.load import Loaded
-from tlx.backbones.spec import TextSpec
 from tlx.config.errors import ConfigError, Problem
+from tlx.config.task import Classification
 from tlx.data.examples import Sample
 from tlx.data.source import DataInfo
-from tlx.tasks.options import Classification
 from tlx.tasks.protocol import Batch, Out
 
 _NOT_INPUT = ("index", "y")

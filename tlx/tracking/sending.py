@@ -16,7 +16,7 @@ from typing import Any, get_type_hints
 from tlx.files import foreign
 from tlx.files.printable import printable
 from tlx.files.secrets import redacted
-from tlx.tracking import artifacts, journal, state, store
+from tlx.tracking import artifacts, event_log, state, store
 from tlx.tracking.state import State, run_id
 
 ATTEMPT, FOLDER, REFUSED, REASON = "tlx.attempt", "tlx.folder", "tlx.refused", "tlx.status_reason"
@@ -52,7 +52,7 @@ class Start:
 
 def start(folder: Path) -> Start:
     """The first row of a folder's journal; raises :class:`foreign.Unreadable` where MLflow could do nothing with it."""
-    row = journal.first(folder)
+    row = event_log.first(folder)
     if row.get("event") != "start":
         raise foreign.Unreadable("its journal has no first row that can be read")
     hints = get_type_hints(Start)
@@ -87,18 +87,18 @@ def send(client: Any, uri: str, folder: Path, parent: Path | None = None) -> boo
         TimeoutError: Another process sends it, and does not end.
         Exception: What the client raises.
     """
-    if not journal.attempt(folder):
+    if not event_log.attempt(folder):
         return False
     first = start(folder)
     above = run_id(parent, uri) if parent is not None else None
-    with foreign.reading(folder / journal.FILE) as stream:
+    with foreign.reading(folder / event_log.FILE) as stream:
         store.hold(stream)  # whoever else sends it waits, and finds it sent
         known = state.read(folder, uri)
         if known is not None and known.attempt == first.attempt and _has_all(folder, known, above):
             return known.last == "end"
         now = _opened(client, uri, folder, first, above, known)
         while True:
-            rows, at = journal.since(folder, now.at, _LINES)
+            rows, at = event_log.since(folder, now.at, _LINES)
             if at == now.at:
                 return now.last == "end"
             _send_rows(client, folder, now.run_id, rows)
@@ -113,7 +113,7 @@ def own_run(client: Any, uri: str, folder: Path) -> str | None:
 
 
 def _has_all(folder: Path, known: State, above: str | None) -> bool:
-    return known.described and above in (None, known.parent) and journal.since(folder, known.at, 1)[1] == known.at
+    return known.described and above in (None, known.parent) and event_log.since(folder, known.at, 1)[1] == known.at
 
 
 def _opened(client: Any, uri: str, folder: Path, first: Start, above: str | None, known: State | None) -> State:
@@ -155,7 +155,7 @@ def _is_own(client: Any, run: str, attempt: str, folder: Path) -> bool:
 def _is_of(tags: dict[str, str], attempt: str, folder: Path) -> bool:
     """Do a run's tags name this attempt, in this folder or in one that has moved here? A copy is another's."""
     place = Path(tags.get(FOLDER, ""))
-    copied = place.is_absolute() and journal.attempt(place) == attempt and not _is_same(place, folder)
+    copied = place.is_absolute() and event_log.attempt(place) == attempt and not _is_same(place, folder)
     return tags.get(ATTEMPT) == attempt and not copied
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tlx.files import durable, foreign
 from tlx.files.secrets import redacted
-from tlx.tracking import journal
+from tlx.tracking import event_log
 
 FILE = "mlflow.json"
 ID = re.compile("[0-9a-f]{32}")  # of a run, and of an attempt
@@ -41,7 +41,7 @@ def read(folder: Path, uri: str | None = None) -> State | None:
     if uri is not None and found.uri != redacted(uri):
         return None
     names = [found.run_id, found.attempt, *([found.parent] if found.parent is not None else [])]
-    if not all(ID.fullmatch(name) for name in names) or not 0 <= found.at <= journal.size(folder):
+    if not all(ID.fullmatch(name) for name in names) or not 0 <= found.at <= event_log.size(folder):
         return None
     return found
 

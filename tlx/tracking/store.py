@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import IO, Any
 
 from tlx.config.errors import ConfigError, Problem, WeightsError
+from tlx.config.tracking import Tracking
 from tlx.files import durable
 from tlx.files.printable import printable
 from tlx.files.secrets import WAY_OUT, redacted, secrets_in
 from tlx.tracking import address, logs
-from tlx.tracking.options import Tracking
 
 _ENVIRONMENT = {  # MLflow and libpq would wait for minutes; and MLflow prints addresses with their passwords
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",

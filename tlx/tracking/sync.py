@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from tlx.config.errors import ConfigError
+from tlx.config.tracking import Tracking
 from tlx.files import foreign
-from tlx.tracking import journal, sending, store
-from tlx.tracking.options import Tracking
+from tlx.tracking import event_log, sending, store
 
 
 @dataclass
@@ -41,7 +41,7 @@ def send(folders: Iterable[Path], tracking: Tracking | None = None, agreed: bool
     own, found = store.uri(tracking or Tracking()), Sent()
     allowed = {own, store.uri(Tracking())} if tracking is not None and tracking.uri else {own}
     starts = _starts(folders, found)
-    parents = {folder.parent / name: folder for folder in starts for name in journal.members(folder)}
+    parents = {folder.parent / name: folder for folder in starts for name in event_log.members(folder)}
     clients: dict[str, Any] = {}
     down: dict[str, str] = {}  # stores that cannot be reached, and why
     for folder in sorted(starts, key=lambda one: one in parents):

@@ -1,0 +1,91 @@
+"""What a request was meant to be: short forms are taken, and names from elsewhere are answered with ours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+
+import tlx
+from tests.composition.told import BASE, the_problem
+from tlx.composition.suggest import ELSEWHERE
+
+
+@pytest.mark.parametrize(
+    ("word", "long"),
+    [
+        ("strategy.optimizer=sgd", "strategy.optimizer.name=sgd"),
+        ("strategy.schedule=linear", "strategy.schedule.shape=linear"),
+        ("strategy.peft=ia3", "strategy.peft={kind: ia3}"),
+        ("strategy.averaging=swa", "strategy.averaging={kind: swa}"),
+        ("strategy.regulariser=bss", "strategy.regulariser={kind: bss}"),
+        ("strategy.phases.0.schedule=constant", "strategy.phases.0.schedule={shape: constant}"),
+    ],
+)
+def test_a_part_is_named_by_one_word(word: str, long: str) -> None:
+    assert tlx.compose([*BASE, word]) == tlx.compose([*BASE, long])
+    key, _, value = word.partition("=")
+    assert tlx.compose(BASE, {key: value}) == tlx.compose([*BASE, long])
+
+
+def test_what_the_part_says_besides_stays() -> None:
+    strategy = tlx.compose([*BASE, "strategy.optimizer.weight_decay=0.5", "strategy.optimizer=sgd"]).strategy
+    assert (strategy.optimizer.name, strategy.optimizer.weight_decay) == ("sgd", 0.5)
+
+
+def test_a_word_that_is_none_of_the_choices_is_told_at_its_field() -> None:
+    problem = the_problem([*BASE, "strategy.schedule=cosin"])
+    assert (problem.key, "did you mean cosine?" in problem.message) == ("strategy.schedule.shape", True)
+
+
+def test_a_file_is_shown_the_long_form(folder: Path) -> None:
+    path = folder / "experiments/brief.yaml"
+    path.parent.mkdir()
+    head = "# @package _global_\ndefaults: [override /backbone: resnet18, override /dataset: digits]\n"
+    path.write_text(f"{head}strategy:\n  optimizer: sgd\n")
+    problem = the_problem(["experiment=brief"])
+    assert (problem.key, problem.where) == ("strategy.optimizer", "experiments/brief.yaml:4")
+    assert "write optimizer: {name: sgd}" in problem.message
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("lr=1e-3", "strategy.lr"),
+        ("optimizer=sgd", "strategy.optimizer"),
+        ("augment=shift", "dataset.augment or reuse.augment"),
+        ("precision=bf16-mixed", "hardware.precision"),
+        ("batch_size=8", "strategy.batch_size"),
+        ("strategy.learning_rate=1", "strategy.lr"),
+        ("trainer.max_epochs=3", "strategy.budget"),
+        ("trainer.devices=2", "hardware.devices"),
+        ("model.name=x", "backbone"),
+        ("weight_decay=0.1", "strategy.optimizer.weight_decay"),
+        ("strategy.momentum=0.1", "strategy.optimizer.momentum"),
+        ("optimiser=sgd", "strategy.optimizer"),
+    ],
+)
+def test_a_name_from_elsewhere_is_answered_with_ours(word: str, meant: str) -> None:
+    assert f"did you mean {meant}?" in the_problem([*BASE, word]).message
+
+
+def test_every_name_from_elsewhere_leads_to_a_setting() -> None:
+    config = OmegaConf.structured(tlx.compose([*BASE, "strategy.phases.0.plateau={patience: 2}"]))
+    for key in ELSEWHERE.values():
+        path, _, name = key.rpartition(".")
+        assert name in (OmegaConf.select(config, path) if path else config), key
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("task.label_smoothing=0.1", "it is a setting of task=image_classification"),
+        ("tracking=wandb", "expected mlflow or none"),
+        ("strategy.phases.0.until=150%", "at most 100% of the budget"),
+        ("seed=1,2,", "a value is missing after the last comma; write seed=1,2"),
+        ("strategy.phases.0.train=[stages[9]]", "write 'strategy.phases.0.train=[\"stages[9]\"]'"),
+    ],
+)
+def test_what_to_write_is_said(word: str, message: str) -> None:
+    assert message in the_problem([*BASE, word]).message

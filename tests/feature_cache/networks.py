@@ -1,0 +1,131 @@
+"""Tiny networks as trials have them, with random weights, and batches to feed them: nothing is downloaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModel, ByT5Tokenizer
+
+from tlx.backbones.families.transformers_texts import TextEncoder
+from tlx.backbones.input_spec import ImageSpec, Spec, TextSpec
+from tlx.backbones.load import load
+from tlx.config.backbone import Input, TimmBackbone
+from tlx.strategies.freezing import freeze
+from tlx.tasks.classification import Classifier
+
+SIZES: dict[str, Any] = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 40}
+LAST: dict[str, Any] = {"pad_token_id": 0, "vocab_size": 300}
+RELATIVE: dict[str, Any] = {
+    "relative_attention": True,
+    "norm_rel_ebd": "layer_norm",
+    "position_biased_input": False,
+    "pos_att_type": ["p2c", "c2p"],
+}
+GPT2: dict[str, Any] = {"n_embd": 32, "n_layer": 3, "n_head": 2, "bos_token_id": 1, "eos_token_id": 1}
+VIT: dict[str, Any] = {"depth": 3, "embed_dim": 48, "num_heads": 3}
+IMAGES: dict[str, Callable[[], TimmBackbone]] = {
+    "resnet": lambda: TimmBackbone(name="resnet18", input=Input(size=64), drop_path=0.1),
+    "vit": lambda: TimmBackbone(name="vit_tiny_patch16_224", input=Input(size=96), drop_path=0.1, args=dict(VIT)),
+    "convnext": lambda: TimmBackbone(name="test_convnext", input=Input(size=64), drop_path=0.1),
+    "mobilenet": lambda: TimmBackbone(name="mobilenetv3_small_050", input=Input(size=64)),
+}
+MODERN: dict[str, Any] = {f"{name}_token_id": 1 for name in ("bos", "eos", "cls", "sep")}
+TEXTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "bert": ("bert", SIZES),
+    "gpt2": ("gpt2", GPT2),
+    "deberta": ("deberta-v2", {**SIZES, **RELATIVE}),
+    "modernbert": ("modernbert", {**SIZES, **MODERN, "mlp_dropout": 0.1, "attention_dropout": 0.1}),
+}
+
+
+def network(name: str) -> tuple[nn.Module, Spec]:
+    """A classifier of three classes on a backbone, its weights shaken so that nothing is zero."""
+    torch.manual_seed(0)
+    spec: Spec
+    if name in IMAGES:
+        loaded = load(IMAGES[name](), pretrained=False)
+        model, spec = Classifier(loaded.module, loaded.width, 3).to(memory_format=torch.channels_last), loaded.spec
+    else:
+        kind, sizes = TEXTS[name]
+        encoder = AutoModel.from_config(AutoConfig.for_model(kind, **{**LAST, **sizes})).float()
+        model, spec = Classifier(TextEncoder(encoder, "mean"), 32, 3), TextSpec(ByT5Tokenizer(extra_ids=0), 64, 0)
+    shake(model)
+    return model, spec
+
+
+@torch.no_grad()
+def shake(model: nn.Module) -> None:
+    """Move every parameter and statistic a little."""
+    for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
+        if tensor.is_floating_point() and "inv_freq" not in name:
+            tensor.add_(torch.rand_like(tensor) * 0.05)
+
+
+def images(spec: ImageSpec, count: int, seed: int = 0) -> dict[str, Any]:
+    """A batch of images as the task's collate makes it."""
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn(count, spec.channels, spec.height, spec.width, generator=generator)
+    return {"index": torch.arange(count), "y": torch.arange(count) % 3, "x": x.contiguous(memory_format=CHANNELS_LAST)}
+
+
+def texts(count: int, longest: int, seed: int = 0) -> dict[str, Any]:
+    """A batch of ragged texts, the first of them the longest."""
+    generator = torch.Generator().manual_seed(seed)
+    lengths = torch.randint(2, longest + 1, (count,), generator=generator)
+    lengths[0] = longest
+    ids = torch.randint(5, 250, (count, longest), generator=generator)
+    mask = (torch.arange(longest) < lengths[:, None]).long()
+    return {
+        "index": torch.arange(count),
+        "y": torch.arange(count) % 3,
+        "input_ids": ids * mask,
+        "attention_mask": mask,
+    }
+
+
+def batch(spec: Spec, count: int, longest: int = 11, seed: int = 0) -> dict[str, Any]:
+    """A batch of whatever the network reads."""
+    return images(spec, count, seed) if isinstance(spec, ImageSpec) else texts(count, longest, seed)
+
+
+def light(full: dict[str, Any]) -> dict[str, Any]:
+    """A batch without its images."""
+    return {name: value for name, value in full.items() if name != "x"}
+
+
+def frozen_but(model: nn.Module, *beginnings: str) -> frozenset[str]:
+    """Freeze everything but the parameters whose names begin so; their names."""
+    names = frozenset(name for name, _ in model.named_parameters() if name.startswith(beginnings))
+    freeze(model, names)
+    return names
+
+
+def copies(model: nn.Module) -> dict[str, Tensor]:
+    """All parameters and buffers."""
+    return {name: tensor.detach().clone() for name, tensor in [*model.named_parameters(), *model.named_buffers()]}
+
+
+@torch.no_grad()
+def put_back(model: nn.Module, tensors: dict[str, Tensor]) -> None:
+    """The parameters and buffers of :func:`copies`."""
+    for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
+        tensor.copy_(tensors[name])
+
+
+def gradients(model: nn.Module, names: Collection[str]) -> dict[str, Tensor]:
+    """Gradients of these parameters, which are taken away from the model."""
+    found = {}
+    for name, parameter in model.named_parameters():
+        if name in names:
+            assert parameter.grad is not None, name
+            found[name] = parameter.grad
+        else:
+            assert parameter.grad is None, name
+        parameter.grad = None
+    return found
+
+
+CHANNELS_LAST = torch.channels_last

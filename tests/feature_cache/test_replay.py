@@ -1,0 +1,148 @@
+"""With recorded outputs in place of its constant part, a network gives what it would have given: every bit of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from tests.feature_cache.cuts import ALL, CUTS, LAST
+from tests.feature_cache.networks import batch, copies, frozen_but, gradients, light, network, put_back
+from tlx.feature_cache.cut import cut
+from tlx.feature_cache.replay import Replay, record
+
+
+def stepped(model: nn.Module, one: dict[str, Any], names: frozenset[str]) -> tuple[Tensor, dict[str, Tensor], Tensor]:
+    """Logits, gradients and the state of random numbers after one training step's passes; dropout draws the same."""
+    torch.manual_seed(7)
+    logits = model(one)
+    F.cross_entropy(logits, one["y"]).backward()  # type: ignore[no-untyped-call]
+    return logits.detach(), gradients(model, names), torch.get_rng_state()
+
+
+def buffers(model: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.clone() for name, tensor in model.named_buffers()}
+
+
+@pytest.mark.parametrize(("name", "which"), ALL)
+def test_output_and_gradients_are_those_of_the_whole_network(name: str, which: str) -> None:
+    model, spec = network(name)
+    names = frozen_but(model, *CUTS[name][which][0])
+    replay = Replay(model, spec, cut(model, spec, names))
+    start = copies(model)
+    for count, longest, seed in ((4, 11, 0), (7, 23, 1), (4, 11, 2), (2, 3, 3)):  # sizes come, go and come again
+        put_back(model, start)
+        one = batch(spec, count, longest, seed)
+        kept = record(model, one, replay.cut.sites)
+        logits, grads, state = stepped(model, one, names)
+        statistics = buffers(model)
+        put_back(model, start)
+        with replay.playing(kept):
+            again, regrads, restate = stepped(model, light(one), names)
+        assert torch.equal(logits, again)
+        assert grads.keys() == regrads.keys() == names
+        assert [key for key in names if not torch.equal(grads[key], regrads[key])] == []
+        assert torch.equal(state, restate)
+        assert all(torch.equal(tensor, statistics[key]) for key, tensor in model.named_buffers())
+
+
+@pytest.mark.parametrize("name", CUTS)
+def test_what_was_replayed_is_as_it_was(name: str) -> None:
+    model, spec = network(name)
+    names = frozen_but(model, *CUTS[name][LAST][0])
+    replay = Replay(model, spec, cut(model, spec, names))
+    model.eval()
+    start, modes = copies(model), [module.training for module in model.modules()]
+    one, states = batch(spec, 3), torch.get_rng_state()
+    with torch.no_grad():
+        plain = model(one)
+        attributes = [{key: id(value) for key, value in vars(module).items()} for module in model.modules()]
+        kept = record(model, one, replay.cut.sites)
+        with replay.playing(kept):
+            model(light(one))
+    assert [{key: id(value) for key, value in vars(module).items()} for module in model.modules()] == attributes
+    assert not any("forward" in vars(module) for module in model.modules())
+    assert not any(module._forward_pre_hooks for module in model.modules())
+    assert [module.training for module in model.modules()] == modes
+    assert all(torch.equal(tensor, start[key]) for key, tensor in copies(model).items())
+    assert torch.equal(torch.get_rng_state(), states)
+    with torch.no_grad():
+        assert torch.equal(model(one), plain)
+
+
+def test_recording_gives_what_hooks_see_and_goes_no_further() -> None:
+    model, spec = network("resnet")
+    found = cut(model, spec, frozen_but(model, *CUTS["resnet"][LAST][0]))
+    model.eval()
+    seen: list[Tensor] = []
+    hooks = [
+        model.get_submodule(f"backbone.{path}").register_forward_hook(lambda m, a, out: seen.append(out))
+        for path in ("layer3", "layer4")
+    ]
+    with torch.no_grad():
+        model(batch(spec, 3))
+    hooks[0].remove()
+    ((tensor,),) = record(model, batch(spec, 3), found.sites).values()
+    assert len(seen) == 2
+    assert torch.equal(tensor, seen[0])
+    assert tensor.stride() == seen[0].stride()
+    assert not tensor.requires_grad
+
+
+def test_a_failing_pass_gives_the_model_back() -> None:
+    model, spec = network("resnet")
+    replay = Replay(model, spec, cut(model, spec, frozen_but(model, *CUTS["resnet"][LAST][0])))
+    kept = record(model, batch(spec, 3), replay.cut.sites)
+    with pytest.raises(ZeroDivisionError), replay.playing(kept):
+        1 / 0  # noqa: B018
+    model.get_submodule("backbone.layer4").register_forward_pre_hook(lambda m, a: 1 / 0)
+    with pytest.raises(ZeroDivisionError), replay.playing(kept):
+        model(light(batch(spec, 3)))
+    assert not any("forward" in vars(module) for module in model.modules())
+
+
+def test_a_forward_that_somebody_put_into_the_object_is_still_there_after() -> None:
+    model, spec = network("resnet")
+    layer = model.get_submodule("backbone.layer3")
+    plain, calls = layer.forward, []
+
+    def counted(x: Tensor) -> Any:
+        calls.append(len(x))
+        return plain(x)
+
+    layer.forward = counted
+    replay = Replay(model, spec, cut(model, spec, frozen_but(model, *CUTS["resnet"][LAST][0])))
+    calls.clear()
+    one = batch(spec, 3)
+    kept = record(model, one, replay.cut.sites)
+    assert calls == [3]
+    with replay.playing(kept):
+        model(light(one))
+    assert calls == [3]
+    assert layer.forward is counted
+
+
+def test_every_epoch_replays_without_the_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of the constant part runs: its convolutions are made to fail."""
+    model, spec = network("resnet")
+    replay = Replay(model, spec, cut(model, spec, frozen_but(model, *CUTS["resnet"][LAST][0])))
+    model.eval()
+    batches = [batch(spec, count, seed=count) for count in (2, 3)]
+    with torch.no_grad():
+        expected = [model(one) for one in batches]
+        recorded = [record(model, one, replay.cut.sites) for one in batches]
+    for path in _convolutions(model, "backbone.conv1", "backbone.layer1", "backbone.layer3"):
+        monkeypatch.setattr(path, "weight", nn.Parameter(torch.full_like(path.weight, float("nan"))))
+    for one, kept, logits in zip(batches, recorded, expected, strict=True):
+        with torch.no_grad(), replay.playing(kept):
+            assert torch.equal(model(light(one)), logits)
+
+
+def _convolutions(model: nn.Module, *beginnings: str) -> Iterator[Any]:
+    for path, module in model.named_modules():
+        if path.startswith(beginnings) and isinstance(module, nn.Conv2d):
+            yield module

@@ -1,0 +1,97 @@
+"""What is said of a sweep as a whole: its name, combinations left out, when it ends, what its trials are called."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from tests.conftest import Said
+from tlx.config import output
+from tlx.config.errors import ConfigError
+from tlx.orchestration import sweep as sweeps
+from tlx.tracking import event_log
+
+WORDS = ["backbone=pixels", "strategy=feature_extraction", "strategy.budget=2 steps", "dataset=digits"]
+
+
+def names(*words: str) -> list[str]:
+    """What the trials of a sweep are called."""
+    return [sweeps.job(trial).label for trial in sweeps.plan([*WORDS, *words])]
+
+
+def test_trials_are_called_by_what_is_varied(folder: Path) -> None:
+    base = "pixels-feature_extraction-digits"
+    assert names("strategy.lr=0.1,0.25", "seed=1,2") == [
+        f"{base}-s1 lr=0.1",
+        f"{base}-s2 lr=0.1",
+        f"{base}-s1 lr=0.25",
+        f"{base}-s2 lr=0.25",
+    ]
+    assert names("strategy.clip=null,0.5") == [f"{base}-s0 clip=null", f"{base}-s0 clip=0.5"]
+    assert names("strategy.schedule.warmup=5%,10%", "strategy.phases.0.warmup=5%,10%")[0] == (
+        f"{base}-s0 strategy.schedule.warmup=5% strategy.phases.0.warmup=5%"
+    )
+    assert names("seed=3") == [f"{base}-s3"]
+
+
+def test_what_is_varied_is_no_part_of_a_trial(folder: Path) -> None:
+    alone, swept = (sweeps.plan([*WORDS, word])[0] for word in ("strategy.lr=0.1", "strategy.lr=0.1,0.2"))
+    assert sweeps.job(alone).place == sweeps.job(swept).place
+
+
+def test_combinations_are_left_out(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    rule = "sweep.exclude=[{strategy: logistic, seed: 1}, {strategy.lr: 0.2, seed: 2}]"
+    found = names("strategy=logistic,feature_extraction", "strategy.lr=0.1,0.2", "seed=1,2", rule)
+    assert len(found) == 8 - 2 - 2
+    assert not [name for name in found if ("logistic" in name and "-s1" in name) or ("-s2" in name and "0.2" in name)]
+    assert "4 of 8 trials are left out" in caplog.text
+    with pytest.raises(ConfigError, match="leaves no trial"):
+        names("seed=1,2", "sweep.exclude=[{strategy: feature_extraction}]")
+
+
+@pytest.mark.slow
+def test_a_sweep_with_a_name_grows_and_shows_what_varies(folder: Path, said: Said) -> None:
+    first = said("sweep", *WORDS, "strategy.lr=0.1,0.2", "sweep.name=mine")
+    assert "pixels-feature_extraction-digits-s0 lr=0.1" in first
+    assert "1 trials run, 2 already finished" in said("sweep", *WORDS, "strategy.lr=0.1,0.2,0.3", "sweep.name=mine")
+    assert "mine  3 trials: 3 done" in said("status")
+    status = json.loads(said("status", "mine", "--json"))
+    assert [trial["name"].partition(" ")[2] for trial in status[0]["trials"]] == ["lr=0.1", "lr=0.2", "lr=0.3"]
+    client = MlflowClient(tracking_uri=f"sqlite:///{folder / 'mlflow.db'}")
+    experiments = [one.experiment_id for one in client.search_experiments() if one.name.startswith("tlx/")]
+    runs = list(client.search_runs(experiments))
+    parents = [run for run in runs if run.data.tags["tlx.kind"] == "sweep"]
+    assert [run.info.run_name for run in parents] == ["sweep"]
+    children = [run for run in runs if run.data.tags["tlx.kind"] == "train"]
+    assert {run.data.tags["mlflow.parentRunId"] for run in children} == {parents[0].info.run_id}
+    assert sorted(run.info.run_name.partition(" ")[2] for run in children) == ["lr=0.1", "lr=0.2", "lr=0.3"]
+
+
+def test_a_name_that_is_taken_is_refused(folder: Path, said: Said) -> None:
+    output.claim(folder / "runs")
+    (folder / "runs/mine").mkdir()
+    (folder / "runs/mine/notes.txt").write_text("the user's")
+    assert "is no sweep's" in said("sweep", *WORDS, "tracking=none", "sweep.name=mine", code=2)
+    assert "without /" in said("sweep", *WORDS, "sweep.name=a/b", code=2)
+
+
+@pytest.mark.slow
+def test_the_first_failure_ends_a_sweep_and_the_next_command_goes_on(folder: Path, said: Said) -> None:
+    words = [*WORDS, "tracking=none", "strategy.optimizer=sgd", "strategy.lr=1e30,0.1", "--jobs", "1"]
+    stopped = said("sweep", *words, "sweep.on_failure=stop", "sweep.name=mine", code=1)
+    assert "a trial failed: pixels-feature_extraction-digits-s0 lr=1e+30" in stopped
+    assert "1 trials are not finished, and the same command goes on" in stopped
+    assert event_log.last(folder / "runs/mine")["status"] == "KILLED"
+    assert len(list(folder.glob("runs/*/result.json"))) == 0
+    said("sweep", *words, "sweep.name=mine", "sweep.retry=never", code=1)
+    assert len(list(folder.glob("runs/*/result.json"))) == 1
+
+
+@pytest.mark.slow
+def test_a_sweep_ends_after_its_minutes(folder: Path, said: Said) -> None:
+    words = [*WORDS, "tracking=none", "seed=range(0,3)", "sweep.name=mine"]
+    assert "minutes are over" in said("sweep", *words, "sweep.minutes=0.0001", code=1)
+    assert "3 trials run" in said("sweep", *words)

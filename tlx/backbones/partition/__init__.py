@@ -1,0 +1,1 @@
+"""Partition: cut a network into stages, shallow to deep."""

@@ -1,0 +1,1 @@
+"""Orchestration: sweeps, studies and searches; many trials, each in a process of its own."""

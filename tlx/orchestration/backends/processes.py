@@ -1,0 +1,121 @@
+"""The processes of a sweep's trials: where they are started, and what the pool asks of one that runs."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from multiprocessing import forkserver
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+from typing import Any, Protocol
+
+from tlx.config.machine import cores, gpus
+from tlx.config.schema import Trial
+from tlx.orchestration import worker
+from tlx.orchestration.backends.interpreter import Interpreter
+from tlx.orchestration.search.pruning import Pruner
+from tlx.runs import code
+
+
+@dataclass
+class Work:
+    """What one process does: a trial, or several side by side, each in its folder."""
+
+    trials: list[Trial]
+    folders: list[Path]
+    alike: int = 1  # trials of the sweep that freeze the same and read the same held-out examples
+    pruner: Pruner | None = None
+    here: Path = field(default_factory=Path.cwd)  # paths in a configuration may be relative
+    environment: dict[str, str] = field(default_factory=lambda: _passed(os.environ))
+    sources: dict[str, Any] = field(default_factory=code.states)  # the state of the code
+
+    def settle(self) -> None:
+        """In the process itself: be where the command is, whenever the process was made."""
+        os.chdir(self.here)
+        for name in _passed(os.environ).keys() - self.environment.keys():
+            del os.environ[name]
+        os.environ.update(self.environment)
+        code.remember(self.sources)
+
+
+def _passed(environment: Mapping[str, str]) -> dict[str, str]:
+    """The variables a trial reads."""
+    return {name: value for name, value in environment.items() if name.startswith(("TLX_", "HF_"))}
+
+
+class Process(Protocol):
+    """A process at work; ``sentinel`` becomes readable when it has ended."""
+
+    @property
+    def sentinel(self) -> int: ...
+    @property
+    def exitcode(self) -> int | None: ...
+    def join(self, timeout: float | None = None) -> None: ...
+    def is_alive(self) -> bool: ...
+    def terminate(self) -> None: ...
+    def kill(self) -> None: ...
+
+
+class Place(Protocol):
+    """Where processes run, ``slots`` devices at a time."""
+
+    @property
+    def slots(self) -> int: ...
+    def start(self, work: Work, held: Sequence[int]) -> Process:
+        """Begin on these slots, one per device of the trial."""
+        ...
+
+
+@dataclass
+class Here:
+    """This machine: processes forked from a warm server; fresh interpreters for trials on several devices."""
+
+    n_jobs: int | None = None
+
+    @property
+    def slots(self) -> int:
+        """One trial per GPU where there are any, else one per core."""
+        return self.n_jobs or gpus() or cores()
+
+    def start(self, work: Work, held: Sequence[int]) -> Process:
+        """See :class:`Place`."""
+        visible = visible_gpus(held)
+        warm(work.trials)
+        if len(held) > 1:
+            return Interpreter(work.folders[0], work.trials[0], visible)
+        process = ForkServerProcess(target=_forked, args=(work, visible), name=work.folders[0].name)
+        process.start()
+        return process
+
+
+def _forked(work: Work, visible: str | None) -> None:
+    work.settle()
+    if visible is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = visible  # read when CUDA starts, which no forked server has done
+    code = worker.run(work.trials, [str(folder) for folder in work.folders], 1, work.alike, work.pruner)
+    os._exit(code)  # everything is on disk; taking torch apart again takes longer than a small trial
+
+
+def warm(trials: list[Trial]) -> None:
+    """Start the server that imports everything these trials need; it goes on by itself. Again is harmless."""
+    names = (*worker.THREADS, "PYTHONSAFEPATH")  # the last: no module is taken from the working directory
+    before = {name: os.environ.get(name) for name in names}
+    os.environ |= dict.fromkeys(names, "1")  # read by the server, and by the libraries it imports
+    multiprocessing.get_context("forkserver").set_forkserver_preload(worker.preload(trials))
+    forkserver.ensure_running()
+    for name, value in before.items():
+        if value is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = value
+
+
+def visible_gpus(held: Sequence[int]) -> str | None:
+    """``CUDA_VISIBLE_DEVICES`` for a trial on these slots; null on a machine without GPUs."""
+    if not gpus():
+        return None
+    named = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    devices = [word for word in named.split(",") if word.strip()] or [str(i) for i in range(gpus())]
+    return ",".join(dict.fromkeys(devices[slot % len(devices)] for slot in held))

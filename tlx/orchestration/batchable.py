@@ -1,0 +1,82 @@
+"""Which trials of a sweep share work: those that differ in their heads alone are trained side by side."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+from tlx.config.identity import deciding
+from tlx.config.machine import shares
+from tlx.config.schema import Trial
+from tlx.config.strategy import Phase, Schedule, Strategy
+from tlx.config.task import Classification
+from tlx.feature_cache.rules import RULES
+
+LIMIT = 64  # heads trained at once
+
+
+def key(trial: Trial) -> str | None:
+    """Equal for trials that can be trained together; null where a trial has to be alone.
+
+    Rate, decay, schedule, early ending, label smoothing and what is kept may differ. So may the seed, unless it
+    decides the examples or the backbone's weights.
+    """
+    if trial.strategy.on_nan == "skip" or not (_is_plain(trial.strategy) and _is_simple(trial)):
+        return None
+    random_weights = trial.strategy.init == "scratch" or trial.backbone.weights == "none"
+    random_shots = trial.dataset.shots is not None and trial.dataset.shots_seed is None
+    seed = trial.seed if random_weights or random_shots or trial.reuse.views else 0
+    (phase,) = trial.strategy.phases
+    strategy = replace(
+        trial.strategy,
+        name="",
+        lr=0.0,
+        backbone_lr=None,
+        lr_shallow=None,
+        layer_decay=1.0,
+        min_scale=0.0,
+        optimizer=replace(trial.strategy.optimizer, weight_decay=0.0),
+        schedule=Schedule(),
+        keep="best",
+        phases=[Phase(train=["head"], until=phase.until)],
+    )
+    task = replace(trial.task, label_smoothing=0.0) if isinstance(trial.task, Classification) else trial.task
+    same = deciding(replace(trial, strategy=strategy, task=task, seed=seed))
+    places = [str(part) for part in (trial.dataset, trial.hardware, trial.reuse, trial.output)]  # files are not in it
+    return json.dumps([same, places], sort_keys=True, default=str)
+
+
+def alike(trial: Trial) -> str:
+    """Equal for trials that freeze the same of the same backbone and read the same held-out examples."""
+    dataset = replace(trial.dataset, shots=None, shots_seed=None)
+    random_weights = trial.strategy.init == "scratch" or trial.backbone.weights == "none"
+    phases = [[phase.train, phase.freeze] for phase in trial.strategy.phases]
+    same = [trial.backbone, dataset, phases, trial.strategy.init, trial.seed if random_weights else 0]
+    return json.dumps(deciding(same), sort_keys=True, default=str)
+
+
+def _is_plain(strategy: Strategy) -> bool:
+    """One phase that descends on the head alone, by a rule known for many heads."""
+    if len(strategy.phases) != 1:
+        return False
+    (phase,) = strategy.phases
+    heads = phase.train == ["head"] and not phase.freeze and phase.solver == "gradient" and phase.expand is None
+    extras = (strategy.peft, strategy.regulariser, strategy.controller, strategy.averaging, strategy.clip)
+    more = phase.reinit or phase.lr_mult or strategy.lr_mult
+    known = set(strategy.optimizer.args) <= set(RULES.get(strategy.optimizer.name, ()))
+    still = strategy.frozen_norm == "eval"
+    return (
+        heads
+        and not more
+        and still
+        and strategy.optimizer.name in RULES
+        and known
+        and not any(extra is not None for extra in extras)
+    )
+
+
+def _is_simple(trial: Trial) -> bool:
+    """One device in full precision, with features that can be kept."""
+    hardware, reuse = trial.hardware, trial.reuse
+    keeps = reuse.when != "off" and (trial.dataset.augment == "none" or reuse.augment != "refuse")
+    return keeps and hardware.precision == "32-true" and not hardware.compile and shares(hardware) == 1

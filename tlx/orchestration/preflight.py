@@ -1,0 +1,65 @@
+"""Before a sweep's first trial, every kind of trial in it is built on the meta device: none is refused midway."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+from collections.abc import Iterable
+from dataclasses import asdict, replace
+from multiprocessing.connection import Connection
+
+from tlx.config.errors import ConfigError, Problem, RequestError, WeightsError
+from tlx.config.identity import deciding
+from tlx.config.schema import Trial
+from tlx.orchestration.backends.processes import warm
+
+_NUMBERS = ("lr", "backbone_lr", "lr_shallow")  # of a strategy: they are right or wrong in every network alike
+
+
+def rehearse(trials: Iterable[Trial]) -> None:
+    """Raise :class:`ConfigError` with every problem of the trials' networks, phases and metrics.
+
+    Trials that differ in seeds, rates and labels only are one kind. What needs the hub is left to the trial itself.
+    """
+    kinds = {_kind(trial): trial for trial in trials if trial.dataset.kind != "hub"}
+    if not kinds:
+        return
+    warm(list(kinds.values()))
+    context = multiprocessing.get_context("forkserver")
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_look, args=(list(kinds.values()), theirs), daemon=True)
+    process.start()
+    theirs.close()
+    try:
+        problems = [Problem(**fields) for fields in ours.recv()]
+    except EOFError:
+        raise RuntimeError("the process that looks through a sweep's trials died") from None
+    finally:
+        process.join()
+    if problems:
+        raise ConfigError(problems)
+
+
+def _kind(trial: Trial) -> str:
+    strategy = replace(trial.strategy, **dict.fromkeys(_NUMBERS, 0.0))  # type: ignore[arg-type]
+    backbone = replace(trial.backbone, weights="none")
+    plain = replace(trial, strategy=strategy, backbone=backbone, dataset=replace(trial.dataset, shots=None), seed=0)
+    return json.dumps(deciding(plain), sort_keys=True, default=str)
+
+
+def _look(trials: list[Trial], connection: Connection) -> None:
+    """In a process forked from the warm server: every problem of these trials, as plain fields."""
+    from tlx.planning.trial_plan import outline
+    from tlx.training.quiet import quiet
+
+    problems: list[Problem] = []
+    for trial in trials:
+        try:
+            with quiet():
+                outline(trial)
+        except WeightsError:  # whether weights are there is settled when they are loaded
+            continue
+        except RequestError as error:
+            problems += [problem for problem in error.problems if problem not in problems]
+    connection.send([asdict(problem) for problem in problems])
+    connection.close()

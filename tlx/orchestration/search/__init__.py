@@ -1,0 +1,1 @@
+"""Search: a sweep whose next trial follows from the results so far."""

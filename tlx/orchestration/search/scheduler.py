@@ -1,0 +1,149 @@
+"""A search from its first proposal to its report: a sweep whose next trial follows from the results so far."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from tlx.composition.compose import compose
+from tlx.config import output
+from tlx.config.errors import ConfigError, Problem
+from tlx.config.identity import deciding
+from tlx.config.schema import Trial
+from tlx.config.search import Search
+from tlx.files.secrets import redacted, secrets_in
+from tlx.orchestration import sweep as sweeps
+from tlx.orchestration.backends.launchers import Launcher
+from tlx.orchestration.executor import Job, Outcome
+from tlx.orchestration.search import space as spaces
+from tlx.orchestration.search.pruning import Pruner
+from tlx.orchestration.search.study import Study, need
+from tlx.orchestration.sweep_record import Sweep, conclude
+
+
+@dataclass
+class Searched:
+    """A search that has got as far as it was asked to."""
+
+    study: Study
+    sweep: Sweep
+
+
+def search(name: str, words: Sequence[str], console: Console, launcher: Launcher) -> Searched:
+    """Run what is missing of a search and write its report; raises :class:`ConfigError` before anything starts."""
+    seeker = Seeker(name, list(words))
+    opening = seeker.opening(sweeps.place(launcher, [seeker.base], console).slots)
+
+    def close(sweep: Sweep) -> str:
+        from tlx.orchestration.search import report
+
+        return report.write(seeker)
+
+    sweep = Sweep(seeker.folder)
+    if opening:
+        sweep = sweeps.run(
+            name,
+            opening,
+            console,
+            launcher,
+            folder=seeker.folder,
+            after=seeker.after,
+            more=lambda: seeker.left,
+            close=close,
+        )
+    else:
+        conclude(sweep, seeker.base, close(sweep))
+    return Searched(seeker.study, sweep)
+
+
+class Seeker:
+    """Turns proposals into trials, and their results into what the study is told."""
+
+    def __init__(self, name: str, words: list[str]) -> None:
+        need()
+        self.name = name
+        self.words = [word for word in words if not word.startswith("search.")]
+        self.base = base = compose(words)
+        if base.search is None:
+            raise ConfigError([Problem("search", "this experiment has no search")])
+        self.options = base.search
+        self.space = verify(base, self.options)
+        sources = [self.options.space, [asdict(one) for one in self.options.objectives], self.options.sampler]
+        plain = compose(self.words)
+        text = json.dumps([deciding(plain), sources], sort_keys=True, default=str)
+        title = f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"  # another space is another search
+        self.folder = Path(base.output).expanduser().resolve() / title
+        output.claim(self.folder.parent)
+        self.study = Study(title, self.options, self.space, self.folder)
+        self.numbers: dict[str, list[int]] = {}  # of the study's trials, by identity
+        self.folders: dict[int, str] = {}
+
+    @property
+    def left(self) -> int:
+        """How many proposals are still to come."""
+        return max(0, self.options.n_trials - len(self.study.trials))
+
+    def opening(self, slots: int) -> list[Job]:
+        """What was proposed and has no result, and new proposals for the slots that are left."""
+        jobs = [self._job(number, values) for number, values in self.study.running().items()]
+        while len(jobs) < slots and (job := self._next()) is not None:
+            jobs.append(job)
+        return list({job.place.identity: job for job in jobs}.values())
+
+    def after(self, outcome: Outcome) -> Iterable[Job]:
+        """Tell a result, and propose another trial."""
+        numbers = self.numbers.pop(outcome.job.place.identity, [])
+        if not numbers:
+            return []
+        result = outcome.result
+        found = None if result is None else [result.metrics.get(one.metric) for one in self.options.objectives]
+        for number in numbers:
+            self.study.tell(number, found, pruned=outcome.pruned)
+        job = self._next()
+        return [job] if job is not None else []
+
+    def _next(self) -> Job | None:
+        """A trial that is not already on its way; one that is, is told the same result when it ends."""
+        while (asked := self.study.ask()) is not None:
+            fresh = (job := self._job(*asked)).place.identity
+            if len(self.numbers[fresh]) == 1:
+                return job
+        return None
+
+    def _job(self, number: int, values: dict[str, Any]) -> Job:
+        job = sweeps.job(compose(self.words, {**values, "search": None, "sweep.varied": list(values)}))
+        job.alone = True  # each is begun when another ends
+        if self.options.pruning is not None:
+            job.pruner = Pruner(self.study.where, self.study.name, number, self.options.pruning)
+        self.numbers.setdefault(job.place.identity, []).append(number)
+        self.folders[number] = job.place.path.name
+        return job
+
+
+def verify(base: Trial, options: Search) -> dict[str, spaces.Dimension]:
+    """The space; raises :class:`ConfigError` with everything wrong in a search, its outermost trials included."""
+    space, problems = spaces.read(options.space)
+    if options.sampler == "grid":
+        problems += spaces.grid(space)[1]
+    if options.n_trials < 1:
+        problems.append(Problem("search.n_trials", "expected 1 or more", options.n_trials))
+    if not options.objectives:
+        problems.append(Problem("search.objectives", "empty: nothing says which trial is better"))
+    if len(options.objectives) > 1 and options.sampler == "cmaes":
+        problems.append(Problem("search.sampler", "cmaes is for one objective; use tpe, nsga2 or gp", "cmaes"))
+    if options.pruning is not None and len(options.objectives) > 1:
+        problems.append(Problem("search.pruning", "pruning is for one objective; leave one of the two out"))
+    if options.pruning is not None and (base.hardware.devices or 1) * base.hardware.nodes > 1:
+        problems.append(Problem("search.pruning", "trials on several devices are not pruned; leave it out"))
+    if options.storage is not None and secrets_in(options.storage):
+        message = "holds a password or a token, and is kept beside the search; leave it to PGPASSWORD or ~/.pgpass"
+        problems.append(Problem("search.storage", message, redacted(options.storage)))
+    if problems:
+        raise ConfigError(problems)
+    return space

@@ -1,0 +1,283 @@
+"""A sweep from one command: every trial checked first, finished ones skipped, the rest run, all of them mirrored."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from tlx.composition import request
+from tlx.composition.compose import compose
+from tlx.composition.multirun import expand, varied
+from tlx.composition.rules import alone
+from tlx.config import output
+from tlx.config.errors import ConfigError, Problem
+from tlx.config.schema import Trial
+from tlx.config.select import select
+from tlx.orchestration.backends import slurm
+from tlx.orchestration.backends.launchers import Launcher, Local, Ray, Slurm
+from tlx.orchestration.backends.processes import Here, Place, warm
+from tlx.orchestration.executor import Job, Outcome, Pool, failure
+from tlx.orchestration.preflight import rehearse
+from tlx.orchestration.progress import Sweeping
+from tlx.orchestration.sweep_record import Record, Sweep, conclude, described
+from tlx.runs.lock import Busy, locked
+from tlx.tracking import event_log
+from tlx.tracking.mlflow_sync import Mirror
+from tlx.training.locate import experiment, locate
+
+LOCAL = Local()
+_log = logging.getLogger(__name__)
+After = Callable[[Outcome], Iterable[Job]]
+
+
+def plan(overrides: list[str]) -> list[Trial]:
+    """Every trial of a multirun, composed and checked; raises :class:`ConfigError` with the problems of all."""
+    trials, problems, left_out = list[Trial](), list[Problem](), 0
+    keys = varied(overrides)
+    for words in expand(overrides):
+        try:
+            trial = compose(words)
+            alone(trial)
+        except ConfigError as error:
+            problems += error.problems
+            continue
+        trial.sweep.varied = keys
+        if any(_has(trial, words, rule) for rule in trial.sweep.exclude):
+            left_out += 1
+        else:
+            trials.append(trial)
+    if problems:
+        raise ConfigError(problems)
+    if left_out:
+        _log.warning("tlx: %d of %d trials are left out (sweep.exclude)", left_out, left_out + len(trials))
+    if not trials:
+        raise ConfigError([Problem("sweep.exclude", "leaves no trial")])
+    return trials
+
+
+def _has(trial: Trial, words: list[str], rule: Mapping[str, Any]) -> bool:
+    """Does a trial have all these values? Of a group, the choice counts."""
+    chosen = {one.key: one.value for one in request.read(words).choices.values()}
+    return all((chosen[key] if key in chosen else select(trial, key)) == value for key, value in rule.items())
+
+
+def job(trial: Trial) -> Job:
+    """A trial with its place, after the earlier trial whose weights it takes; on one device unless it says more."""
+    if trial.hardware.devices is None:
+        trial = replace(trial, hardware=replace(trial.hardware, devices=1))
+    after: frozenset[str] = frozenset()
+    if trial.strategy.init == "pretrained" and trial.backbone.weights.startswith("trial:"):
+        after = frozenset({locate(experiment(trial.backbone.weights, trial)).identity})
+    return Job(trial, locate(trial), after)
+
+
+def with_sources(jobs: list[Job]) -> list[Job]:
+    """The jobs, led by the earlier trials they start from, each trial once."""
+    found: dict[str, Job] = {}
+
+    def add(one: Job) -> None:
+        if one.after:
+            add(job(experiment(one.trial.backbone.weights, one.trial)))
+        found.setdefault(one.place.identity, one)
+
+    for one in jobs:
+        add(one)
+    return list(found.values())
+
+
+def prepare(jobs: list[Job]) -> None:
+    """Let the trials' imports begin, if any of these is still to be run."""
+    todo = [one.trial for one in with_sources(jobs) if one.place.result() is None]
+    if todo:
+        warm(todo)
+
+
+def gather(name: str, jobs: list[Job], after: After, folder: Path | None = None) -> tuple[Sweep, list[Job]]:
+    """The results there are already, following ``after``, and the jobs still to be run."""
+    jobs = with_sources(jobs)
+    if not jobs:
+        raise ConfigError([Problem("sweep", "no trials")])
+    sweep = Sweep(folder or folder_of(name, jobs))
+    return sweep, settle(sweep, jobs, after)
+
+
+def run(
+    name: str,
+    jobs: list[Job],
+    console: Console,
+    launcher: Launcher = LOCAL,
+    *,
+    folder: Path | None = None,
+    after: After = lambda outcome: (),
+    more: Callable[[], int] = lambda: 0,
+    close: Callable[[Sweep], str] = lambda sweep: "",
+) -> Sweep:
+    """Run what is not finished. ``folder`` is the sweep's, if the trials it begins with do not decide it.
+
+    ``after`` answers an outcome with further jobs; ``more`` says how many are still to be expected. ``close`` is
+    called when all is done and gives the note for the sweep's record. Where another process runs the same sweep, the
+    two share its trials, and the record stays with the one that was first.
+    """
+    sweep, todo = gather(name, jobs, after, folder)
+    if not todo:
+        conclude(sweep, jobs[0].trial, close(sweep))
+        return sweep
+    output.claim(sweep.folder.parent)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(sweep.folder, f"the sweep {name}"))
+            record = Record(sweep, described(name, jobs[0].trial, sweep.folder))
+        except Busy as busy:
+            console.print(f"{busy}; sharing its trials", markup=False, highlight=False)
+            record = Record(sweep, None)
+        _run(name, sweep, record, todo, jobs[0].trial, console, launcher, after, more, close)
+    return sweep
+
+
+def place(launcher: Launcher, trials: list[Trial], console: Console) -> Place:
+    """Where the trials run; raises :class:`ConfigError` where a cluster cannot be reached."""
+    if isinstance(launcher, Ray):
+        from tlx.orchestration.backends.ray import connect
+
+        return connect(launcher, trials, console)
+    return Here(launcher.n_jobs)
+
+
+def submit(name: str, jobs: list[Job], launcher: Slurm, *, after: After = lambda outcome: ()) -> Submitted:
+    """Hand what is not finished to Slurm, and return at once.
+
+    Raises :class:`ConfigError` where Slurm refuses, and :class:`~tlx.runs.lock.Busy` while another process submits.
+    """
+    sweep, todo = gather(name, jobs, after)
+    first = jobs[0].trial
+    if not todo:
+        return Submitted(sweep, [], 0)
+    rehearse(one.trial for one in todo)
+    output.claim(sweep.folder.parent)
+    with locked(sweep.folder, f"the sweep {name}"), Mirror(first.tracking) as mirror:
+        mirror.watch(sweep.folder)
+        record = Record(sweep, described(name, first, sweep.folder))
+        record.begin()
+        record.members(0)
+        return Submitted(sweep, slurm.submit(name, sweep.folder, todo, launcher), len(todo))
+
+
+@dataclass
+class Submitted:
+    """A sweep whose trials are Slurm's."""
+
+    sweep: Sweep
+    jobs: list[str]  # Slurm's numbers of what was submitted now
+    open: int  # trials that are not finished, queued before or now
+
+
+def _run(
+    name: str,
+    sweep: Sweep,
+    record: Record,
+    todo: list[Job],
+    first: Trial,
+    console: Console,
+    launcher: Launcher,
+    after: After,
+    more: Callable[[], int],
+    close: Callable[[Sweep], str],
+) -> None:
+    began = time.monotonic()
+    warm([one.trial for one in todo])
+    expected = more()
+    progress = Sweeping(console, name, len(todo) + expected)
+    known = {one.place.identity for one in todo}
+    rehearse(one.trial for one in todo)
+    at = place(launcher, [one.trial for one in todo], console)
+    with Mirror(first.tracking) as mirror:
+        if record.description is not None:
+            mirror.watch(sweep.folder)
+        record.begin()
+        record.members(expected)
+        record.catch_up(mirror)
+
+        def done(outcome: Outcome) -> list[Job]:
+            nonlocal expected
+            sweep.ran += not outcome.elsewhere
+            sweep.shared += outcome.elsewhere
+            _keep(sweep, outcome)
+            progress.ended("pruned" if outcome.pruned else "failed" if outcome.result is None else "")
+            further = [one for one in settle(sweep, after(outcome), after) if one.place.identity not in known]
+            known.update(one.place.identity for one in further)
+            surprise = len(further) - expected
+            expected = max(0, expected - len(further))
+            record.members(expected)
+            if surprise > 0:
+                progress.add(surprise)
+            return further
+
+        def over() -> str:
+            options, failed = first.sweep, [one for one in sweep.failures if not one.pruned]
+            if options.on_failure == "stop" and failed:
+                return f"a trial failed: {failed[0].job.label}: {failed[0].reason}"
+            is_late = options.minutes is not None and time.monotonic() - began > 60 * options.minutes
+            return f"{options.minutes:g} minutes are over (sweep.minutes)" if is_late else ""
+
+        def started(one: Job) -> None:
+            progress.started(one.label)
+            mirror.watch(one.place.path, sweep.folder)
+            record.started(one.place.path.name)
+
+        try:
+            with progress:
+                finished = set(sweep.results)
+                Pool(at, done, started, progress.tick, finished, timeout=launcher.timeout, over=over).run(todo)
+            note = close(sweep)
+        except BaseException as error:
+            record.stopped(error)
+            raise
+        record.end(note)
+
+
+def settle(sweep: Sweep, jobs: Iterable[Job], after: After) -> list[Job]:
+    """Take the results of finished jobs, and of those they lead to; returns the jobs still to be run."""
+    todo: list[Job] = []
+    for one in jobs:
+        sweep.labels.setdefault(one.place.path.name, one.label)
+        result = one.place.result()
+        never = one.trial.sweep.retry == "never"
+        if result is None and never and (reason := failure(one, statuses=("FAILED",))):
+            outcome = Outcome(one, None, reason)
+            _keep(sweep, outcome)
+            todo += settle(sweep, after(outcome), after)
+            continue
+        if result is None:
+            todo.append(one)
+            continue
+        outcome = Outcome(one, result)
+        _keep(sweep, outcome)
+        todo += settle(sweep, after(outcome), after)
+    return todo
+
+
+def _keep(sweep: Sweep, outcome: Outcome) -> None:
+    if outcome.result is None:
+        sweep.failures.append(outcome)
+    else:
+        sweep.results[outcome.result.identity] = outcome.result
+
+
+def folder_of(name: str, jobs: list[Job]) -> Path:
+    """A sweep's folder: the name it was given, or the experiment's and a hash of the trials it began with."""
+    if given := jobs[0].trial.sweep.name:
+        folder = Path(jobs[0].trial.output).expanduser().resolve() / given
+        if folder.exists() and event_log.first(folder).get("tags", {}).get("tlx.kind") != "sweep":
+            raise ConfigError([Problem("sweep.name", f"{folder} is there already, and is no sweep's", given)])
+        return folder
+    key = hashlib.sha256(json.dumps(sorted(one.place.identity for one in jobs)).encode()).hexdigest()[:8]
+    return Path(jobs[0].trial.output).expanduser().resolve() / f"{name}-{key}"

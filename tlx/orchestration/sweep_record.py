@@ -1,0 +1,109 @@
+"""The record of a sweep: one journal and one MLflow run above its trials', however often it is stopped and goes on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tlx.config.schema import Trial
+from tlx.files.secrets import redacted
+from tlx.orchestration.executor import Outcome, Unfinished
+from tlx.runs.describe import experiment_name
+from tlx.runs.layout import RESULT
+from tlx.runs.lock import Busy, locked
+from tlx.runs.recover import tidy
+from tlx.runs.result import Result
+from tlx.tracking import event_log
+from tlx.tracking.event_log import Journal
+from tlx.tracking.mlflow_sync import Mirror
+
+FAILED = "trials failed"  # how the reason ends of a sweep that is over
+
+
+@dataclass
+class Sweep:
+    """What a sweep left: results by identity, and why the others have none."""
+
+    folder: Path
+    results: dict[str, Result] = field(default_factory=dict)
+    failures: list[Outcome] = field(default_factory=list)
+    ran: int = 0  # by this command
+    shared: int = 0  # by others that work on the same sweep, meanwhile
+    labels: dict[str, str] = field(default_factory=dict)  # of all trials known so far, by their folders
+
+
+def conclude(sweep: Sweep, first: Trial, note: str = "") -> None:
+    """End the record of a sweep whose trials are all over, if nobody has, and let MLflow know of all of them."""
+    last = event_log.last(sweep.folder)
+    mirror = Mirror(first.tracking)
+    is_open = bool(last) and last["event"] != "end"
+    if not (is_open or (last and mirror.is_behind(sweep.folder))):
+        return
+    try:
+        with locked(sweep.folder, sweep.folder.name), mirror:
+            record = Record(sweep, {})
+            if is_open:
+                record.end(note)
+            record.catch_up(mirror)
+    except Busy:  # whoever runs it ends it
+        return
+
+
+class Record:
+    """A sweep's journal; without a description, none is written: another process has it."""
+
+    def __init__(self, sweep: Sweep, description: dict[str, Any] | None) -> None:
+        self.journal = Journal(sweep.folder if description is not None else None)
+        self.sweep = sweep
+        self.description = description
+        self._told: set[str] = set()  # folders that this command has written down
+
+    def begin(self) -> None:
+        """Say that the sweep begins, or that it goes on: it stays one run."""
+        if self.description is None:
+            return
+        if event_log.attempt(self.sweep.folder):
+            self.journal.write("resume")
+        else:
+            self.journal.begin(kind="sweep", **self.description)
+
+    def members(self, more: int) -> None:
+        """Write down the trials that have become known, and how many are still to be expected."""
+        fresh = {folder: label for folder, label in self.sweep.labels.items() if folder not in self._told}
+        if fresh:
+            self.journal.write("trials", folders=list(fresh), labels=list(fresh.values()), more=more)
+            self._told.update(fresh)
+
+    def started(self, folder: str) -> None:
+        """A trial begins here."""
+        self.journal.write("child", folder=folder)
+
+    def catch_up(self, mirror: Mirror) -> None:
+        """Let MLflow have what a command that was killed did not send of trials that are over."""
+        if self.description is not None:
+            mirror.catch_up(self.sweep.folder)
+            names = sorted(set(event_log.members(self.sweep.folder)))
+            over = [self.sweep.folder.parent / name for name in names]
+            for folder in over:
+                tidy(folder)
+            mirror.catch_up(*(one for one in over if (one / RESULT).is_file()), parent=self.sweep.folder)
+
+    def end(self, note: str) -> None:
+        """All trials are over."""
+        failed = [one for one in self.sweep.failures if not one.pruned]
+        status = "FAILED" if failed else "FINISHED"
+        reason = f"{len(failed)} {FAILED}" if failed else ""
+        self.journal.write("end", status=status, reason=reason, note=note)
+
+    def stopped(self, error: BaseException) -> None:
+        """The command was stopped, or failed."""
+        status = "KILLED" if isinstance(error, (KeyboardInterrupt, SystemExit, Unfinished)) else "FAILED"
+        self.journal.write("end", status=status, reason=redacted(f"{type(error).__name__}: {error}"))
+
+
+def described(name: str, first: Trial, folder: Path) -> dict[str, Any]:
+    """The first row of a sweep's journal."""
+    tags = {"tlx.kind": "sweep", "tlx.folder": str(folder), "tlx.sweep_id": folder.name}
+    tracking = {"kind": first.tracking.kind, "uri": first.tracking.uri}
+    return {"name": name, "experiment": experiment_name(first), "tracking": tracking, "params": {}, "tags": tags}

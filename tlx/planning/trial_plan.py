@@ -1,0 +1,205 @@
+"""What a trial would do and cost, from shapes alone: everything is built on the meta device, nothing is loaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.func import functional_call
+from torch.utils.flop_counter import FlopCounterMode
+
+from tlx.backbones.input_spec import example
+from tlx.backbones.load import Loaded, load
+from tlx.backbones.partition.stages import Stage
+from tlx.config.backbone import TransformersBackbone
+from tlx.config.dataset import Hub
+from tlx.config.schema import Trial
+from tlx.data.module import read
+from tlx.data.order import Epochs
+from tlx.data.source import DataInfo
+from tlx.data.splits import assign
+from tlx.feature_cache.cut import Cut
+from tlx.planning.cache_estimate import Saving, saving
+from tlx.strategies import freezing, optimizers
+from tlx.strategies.phases import PhasePlan, budget_steps, plan, validation_interval
+from tlx.strategies.rates import rates, stage_rates
+from tlx.tasks.build import build as build_task
+from tlx.training.build import assemble
+from tlx.training.monitors import check_monitors
+
+_ASSUMED = 1000  # training examples of a data set that is not here
+_TOKENS = 128  # length of a text, for the estimate
+_STATES = {"sgd": 1, "rmsprop": 1, "adagrad": 1, "adadelta": 2, "lion": 1}  # tensors kept per parameter; others: 2
+_PROBE = 2  # examples pushed through the network; costs are scaled to the batch
+
+
+@dataclass(frozen=True)
+class PhaseForecast:
+    """One phase: what trains, its stages' full learning rates, when it ends, and the cost of one of its steps."""
+
+    plan: PhasePlan
+    start: int
+    stop: int
+    trained: int
+    rates: dict[str, float]  # of the stages that train, shallow to deep
+    forward: float  # FLOPs of one step
+    backward: float
+    memory: float  # bytes: weights, gradients, optimizer state and saved activations
+    saving: Saving | str  # by reuse of the frozen prefix; else why not
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """A trial on paper."""
+
+    info: DataInfo
+    stages: list[Stage]
+    phases: list[PhaseForecast]
+    steps_per_epoch: int
+    parameters: int
+
+
+@dataclass(frozen=True)
+class Outline:
+    """A trial's parts on the meta device."""
+
+    info: DataInfo
+    backbone: Loaded
+    model: nn.Module
+    stages: list[Stage]
+    phases: list[PhasePlan]
+    rates: dict[str, tuple[float, ...]]  # parameter to full learning rate, by phase
+    steps_per_epoch: int
+
+
+def outline(trial: Trial) -> Outline:
+    """Everything that can be found wrong without weights or training; raises
+    :class:`~tlx.config.errors.RequestError`. A hub data set is not fetched: 1000 examples of 10 classes are assumed,
+    and ``info.n_train`` is 0.
+    """
+    info = _info(trial)
+    with torch.device("meta"):
+        backbone = _backbone(trial, info)
+        task = build_task(trial.task, info)
+        model = task.build(backbone, info)
+        cut = assemble(trial, model, backbone)
+    epochs = Epochs(info.n_train or _ASSUMED, trial.strategy.batch_size, trial.seed)
+    optimizers.check(trial.strategy.optimizer)
+    check_monitors(trial.strategy, task)
+    phases = plan(trial.strategy, cut, epochs.steps_per_epoch, trial.seed)
+    return Outline(info, backbone, model, cut, phases, rates(trial.strategy, cut, phases), epochs.steps_per_epoch)
+
+
+def forecast(trial: Trial) -> Forecast:
+    """Plan a trial, with what each phase costs; raises as :func:`outline` does."""
+    made = outline(trial)
+    total = budget_steps(trial.strategy, made.steps_per_epoch)
+    size = min(made.info.n_train or _ASSUMED, trial.strategy.batch_size)
+    forecasts: list[PhaseForecast] = []
+    start, passed = 0, None  # what an earlier phase computes once
+    for phase in made.phases:
+        stop = start + phase.length(start, total)
+        shown = stage_rates(phase, made.stages, made.rates)
+        found = _phase(trial, phase, made, shown, start, stop, size, passed)
+        forecasts.append(found)
+        passed = passed or (found.saving.cut if isinstance(found.saving, Saving) else None)
+        if passed is not None:
+            passed = replace(passed, tensors=passed.tensors - phase.trainable)
+        start = stop
+    parameters = sum(p.numel() for p in made.model.parameters())
+    return Forecast(made.info, made.stages, forecasts, made.steps_per_epoch, parameters)
+
+
+def _info(trial: Trial) -> DataInfo:
+    if isinstance(trial.dataset, Hub):
+        names = tuple(str(i) for i in range(10))
+        return DataInfo(trial.dataset.modality, names, 3, n_train=0, n_val=0, n_test=0)
+    source = read(trial.dataset)
+    splits = assign(source, trial.dataset, trial.seed)
+    counts = {f"n_{name}": len(indices) for name, indices in splits.items()}
+    return DataInfo(source.modality, tuple(source.classes), source.channels, multilabel=source.multilabel, **counts)
+
+
+def _backbone(trial: Trial, info: DataInfo) -> Loaded:
+    if isinstance(trial.backbone, TransformersBackbone):
+        from tlx.backbones.families.transformers_texts import outline
+
+        return outline(trial.backbone, trial.backbone.max_length or _TOKENS)
+    return load(trial.backbone, channels=info.channels, pretrained=False)
+
+
+def _phase(
+    trial: Trial,
+    phase: PhasePlan,
+    made: Outline,
+    shown: dict[str, float],
+    start: int,
+    stop: int,
+    batch: int,
+    passed: Cut | None,
+) -> PhaseForecast:
+    model = made.model
+    freezing.freeze(model, phase.trainable, trial.strategy.frozen_norm)
+    forward, backward, saved = _cost(model, made.backbone)
+    interval = validation_interval(trial.strategy, made.steps_per_epoch)
+    found = saving(
+        trial,
+        model,
+        made.backbone.spec,
+        phase.trainable,
+        tokens=_TOKENS,
+        forward=forward / _PROBE,
+        backward=backward / _PROBE,
+        steps=stop - start,
+        rounds=-(-(stop - start) // interval),
+        n_train=made.info.n_train or _ASSUMED,
+        n_val=made.info.n_val,
+        batch=batch,
+        before=passed,
+    )
+    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    total = sum(p.numel() for p in model.parameters())
+    held = total + trained * (1 + _STATES.get(trial.strategy.optimizer.name, 2))
+    scale = batch / _PROBE
+    return PhaseForecast(
+        plan=phase,
+        start=start,
+        stop=stop,
+        trained=trained,
+        rates=shown,
+        forward=forward * scale,
+        backward=backward * scale,
+        memory=4.0 * held + saved * scale,
+        saving=found,
+    )
+
+
+def _cost(model: nn.Module, backbone: Loaded) -> tuple[float, float, float]:
+    """FLOPs forward and backward, and bytes saved for backward, of ``_PROBE`` examples."""
+    saved: dict[int, int] = {}
+    own: set[int] = set()
+
+    def keep(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage._cdata not in own:
+            saved[storage._cdata] = storage.nbytes()
+        return tensor
+
+    # fake tensors, as transformers looks into a mask unless it knows there are no values in it
+    fake, hooks = FakeTensorMode(allow_non_fake_inputs=True), torch.autograd.graph.saved_tensors_hooks
+    with fake, torch.device("meta"), hooks(keep, lambda tensor: tensor):
+        # made here, as torch imports its compiler to turn a tensor into a fake one
+        tensors = {name: _like(tensor) for name, tensor in (*model.named_parameters(), *model.named_buffers())}
+        own |= {tensor.untyped_storage()._cdata for tensor in tensors.values()}
+        with FlopCounterMode(display=False) as forward:
+            logits = functional_call(model, tensors, (example(backbone.spec, _PROBE),))
+        with FlopCounterMode(display=False) as backward:
+            logits.sum().backward()
+    return float(forward.get_total_flops()), float(backward.get_total_flops()), float(sum(saved.values()))
+
+
+def _like(tensor: Tensor) -> Tensor:
+    """A tensor without values, of the same shape, strides and kind."""
+    return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, requires_grad=tensor.requires_grad)

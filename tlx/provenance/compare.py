@@ -1,0 +1,98 @@
+"""Two records side by side: what is the same, what differs, what is not known of one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Any
+
+SECTIONS = ("code", "software", "packages", "data", "weights", "hardware", "flags")
+SAME, DIFFERS, UNKNOWN = "same", "differs", "unknown"
+_ABSENT = "not there"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One thing that decides numbers, then and now."""
+
+    section: str
+    item: str
+    then: Any
+    now: Any
+
+    @property
+    def state(self) -> str:
+        """same | differs | unknown"""
+        if self.then is None or self.now is None:
+            return UNKNOWN
+        return SAME if self.then == self.now else DIFFERS
+
+    def __str__(self) -> str:
+        name = f"{self.section}: {self.item}" if self.item else self.section
+        return name if self.state == SAME else f"{name}  {_short(self.then)} -> {_short(self.now)}"
+
+
+def settings(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[Row]:
+    """The configurations: one row where they are the same, else one per setting that is not.
+
+    A part that only one of them has, such as a further phase, is one row with what it sets.
+    """
+    return list(_unlike(then, now, "")) or [Row("config", "", len(then), len(now))]
+
+
+def _unlike(then: Any, now: Any, path: str) -> Iterator[Row]:
+    if isinstance(then, Mapping) and isinstance(now, Mapping):
+        for key in dict.fromkeys((*then, *now)):
+            yield from _unlike(then.get(key, _ABSENT), now.get(key, _ABSENT), f"{path}.{key}" if path else str(key))
+    elif isinstance(then, list) and isinstance(now, list) and any(isinstance(one, Mapping) for one in (*then, *now)):
+        for index, (one, other) in enumerate(zip_longest(then, now, fillvalue=_ABSENT)):
+            yield from _unlike(one, other, f"{path}.{index}")
+    elif then != now:
+        yield Row("config", path, _told(then), _told(now))
+
+
+def _told(value: Any) -> Any:
+    """A value, or what a part sets."""
+    if isinstance(value, Mapping):
+        leaves = _flat(value).items()
+        return ", ".join(f"{key}: {one}" for key, one in leaves if one not in ("null", [], {})) or "nothing"
+    return "null" if value is None else value
+
+
+def surroundings(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[Row]:
+    """All sections of two records (:mod:`tlx.runs.manifest`), the likeliest causes first."""
+    rows: list[Row] = []
+    for section in SECTIONS:
+        if section not in then or section not in now:
+            rows.append(Row(section, "", then.get(section), now.get(section)))
+        else:
+            rows += _rows(section, _flat(then[section]), _flat(now[section]))
+    return rows
+
+
+def _rows(section: str, then: dict[str, Any], now: dict[str, Any]) -> list[Row]:
+    rows = [Row(section, key, then.get(key), now.get(key)) for key in dict.fromkeys((*then, *now))]
+    unlike = [row for row in rows if row.state != SAME]
+    return unlike or [Row(section, "", len(then), len(now))]
+
+
+def _flat(node: Any, path: str = "") -> dict[str, Any]:
+    return dict(_leaves(node, path))
+
+
+def _leaves(node: Any, path: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(node, Mapping) and node:
+        for key, value in node.items():
+            if key != "diff":  # its hash says whether it is the same
+                yield from _leaves(value, f"{path}.{key}" if path else str(key))
+    elif isinstance(node, list) and any(isinstance(value, Mapping) for value in node):
+        for index, value in enumerate(node):
+            yield from _leaves(value, f"{path}.{index}")
+    else:
+        yield path, "null" if node is None else node
+
+
+def _short(value: Any) -> str:
+    text = "not there" if value is None else str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

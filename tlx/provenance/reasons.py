@@ -1,0 +1,49 @@
+"""Why a trial would run again: what of its identity is another than that of a run there is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from tlx.config.errors import ConfigError
+from tlx.config.identity import deciding
+from tlx.config.schema import Trial
+from tlx.provenance import compare
+from tlx.provenance.compare import SAME, Row
+from tlx.runs.folder import Folder, read_config
+from tlx.runs.layout import RESULT
+from tlx.runs.result import result_in
+from tlx.tracking import event_log
+from tlx.version import VERSION
+
+_MOST = 500  # runs that are looked at, the latest first
+
+
+def reasons(trial: Trial, place: Folder, run: Path) -> list[Row]:
+    """What differs between a trial as it is here and now, and a finished run: settings, facts, the version of tlx.
+
+    Raises:
+        ConfigError: The run's configuration or result cannot be read.
+    """
+    result = result_in(run)
+    facts = result.facts if result is not None else {}
+    version = event_log.first(run).get("tags", {}).get("tlx.version", VERSION)
+    rows = compare.settings(deciding(read_config(run)), deciding(trial))
+    rows += [Row("fact", name, facts.get(name), now) for name, now in place.facts.items()]
+    rows.append(Row("tlx", "version", version, VERSION))
+    return [row for row in rows if row.state != SAME]
+
+
+def nearest(trial: Trial, place: Folder) -> tuple[Path, list[Row]] | None:
+    """Find the finished run in the same output folder that differs in the fewest things; null where there is none."""
+    found = [(run, rows) for run, rows in _all(trial, place) if rows]
+    return min(found, key=lambda pair: (len(pair[1]), not pair[0].name.startswith(f"{place.name}-")), default=None)
+
+
+def _all(trial: Trial, place: Folder) -> Iterator[tuple[Path, list[Row]]]:
+    runs = [path.parent for path in place.path.parent.glob(f"*/{RESULT}") if path.parent != place.path]
+    for run in sorted(runs, key=lambda one: one.stat().st_mtime, reverse=True)[:_MOST]:
+        try:
+            yield run, reasons(trial, place, run)
+        except ConfigError:  # not a run of this version
+            continue

@@ -1,0 +1,138 @@
+"""Running a recorded trial once more, beside the old run and linked to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tlx.composition.compose import with_overrides
+from tlx.composition.request import read as requested
+from tlx.config.errors import ConfigError, Problem
+from tlx.config.identity import deciding
+from tlx.config.schema import Trial
+from tlx.config.tracking import Tracking
+from tlx.data.module import Data
+from tlx.feature_cache.store import KIND as FEATURES
+from tlx.files import marks
+from tlx.files.secrets import redacted
+from tlx.provenance import compare
+from tlx.provenance.compare import Row
+from tlx.runs import folder as folders
+from tlx.runs import layout, manifest
+from tlx.runs import result as results
+from tlx.runs.describe import observed
+from tlx.runs.folder import Folder
+from tlx.runs.result import Result
+from tlx.tracking import event_log, store
+from tlx.training.locate import locate
+from tlx.training.machine import choose
+from tlx.training.runner import Say, train
+
+REPEATED = "reproduced"
+
+
+class Enough(SystemExit):
+    """As many steps have been repeated as were asked for."""
+
+    def __str__(self) -> str:
+        return "stopped on purpose: the beginning was to be repeated"
+
+
+def recorded(folder: Path, overrides: Sequence[str] = ()) -> Trial:
+    """The trial of a run folder, as ``overrides`` change it; raises :class:`ConfigError` where there is none."""
+    if not (folder / layout.CONFIG).is_file() or not (folder / layout.RESULT).is_file():
+        raise ConfigError([Problem("run", "no finished trial there; expected a run folder or an MLflow run", folder)])
+    trial = folders.read_config(folder)
+    asked = requested(list(overrides))
+    problems = [*asked.problems, *(Problem(key, "only settings can be changed here") for key in asked.choices)]
+    if problems:
+        raise ConfigError(problems)
+    return with_overrides(_at_home(trial), {setting.key: setting.value for setting in asked.settings})
+
+
+def _at_home(trial: Trial) -> Trial:
+    """The trial, kept and tracked where this user does: a record of others names no place to write to, or to call.
+
+    A store of features that is tlx's own is used where it is; MLflow is asked where the environment says, unless the
+    record names no other place than that.
+    """
+    reuse, tracking = trial.reuse, trial.tracking
+    if reuse.folder is not None and not marks.is_marked(Path(reuse.folder).expanduser(), FEATURES):
+        reuse = replace(reuse, folder=None)
+    if tracking.uri is not None and not _is_users(tracking.uri):
+        tracking = replace(tracking, uri=None)
+    return replace(trial, reuse=reuse, tracking=tracking)
+
+
+def _is_users(uri: str) -> bool:
+    try:
+        return store.uri(Tracking(uri=uri)) == store.uri(Tracking())
+    except ConfigError:
+        return False
+
+
+def moved(old: Path, trial: Trial) -> Iterator[str]:
+    """What a repetition does elsewhere than its record says, a line each."""
+    then = folders.read_config(old)
+    for key, before, now in (
+        ("tracking.uri", then.tracking.uri, trial.tracking.uri),
+        ("reuse.folder", then.reuse.folder, trial.reuse.folder),
+    ):
+        if before != now:
+            yield f"{key}: the record names {redacted(before)}; this run takes {now or 'your own'} ({key}=... sets it)"
+
+
+def place_beside(old: Path, trial: Trial) -> Folder:
+    """A folder of its own for the repetition; nothing of the old run is touched."""
+    found = locate(trial)
+    number = 1
+    while (path := old.parent / REPEATED / f"{old.name}-{number}").exists():
+        number += 1
+    return replace(found, path=path, reproduces=old.name)
+
+
+def checks(old: Path, trial: Trial, place: Folder) -> list[Row]:
+    """What is the same as when the old run was made, and what is not; the repetition has run."""
+    then, now = manifest.read(old), manifest.read(place.path) or _looked_at(trial, place)
+    return [*compare.settings(deciding(folders.read_config(old)), deciding(trial)), *compare.surroundings(then, now)]
+
+
+def _looked_at(trial: Trial, place: Folder) -> dict[str, Any]:
+    """The surroundings of a repetition that was stopped early and has no record of its own."""
+    data = Data(trial.dataset, seed=trial.seed, batch_size=trial.strategy.batch_size)
+    facts = {**place.facts, "channels": str(data.info.channels), "hardware": str(choose(trial.hardware))}
+    return observed(trial, facts, classes=list(data.info.classes), splits=data.hashes())
+
+
+def repeat(trial: Trial, place: Folder, steps: int | None, say: Say) -> None:
+    """Train; with ``steps``, only until a validation at or after so many."""
+
+    def watch(rounds: int, values: Mapping[str, float | None]) -> None:
+        if steps is not None and event_log.last(place.path, "metrics").get("step", 0) >= steps:
+            raise Enough(0)
+
+    try:
+        train(trial, say, watch=watch, place=place)
+    except Enough:
+        return
+
+
+def was_side_by_side(old: Path) -> bool:
+    """Was it one of several heads in one process? Products of many heads round otherwise than those of one."""
+    return any(True for _ in event_log.events(old, "together"))
+
+
+def siblings(old: Path) -> Iterator[Result]:
+    """Results beside the old run of the same trial with other seeds; looked for only when somebody asks."""
+    mine = folders.read_config(old)
+    for path in sorted(old.parent.glob(f"*/{layout.RESULT}")):
+        if path.parent != old and (path.parent / layout.CONFIG).is_file():
+            try:
+                other = folders.read_config(path.parent)
+            except ConfigError:  # no trial that this one could be compared with
+                continue
+            alike = other.seed != mine.seed and deciding(replace(other, seed=mine.seed)) == deciding(mine)
+            if alike and (result := results.result_in(path.parent)) is not None:
+                yield result

@@ -1,1 +1,0 @@
-"""Reports: what a study found, with intervals, as one page."""

@@ -1,0 +1,1 @@
+"""Reports: what the recorded results of a study say, in numbers, figures and pages."""

@@ -1,0 +1,140 @@
+"""The report of a study: one self-contained page without JavaScript, its figures, a table for terminals, a note."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from tlx.files import durable, foreign
+from tlx.reports.figures import draw
+from tlx.reports.statistics import Estimate
+from tlx.reports.study_results import CellFinding, Findings, Run
+from tlx.runs.layout import RESULT, SCHEDULE
+from tlx.runs.result import Result
+from tlx.version import VERSION
+
+FILE = "report.html"
+_LARGEST = 1 << 20  # bytes of a trial's picture
+_METRICS = {"acc": "accuracy", "f1_macro": "macro F1"}
+
+
+def write(found: Findings, folder: Path) -> Path:
+    """Write ``report.html`` and the figures as SVG into a study's folder; returns the page's path."""
+    durable.make_folder(folder)
+    figures = draw(found)
+    for name, svg in figures.items():
+        durable.write(folder / f"{name}.svg", svg)
+    environment = Environment(loader=PackageLoader("tlx.reports", ""), autoescape=True, undefined=StrictUndefined)
+    text = environment.get_template("study.html.j2").render(
+        found=found,
+        figures=figures,
+        metric=_METRICS.get(found.metric, found.metric),
+        axis=found.study.axis.rsplit(".", 1)[-1],
+        verdicts=[(cell, found.sentence(cell)) for cell in found.cells.values() if cell.arm != found.study.control],
+        best=best_arms(found),
+        trained={
+            arm: max(c.runs[0].result.trained for c in found.cells.values() if c.arm == arm) for arm in found.arms
+        },
+        schedules=schedules(found, folder),
+        verdict=verdict,
+        percent=percent,
+        gain=gain,
+        steps=steps,
+        link=link,
+        folder_link=_folder_link,
+        version=VERSION,
+    )
+    durable.write(folder / FILE, text)
+    return folder / FILE
+
+
+def best_arms(found: Findings) -> dict[Any, str]:
+    """The arm with the highest mean at each point."""
+    best: dict[Any, str] = {}
+    for point in found.study.points:
+        cells = [cell for cell in found.cells.values() if cell.point == point]
+        best[point] = max(cells, key=lambda cell: cell.score.mean).arm if cells else ""
+    return best
+
+
+def schedules(found: Findings, folder: Path) -> dict[str, str]:
+    """What trained when, as the address of an image: of each arm the first seed's trial at the last point.
+
+    As an image an SVG runs nothing and loads nothing, whoever wrote it.
+    """
+    pictures = {}
+    for arm in found.arms:
+        cells = [cell for cell in found.cells.values() if cell.arm == arm]
+        if not cells:
+            continue
+        try:
+            svg = foreign.read(folder.parent / cells[-1].runs[0].result.folder / SCHEDULE, _LARGEST)
+        except (FileNotFoundError, foreign.Unreadable):
+            continue
+        pictures[arm] = f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
+    return pictures
+
+
+def rows(found: Findings) -> list[list[str]]:
+    """The table for a terminal: arm, score at each point, paired gain at each point."""
+    table = []
+    for arm in found.arms:
+        cells = [found.cells.get((arm, point)) for point in found.study.points]
+        scores = [percent(cell.score) if cell else "-" for cell in cells]
+        control = arm == found.study.control
+        table.append([arm, *scores, *("control" if control else gain(cell) for cell in cells)])
+    return table
+
+
+def markdown(found: Findings) -> str:
+    """The same table as Markdown, for MLflow's note."""
+    axis = found.study.axis.rsplit(".", 1)[-1]
+    head = ["arm", *(f"{axis}={p}" for p in found.study.points), *(f"gain, {axis}={p}" for p in found.study.points)]
+    lines = [head, ["---"] * len(head), *rows(found)]
+    table = "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines)
+    metric = _METRICS.get(found.metric, found.metric)
+    legend = f"Test {metric} in %, 95 % intervals; ~ covers zero: no difference shown."
+    return f"**{found.study.question}**\n\n{table}\n\n{legend}"
+
+
+def verdict(cell: CellFinding) -> str:
+    """``better``, ``worse``, or ``open`` when the interval covers zero."""
+    if cell.gain is None or not cell.gain.clear:
+        return "open"
+    return "better" if cell.gain.mean > 0 else "worse"
+
+
+def percent(value: Estimate) -> str:
+    """``90.8 ± 1.2``."""
+    return f"{100 * value.mean:.1f}" if value.half is None else f"{100 * value.mean:.1f} ± {100 * value.half:.1f}"
+
+
+def gain(cell: CellFinding | None) -> str:
+    """``+3.1 [+2.0, +4.2]``, with a ``~`` where the interval covers zero."""
+    if cell is None or cell.gain is None:
+        return "-"
+    value = cell.gain
+    if value.low is None or value.high is None:
+        return f"{100 * value.mean:+.1f} (one seed)"
+    interval = f"{100 * value.mean:+.1f} [{100 * value.low:+.1f}, {100 * value.high:+.1f}]"
+    return f"{interval}{'' if value.clear else ' ~'}"
+
+
+def steps(cell: CellFinding | None) -> str:
+    """The median, or why there is none."""
+    if cell is None or not cell.runs[0].curve:
+        return "–"
+    return "not reached" if cell.steps is None else str(cell.steps)
+
+
+def link(run: Run) -> str:
+    """The run's record, relative to the study's folder."""
+    return _folder_link(run.result)
+
+
+def _folder_link(result: Result) -> str:
+    return f"../{quote(result.folder)}/{RESULT}"

@@ -1,0 +1,139 @@
+"""From the results of a study to the numbers of its report; reads result files and journals only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tlx.config.study import Study
+from tlx.reports.statistics import Estimate, estimate, median_censored, paired, steps_to
+from tlx.runs.result import Result
+from tlx.tracking import event_log
+
+Curve = list[tuple[int, float]]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One trial of a cell: its seed, score on test, curve on validation, and where its record is."""
+
+    seed: int
+    score: float
+    curve: Curve
+    result: Result
+
+
+@dataclass(frozen=True)
+class CellFinding:
+    """One arm at one point."""
+
+    arm: str
+    point: Any
+    runs: tuple[Run, ...]
+    score: Estimate
+    gain: Estimate | None  # over the control, paired by seed
+    steps: int | None  # median steps to the target on validation; null: never
+    chosen: dict[str, Any]
+    cpu: Estimate
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Everything the report shows."""
+
+    name: str
+    study: Study
+    metric: str
+    cells: dict[tuple[str, Any], CellFinding]
+    source: Result | None
+    tuning_cpu: dict[str, float]  # what choosing cost each arm, CPU-seconds beyond the chosen runs
+    failures: tuple[tuple[str, str], ...]
+    command: str  # what runs this study
+
+    @property
+    def arms(self) -> list[str]:
+        """Arms with results, in the study's order."""
+        return [arm for arm in self.study.arms if any(key[0] == arm for key in self.cells)]
+
+    def sentence(self, cell: CellFinding) -> str:
+        """What the comparison with the control says, and no more."""
+        where = f"{self.study.axis.rsplit('.', 1)[-1]} = {cell.point}"
+        if cell.gain is None:
+            return f"{cell.arm}, {where}: no seeds in common with {self.study.control}."
+        gain, n = cell.gain, cell.gain.n
+        if gain.low is None or gain.high is None:
+            return f"{cell.arm}, {where}: {gain.mean:+.1%} on one seed; one seed has no interval."
+        if gain.low == gain.high:
+            return f"{cell.arm}, {where}: {100 * gain.mean:+.1f} points on each of {n} seeds; alike, so no interval."
+        low, high = f"{100 * gain.low:+.1f}", f"{100 * gain.high:+.1f}"
+        interval = f"{100 * gain.mean:+.1f} points, 95 % interval {low} to {high}, {n} paired seeds"
+        if not gain.clear:
+            return f"{cell.arm}, {where}: no difference from {self.study.control} shown ({interval}: it covers zero)."
+        word = "better" if gain.mean > 0 else "worse"
+        return f"{cell.arm}, {where}: {word} than {self.study.control} ({interval})."
+
+
+def gather(
+    name: str,
+    study: Study,
+    output: Path,
+    cells: dict[tuple[str, Any], dict[int, Result]],
+    chosen: dict[tuple[str, Any], dict[str, Any]],
+    tried: dict[tuple[str, Any], Sequence[Result]],
+    source: Result | None,
+    failures: Sequence[tuple[str, str]],
+    command: str,
+) -> Findings:
+    """Compute every number of the report. ``output`` is the folder that holds the run folders."""
+    metric = _metric(cells)
+    runs = {key: _runs(output, found, metric) for key, found in cells.items() if found}
+    control = {point: {r.seed: r.score for r in rs} for (arm, point), rs in runs.items() if arm == study.control}
+    findings = {}
+    for key, mine in runs.items():
+        arm, point = key
+        scores = {run.seed: run.score for run in mine}
+        gain = paired(scores, control.get(point, {})) if arm != study.control else None
+        findings[key] = CellFinding(
+            arm=arm,
+            point=point,
+            runs=tuple(mine),
+            score=estimate(list(scores.values())),
+            gain=gain,
+            steps=median_censored([steps_to(run.curve, study.target) for run in mine]) if mine[0].curve else None,
+            chosen=chosen.get(key, {}),
+            cpu=estimate([run.result.cpu_seconds for run in mine]),
+        )
+    tuning = {
+        arm: sum(
+            result.cpu_seconds
+            for (a, point), results in tried.items()
+            for result in results
+            if a == arm and result.identity not in {r.identity for r in cells.get((a, point), {}).values()}
+        )
+        for arm in study.arms
+    }
+    return Findings(name, study, metric, findings, source, tuning, tuple(failures), command)
+
+
+def _metric(cells: dict[tuple[str, Any], dict[int, Result]]) -> str:
+    first = next((result for found in cells.values() for result in found.values()), None)
+    return "acc" if first is None or "test/acc" in first.metrics else "f1_macro"
+
+
+def _runs(output: Path, found: dict[int, Result], metric: str) -> list[Run]:
+    runs = []
+    for seed in sorted(found):
+        result = found[seed]
+        score = result.metrics.get(f"test/{metric}")
+        if score is None:
+            continue
+        rows = [row for row in event_log.metrics(output / result.folder) if "train/loss" in row["values"]]
+        curve = [
+            (row["step"], row["values"][f"val/{metric}"])
+            for row in rows
+            if row["values"].get(f"val/{metric}") is not None
+        ]
+        runs.append(Run(seed, score, curve, result))
+    return runs

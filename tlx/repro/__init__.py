@@ -1,1 +1,0 @@
-"""Running a recorded trial again, and judging whether it came out the same."""

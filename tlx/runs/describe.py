@@ -1,0 +1,87 @@
+"""What a trial is called and the few settings worth comparing it by, for MLflow and for people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tlx.config.schema import Trial
+from tlx.config.select import select
+from tlx.runs.code import states
+from tlx.runs.folder import Folder
+from tlx.runs.manifest import surroundings
+from tlx.version import VERSION
+
+_NAMED = ("backbone", "strategy", "dataset", "dataset.shots", "seed")  # what a trial's name says anyway
+
+
+def label(trial: Trial, name: str) -> str:
+    """A trial's name with the settings by which it differs from the others of its sweep: ``... lr=0.1 clip=0.5``."""
+    keys = [key for key in trial.sweep.varied if key not in _NAMED]
+    last = [key.rpartition(".")[2] for key in keys]
+    short = {key: word if last.count(word) == 1 else key for key, word in zip(keys, last, strict=True)}
+    return " ".join([name, *(f"{short[key]}={_written(select(trial, key))}" for key in keys)])
+
+
+def _written(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else "null" if value is None else str(value)
+
+
+def described(trial: Trial, place: Folder) -> dict[str, Any]:
+    """Name, MLflow experiment, at most 25 parameters, tags and data set, for the journal's first line."""
+    project = states()["project"]
+    tags = {
+        "tlx.kind": "reproduce" if place.reproduces else "train",
+        "tlx.reproduces": place.reproduces,
+        "tlx.version": VERSION,
+        "tlx.identity": place.identity,
+        "tlx.folder": str(place.path),
+        "tlx.data_sha": place.facts["data"],
+        "tlx.weights_sha": place.facts["weights"],
+        "tlx.git_commit": project.get("commit", ""),
+        "tlx.git_dirty": str("diff_sha" in project).lower() if project else "",
+    }
+    return {
+        "name": label(trial, place.name),
+        "experiment": experiment_name(trial),
+        "tracking": {"kind": trial.tracking.kind, "uri": trial.tracking.uri},
+        "params": parameters(trial),
+        "tags": {name: value for name, value in tags.items() if value},
+        "dataset": {"name": trial.dataset.name, "digest": place.facts["data"]},
+    }
+
+
+def experiment_name(trial: Trial) -> str:
+    """The MLflow experiment of a trial."""
+    return trial.tracking.experiment or f"tlx/{trial.group or 'trials'}"
+
+
+def parameters(trial: Trial) -> dict[str, str]:
+    """The settings trials are compared by, and those that the sweep varies."""
+    chosen = {
+        "backbone.name": trial.backbone.alias or trial.backbone.name,
+        "backbone.weights": "none" if trial.strategy.init == "scratch" else trial.backbone.weights,
+        "strategy.name": trial.strategy.name,
+        "strategy.budget": trial.strategy.budget,
+        "strategy.batch_size": trial.strategy.batch_size,
+        "strategy.lr": trial.strategy.lr,
+        "strategy.backbone_lr": trial.strategy.backbone_lr,
+        "strategy.optimizer": trial.strategy.optimizer.name,
+        "strategy.weight_decay": trial.strategy.optimizer.weight_decay,
+        "strategy.schedule": trial.strategy.schedule.shape,
+        "strategy.keep": trial.strategy.keep,
+        "dataset.name": trial.dataset.name,
+        "dataset.shots": trial.dataset.shots,
+        "dataset.augment": trial.dataset.augment,
+        "hardware.precision": trial.hardware.precision,
+        "seed": trial.seed,
+    }
+    chosen |= {key: select(trial, key) for key in trial.sweep.varied if key not in (*chosen, *_NAMED)}
+    return {name: str(value) for name, value in chosen.items() if value is not None}
+
+
+def observed(trial: Trial, facts: dict[str, str], **data: Any) -> dict[str, Any]:
+    """What decides this trial's numbers, as it is here and now; ``data`` is what only reading the data tells."""
+    weights = {name: value for name, value in facts.items() if name in ("weights", "backbone")}
+    known = {name: value for name, value in facts.items() if name not in (*weights, "hardware")}
+    flags = {"workers": trial.hardware.workers, "machine": facts.get("hardware")}
+    return surroundings({**known, **data}, weights, {name: value for name, value in flags.items() if value is not None})

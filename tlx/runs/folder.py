@@ -1,0 +1,91 @@
+"""A trial's run folder. ``result.json`` in it means finished."""
+
+from __future__ import annotations
+
+import json
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from tlx.config.errors import ConfigError, Problem
+from tlx.config.schema import GROUPS, Trial, as_yaml
+from tlx.files import durable, foreign
+from tlx.files.checksum import sealed
+from tlx.runs.layout import CONFIG, OWN, PREPARED, RESULT
+from tlx.runs.lock import is_locked, locked
+from tlx.runs.result import Result, result_in
+
+_LONGEST_CONFIG = 1 << 20  # bytes
+
+
+@dataclass(frozen=True)
+class Folder:
+    """Where one trial lives."""
+
+    path: Path
+    identity: str
+    name: str
+    facts: dict[str, str]
+    reproduces: str = ""  # the folder of the run this one repeats
+
+    def result(self) -> Result | None:
+        """The recorded result, if the trial is finished; one that is not what was written is none."""
+        return result_in(self.path)
+
+    def finish(self, result: Result) -> None:
+        """Record the result, the last of all files: from now on the trial is finished."""
+        durable.write(self.path / RESULT, sealed(json.dumps(asdict(result), indent=2)))
+
+    def prepare(self, result: Result) -> None:
+        """Write the result beside its place."""
+        durable.write(self.path / PREPARED, sealed(json.dumps(asdict(result), indent=2)))
+
+    def settle(self) -> None:
+        """Put the result in its place: from now on the trial is finished."""
+        durable.move(self.path / PREPARED, self.path / RESULT)
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Keep other processes out while this one runs the trial; raises :class:`Busy`."""
+        return locked(self.path, self.name)
+
+    def is_busy(self) -> bool:
+        """Does another process run this trial now?"""
+        return is_locked(self.path)
+
+
+def left_over(folder: Path) -> bool:
+    """Has a writer that was killed left something beside the trial's files?"""
+    return bool(durable.left_over(folder, OWN))
+
+
+def write_config(folder: Path, trial: Trial) -> None:
+    """The resolved configuration, readable and complete; that of a finished trial stays as it is."""
+    if result_in(folder) is not None:
+        return
+    durable.write(folder / CONFIG, as_yaml(trial))
+
+
+def read_config(folder: Path) -> Trial:
+    """The configuration a run folder was made from; raises :class:`ConfigError` where it cannot be read.
+
+    It is plain data: an interpolation, which would read this machine's environment, is refused.
+    """
+    try:
+        text = foreign.text(folder / CONFIG, _LONGEST_CONFIG)
+        if "${" in text:
+            raise foreign.Unreadable("holds an interpolation (${...}), and no recorded configuration has one")
+        plain: Any = foreign.yaml_value(text)
+        schema = OmegaConf.structured(Trial)
+        for group in ("backbone", "dataset", "task"):
+            schema[group] = OmegaConf.structured(GROUPS[group][plain[group]["kind"]])
+        schema.strategy = OmegaConf.structured(GROUPS["strategy"]["phased"])
+        trial = OmegaConf.to_object(OmegaConf.merge(schema, plain))
+    except (OSError, OmegaConfBaseException, LookupError, TypeError, ValueError, AttributeError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise ConfigError([Problem(CONFIG, f"cannot be read: {reason}", folder)]) from error
+    assert isinstance(trial, Trial)
+    return trial

@@ -1,0 +1,101 @@
+"""The result of a finished trial: ``result.json`` names files of its folder, and counts while they are all there."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tlx.config.errors import ConfigError, Problem
+from tlx.files import durable, foreign
+from tlx.files.checksum import opened
+from tlx.files.content_hash import content_hash
+from tlx.runs.layout import CHECKPOINT, CONFIG, MANIFEST, OWN, PREDICTIONS, PREPARED, RESULT, SCHEDULE
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a finished trial found."""
+
+    identity: str
+    name: str
+    folder: str
+    metrics: dict[str, float | None]
+    steps: int
+    parameters: int
+    trained: int
+    cpu_seconds: float
+    wall_seconds: float
+    facts: dict[str, str] = field(default_factory=dict)
+    # what else the folder holds, each with its bytes
+    files: dict[str, int] = field(default_factory=dict, compare=False)
+
+
+def read_result(folder: Path) -> Result:
+    """The result recorded in a run folder; raises :class:`ConfigError` for one that is not what was written."""
+    result = result_in(folder)
+    if result is None:
+        message = f"{incomplete(folder) or 'is torn or was altered'}; the trial's command makes it again"
+        raise ConfigError([Problem(RESULT, message, folder)])
+    return result
+
+
+def result_in(folder: Path, *, prepared: bool = False) -> Result | None:
+    """The result in a run folder (or beside its place), if it is what was written, and so are the files it names."""
+    result = _recorded(folder / (PREPARED if prepared else RESULT))
+    return result if result is not None and not _lacks(folder, result) else None
+
+
+def incomplete(folder: Path) -> str:
+    """What is missing of a trial that was finished once; empty where nothing is, or it never was."""
+    result = _recorded(folder / RESULT)
+    return _lacks(folder, result) if result is not None else ""
+
+
+def _recorded(path: Path) -> Result | None:
+    try:
+        row = opened(foreign.read(path).decode(errors="replace"))
+    except (FileNotFoundError, foreign.Unreadable):
+        return None
+    if row is None or not foreign.conforms(row, Result):
+        return None
+    result = Result(**row)
+    is_here = foreign.is_name(result.folder) and set(result.files) <= set(OWN)
+    return result if is_here else None
+
+
+def _lacks(folder: Path, result: Result) -> str:
+    """The first file that is not there as the result names it."""
+    for name, count in result.files.items():
+        try:
+            found = os.lstat(folder / name)
+        except OSError as error:
+            return f"{name} is gone" if error.errno == errno.ENOENT else f"{name}: {error.strerror}"
+        if not stat.S_ISREG(found.st_mode):
+            return f"{name} is no regular file"
+        if found.st_size != count:
+            return f"{name} has {found.st_size} bytes, {count} were written"
+    return ""
+
+
+def set_aside(folder: Path) -> str:
+    """Keep the result of a finished trial whose files are not as it names them; the name it has then."""
+    number = 1
+    while (kept := folder / f"result.incomplete.{number}.json").exists() or kept.is_symlink():
+        number += 1
+    durable.move(folder / RESULT, kept)
+    return kept.name
+
+
+def promised_files(folder: Path) -> dict[str, int]:
+    """The files a finished trial promises, with their bytes."""
+    named = (folder / name for name in (CONFIG, CHECKPOINT, PREDICTIONS, SCHEDULE, MANIFEST))
+    return {path.name: path.stat().st_size for path in named if path.is_file()}
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    """Of the final weights and the predictions: two trials are the same bit for bit where these are."""
+    named = {"weights_sha": folder / CHECKPOINT, "predictions_sha": folder / PREDICTIONS}
+    return {name: content_hash(path) for name, path in named.items() if path.is_file()}

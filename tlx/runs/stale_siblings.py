@@ -1,0 +1,37 @@
+"""Unfinished trials of the same name and settings that are not this one, because something else has changed since."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tlx.config.errors import ConfigError
+from tlx.config.identity import deciding
+from tlx.config.schema import Trial
+from tlx.runs import folder as folders
+from tlx.runs import layout
+from tlx.runs.describe import described
+from tlx.runs.folder import Folder
+from tlx.tracking import event_log
+
+_FACTS = {"tlx.data_sha": "data", "tlx.weights_sha": "weights", "tlx.version": "tlx version"}
+
+
+def begun_otherwise(trial: Trial, place: Folder) -> Iterator[str]:
+    """A line for each, with what differs. They are left as they are: nothing of them is gone on with."""
+    mine = described(trial, place)["tags"]
+    for other in sorted(place.path.parent.glob(f"{place.name}-*")):
+        start = event_log.first(other) if other != place.path else {}
+        theirs = start.get("tags", {})
+        changed = [
+            f"{what} {str(theirs[tag])[:12]} -> {str(mine.get(tag))[:12]}"
+            for tag, what in _FACTS.items()
+            if tag in theirs and theirs[tag] != mine.get(tag)
+        ]
+        if not changed or (other / layout.RESULT).exists():
+            continue
+        try:
+            alike = deciding(folders.read_config(other)) == deciding(trial)
+        except ConfigError:
+            continue
+        if alike:
+            yield f"{other.name} was begun with other {', '.join(changed)}; it is left as it is, and this begins anew"

@@ -1,1 +1,0 @@
-"""Sweeps: many trials, each in a clean warm process, and studies made of them."""

@@ -1,0 +1,1 @@
+"""Training: build a trial, run its phases, test what came of it."""

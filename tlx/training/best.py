@@ -1,0 +1,75 @@
+"""The validations worth remembering: the best so far, and the ingredients of a soup."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from tlx.backbones.weights import State
+from tlx.config.strategy import Strategy
+
+
+@dataclass
+class Best:
+    """The best validation so far, and the tensors that reached it."""
+
+    value: float | None = None
+    values: dict[str, float | None] = field(default_factory=dict)  # every metric of that validation
+    state: dict[str, Tensor] | None = None
+
+    def is_reached(self, value: float, mode: str) -> bool:
+        """Is ``value`` at least as good? (an equal later one wins)"""
+        return self.value is None or (value >= self.value if mode == "max" else value <= self.value)
+
+
+class Ingredients:
+    """The best ``size`` validations, best first; of equals, the later one first."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.kept: list[Best] = []
+
+    def offer(self, found: Best, mode: str) -> None:
+        """Take a validation in if it is among the best."""
+        assert found.value is not None
+        place = next((i for i, one in enumerate(self.kept) if one.is_reached(found.value, mode)), len(self.kept))
+        self.kept = [*self.kept[:place], found, *self.kept[place:]][: self.size]
+
+
+class Remembered:
+    """The validations a trial may come back to: the best of the run, the best of the phase, a soup's ingredients."""
+
+    def __init__(self, strategy: Strategy) -> None:
+        averaging = strategy.averaging
+        self.wanted = strategy.keep == "best" or any(phase.restore == "best" for phase in strategy.phases)
+        self.best = Best()
+        self.best_of_phase = Best()
+        self.ingredients = Ingredients(averaging.size if averaging is not None and "soup" in averaging.kind else 0)
+
+    def offer(self, value: float, mode: str, values: dict[str, float | None], snapshot: Callable[[], State]) -> None:
+        """Take a validation for the best of the phase, of the run, or for a soup, if it is."""
+        state = snapshot() if self.wanted or self.ingredients.size else {}
+        for name in ("best", "best_of_phase") if self.wanted else ():
+            if getattr(self, name).is_reached(value, mode):
+                setattr(self, name, Best(value, dict(values), dict(state)))
+        self.ingredients.offer(Best(value, dict(values), dict(state)), mode)
+
+    def enter(self, begins: Callable[[], State]) -> None:
+        """A phase begins: ``begins`` gives what starts to change now, and is in what is remembered as it is now."""
+        self.best_of_phase = Best()
+        for kept in (self.best, *self.ingredients.kept):
+            if kept.state is not None:
+                kept.state |= begins()
+
+    def state(self) -> dict[str, Any]:
+        """Plain values and tensors."""
+        best = {"best": vars(self.best), "best_of_phase": vars(self.best_of_phase)}
+        return {**best, "ingredients": [vars(one) for one in self.ingredients.kept]}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Remember what :meth:`state` gave."""
+        self.best, self.best_of_phase = Best(**state["best"]), Best(**state["best_of_phase"])
+        self.ingredients.kept = [Best(**one) for one in state["ingredients"]]

@@ -1,0 +1,165 @@
+"""The parts of a trial, in order: data -> backbone -> task head -> stages -> phases -> learner."""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from tlx.backbones.input_spec import example
+from tlx.backbones.load import Loaded, load
+from tlx.backbones.partition.stages import Stage, digest, merge, stages
+from tlx.backbones.weights import State
+from tlx.config.errors import ConfigError, Problem
+from tlx.config.identity import deciding
+from tlx.config.schema import Trial
+from tlx.data.module import Data
+from tlx.feature_cache.prefix_cache import Prefix
+from tlx.strategies import freezing, optimizers
+from tlx.strategies.peft import adapters
+from tlx.strategies.phases import PhasePlan, plan
+from tlx.strategies.rates import rates
+from tlx.tasks.build import build as build_task
+from tlx.tasks.protocol import Task
+from tlx.training.checkpoint import origin, reader
+from tlx.training.learner import Learner
+from tlx.training.machine import Machine, choose
+from tlx.training.monitors import check_monitors
+
+
+@dataclass
+class Built:
+    """Everything a trial runs with."""
+
+    machine: Machine
+    data: Data
+    backbone: Loaded
+    stages: list[Stage]
+    phases: list[PhasePlan]
+    rates: dict[str, tuple[float, ...]]  # parameter to full learning rate, by phase
+    learner: Learner
+    origin: str  # of the model before training: what a checkpoint belongs to
+
+
+def build(trial: Trial) -> Built:
+    """Build a trial; raises :class:`~tlx.config.errors.RequestError` for data or weights that cannot be used."""
+    machine = choose(trial.hardware)
+    data = Data(trial.dataset, seed=trial.seed, batch_size=trial.strategy.batch_size, workers=trial.hardware.workers)
+    task, backbone, model, cut = _network(trial, data, pretrained=trial.strategy.init == "pretrained")
+    data.prepare(backbone.spec, trial.reuse.views)
+    epochs = data.epochs(machine.world, trial.hardware.accumulate)
+    phases = plan(trial.strategy, cut, epochs.steps_per_epoch, trial.seed)
+    optimizers.check(trial.strategy.optimizer)
+    check_monitors(trial.strategy, task)
+    title = trial.backbone.alias or trial.backbone.name
+    prefix = Prefix(trial.reuse, model, backbone, data, task.collate, *_obstacles(trial, machine), title)
+    learner = Learner(trial.strategy, task, model, cut, phases, data, epochs, prefix, trial.hardware.accumulate)
+    learner.fresh = _fresh(trial, data, phases)
+    table = rates(trial.strategy, cut, phases)
+    return Built(machine, data, backbone, cut, phases, table, learner, origin(digest(cut), freezing.checksums(model)))
+
+
+def beside(first: Built, trial: Trial) -> Built:
+    """A trial that differs from the ``first`` one's in seed and head alone, built on its data and its backbone."""
+    data = first.data.reseeded(trial.seed)
+    torch.set_rng_state(_after_backbone(trial, data))
+    task = build_task(trial.task, data.info)
+    model = task.build(first.backbone, data.info)
+    cut = [replace(stage, model=model) for stage in first.stages]
+    epochs = data.epochs(first.machine.world, trial.hardware.accumulate)
+    phases = plan(trial.strategy, cut, epochs.steps_per_epoch, trial.seed)
+    check_monitors(trial.strategy, task)
+    learner = Learner(trial.strategy, task, model, cut, phases, data, epochs, first.learner.prefix)
+    table = rates(trial.strategy, cut, phases)
+    return Built(first.machine, data, first.backbone, cut, phases, table, learner, origin="")
+
+
+def _after_backbone(trial: Trial, data: Data) -> Tensor:
+    """The random state in which a trial builds its head: building the backbone has drawn from it before."""
+    pretrained = trial.strategy.init == "pretrained"  # loading draws other numbers than leaving it at random
+    if (key := _drawn_by(trial, data, pretrained)) not in _STATES:
+        _backbone(trial, data, pretrained)
+    return _STATES[key]
+
+
+def _backbone(trial: Trial, data: Data, pretrained: bool) -> Loaded:
+    """The backbone; the random state it leaves is remembered, by what it depends on."""
+    seed_everything(trial.seed)
+    found = load(trial.backbone, channels=data.info.channels, pretrained=pretrained, read=reader(trial))
+    _STATES[_drawn_by(trial, data, pretrained)] = torch.get_rng_state()
+    return found
+
+
+def _drawn_by(trial: Trial, data: Data, pretrained: bool) -> str:
+    return json.dumps(deciding([trial.backbone, pretrained, trial.seed, data.info.channels]), sort_keys=True)
+
+
+_STATES: dict[str, Tensor] = {}
+
+
+def _network(trial: Trial, data: Data, *, pretrained: bool) -> tuple[Task, Loaded, nn.Module, list[Stage]]:
+    """The task's model on the backbone, and its stages; the same seed gives the same network."""
+    backbone = _backbone(trial, data, pretrained)
+    task = build_task(trial.task, data.info)
+    model = task.build(backbone, data.info)
+    return task, backbone, model, assemble(trial, model, backbone)
+
+
+def assemble(trial: Trial, model: nn.Module, backbone: Loaded) -> list[Stage]:
+    """Cut the model into stages as the strategy asks, and put in what its ``peft`` says.
+
+    A dry run, which computes shapes alone, settles the order.
+    """
+    try:
+        cut = stages(model, trial.backbone.stages, example(backbone.spec, 2))
+    except ValueError as error:
+        raise ConfigError([Problem("backbone.stages", str(error), list(trial.backbone.stages))]) from error
+    if trial.strategy.partition.max_stages is not None:
+        cut = merge(cut, trial.strategy.partition.max_stages)
+    if trial.strategy.peft is not None:
+        cut = adapters.insert(model, cut, trial.strategy.peft)
+    return cut
+
+
+def _obstacles(trial: Trial, machine: Machine) -> tuple[str, str]:
+    """Why nothing of the frozen prefix can be reused, and why nothing but a whole backbone's features can."""
+    strategy, hardware = trial.strategy, trial.hardware
+    nothing = ""
+    if hardware.distributed == "fsdp" and machine.world > 1:
+        nothing = "the network is sharded"
+    elif hardware.precision == "64-true":
+        nothing = "inputs are converted to 64 bits on their way"
+    elif strategy.regulariser is not None and strategy.regulariser.kind == "delta":
+        nothing = "delta compares feature maps of every batch"
+    elif strategy.controller is not None and strategy.controller.kind == "egeria":
+        nothing = "egeria compares activations of every batch"
+    inner = "the network is compiled" if hardware.compile else ""
+    return nothing, inner or ("gradient checkpointing runs stages twice" if hardware.gradient_checkpointing else "")
+
+
+def _fresh(trial: Trial, data: Data, phases: list[PhasePlan]) -> State:
+    """The random weights of what some phase begins anew, and the buffers beside them: those of an untrained twin."""
+    names = {name for phase in phases for name in phase.fresh}
+    if not names:
+        return {}
+    before = torch.get_rng_state()
+    _, _, twin, _ = _network(trial, data, pretrained=False)
+    torch.set_rng_state(before)
+    parameters = {name for name, _ in twin.named_parameters()}
+    owners = {name.rpartition(".")[0] for name in names}
+    return {
+        name: tensor
+        for name, tensor in twin.state_dict().items()
+        if name in names or (name not in parameters and name.rpartition(".")[0] in owners)
+    }
+
+
+def seed_everything(seed: int) -> None:
+    """Seed Python, NumPy and torch; data order and augmentation have seeds of their own."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # libraries still draw from it
+    torch.manual_seed(seed)

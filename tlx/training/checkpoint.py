@@ -1,0 +1,156 @@
+"""What a trial leaves of its model: the tensors it trained and every buffer, as safetensors. And bringing it back."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from tlx.backbones import weights
+from tlx.config.errors import ConfigError, Problem, WeightsError
+from tlx.config.schema import Trial
+from tlx.files import durable, foreign
+from tlx.runs import folder as folders
+from tlx.runs import layout
+from tlx.runs import result as results
+from tlx.strategies.peft import adapters
+from tlx.strategies.sharded import is_sharded
+from tlx.training.locate import experiment, locate
+
+if TYPE_CHECKING:
+    from tlx.training.build import Built
+    from tlx.training.learner import Learner
+
+_KNOWN = "tlx"
+
+
+def tensors(model: nn.Module, trained: frozenset[str]) -> dict[str, Tensor]:
+    """Copies of the trained parameters and of all buffers, on the CPU."""
+    kept: dict[str, Tensor] = {name: model.get_parameter(name) for name in sorted(trained)}
+    kept |= dict(model.named_buffers())
+    return {name: whole(tensor) for name, tensor in kept.items()}
+
+
+def whole(tensor: Tensor) -> Tensor:
+    """A copy on the CPU; of a sharded tensor, of all its shards (every process must ask)."""
+    if is_sharded(tensor):
+        tensor = tensor.full_tensor()
+    return tensor.detach().cpu().clone().contiguous()
+
+
+def restore(model: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Put :func:`tensors` back."""
+    own: dict[str, Tensor] = {**dict(model.named_parameters()), **dict(model.named_buffers())} if state else {}
+    with torch.no_grad():
+        for name, tensor in state.items():
+            there = own[name]
+            if is_sharded(there):
+                from torch.distributed.tensor import distribute_tensor
+
+                everywhere = {"src_data_rank": None}  # every process has the whole of it: nothing is sent
+                tensor = distribute_tensor(tensor.to(there.device), there.device_mesh, there.placements, **everywhere)
+            there.copy_(tensor)
+
+
+def origin(layout: str, sums: Mapping[str, int]) -> str:
+    """What a checkpoint can only be put into: a hash of the stages' digest and the checksums of all weights."""
+    return hashlib.sha256(json.dumps([layout, sorted(sums.items())]).encode()).hexdigest()
+
+
+def save(path: Path, state: dict[str, Tensor], origin: str) -> None:
+    """Write atomically, with the :func:`origin` of the model before training and a hash of the tensors."""
+    known = {"origin": origin, "sum": weights.content(state)}
+    with durable.replacing_aside(path) as partial:
+        save_file(state, partial, metadata={_KNOWN: json.dumps(known)})  # one entry: several are kept in no fixed order
+
+
+def read(path: Path, origin: str) -> dict[str, Tensor]:
+    """The tensors of a checkpoint; raises :class:`WeightsError` if it was altered, or is of another origin."""
+    saved, state = _opened(path)
+    if saved != origin:
+        message = "it was trained from other initial weights or stages than this machine builds (library versions?)"
+        raise WeightsError([Problem("checkpoint", message, str(path))])
+    return state
+
+
+def _opened(path: Path) -> tuple[str, dict[str, Tensor]]:
+    """Origin and tensors."""
+    try:
+        foreign.reading(path).close()  # no link, no pipe
+        with safe_open(path, framework="pt") as file:
+            known = foreign.json_value((file.metadata() or {})[_KNOWN])
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
+        origin, sound = str(known["origin"]), known["sum"] == weights.content(state)
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        message = f"cannot be read: {(str(error) or type(error).__name__).splitlines()[0]}"
+        raise WeightsError([Problem("checkpoint", message, str(path))]) from error
+    if not sound:
+        raise WeightsError([Problem("checkpoint", "is not what was written: its tensors have other bits", str(path))])
+    return origin, state
+
+
+def reader(trial: Trial) -> weights.Reader:
+    """Reads what ``backbone.weights`` names, earlier trials included."""
+
+    def read(source: str) -> weights.State:
+        if source.startswith("trial:"):
+            where = locate(experiment(source, trial)).path
+            if not (where / layout.RESULT).is_file():
+                command = f"tlx train experiment={source.removeprefix('trial:')}"
+                raise WeightsError([Problem("backbone.weights", f"not trained yet; run: {command}", source)])
+            return backbone_of(where)
+        if source.startswith("mlflow:"):
+            from tlx.tracking.store import run_folder
+
+            return backbone_of(run_folder(trial.tracking, source.removeprefix("mlflow:")))
+        return weights.read(source)
+
+    return read
+
+
+def backbone_of(where: Path) -> weights.State:
+    """The backbone's tensors of a finished trial, those it never trained included."""
+    result, source = results.read_result(where), folders.read_config(where)
+    if not {"weights", "channels"} <= result.facts.keys() or not result.facts["channels"].isdecimal():
+        raise WeightsError([Problem("backbone.weights", "its result does not say what it began from", where)])
+    from_nothing = result.facts["weights"] == "none" and result.trained < result.parameters
+    if source.strategy.peft is not None or from_nothing:  # adapters to merge, or random weights to draw again
+        model = load(where).model
+        try:
+            whole_state = (adapters.merge(model) if source.strategy.peft is not None else model).state_dict()
+        except ConfigError as error:
+            reasons = [Problem("backbone.weights", problem.message, str(where.name)) for problem in error.problems]
+            raise WeightsError(reasons) from error
+        return {name.removeprefix("backbone."): t for name, t in whole_state.items() if name.startswith("backbone.")}
+    state = {name.removeprefix("backbone."): t for name, t in _opened(where / layout.CHECKPOINT)[1].items()}
+    if result.facts["weights"] == "none":  # it began from nothing, and trained everything
+        return state
+    from tlx.backbones.load import load as load_backbone
+
+    base = load_backbone(
+        source.backbone, channels=int(result.facts["channels"]), read=reader(source)
+    ).module.state_dict()
+    return {**base, **state}
+
+
+def load(run: str | Path) -> Learner:
+    """The trained model of a run folder as a LightningModule in eval mode, for notebooks."""
+    return rebuilt(Path(run)).learner.eval()
+
+
+def rebuilt(where: Path) -> Built:
+    """A finished trial with its trained weights; raises :class:`WeightsError` where they do not belong to it."""
+    from tlx.training.build import build
+
+    if not (where / layout.RESULT).is_file():
+        raise FileNotFoundError(f"{where} is not the folder of a finished trial (it has no {layout.RESULT})")
+    built = build(folders.read_config(where))
+    restore(built.learner.model, read(where / layout.CHECKPOINT, built.origin))
+    return built

@@ -1,0 +1,96 @@
+"""What the hardware options ask of a network: gradient checkpointing, compilation, sharding by stage."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from tlx.config.errors import ConfigError, Problem
+from tlx.config.schema import Trial
+from tlx.training.build import Built
+
+if TYPE_CHECKING:
+    from torch.distributed.device_mesh import DeviceMesh
+
+
+def equip(trial: Trial, built: Built) -> None:
+    """Prepare the network as ``hardware`` asks; raises :class:`ConfigError` where it cannot."""
+    hardware, model = trial.hardware, built.learner.model
+    followed = _followed_norms(built)
+    if hardware.sync_batchnorm and built.machine.world > 1:
+        if built.machine.accelerator != "gpu":
+            raise ConfigError(
+                [Problem("hardware.sync_batchnorm", "torch has it on GPUs only; leave it at false", True)]
+            )
+        from timm.layers import convert_sync_batchnorm
+
+        model.backbone = convert_sync_batchnorm(model.get_submodule("backbone"))  # torch's own drops timm's activations
+    if hardware.gradient_checkpointing:
+        if followed:
+            message = f"{followed} follows the data and would see each batch twice; freeze norms, or set it to false"
+            raise ConfigError([Problem("hardware.gradient_checkpointing", message, True)])
+        _checkpoint_gradients(model.get_submodule("backbone"))
+    if hardware.distributed == "fsdp" and built.machine.world > 1:
+        if followed and not hardware.sync_batchnorm:
+            message = f"{followed} would differ between processes; freeze norms, use ddp, or sync_batchnorm on GPUs"
+            raise ConfigError([Problem("hardware.distributed", message, "fsdp")])
+        for key, value in (
+            ("strategy.clip", trial.strategy.clip),
+            ("strategy.regulariser", trial.strategy.regulariser),
+        ):
+            if value is not None:
+                raise ConfigError([Problem(key, "not with hardware.distributed=fsdp; use ddp, or leave it out", value)])
+        built.learner.shards = True
+    if hardware.compile:
+        import torch._dynamo
+
+        sets = len({phase.trainable for phase in built.phases})
+        torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, 2 * sets + 8)  # else eager
+        model.compile()
+
+
+def _followed_norms(built: Built) -> str:
+    """A BatchNorm whose statistics some phase lets follow the data; empty without one."""
+    trained = {name for phase in built.phases for name in phase.trainable}
+    always = built.learner.strategy.frozen_norm == "train"
+    for path, module in built.learner.model.named_modules():
+        if isinstance(module, _BatchNorm) and module.track_running_stats:
+            own = {f"{path}.{name}" for name, _ in module.named_parameters()}
+            if always or not own or own & trained:
+                return str(path)
+    return ""
+
+
+def _checkpoint_gradients(backbone: nn.Module) -> None:
+    """Non-reentrant, as the other kind silently gives no gradients behind a frozen stage."""
+    encoder: Any = getattr(backbone, "encoder", None)
+    try:
+        if hasattr(backbone, "set_grad_checkpointing"):
+            from timm.layers import set_reentrant_ckpt
+
+            set_reentrant_ckpt(False)
+            backbone.set_grad_checkpointing(True)  # type: ignore[operator]
+            return
+        if hasattr(encoder, "gradient_checkpointing_enable"):
+            encoder.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+            return
+        reason = f"{type(backbone).__name__} has none"
+    except (AssertionError, ValueError, NotImplementedError) as error:
+        reason = str(error) or "this network refuses it"
+    raise ConfigError([Problem("hardware.gradient_checkpointing", f"not possible here: {reason}", True)])
+
+
+def shard(model: nn.Module, stages: list[str], mesh: DeviceMesh) -> None:
+    """FSDP2: every stage that is a block is a unit of its own, the rest of the network another. Again is harmless."""
+    from torch.distributed.fsdp import FSDPModule, fully_shard
+
+    if isinstance(model, FSDPModule):
+        return
+    known = dict(model.named_modules())
+    for stage in stages:
+        block = known.get(f"backbone.{stage}")
+        if block is not None and any(True for _ in block.parameters()):
+            fully_shard(block, mesh=mesh)
+    fully_shard(model, mesh=mesh, reshard_after_forward=True)  # else the outermost would be left whole for a while

@@ -1,0 +1,112 @@
+"""Where a trial lives: a pure function of its configuration and of what that points at, the data and the weights."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+from tlx.composition.compose import compose
+from tlx.composition.rules import alone
+from tlx.config.errors import ConfigError, Problem, RequestError
+from tlx.config.identity import identity
+from tlx.config.machine import shares
+from tlx.config.schema import Trial
+from tlx.data.fingerprint import fingerprint
+from tlx.files import regular
+from tlx.files.content_hash import content_hash
+from tlx.runs.folder import Folder
+
+
+def locate(trial: Trial) -> Folder:
+    """The folder of a trial; reads data files to fingerprint them, imports no torch."""
+    _refuse_circles(trial)
+    facts = {"data": fingerprint(trial.dataset), "weights": weights_key(trial)}
+    local = _local_model(trial)
+    if local is not None:
+        facts["backbone"] = _folder_hash(local)
+    count = shares(trial.hardware)  # each has its own BatchNorm statistics and draws of dropout
+    key = identity(_settled(trial), facts | ({"shares": str(count)} if count > 1 else {}))
+    name = readable_name(trial)
+    return Folder(Path(trial.output).expanduser().resolve() / f"{name}-{key[:12]}", key, name, facts)
+
+
+def _settled(trial: Trial) -> Trial:
+    """The trial without choices that make no difference to it, and without places whose content is among the facts."""
+    backbone = trial.backbone
+    if trial.strategy.init == "scratch":
+        backbone = replace(backbone, weights="none", weights_prefix=None)
+    else:
+        backbone = replace(backbone, weights="")
+    if _local_model(trial) is not None:
+        backbone = replace(backbone, name="")
+    return replace(trial, backbone=backbone)
+
+
+def _local_model(trial: Trial) -> Path | None:
+    """The folder a transformers backbone is read from, if its name is one."""
+    folder = Path(trial.backbone.name).expanduser()
+    return folder if trial.backbone.kind == "transformers" and folder.is_dir() else None
+
+
+def _folder_hash(folder: Path) -> str:
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    return hashlib.sha256("\n".join(f"{p.name}|{_content_hash(p)}" for p in files).encode()).hexdigest()[:32]
+
+
+def _content_hash(path: Path) -> str:
+    try:
+        return content_hash(path)
+    except OSError as error:
+        raise RequestError([Problem(str(path), f"cannot be read: {regular.reason(error)}")]) from error
+
+
+def _refuse_circles(trial: Trial) -> None:
+    """An experiment that starts from itself, by whatever way, has no beginning."""
+    seen: list[str] = []
+    while trial.strategy.init == "pretrained" and trial.backbone.weights.startswith("trial:"):
+        if trial.backbone.weights in seen:
+            path = " -> ".join([*seen, trial.backbone.weights])
+            raise ConfigError([Problem("backbone.weights", f"starts from itself: {path}", seen[0])])
+        seen.append(trial.backbone.weights)
+        trial = experiment(trial.backbone.weights, trial)
+
+
+def readable_name(trial: Trial) -> str:
+    """``resnet18-fine_tune-digits-k5-s0``; with ``-x2`` where each batch is cut in two."""
+    backbone = trial.backbone.alias or Path(trial.backbone.name).name
+    shots = f"-k{trial.dataset.shots}" if trial.dataset.shots is not None else ""
+    cut = f"-x{count}" if (count := shares(trial.hardware)) > 1 else ""
+    dataset = Path(trial.dataset.name).name
+    name = f"{backbone}-{trial.strategy.name}-{dataset}{shots}-s{trial.seed}{cut}"
+    return "".join("_" if letter in "/ " or not letter.isprintable() else letter for letter in name)
+
+
+def weights_key(trial: Trial) -> str:
+    """What the pretrained weights are: a hash of their content, or the name they are published under."""
+    weights = trial.backbone.weights
+    if trial.strategy.init == "scratch" or weights == "none":
+        return "none"
+    if weights.startswith("trial:"):
+        return f"trial:{locate(experiment(weights, trial)).identity}"
+    if weights.startswith("mlflow:"):
+        return weights
+    local = _local_model(trial) if weights == "hub" else Path(weights).expanduser()
+    if local is None:
+        return f"hub:{trial.backbone.name}"
+    return _folder_hash(local) if local.is_dir() else _content_hash(local)
+
+
+def experiment(weights: str, trial: Trial) -> Trial:
+    """The trial behind ``trial:<experiment>``, in the same output folder."""
+    return _experiment(weights.removeprefix("trial:"), trial.output, str(Path.cwd()))
+
+
+@cache
+def _experiment(name: str, output: str, _cwd: str) -> Trial:
+    """Composed once: a sweep asks for it with every trial."""
+    found = compose([f"experiment={name}", f"output={json.dumps(output)}"])
+    alone(found)
+    return found

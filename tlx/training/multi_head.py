@@ -1,0 +1,321 @@
+"""Trials that differ in their heads alone, trained side by side on features that are kept.
+
+Each is an ordinary trial: its own order of examples, rate, decay, schedule, early ending, journal, checkpoint and
+result, as if it had been run alone, up to rounding. What they share is done once: the data, the backbone and its audit,
+and one batched product per step.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
+
+import torch
+from torch import Tensor
+
+from tlx.backbones.partition.stages import digest, table
+from tlx.backbones.weights import State
+from tlx.config import output
+from tlx.config.schema import Trial
+from tlx.data.source import Indices
+from tlx.feature_cache.batched_linear import Heads, Rule
+from tlx.feature_cache.context import Surroundings
+from tlx.feature_cache.entry import Damaged
+from tlx.feature_cache.prefix_cache import Prefix, Stretch
+from tlx.files import durable
+from tlx.runs import folder as folders
+from tlx.runs import layout
+from tlx.runs import result as results
+from tlx.runs.describe import described
+from tlx.runs.failure_reason import ending
+from tlx.runs.folder import Folder
+from tlx.runs.recover import finish_together, tidy
+from tlx.strategies import freezing
+from tlx.strategies.phases import budget_steps
+from tlx.tasks import many
+from tlx.tasks.protocol import Out
+from tlx.tracking import event_log as journals
+from tlx.tracking.event_log import Journal
+from tlx.training.build import Built, beside, build
+from tlx.training.checkpoint import origin
+from tlx.training.deterministic import deterministic
+from tlx.training.final_weights import keep_best
+from tlx.training.locate import locate
+from tlx.training.machine import choose
+from tlx.training.phase_loop import enter
+from tlx.training.predictions import predictions
+from tlx.training.quiet import quiet
+from tlx.training.resume import can_resume
+from tlx.training.runner import record
+
+Say = Callable[[str], None]
+_CHUNK = 1024  # examples whose predictions are in memory
+
+
+class NotTogether(Exception):
+    """These trials cannot be trained side by side after all: each has to be run by itself."""
+
+
+@dataclass
+class Seat:
+    """One of the trials."""
+
+    trial: Trial
+    place: Folder
+    say: Say
+    built: Built
+    steps: int = 0
+    failure: str = ""
+
+    @property
+    def head(self) -> torch.nn.Linear:
+        """Its head."""
+        head = self.built.learner.model.get_submodule("head")
+        assert isinstance(head, torch.nn.Linear)
+        return head
+
+
+def train_together(trials: Sequence[Trial], says: Sequence[Say]) -> None:
+    """Run trials that :func:`tlx.orchestration.batchable.key` says can be, to their ends; each leaves its record.
+
+    Raises :class:`NotTogether` before anything is written, :class:`~tlx.config.errors.RequestError` as a single trial
+    would, and :class:`~tlx.feature_cache.entry.Damaged` for kept features that have changed on disk, which are gone
+    then. What else goes wrong is in the journals of all, as is what goes wrong with one head in its own.
+    """
+    began = time.process_time(), time.perf_counter()
+    with ExitStack() as stack, quiet():
+        pairs = [(trial, say, locate(trial)) for trial, say in zip(trials, says, strict=True)]
+        for _, _, place in pairs:
+            tidy(place.path)
+            output.claim(place.path.parent)
+            stack.enter_context(place.lock())
+        hardware = trials[0].hardware
+        stack.enter_context(deterministic(choose(hardware), hardware.deterministic))
+        pairs = [one for one in pairs if one[2].result() is None]
+        if any(can_resume(place.path) for _, _, place in pairs):
+            raise NotTogether("one of them goes on from a saved state")
+        seats = _seats(pairs)
+        if not seats:
+            return
+        _begin(seats)
+        try:
+            _train(seats)
+            _conclude(seats, began)
+        except BaseException as error:
+            if isinstance(error, Damaged):
+                seats[0].built.learner.prefix.discard()
+            for seat in (seat for seat in seats if seat.place.result() is None and not seat.failure):
+                _end(seat, **ending(error))
+            raise
+
+
+def _seats(pairs: Sequence[tuple[Trial, Say, Folder]]) -> list[Seat]:
+    """Every trial's parts, on one backbone; raises :class:`NotTogether` if its features cannot be kept."""
+    seats: list[Seat] = []
+    for trial, say, place in pairs:
+        built = beside(seats[0].built, trial) if seats else build(trial)
+        seats.append(Seat(trial, place, say, built))
+        if len(seats) > 1:
+            continue
+        torch.set_num_threads(built.machine.threads)
+        if built.data.info.multilabel:
+            raise NotTogether("examples have several labels")
+        match, seeds = built.backbone.match, {one[0].seed for one in pairs}
+        if match is not None and match.missing and len(seeds) > 1:
+            raise NotTogether("the weights leave some of the backbone to chance, and the seeds differ")
+        learner = built.learner
+        device = torch.device("cuda" if built.machine.accelerator == "gpu" else built.machine.accelerator)
+        learner.to(device)
+        freezing.freeze(learner.model, built.phases[0].trainable)
+        total = budget_steps(trial.strategy, learner.epochs.steps_per_epoch)
+        passes = {"train": total / learner.epochs.steps_per_epoch, "val": total / learner.interval}
+        learner.prefix.sharers = dict.fromkeys(("train", "val", "test"), len(pairs))
+        learner.prefix.surround(Surroundings(say=say))
+        learner.prefix.enter(Stretch(built.phases[0].trainable, passes))
+        if not learner.prefix.is_features:
+            raise NotTogether("their features are not kept")
+    return seats
+
+
+def _begin(seats: Sequence[Seat]) -> None:
+    """Journals, first events and origins."""
+    first = seats[0].built
+    shared = {f"backbone.{k}": v for k, v in freezing.checksums(first.learner.model.get_submodule("backbone")).items()}
+    buffers = {name: buffer.detach().cpu().clone() for name, buffer in first.learner.model.named_buffers()}
+    stages_digest, rows = digest(first.stages), table(first.stages)
+    for seat in seats:
+        built, place = seat.built, seat.place
+        if (device := seats[0].head.weight.device) != seat.head.weight.device:
+            seat.head.to(device)
+        sums = {**shared, **{f"head.{name}": value for name, value in freezing.checksums(seat.head).items()}}
+        built.origin = origin(stages_digest, sums)
+        built.learner.before = sums
+        if results.incomplete(place.path):
+            results.set_aside(place.path)
+        durable.sweep(place.path, layout.OWN)
+        journals.set_aside(place.path)
+        folders.write_config(place.path, seat.trial)
+        journal = built.learner.journal = Journal(place.path)
+        built.learner.say = seat.say
+        journal.begin(kind="train", identity=place.identity, **described(seat.trial, place))
+        journal.write("together", trials=len(seats))
+        journal.write("stages", digest=stages_digest, table=rows)
+        for name, stock in built.learner.prefix.kept().items():
+            journal.write("reuse", split=name, sites="backbone", state=stock.state, bytes=stock.bytes)
+        seat.say(f"hardware: {built.machine}; one of {len(seats)} heads trained together")
+        built.learner.snapshot = partial(_snapshot, seat, buffers)
+        total = budget_steps(built.learner.strategy, built.learner.epochs.steps_per_epoch)
+        enter(built, 0, 0, built.phases[0].length(0, total), total, seat.say)
+
+
+def _train(seats: Sequence[Seat]) -> None:
+    """Every step of all heads at once; rounds end together, and the phase for each in its own time."""
+    learner = seats[0].built.learner
+    strategy, prefix = learner.strategy, learner.prefix
+    examples, heldout = learner.data.examples["train"], _Split(prefix, "val", seats[0].head)
+    train, labels = prefix.kept()["train"].features[0], examples.labels.to(seats[0].head.weight.device)
+    active = sorted(seats, key=_seed)  # heads of one seed read the same batches: one product serves them all
+    orders = {seat.trial.seed: _order(seat) for seat in seats}
+    decays = [seat.trial.strategy.optimizer.weight_decay for seat in active]
+    rule = Rule.of(strategy.optimizer.name, strategy.optimizer.momentum, strategy.optimizer.args)
+    heads = Heads([seat.head for seat in active], rule, decays)
+    smoothing = _smoothing(active)
+    seen: list[tuple[Tensor, int]] = []
+    step = 0
+    while active and step < learner.stop:
+        chosen = {seed: next(order) for seed, order in orders.items()}
+        answers = {seed: labels[torch.from_numpy(rows % len(labels))] for seed, rows in chosen.items()}
+        wanted = torch.stack([answers[seat.trial.seed] for seat in active])
+        groups = [(train.take(chosen[seed])[0], len(list(same))) for seed, same in groupby(active, _seed)]
+        losses = partial(many.losses, labels=wanted, smoothing=smoothing)
+        rates = [seat.built.rates["head.weight"][0] * seat.built.learner.scale(step) for seat in active]
+        seen.append((heads.step(groups, losses, rates), wanted.shape[1]))
+        step += 1
+        if step % learner.interval == 0 or step == learner.stop:
+            left = _end_round(active, heads, heldout, seen, rates, step)
+            seen = []
+            if len(left) < len(active):
+                heads.keep(left)
+                active = [active[i] for i in left]
+                smoothing = _smoothing(active)
+    _audit(seats)
+
+
+def _end_round(
+    active: Sequence[Seat],
+    heads: Heads,
+    heldout: _Split,
+    seen: Sequence[tuple[Tensor, int]],
+    rates: Sequence[float],
+    step: int,
+) -> list[int]:
+    """Validate and record every head; the numbers of those that go on."""
+    count = sum(n for _, n in seen)
+    losses = (torch.stack([loss * n for loss, n in seen]).sum(0) / count).tolist()
+    logits = heads.logits([(heldout.features, len(active))])
+    finite = torch.isfinite(logits).all(-1).all(-1).tolist()
+    left = []
+    for number, (seat, values) in enumerate(zip(active, many.measures(logits, heldout.labels), strict=True)):
+        seat.steps = step
+        if not finite[number]:
+            reason = "the network gave NaN or infinity: try a smaller strategy.lr or precision=32-true"
+            _end(seat, "FAILED", f"FloatingPointError: {reason}")
+            continue
+        over = seat.built.learner.judge(values)
+        seat.built.learner.end_round(step, losses[number], {"head": rates[number]})
+        if not over:
+            left.append(number)
+    return left
+
+
+def _conclude(seats: Sequence[Seat], began: tuple[float, float]) -> None:
+    """Keep the best, test, and record, each."""
+    seats = [seat for seat in seats if not seat.failure]
+    if not seats:
+        return
+    first = seats[0].built.learner
+    validated = []
+    for seat in seats:
+        keep_best(seat.built.learner)
+        validated.append(dict(seat.built.learner.values))
+    first.prefix.enter(Stretch(first.trained, {"test": 1}))
+    test = _Split(first.prefix, "test", seats[0].head)
+    with torch.no_grad():
+        logits = torch.stack([seat.head(test.features) for seat in seats])
+    measured = many.measures(logits, test.labels)
+    spent = (time.process_time() - began[0]) / len(seats), time.perf_counter() - began[1]
+    batch = {"index": torch.from_numpy(first.data.examples["test"].indices), "y": test.labels}
+    finished = []
+    for seat, values, found, scores in zip(seats, measured, validated, logits, strict=True):
+        learner = seat.built.learner
+        learner.values = values
+        _predict(seat, batch, scores)
+        finished.append((seat.place, record(seat.trial, seat.built, seat.place, seat.steps, found, spent)))
+    finish_together(finished)
+    for seat in seats:
+        _end(seat, "FINISHED", "")
+    first.prefix.close()
+
+
+def _predict(seat: Seat, batch: dict[str, Tensor], scores: Tensor) -> None:
+    """Write the predictions of a head, a thousand examples at a time."""
+    learner, path = seat.built.learner, seat.place.path / layout.PREDICTIONS
+    with predictions(path, seat.built.data.source.origin) as written:
+        for at in range(0, len(scores), _CHUNK):
+            some = {name: tensor[at : at + _CHUNK] for name, tensor in batch.items()}
+            logits = scores[at : at + _CHUNK]
+            written.add(learner.task.predict(learner.model, some, Out(None, len(logits), {"logits": logits})))
+
+
+class _Split:
+    """Features [examples, width] and labels of a split, in its order."""
+
+    def __init__(self, prefix: Prefix, name: str, head: torch.nn.Linear) -> None:
+        examples = prefix.data.examples[name]
+        self.labels = examples.labels.to(head.weight.device)
+        self.features = prefix.features(name)
+
+
+def _seed(seat: Seat) -> int:
+    return seat.trial.seed
+
+
+def _order(seat: Seat) -> Iterator[Indices]:
+    """Row numbers of the trial's batches, one after the other."""
+    learner = seat.built.learner
+    views, count = learner.prefix.views("train"), len(learner.data.splits["train"])
+    for epoch, positions in learner.epochs.positions(0, learner.stop):
+        yield positions + (epoch % views * count if views else 0)
+
+
+def _smoothing(active: Sequence[Seat]) -> Tensor:
+    weight = active[0].head.weight if active else torch.empty(0)
+    values = [getattr(seat.built.learner.task, "smoothing", 0.0) for seat in active]
+    return torch.tensor(values, dtype=weight.dtype, device=weight.device)
+
+
+def _snapshot(seat: Seat, buffers: State) -> State:
+    """What the seat's learner remembers a validation by; the buffers are everybody's, and never change."""
+    own = {f"head.{name}": tensor.detach().cpu().clone() for name, tensor in seat.head.named_parameters()}
+    return {**own, **buffers}
+
+
+def _audit(seats: Sequence[Seat]) -> None:
+    """Prove once that the backbone stood still, and of each head that it moved."""
+    backbone = seats[0].built.learner.model.get_submodule("backbone")
+    before = seats[0].built.learner.before
+    own = {name.removeprefix("backbone."): value for name, value in before.items() if name.startswith("backbone.")}
+    freezing.audit(backbone, own)
+    for seat in seats:
+        if seat.trial.strategy.audit == "error" and not seat.failure:
+            heads = seat.built.learner.before
+            freezing.audit(seat.head, {name: heads[f"head.{name}"] for name in ("weight", "bias")})
+
+
+def _end(seat: Seat, status: str, reason: str, **more: str) -> None:
+    seat.failure = reason
+    seat.built.learner.journal.write("end", status=status, reason=reason, **more)

@@ -1,0 +1,255 @@
+"""An interrupted trial goes on at its last saved validation, and ends bit for bit as if nothing had happened.
+
+The state of a run is plain values and tensors, written beside the journal and gone when the trial is finished.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pytorch_lightning import Trainer
+
+from tlx.config.errors import Problem, WeightsError
+from tlx.config.hardware import Checkpoint
+from tlx.files import durable, foreign
+from tlx.runs import signals
+from tlx.runs.layout import STATES
+from tlx.tracking import event_log
+from tlx.training.checkpoint import restore, tensors
+from tlx.training.learner import Learner
+
+FILE, BEFORE = STATES
+
+
+class Keeper:
+    """Saves a run's state after validations, as often as ``often`` says, and keeps the last two."""
+
+    def __init__(
+        self, folder: Path, origin: str, often: Checkpoint, began: tuple[float, float], say: Callable[[str], None]
+    ) -> None:
+        """``began``: process seconds and wall seconds (``time.process_time``, ``perf_counter``) at the start."""
+        self.path = folder / FILE
+        self.origin = origin
+        self.often = often
+        self.say = say
+        self._saved = time.monotonic()
+        self._step = 0
+        self._began = began
+        self._earlier = (0.0, 0.0)
+
+    def spent(self) -> tuple[float, float]:
+        """CPU and wall seconds of the trial, those before an interruption included."""
+        cpu, wall = time.process_time() - self._began[0], time.perf_counter() - self._began[1]
+        return self._earlier[0] + cpu, self._earlier[1] + wall
+
+    def after_round(self, trainer: Trainer, learner: Learner) -> None:
+        """Save if it is time to, or if the trial has to make room: then it ends here. All processes decide alike."""
+        leaves = trainer.strategy.reduce_boolean_decision(signals.is_asked(), all=False)
+        minutes, steps = self.often.every_minutes, self.often.every_steps
+        by_time = minutes is not None and time.monotonic() - self._saved >= 60 * minutes
+        by_steps = steps is not None and int(trainer.global_step) - self._step >= steps
+        wants = by_time or by_steps or (leaves and (minutes, steps) != (None, None))
+        if trainer.strategy.reduce_boolean_decision(wants, all=False):  # their clocks are not one
+            self._save(trainer, learner)
+        if leaves:
+            signals.give_way()
+
+    def _save(self, trainer: Trainer, learner: Learner) -> None:
+        state = capture(trainer, learner)
+        if trainer.is_global_zero:
+            learner.journal.sync()  # a row that the state has behind it is not written again
+            with durable.replacing(self.path) as partial:
+                with partial.open("wb") as stream:
+                    torch.save({**state, "origin": self.origin, "spent": self.spent()}, stream)
+                if self.path.exists():
+                    self.path.replace(self.path.with_name(BEFORE))
+        self._saved, self._step = time.monotonic(), int(trainer.global_step)
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """The metric rows written before the interruption."""
+        return event_log.metrics(self.path.parent)
+
+    def saved(self) -> dict[str, Any] | None:
+        """The state to go on from: the last one, or the one before if that is damaged; null if there is none.
+
+        Raises :class:`WeightsError` if it is of another model, or if neither can be read.
+        """
+        if not can_resume(self.path.parent):
+            return None
+        reasons = []
+        for path in (one for one in _states(self.path.parent) if one.is_file()):
+            state, reason = _read(path)
+            if state is None:
+                self.say(f"{path.name} {reason}; it is passed over")
+                reasons.append(reason)
+                continue
+            if state["origin"] != self.origin:
+                raise _refused(path, "is of other initial weights or another cut into stages")
+            self._earlier, self._step = tuple(state["spent"]), int(state["step"])
+            return state
+        raise _refused(self.path, reasons[0])
+
+
+def can_resume(folder: Path) -> bool:
+    """Is there a state to go on from, and the journal that led to it?"""
+    return any(path.is_file() for path in _states(folder)) and bool(event_log.attempt(folder))
+
+
+def forget(folder: Path) -> None:
+    """The trial is finished: its state is of no more use."""
+    for path in _states(folder):
+        path.unlink(missing_ok=True)
+    durable.sync_folder(folder)  # or it would come back behind the journal's end
+
+
+def _states(folder: Path) -> tuple[Path, Path]:
+    return folder / FILE, folder / BEFORE
+
+
+def _read(path: Path) -> tuple[dict[str, Any] | None, str]:
+    """A state, or why there is none: its file is an archive whose parts have checksums."""
+    try:
+        with foreign.reading(path) as stream, zipfile.ZipFile(stream) as archive:
+            if any(part.compress_type != zipfile.ZIP_STORED for part in archive.infolist()):
+                return None, "is packed otherwise than states are"
+            if (damaged := archive.testzip()) is not None:
+                return None, f"is damaged ({damaged})"
+            stream.seek(0)
+            state: Any = torch.load(stream, map_location="cpu", weights_only=True)
+    except foreign.Unreadable as reason:
+        return None, str(reason)
+    except Exception as error:  # whatever it is, the file is of no use
+        return None, f"cannot be read ({type(error).__name__})"
+    return (state, "") if _is_state(state) else (None, "holds no state of a trial")
+
+
+def _is_state(state: Any) -> bool:
+    """Has it what is looked at before it is taken up?"""
+    return (
+        isinstance(state, dict)
+        and all(isinstance(state.get(name), int) for name in ("step", "rounds", "phase", "start", "stop"))
+        and isinstance(state.get("origin"), str)
+        and isinstance(state.get("spent"), tuple)
+        and [type(one) for one in state["spent"]] == [float, float]
+        and all(isinstance(state.get(name), list) for name in ("random", "stoppers"))
+        and isinstance(state.get("over"), bool)
+        and min(state["step"], state["rounds"], state["phase"], state["start"]) >= 0
+    )
+
+
+def _refused(path: Path, reason: str) -> WeightsError:
+    return WeightsError([Problem("resume", f"the saved state {reason}; delete it to begin the trial anew", str(path))])
+
+
+def capture(trainer: Trainer, learner: Learner) -> dict[str, Any]:
+    """Everything the rest of the run depends on, after a validation."""
+    return {
+        "step": int(trainer.global_step),
+        "rounds": learner.rounds,
+        "phase": learner.phase.number,
+        "start": learner.start,
+        "stop": learner.stop,
+        "over": bool(trainer.should_stop) and not learner.narrowed,  # the phase has ended early
+        "trained": sorted(learner.trained),
+        "tensors": tensors(learner.model, learner.trained),
+        "optimizer": trainer.optimizers[0].state_dict(),
+        "scaler": trainer.precision_plugin.state_dict(),
+        **learner.remembered.state(),
+        "anchor": learner.anchor,
+        "values": learner.values,
+        "mean": learner.mean.state() if learner.mean is not None else None,
+        "controller": learner.controller.state() if learner.controller is not None else None,
+        "stoppers": [stopper.state() for stopper in learner.stoppers],
+        "random": _of_all(trainer, _random_state()),
+    }
+
+
+def take_up(state: dict[str, Any], trainer: Trainer, learner: Learner, total: int) -> None:
+    """Bring a fresh trainer and learner to where the run was; the phase is not begun again.
+
+    Raises:
+        WeightsError: The state is of the same model, but not of this trial.
+    """
+    try:
+        _take_up(state, trainer, learner, total)
+    except (LookupError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+        raise _unfit(learner, error) from error
+
+
+def _unfit(learner: Learner, error: Exception) -> WeightsError:
+    folder = learner.journal.path.parent if learner.journal.path is not None else Path()
+    return _refused(folder / FILE, f"does not fit this trial ({type(error).__name__}: {error})")
+
+
+def _take_up(state: dict[str, Any], trainer: Trainer, learner: Learner, total: int) -> None:
+    learner.assume(learner.phases[state["phase"]], state["start"], state["stop"], total)
+    learner.trained = frozenset(state["trained"])
+    restore(learner.model, state["tensors"])
+    learner.optimizer_state = state["optimizer"]
+    trainer.precision_plugin.load_state_dict(state["scaler"])
+    learner.remembered.load(state)
+    learner.anchor = state["anchor"]
+    learner.values, learner.rounds, learner.taken = state["values"], state["rounds"], state["step"]
+    if learner.mean is not None:
+        learner.mean.load(state["mean"], trainer.strategy.root_device)
+    if learner.controller is not None:
+        learner.controller.load(state["controller"])
+    learner.before_first_round = lambda: _go_on(state, learner)
+    wind(trainer, state["rounds"], state["step"])
+
+
+def _go_on(state: dict[str, Any], learner: Learner) -> None:
+    """Just before the first batch: random numbers as they were, and early stopping if the phase is the same."""
+    try:
+        if learner.phase.number == state["phase"]:
+            for stopper, saved in zip(learner.stoppers, state["stoppers"], strict=True):
+                stopper.load(saved)
+        _set_random_state(state["random"][int(learner.trainer.global_rank)])
+    except (LookupError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+        raise _unfit(learner, error) from error
+
+
+def wind(trainer: Trainer, rounds: int, step: int) -> None:
+    """Lightning's counters as if it had run this far. (No public way: its own resume is of one fit, ours of many.)"""
+    progress = trainer.fit_loop.epoch_progress
+    for count in (progress.total, progress.current):
+        count.ready = count.completed = rounds
+        vars(count).update(started=rounds, processed=rounds)
+    loop = trainer.fit_loop.epoch_loop
+    steps = loop.automatic_optimization.optim_progress.optimizer.step.total
+    steps.ready = steps.completed = step
+    loop._batches_that_stepped = step
+
+
+def _of_all(trainer: Trainer, value: dict[str, Any]) -> list[dict[str, Any]]:
+    """What each process of the trial has, by rank: they draw alike only while their shares have one shape."""
+    values: list[Any] = [value] * trainer.world_size
+    if trainer.world_size > 1:
+        torch.distributed.all_gather_object(values, value)
+    return values
+
+
+def _random_state() -> dict[str, Any]:
+    kind, keys, position, has_gauss, gauss = np.random.get_state()
+    return {
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        "python": random.getstate(),
+        "numpy": (str(kind), np.asarray(keys).tolist(), int(position), int(has_gauss), float(gauss)),
+    }
+
+
+def _set_random_state(state: dict[str, Any]) -> None:
+    torch.set_rng_state(state["torch"])
+    if state["cuda"] and torch.cuda.is_available():
+        torch.cuda.set_rng_state_all(state["cuda"])
+    version, internal, gauss = state["python"]
+    random.setstate((version, tuple(internal), gauss))
+    np.random.set_state(tuple(state["numpy"]))

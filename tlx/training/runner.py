@@ -1,0 +1,240 @@
+"""The story of a trial: compose, look whether it is finished, build, run the phases, test, record."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import torch
+from pytorch_lightning import Trainer
+from pytorch_lightning.strategies import ModelParallelStrategy
+
+from tlx.composition.rules import alone
+from tlx.config import output
+from tlx.config.errors import RequestError
+from tlx.config.hardware import Checkpoint
+from tlx.config.schema import Trial
+from tlx.feature_cache.context import Surroundings
+from tlx.feature_cache.prefix_cache import Stretch
+from tlx.feature_cache.process_group import Together
+from tlx.files import durable
+from tlx.reports.schedule import of_journal
+from tlx.runs import folder as folders
+from tlx.runs import layout, manifest, signals
+from tlx.runs import result as results
+from tlx.runs.describe import described, observed
+from tlx.runs.failure_reason import ending
+from tlx.runs.folder import Folder
+from tlx.runs.recover import tidy
+from tlx.runs.result import Result
+from tlx.tracking import event_log as journals
+from tlx.tracking.event_log import Journal
+from tlx.training.build import Built, build
+from tlx.training.checkpoint import save
+from tlx.training.deterministic import deterministic
+from tlx.training.final_weights import conclude
+from tlx.training.hardware_options import equip
+from tlx.training.locate import locate
+from tlx.training.machine import rank
+from tlx.training.phase_loop import run_phases
+from tlx.training.predictions import predictions
+from tlx.training.quiet import quiet
+from tlx.training.resume import Keeper, can_resume, forget
+
+Say = Callable[[str], None]
+Watch = Callable[[int, Mapping[str, float | None]], None]
+
+
+def train(
+    trial: Trial,
+    say: Say = lambda line: None,
+    alike: int = 1,
+    watch: Watch | None = None,
+    place: Folder | None = None,
+) -> Result:
+    """Run a trial to its end, or return the result it has already, in its own folder or at another ``place``.
+
+    ``say`` hears what was chosen and loaded; ``alike`` trials, this one included, read the same of held-out examples;
+    ``watch`` is shown the validation of each round, and may raise to end the trial.
+    Raises :class:`~tlx.config.errors.RequestError` before anything is started, and whatever training raises after;
+    the journal has the reason either way.
+    """
+    alone(trial)
+    place = place or locate(trial)
+    tidy(place.path)
+    finished = place.result()
+    if finished is not None:
+        return finished
+    began = time.process_time(), time.perf_counter()
+    try:
+        with quiet():
+            built = build(trial)
+            equip(trial, built)
+            built.learner.watch = watch
+            built.learner.prefix.sharers = {"val": alike, "test": alike}
+    except RequestError:  # refused: nothing is written
+        raise
+    except Exception as error:
+        if rank() == 0:
+            record_failure(trial, place, error)
+        raise
+    if rank() > 0:  # a process Lightning started beside the first: it computes, the first one records
+        _run(trial, built, place, Journal(None), say, began)
+        raise SystemExit(0)
+    output.claim(place.path.parent)
+    with place.lock():
+        if (finished := place.result()) is not None:  # another process was just finishing it
+            return finished
+        if reason := results.incomplete(place.path):
+            say(f"{reason}: its old result is kept as {results.set_aside(place.path)}")
+        durable.sweep(place.path, layout.OWN)
+        journal = Journal(place.path)
+        if not (resumes := can_resume(place.path)):
+            journals.set_aside(place.path)
+        folders.write_config(place.path, trial)
+        if not resumes:
+            journal.begin(kind="train", identity=place.identity, **described(trial, place))
+        try:
+            result = _run(trial, built, place, journal, say, began)
+        except BaseException as error:
+            with suppress(OSError):  # the disk may be what is wrong: the first error counts
+                journal.write("end", **ending(error))
+            raise
+        place.finish(result)
+        forget(place.path)
+        journal.write("end", status="FINISHED", reason="")
+    return result
+
+
+def record_failure(trial: Trial, place: Folder, error: Exception) -> None:
+    """A trial that broke before it could begin has a record too, where the disk takes one."""
+    with suppress(OSError):
+        output.claim(place.path.parent)
+        _record_failure(trial, place, error)
+
+
+def _record_failure(trial: Trial, place: Folder, error: Exception) -> None:
+    with place.lock():
+        if place.result() is not None:  # another process has finished it meanwhile
+            return
+        journals.set_aside(place.path)
+        folders.write_config(place.path, trial)
+        journal = Journal(place.path)
+        journal.begin(kind="train", identity=place.identity, **described(trial, place))
+        journal.write("end", **ending(error))
+
+
+def _run(trial: Trial, built: Built, place: Folder, journal: Journal, say: Say, began: tuple[float, float]) -> Result:
+    with quiet(), deterministic(built.machine, trial.hardware.deterministic):
+        torch.set_num_threads(built.machine.threads)
+        os.environ["OMP_NUM_THREADS"] = str(built.machine.threads)  # else Lightning's DDP sets a number of its own
+        learner = built.learner
+        learner.journal, learner.say = journal, say
+        say(f"hardware: {built.machine}")
+        if built.backbone.match is not None:
+            say(f"weights: {built.backbone.match.matched} of {built.backbone.match.total} tensors matched")
+        for note in built.data.source.notes:
+            say(f"data: {note}")
+        trainer = _trainer(trial, built, place.path)
+        often = Checkpoint(None, None) if learner.shards else trial.checkpoint  # a shard is not a state to go on from
+        keeper = Keeper(place.path, built.origin, often, began, say)
+        learner.prefix.surround(_surroundings(trainer, journal, say))
+        with signals.rounds():
+            steps = run_phases(built, trainer, keeper, say)
+        learner.prefix.enter(Stretch(learner.trained, {"val": 1}))
+        conclude(built, trainer, say)
+        validated = dict(learner.values)
+        learner.prefix.enter(Stretch(learner.trained, {"test": 1}))
+        file = place.path / layout.PREDICTIONS if journal.path is not None else None
+        with predictions(file, built.data.source.origin) as written:
+            learner.predicted = written.add
+            trainer.test(learner, verbose=False)
+        learner.prefix.close()
+        return record(trial, built, place, steps, validated, keeper.spent())
+
+
+def record(
+    trial: Trial,
+    built: Built,
+    place: Folder,
+    steps: int,
+    validated: dict[str, float | None],
+    spent: tuple[float, float],
+) -> Result:
+    """Write what a trained and tested trial leaves beside its predictions, all but ``result.json``.
+
+    The test is in ``learner.values``. When this returns, everything that the result names is on the disk.
+    """
+    learner = built.learner
+    metrics = {f"val/{name}": value for name, value in validated.items()}
+    metrics |= {f"test/{name}": value for name, value in learner.values.items()}
+    learner.journal.write("metrics", step=steps, epoch=steps / learner.epochs.steps_per_epoch, values=metrics)
+    state = learner.snapshot()  # on every process: shards are put together
+    if learner.journal.path is not None:  # the first process
+        save(place.path / layout.CHECKPOINT, state, built.origin)
+        _draw_schedule(place.path, built)
+    trained = sum(learner.model.get_parameter(name).numel() for name in learner.trained)
+    result = Result(
+        identity=place.identity,
+        name=place.name,
+        folder=place.path.name,
+        metrics=metrics,
+        steps=steps,
+        parameters=sum(p.numel() for p in learner.model.parameters()),
+        trained=trained,
+        cpu_seconds=round(spent[0], 3),
+        wall_seconds=round(spent[1], 3),
+        facts={**place.facts, "channels": str(built.data.info.channels), "hardware": str(built.machine)},
+    )
+    if learner.journal.path is not None:
+        found = observed(trial, result.facts, classes=list(built.data.info.classes), splits=built.data.hashes())
+        bits = results.hashes(place.path)
+        manifest.write(place.path, asdict(trial), found, {"metrics": metrics, "steps": steps, **bits})
+        learner.journal.sync()
+        result = replace(result, files=results.promised_files(place.path))
+    return result
+
+
+def _trainer(trial: Trial, built: Built, folder: Path) -> Trainer:
+    return Trainer(
+        accelerator=built.machine.accelerator,
+        devices=built.machine.devices,
+        num_nodes=built.machine.nodes,
+        strategy=_parallel(trial, built),
+        precision=trial.hardware.precision,  # type: ignore[arg-type]
+        accumulate_grad_batches=trial.hardware.accumulate,
+        gradient_clip_val=trial.strategy.clip,
+        max_epochs=0,
+        reload_dataloaders_every_n_epochs=1,  # each round is a loader of its own
+        use_distributed_sampler=False,  # the order shares batches out itself
+        num_sanity_val_steps=0,
+        inference_mode=False,  # metrics are shared with the fit that follows a validation
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=folder,
+    )
+
+
+def _parallel(trial: Trial, built: Built) -> str | ModelParallelStrategy:
+    if built.machine.world == 1:
+        return "auto"
+    if trial.hardware.distributed == "ddp":
+        return "ddp"
+    return ModelParallelStrategy(data_parallel_size=built.machine.world, tensor_parallel_size=1)
+
+
+def _surroundings(trainer: Trainer, journal: Journal, say: Say) -> Surroundings:
+    together = Together(int(trainer.global_rank), int(trainer.world_size))
+    plugin = trainer.precision_plugin
+    return Surroundings(plugin.val_step_context, str(plugin.precision), together, journal.write, say)
+
+
+def _draw_schedule(folder: Path, built: Built) -> None:
+    names, steps = [stage.name for stage in built.stages], built.learner.epochs.steps_per_epoch
+    durable.write(folder / layout.SCHEDULE, of_journal(journals.read(folder), names, steps))

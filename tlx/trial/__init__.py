@@ -1,1 +1,0 @@
-"""One trial: its folder, its learner, its story."""

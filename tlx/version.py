@@ -1,0 +1,3 @@
+"""The release of tlx."""
+
+VERSION = "0.1.0"
