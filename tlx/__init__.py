@@ -15,11 +15,11 @@ from tlx.version import VERSION as __version__
 __all__ = ["__version__", "compose", "load", "train"]
 
 lazy_imports.install()
-_HOMES = {"compose": "tlx.composition.compose", "train": "tlx.training.runner", "load": "tlx.training.checkpoint"}
+_HOMES = {"compose": "tlx.composition.compose", "train": "tlx.training.runner", "load": "tlx.training.build"}
 
 if TYPE_CHECKING:
     from tlx.composition.compose import compose
-    from tlx.training.checkpoint import load
+    from tlx.training.build import load
     from tlx.training.runner import train
 
 

@@ -40,7 +40,7 @@ from tlx.config.errors import RequestError
 from tlx.runs import layout
 from tlx.tracking import event_log
 from tlx.training import resume
-from tlx.training.checkpoint import load
+from tlx.training.build import load
 
 
 def alone(root: Path, mode: str) -> tuple[list[Any], int]:

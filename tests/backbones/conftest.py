@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 from transformers import BertConfig, BertModel, BertTokenizer, GPT2Config, GPT2Model, GPT2Tokenizer
 
-from tlx.backbones.load import Loaded, load
+from tlx.backbones.backbone import Loaded
+from tlx.backbones.load import load
 from tlx.config.backbone import TimmBackbone
 
 torch.set_num_threads(1)

@@ -13,8 +13,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 
+from tlx.backbones.backbone import Loaded
 from tlx.backbones.input_spec import TextSpec
-from tlx.backbones.load import Loaded, load
+from tlx.backbones.load import load
 from tlx.config.backbone import TransformersBackbone
 
 SHORT, LONG = "the small network", "the backbone of a small network carries what was learned before"

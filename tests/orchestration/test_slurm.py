@@ -22,7 +22,7 @@ from tlx.config.machine import elsewhere
 from tlx.orchestration import sweep as sweeps
 from tlx.orchestration.backends import launchers, slurm
 from tlx.orchestration.backends.launchers import Local, Slurm
-from tlx.orchestration.executor import Job
+from tlx.orchestration.jobs import Job
 from tlx.runs.lock import locked
 
 ROOT = Path(__file__).parents[2]

@@ -8,7 +8,7 @@ import pytest
 
 from tlx.config.errors import ConfigError
 from tlx.orchestration import study
-from tlx.orchestration.executor import Job, Outcome
+from tlx.orchestration.jobs import Job, Outcome
 from tlx.runs.result import Result
 from tlx.tracking.event_log import Journal
 

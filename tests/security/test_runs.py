@@ -32,7 +32,7 @@ from tlx.runs import result as results
 from tlx.runs.failure_reason import ending, told
 from tlx.runs.recover import tidy
 from tlx.tracking import event_log
-from tlx.training.checkpoint import rebuilt
+from tlx.training.build import rebuilt
 from tlx.training.locate import locate
 from tlx.training.resume import _read
 

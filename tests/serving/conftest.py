@@ -13,7 +13,7 @@ import pytest
 
 import tlx
 from tlx.serving import bundle, mlmodel, registry
-from tlx.training.checkpoint import rebuilt
+from tlx.training.build import rebuilt
 from tlx.training.locate import locate
 
 _IMAGES = ("backbone=narrow_resnet", "dataset=digits", "dataset.shots=4")

@@ -15,8 +15,7 @@ from tests.training.conftest import Compose, Families, families, small  # noqa: 
 from tlx.config.errors import ConfigError, WeightsError
 from tlx.runs import layout
 from tlx.serving import bundle
-from tlx.training.build import build
-from tlx.training.checkpoint import rebuilt
+from tlx.training.build import build, rebuilt
 from tlx.training.locate import locate
 
 CASES = {

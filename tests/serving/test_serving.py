@@ -28,7 +28,7 @@ from tests.serving.conftest import Exported
 from tlx.backbones.input_spec import ImageSpec
 from tlx.config.errors import ConfigError
 from tlx.serving import bundle, graphs
-from tlx.training.checkpoint import rebuilt
+from tlx.training.build import rebuilt
 
 WORDS = ("backbone=narrow_resnet", "strategy=scratch", "dataset=digits", "strategy.budget=20 steps")
 

@@ -158,7 +158,7 @@ class Careful(torch.optim.SGD):
 @pytest.mark.parametrize("kind", [Careless, Forgetful, Careful])
 def test_one_that_moves_tensors_without_gradient_is_caught(monkeypatch: pytest.MonkeyPatch, kind: type) -> None:
     known = {**optimizer_names.of_torch(), "mine": kind}
-    monkeypatch.setattr(optimizers, "_of_torch", lambda: known)
+    monkeypatch.setattr(optimizers, "of_torch", lambda: known)
     optimizers._refusal.cache_clear()
     try:
         if kind is Careful:

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from tests.tasks.conftest import Given, drawn, task
+from tlx.backbones.backbone import Loaded
 from tlx.backbones.input_spec import ImageSpec, TextSpec
-from tlx.backbones.load import Loaded
 from tlx.tasks.classification import Classifier
 from tlx.tasks.protocol import Batch, Out
 

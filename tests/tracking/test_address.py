@@ -19,7 +19,8 @@ from tests.tracking.test_mlflow_sync import begin
 from tlx.config.errors import ConfigError
 from tlx.config.search import Search
 from tlx.config.tracking import Tracking
-from tlx.orchestration.search.study import opened, storage
+from tlx.orchestration.optuna_memory import opened
+from tlx.orchestration.search.study import storage
 from tlx.tracking import address, mlflow_sync, store
 
 names = some.one_of(

@@ -1,24 +1,10 @@
-"""A backbone from its configuration: the network, its width, what it is fed, and what its weights matched."""
+"""A backbone from its configuration."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from torch import nn
-
 from tlx.backbones import weights
-from tlx.backbones.input_spec import Spec
+from tlx.backbones.backbone import Loaded
 from tlx.config.backbone import Backbone, BytesBackbone, PixelsBackbone, TimmBackbone, TransformersBackbone
-
-
-@dataclass
-class Loaded:
-    """A backbone ready for a head: ``module(**inputs)`` gives features [batch, width]."""
-
-    module: nn.Module
-    width: int
-    spec: Spec
-    match: weights.Match | None = None  # how the pretrained weights fitted; null when there are none
 
 
 def load(

@@ -47,7 +47,7 @@ def run(words: list[str]) -> int:
 def _export(run: Path, kind: str, register: str | None, out: str | None) -> int:
     from tlx.serving import bundle, graphs, registry
     from tlx.tracking import store
-    from tlx.training.checkpoint import rebuilt
+    from tlx.training.build import rebuilt
     from tlx.training.quiet import quiet
 
     path = Path(out).expanduser() if out is not None else run / f"model{graphs.SUFFIXES.get(kind, '')}"

@@ -28,7 +28,7 @@ from tlx.config.schema import Trial
 from tlx.files import durable, foreign
 
 if TYPE_CHECKING:
-    from tlx.orchestration.executor import Job
+    from tlx.orchestration.jobs import Job
     from tlx.planning.trial_plan import Forecast, PhaseForecast
 
 _WIDTH = 120

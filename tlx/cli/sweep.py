@@ -23,7 +23,8 @@ from tlx.config.errors import ConfigError, Problem
 from tlx.config.machine import elsewhere
 from tlx.orchestration.backends import launchers
 from tlx.orchestration.backends.launchers import Launcher, Local, Ray, Slurm
-from tlx.orchestration.executor import Outcome, Unfinished
+from tlx.orchestration.executor import Unfinished
+from tlx.orchestration.jobs import Outcome
 from tlx.orchestration.worker import LOG
 
 if TYPE_CHECKING:
@@ -141,9 +142,10 @@ def _study(words: list[str], launcher: Launcher, about: Outline, console: Consol
 
 def _search(words: list[str], launcher: Launcher, about: Outline, console: Console) -> int:
     """A search: its best trials, and where to find the rest."""
-    from tlx.orchestration.search import report, scheduler
+    from tlx.orchestration.search import report
+    from tlx.orchestration.search.run import search
 
-    found = scheduler.search(about.name, words, console, launcher)
+    found = search(about.name, words, console, launcher)
     study = found.study
     table = Table(box=None, pad_edge=False)
     ranked = report.best(study)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from tlx.backbones.load import Loaded
+from tlx.backbones.backbone import Loaded
 from tlx.config.cache import cache_root
 from tlx.config.reuse import Reuse
 from tlx.data.module import Collate, Data, Loader

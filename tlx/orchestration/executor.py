@@ -11,49 +11,13 @@ from itertools import islice
 from multiprocessing.connection import wait
 from pathlib import Path
 
-from tlx.config.schema import Trial
 from tlx.files import foreign
 from tlx.orchestration import batchable, worker
 from tlx.orchestration.backends.processes import Place, Process, Work
-from tlx.orchestration.search.pruning import PRUNED, Pruner
-from tlx.runs.describe import label
-from tlx.runs.folder import Folder
-from tlx.runs.result import Result
+from tlx.orchestration.jobs import Job, Outcome
 from tlx.tracking import event_log
 
 _GRACE = 10  # seconds a process has to end in
-
-
-@dataclass(eq=False)
-class Job:
-    """A trial to run, after the trials whose identities it waits for."""
-
-    trial: Trial
-    place: Folder
-    after: frozenset[str] = frozenset()
-    alone: bool = False  # never side by side with others
-    again: bool = False  # it was begun before, beside others
-    pruner: Pruner | None = None  # may end it early
-
-    @property
-    def label(self) -> str:
-        """The trial's name, with what its sweep varies."""
-        return label(self.trial, self.place.name)
-
-
-@dataclass
-class Outcome:
-    """How a job ended: with a result, or with the reason it has none."""
-
-    job: Job
-    result: Result | None
-    reason: str = ""
-    elsewhere: bool = False  # another command ran it
-
-    @property
-    def pruned(self) -> bool:
-        """Was it ended early by the search it belongs to?"""
-        return self.reason.startswith(f"{PRUNED}:")
 
 
 class Unfinished(Exception):

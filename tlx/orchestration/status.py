@@ -9,7 +9,7 @@ from pathlib import Path
 from tlx.composition.name_rules import path_fault
 from tlx.config.errors import ConfigError, Problem, nearest
 from tlx.orchestration.backends import slurm
-from tlx.orchestration.search.pruning import PRUNED
+from tlx.orchestration.pruning import PRUNED
 from tlx.orchestration.sweep_record import FAILED
 from tlx.orchestration.worker import LOG
 from tlx.runs import layout, lock

@@ -20,7 +20,8 @@ from tlx.config.errors import ConfigError, Problem, nearest
 from tlx.config.study import Arm, Study
 from tlx.orchestration import sweep as sweeps
 from tlx.orchestration.backends.launchers import Launcher
-from tlx.orchestration.executor import Job, Outcome, failure
+from tlx.orchestration.executor import failure
+from tlx.orchestration.jobs import Job, Outcome
 from tlx.orchestration.sweep_record import Sweep
 from tlx.runs.result import Result
 from tlx.training.locate import experiment, locate

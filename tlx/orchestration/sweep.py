@@ -25,7 +25,8 @@ from tlx.config.select import select
 from tlx.orchestration.backends import slurm
 from tlx.orchestration.backends.launchers import Launcher, Local, Ray, Slurm
 from tlx.orchestration.backends.processes import Here, Place, warm
-from tlx.orchestration.executor import Job, Outcome, Pool, failure
+from tlx.orchestration.executor import Pool, failure
+from tlx.orchestration.jobs import Job, Outcome
 from tlx.orchestration.preflight import rehearse
 from tlx.orchestration.progress import Sweeping
 from tlx.orchestration.sweep_record import Record, Sweep, conclude, described

@@ -8,7 +8,8 @@ from typing import Any
 
 from tlx.config.schema import Trial
 from tlx.files.secrets import redacted
-from tlx.orchestration.executor import Outcome, Unfinished
+from tlx.orchestration.executor import Unfinished
+from tlx.orchestration.jobs import Outcome
 from tlx.runs.describe import experiment_name
 from tlx.runs.layout import RESULT
 from tlx.runs.lock import Busy, locked

@@ -14,7 +14,7 @@ from typing import TextIO
 from tlx.config.errors import RequestError
 from tlx.config.schema import Trial
 from tlx.files import durable
-from tlx.orchestration.search.pruning import Pruner
+from tlx.orchestration.pruning import Pruner
 
 LOG = "log.txt"
 REFUSED, BUSY, APART = 2, 3, 4

@@ -10,8 +10,9 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.func import functional_call
 from torch.utils.flop_counter import FlopCounterMode
 
+from tlx.backbones.backbone import Loaded
 from tlx.backbones.input_spec import example
-from tlx.backbones.load import Loaded, load
+from tlx.backbones.load import load
 from tlx.backbones.partition.stages import Stage
 from tlx.config.backbone import TransformersBackbone
 from tlx.config.dataset import Hub

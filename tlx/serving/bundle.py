@@ -16,8 +16,9 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from tlx.backbones.backbone import Loaded
 from tlx.backbones.input_spec import ImageSpec, Spec
-from tlx.backbones.load import Loaded, load
+from tlx.backbones.load import load
 from tlx.backbones.weights import content
 from tlx.config.backbone import BytesBackbone, TimmBackbone, TransformersBackbone
 from tlx.config.errors import ConfigError, Problem, RequestError, WeightsError

@@ -35,7 +35,7 @@ def model(word: str) -> Model:
     if (place / facts.FILE).exists():
         return bundle.read(place)
     if (place / RESULT).exists():
-        from tlx.training.checkpoint import rebuilt
+        from tlx.training.build import rebuilt
 
         return bundle.model_of(rebuilt(place))
     if re.fullmatch("m-[0-9a-f]{32}", word):

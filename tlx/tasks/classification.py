@@ -15,8 +15,8 @@ from torchmetrics.classification.auroc import MultilabelAUROC
 from torchmetrics.classification.average_precision import MultilabelAveragePrecision
 from torchmetrics.classification.f_beta import MulticlassF1Score, MultilabelF1Score
 
+from tlx.backbones.backbone import Loaded
 from tlx.backbones.input_spec import TextSpec
-from tlx.backbones.load import Loaded
 from tlx.config.errors import ConfigError, Problem
 from tlx.config.task import Classification
 from tlx.data.examples import Sample

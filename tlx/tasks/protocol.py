@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol
 
 from torch import Tensor, nn
 
-from tlx.backbones.load import Loaded
+from tlx.backbones.backbone import Loaded
 from tlx.data.examples import Sample
 from tlx.data.source import DataInfo
 

@@ -5,28 +5,36 @@ from __future__ import annotations
 import json
 import random
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from tlx.backbones import weights
+from tlx.backbones.backbone import Loaded
 from tlx.backbones.input_spec import example
-from tlx.backbones.load import Loaded, load
+from tlx.backbones.load import load as load_backbone
 from tlx.backbones.partition.stages import Stage, digest, merge, stages
 from tlx.backbones.weights import State
-from tlx.config.errors import ConfigError, Problem
+from tlx.config.errors import ConfigError, Problem, WeightsError
 from tlx.config.identity import deciding
 from tlx.config.schema import Trial
 from tlx.data.module import Data
 from tlx.feature_cache.prefix_cache import Prefix
+from tlx.runs import folder as folders
+from tlx.runs import layout
+from tlx.runs import result as results
 from tlx.strategies import freezing, optimizers
 from tlx.strategies.peft import adapters
 from tlx.strategies.phases import PhasePlan, plan
 from tlx.strategies.rates import rates
 from tlx.tasks.build import build as build_task
 from tlx.tasks.protocol import Task
-from tlx.training.checkpoint import origin, reader
+from tlx.tracking.store import run_folder
+from tlx.training.checkpoint import opened, origin, read, restore
 from tlx.training.learner import Learner
+from tlx.training.locate import experiment, locate
 from tlx.training.machine import Machine, choose
 from tlx.training.monitors import check_monitors
 
@@ -78,6 +86,60 @@ def beside(first: Built, trial: Trial) -> Built:
     return Built(first.machine, data, first.backbone, cut, phases, table, learner, origin="")
 
 
+def reader(trial: Trial) -> weights.Reader:
+    """Reads what ``backbone.weights`` names, earlier trials included."""
+
+    def read(source: str) -> weights.State:
+        if source.startswith("trial:"):
+            where = locate(experiment(source, trial)).path
+            if not (where / layout.RESULT).is_file():
+                command = f"tlx train experiment={source.removeprefix('trial:')}"
+                raise WeightsError([Problem("backbone.weights", f"not trained yet; run: {command}", source)])
+            return backbone_of(where)
+        if source.startswith("mlflow:"):
+            return backbone_of(run_folder(trial.tracking, source.removeprefix("mlflow:")))
+        return weights.read(source)
+
+    return read
+
+
+def backbone_of(where: Path) -> weights.State:
+    """The backbone's tensors of a finished trial, those it never trained included."""
+    result, source = results.read_result(where), folders.read_config(where)
+    if not {"weights", "channels"} <= result.facts.keys() or not result.facts["channels"].isdecimal():
+        raise WeightsError([Problem("backbone.weights", "its result does not say what it began from", where)])
+    from_nothing = result.facts["weights"] == "none" and result.trained < result.parameters
+    if source.strategy.peft is not None or from_nothing:  # adapters to merge, or random weights to draw again
+        model = rebuilt(where).learner.model
+        try:
+            whole_state = (adapters.merge(model) if source.strategy.peft is not None else model).state_dict()
+        except ConfigError as error:
+            reasons = [Problem("backbone.weights", problem.message, str(where.name)) for problem in error.problems]
+            raise WeightsError(reasons) from error
+        return {name.removeprefix("backbone."): t for name, t in whole_state.items() if name.startswith("backbone.")}
+    state = {name.removeprefix("backbone."): t for name, t in opened(where / layout.CHECKPOINT)[1].items()}
+    if result.facts["weights"] == "none":  # it began from nothing, and trained everything
+        return state
+    base = load_backbone(
+        source.backbone, channels=int(result.facts["channels"]), read=reader(source)
+    ).module.state_dict()
+    return {**base, **state}
+
+
+def load(run: str | Path) -> Learner:
+    """The trained model of a run folder as a LightningModule in eval mode, for notebooks."""
+    return rebuilt(Path(run)).learner.eval()
+
+
+def rebuilt(where: Path) -> Built:
+    """A finished trial with its trained weights; raises :class:`WeightsError` where they do not belong to it."""
+    if not (where / layout.RESULT).is_file():
+        raise FileNotFoundError(f"{where} is not the folder of a finished trial (it has no {layout.RESULT})")
+    built = build(folders.read_config(where))
+    restore(built.learner.model, read(where / layout.CHECKPOINT, built.origin))
+    return built
+
+
 def _after_backbone(trial: Trial, data: Data) -> Tensor:
     """The random state in which a trial builds its head: building the backbone has drawn from it before."""
     pretrained = trial.strategy.init == "pretrained"  # loading draws other numbers than leaving it at random
@@ -89,7 +151,7 @@ def _after_backbone(trial: Trial, data: Data) -> Tensor:
 def _backbone(trial: Trial, data: Data, pretrained: bool) -> Loaded:
     """The backbone; the random state it leaves is remembered, by what it depends on."""
     seed_everything(trial.seed)
-    found = load(trial.backbone, channels=data.info.channels, pretrained=pretrained, read=reader(trial))
+    found = load_backbone(trial.backbone, channels=data.info.channels, pretrained=pretrained, read=reader(trial))
     _STATES[_drawn_by(trial, data, pretrained)] = torch.get_rng_state()
     return found
 

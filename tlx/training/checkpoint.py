@@ -14,19 +14,12 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from tlx.backbones import weights
-from tlx.config.errors import ConfigError, Problem, WeightsError
-from tlx.config.schema import Trial
+from tlx.config.errors import Problem, WeightsError
 from tlx.files import durable, foreign
-from tlx.runs import folder as folders
-from tlx.runs import layout
-from tlx.runs import result as results
-from tlx.strategies.peft import adapters
 from tlx.strategies.sharded import is_sharded
-from tlx.training.locate import experiment, locate
 
 if TYPE_CHECKING:
-    from tlx.training.build import Built
-    from tlx.training.learner import Learner
+    pass
 
 _KNOWN = "tlx"
 
@@ -73,14 +66,14 @@ def save(path: Path, state: dict[str, Tensor], origin: str) -> None:
 
 def read(path: Path, origin: str) -> dict[str, Tensor]:
     """The tensors of a checkpoint; raises :class:`WeightsError` if it was altered, or is of another origin."""
-    saved, state = _opened(path)
+    saved, state = opened(path)
     if saved != origin:
         message = "it was trained from other initial weights or stages than this machine builds (library versions?)"
         raise WeightsError([Problem("checkpoint", message, str(path))])
     return state
 
 
-def _opened(path: Path) -> tuple[str, dict[str, Tensor]]:
+def opened(path: Path) -> tuple[str, dict[str, Tensor]]:
     """Origin and tensors."""
     try:
         foreign.reading(path).close()  # no link, no pipe
@@ -94,63 +87,3 @@ def _opened(path: Path) -> tuple[str, dict[str, Tensor]]:
     if not sound:
         raise WeightsError([Problem("checkpoint", "is not what was written: its tensors have other bits", str(path))])
     return origin, state
-
-
-def reader(trial: Trial) -> weights.Reader:
-    """Reads what ``backbone.weights`` names, earlier trials included."""
-
-    def read(source: str) -> weights.State:
-        if source.startswith("trial:"):
-            where = locate(experiment(source, trial)).path
-            if not (where / layout.RESULT).is_file():
-                command = f"tlx train experiment={source.removeprefix('trial:')}"
-                raise WeightsError([Problem("backbone.weights", f"not trained yet; run: {command}", source)])
-            return backbone_of(where)
-        if source.startswith("mlflow:"):
-            from tlx.tracking.store import run_folder
-
-            return backbone_of(run_folder(trial.tracking, source.removeprefix("mlflow:")))
-        return weights.read(source)
-
-    return read
-
-
-def backbone_of(where: Path) -> weights.State:
-    """The backbone's tensors of a finished trial, those it never trained included."""
-    result, source = results.read_result(where), folders.read_config(where)
-    if not {"weights", "channels"} <= result.facts.keys() or not result.facts["channels"].isdecimal():
-        raise WeightsError([Problem("backbone.weights", "its result does not say what it began from", where)])
-    from_nothing = result.facts["weights"] == "none" and result.trained < result.parameters
-    if source.strategy.peft is not None or from_nothing:  # adapters to merge, or random weights to draw again
-        model = load(where).model
-        try:
-            whole_state = (adapters.merge(model) if source.strategy.peft is not None else model).state_dict()
-        except ConfigError as error:
-            reasons = [Problem("backbone.weights", problem.message, str(where.name)) for problem in error.problems]
-            raise WeightsError(reasons) from error
-        return {name.removeprefix("backbone."): t for name, t in whole_state.items() if name.startswith("backbone.")}
-    state = {name.removeprefix("backbone."): t for name, t in _opened(where / layout.CHECKPOINT)[1].items()}
-    if result.facts["weights"] == "none":  # it began from nothing, and trained everything
-        return state
-    from tlx.backbones.load import load as load_backbone
-
-    base = load_backbone(
-        source.backbone, channels=int(result.facts["channels"]), read=reader(source)
-    ).module.state_dict()
-    return {**base, **state}
-
-
-def load(run: str | Path) -> Learner:
-    """The trained model of a run folder as a LightningModule in eval mode, for notebooks."""
-    return rebuilt(Path(run)).learner.eval()
-
-
-def rebuilt(where: Path) -> Built:
-    """A finished trial with its trained weights; raises :class:`WeightsError` where they do not belong to it."""
-    from tlx.training.build import build
-
-    if not (where / layout.RESULT).is_file():
-        raise FileNotFoundError(f"{where} is not the folder of a finished trial (it has no {layout.RESULT})")
-    built = build(folders.read_config(where))
-    restore(built.learner.model, read(where / layout.CHECKPOINT, built.origin))
-    return built

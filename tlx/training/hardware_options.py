@@ -12,7 +12,7 @@ from tlx.config.schema import Trial
 from tlx.training.build import Built
 
 if TYPE_CHECKING:
-    from torch.distributed.device_mesh import DeviceMesh
+    pass
 
 
 def equip(trial: Trial, built: Built) -> None:
@@ -80,17 +80,3 @@ def _checkpoint_gradients(backbone: nn.Module) -> None:
     except (AssertionError, ValueError, NotImplementedError) as error:
         reason = str(error) or "this network refuses it"
     raise ConfigError([Problem("hardware.gradient_checkpointing", f"not possible here: {reason}", True)])
-
-
-def shard(model: nn.Module, stages: list[str], mesh: DeviceMesh) -> None:
-    """FSDP2: every stage that is a block is a unit of its own, the rest of the network another. Again is harmless."""
-    from torch.distributed.fsdp import FSDPModule, fully_shard
-
-    if isinstance(model, FSDPModule):
-        return
-    known = dict(model.named_modules())
-    for stage in stages:
-        block = known.get(f"backbone.{stage}")
-        if block is not None and any(True for _ in block.parameters()):
-            fully_shard(block, mesh=mesh)
-    fully_shard(model, mesh=mesh, reshard_after_forward=True)  # else the outermost would be left whole for a while

@@ -24,6 +24,7 @@ from tlx.strategies.averaging import Running
 from tlx.strategies.controllers import controller
 from tlx.strategies.phases import PhasePlan, averaging_start, decision_interval, validation_interval
 from tlx.strategies.regularisers import penalty
+from tlx.strategies.sharded import shard
 from tlx.strategies.stopping import Stopper, stoppers
 from tlx.tasks.protocol import Batch, Task
 from tlx.tracking.event_log import Journal
@@ -147,8 +148,6 @@ class Learner(LightningModule):
 
     def configure_model(self) -> None:
         if self.shards and self.device_mesh is not None:
-            from tlx.training.hardware_options import shard
-
             shard(self.model, [stage.name for stage in self.stages], self.device_mesh["data_parallel"])
 
     def configure_optimizers(self) -> Optimizer:

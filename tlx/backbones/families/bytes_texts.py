@@ -5,9 +5,9 @@ from __future__ import annotations
 from transformers import AutoConfig, AutoModel, ByT5Tokenizer
 
 from tlx.backbones import weights
+from tlx.backbones.backbone import Loaded
 from tlx.backbones.families.transformers_texts import TextEncoder, pooling, set_dropout, width, without_pooler
 from tlx.backbones.input_spec import TextSpec
-from tlx.backbones.load import Loaded
 from tlx.config.backbone import BytesBackbone
 from tlx.config.errors import Problem, WeightsError
 

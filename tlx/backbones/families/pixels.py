@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from tlx.backbones.backbone import Loaded
 from tlx.backbones.input_spec import ImageSpec, per_channel
-from tlx.backbones.load import Loaded
 from tlx.config.backbone import PixelsBackbone
 
 

@@ -12,8 +12,8 @@ from timm.models import adapt_input_conv
 from torch import Tensor, nn
 
 from tlx.backbones import hub, weights
+from tlx.backbones.backbone import Loaded
 from tlx.backbones.input_spec import ImageSpec, per_channel
-from tlx.backbones.load import Loaded
 from tlx.config.backbone import TimmBackbone
 from tlx.config.errors import Problem, WeightsError, nearest
 

@@ -13,8 +13,8 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_N
 from transformers.utils import logging
 
 from tlx.backbones import hub, weights
+from tlx.backbones.backbone import Loaded
 from tlx.backbones.input_spec import TextSpec
-from tlx.backbones.load import Loaded
 from tlx.config.backbone import Backbone, TransformersBackbone
 from tlx.config.errors import Problem, WeightsError
 

@@ -15,7 +15,7 @@ from tlx.config.machine import cores, gpus
 from tlx.config.schema import Trial
 from tlx.orchestration import worker
 from tlx.orchestration.backends.interpreter import Interpreter
-from tlx.orchestration.search.pruning import Pruner
+from tlx.orchestration.pruning import Pruner
 from tlx.runs import code
 
 

@@ -23,7 +23,7 @@ from tlx.config.errors import ConfigError, Problem
 from tlx.files import durable, foreign
 from tlx.orchestration import batchable
 from tlx.orchestration.backends.launchers import Slurm
-from tlx.orchestration.executor import Job
+from tlx.orchestration.jobs import Job
 from tlx.runs.folder import write_config
 
 FOLDER, TASKS, SCRIPT, SUBMISSION = "slurm", "tasks.jsonl", "job.sbatch", "submission.json"

@@ -13,13 +13,12 @@ from tlx.composition import request
 from tlx.config.schema import EXPERIMENT, GROUPS
 from tlx.files import durable
 from tlx.orchestration.search import space as spaces
+from tlx.orchestration.search.scheduler import Seeker
 from tlx.orchestration.search.study import Study
 from tlx.version import VERSION
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
-
-    from tlx.orchestration.search.scheduler import Seeker
 
 FILE, BEST = "report.html", "best.yaml"
 _SHOWN = 10  # trials in the table

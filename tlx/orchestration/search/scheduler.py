@@ -1,15 +1,13 @@
-"""A search from its first proposal to its report: a sweep whose next trial follows from the results so far."""
+"""Turn the proposals of a search into trials, and tell it their results."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
-
-from rich.console import Console
 
 from tlx.composition.compose import compose
 from tlx.config import output
@@ -19,47 +17,11 @@ from tlx.config.schema import Trial
 from tlx.config.search import Search
 from tlx.files.secrets import redacted, secrets_in
 from tlx.orchestration import sweep as sweeps
-from tlx.orchestration.backends.launchers import Launcher
-from tlx.orchestration.executor import Job, Outcome
+from tlx.orchestration.jobs import Job, Outcome
+from tlx.orchestration.optuna_memory import need
+from tlx.orchestration.pruning import Pruner
 from tlx.orchestration.search import space as spaces
-from tlx.orchestration.search.pruning import Pruner
-from tlx.orchestration.search.study import Study, need
-from tlx.orchestration.sweep_record import Sweep, conclude
-
-
-@dataclass
-class Searched:
-    """A search that has got as far as it was asked to."""
-
-    study: Study
-    sweep: Sweep
-
-
-def search(name: str, words: Sequence[str], console: Console, launcher: Launcher) -> Searched:
-    """Run what is missing of a search and write its report; raises :class:`ConfigError` before anything starts."""
-    seeker = Seeker(name, list(words))
-    opening = seeker.opening(sweeps.place(launcher, [seeker.base], console).slots)
-
-    def close(sweep: Sweep) -> str:
-        from tlx.orchestration.search import report
-
-        return report.write(seeker)
-
-    sweep = Sweep(seeker.folder)
-    if opening:
-        sweep = sweeps.run(
-            name,
-            opening,
-            console,
-            launcher,
-            folder=seeker.folder,
-            after=seeker.after,
-            more=lambda: seeker.left,
-            close=close,
-        )
-    else:
-        conclude(sweep, seeker.base, close(sweep))
-    return Searched(seeker.study, sweep)
+from tlx.orchestration.search.study import Study
 
 
 class Seeker:

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tlx.config.errors import ConfigError, Problem
-from tlx.config.search import Pruning, Search
+from tlx.config.search import Search
 from tlx.files import durable
 from tlx.files.printable import printable
 from tlx.files.secrets import redacted
+from tlx.orchestration.optuna_memory import need, opened, pruner
 from tlx.orchestration.search import space as spaces
 from tlx.orchestration.search.space import Dimension
 from tlx.runs.lock import locked
@@ -24,17 +25,6 @@ if TYPE_CHECKING:
 DATABASE, JOURNAL = "search.db", "search.journal"
 
 
-def need() -> Any:
-    """Optuna; raises :class:`ConfigError` where it is not installed."""
-    try:
-        import optuna
-    except ImportError:
-        message = "a search needs Optuna; run: pip install 'tlx[search]'"
-        raise ConfigError([Problem("search", message)]) from None
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    return optuna
-
-
 def storage(options: Search, folder: Path) -> str:
     """Where the study lives: a URL, or the path of a journal file."""
     if options.storage is None:
@@ -43,16 +33,6 @@ def storage(options: Search, folder: Path) -> str:
         except address.Unusable as reason:
             raise ConfigError([Problem("output", str(reason), printable(folder.parent))]) from None
     return str(folder / JOURNAL) if options.storage == "journal" else options.storage
-
-
-def opened(where: str) -> Any:
-    """The storage behind :func:`storage`'s answer."""
-    optuna = need()
-    if "://" in where:
-        return optuna.storages.RDBStorage(where)
-    from optuna.storages.journal import JournalFileBackend, JournalStorage
-
-    return JournalStorage(JournalFileBackend(where))
 
 
 class Study:
@@ -143,19 +123,6 @@ class Study:
 _TURN = 60.0  # seconds to wait for another command's question to be answered
 _PRIME = 1_000_003  # so that searches of neighbouring seeds have no proposals in common
 _ENOUGH = 5  # trials, before a share of failed ones says something
-
-
-def pruner(options: Pruning | None) -> Any:
-    """Optuna's pruner."""
-    pruners = need().pruners
-    if options is None:
-        return pruners.NopPruner()
-    made: dict[str, Callable[[], Any]] = {
-        "median": lambda: pruners.MedianPruner(n_startup_trials=options.startup, n_warmup_steps=options.patience),
-        "asha": lambda: pruners.SuccessiveHalvingPruner(min_resource=max(1, options.patience)),
-        "hyperband": lambda: pruners.HyperbandPruner(min_resource=max(1, options.patience)),
-    }
-    return made[options.kind]()
 
 
 def _sampler(optuna: Any, options: Search, space: Mapping[str, Dimension], number: int) -> Any:

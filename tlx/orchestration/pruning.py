@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tlx.config.search import Pruning
+from tlx.orchestration.optuna_memory import opened, pruner
 
 PRUNED = "Pruned"
 
@@ -41,8 +42,6 @@ class Pruner:
     def _opened(self) -> Any:
         if self._trial is None:
             import optuna
-
-            from tlx.orchestration.search.study import opened, pruner
 
             study = optuna.load_study(study_name=self.study, storage=opened(self.where), pruner=pruner(self.options))
             known = {one.number: one._trial_id for one in study.get_trials(deepcopy=False)}

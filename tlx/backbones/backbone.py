@@ -1,0 +1,20 @@
+"""What every family builds: a network without a head, its width, what it is fed, and what its weights matched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import nn
+
+from tlx.backbones import weights
+from tlx.backbones.input_spec import Spec
+
+
+@dataclass
+class Loaded:
+    """A backbone ready for a head: ``module(**inputs)`` gives features [batch, width]."""
+
+    module: nn.Module
+    width: int
+    spec: Spec
+    match: weights.Match | None = None  # how the pretrained weights fitted; null when there are none

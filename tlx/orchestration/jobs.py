@@ -1,0 +1,43 @@
+"""A trial of a sweep, before and after it was run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tlx.config.schema import Trial
+from tlx.orchestration.pruning import PRUNED, Pruner
+from tlx.runs.describe import label
+from tlx.runs.folder import Folder
+from tlx.runs.result import Result
+
+
+@dataclass(eq=False)
+class Job:
+    """A trial to run, after the trials whose identities it waits for."""
+
+    trial: Trial
+    place: Folder
+    after: frozenset[str] = frozenset()
+    alone: bool = False  # never side by side with others
+    again: bool = False  # it was begun before, beside others
+    pruner: Pruner | None = None  # may end it early
+
+    @property
+    def label(self) -> str:
+        """The trial's name, with what its sweep varies."""
+        return label(self.trial, self.place.name)
+
+
+@dataclass
+class Outcome:
+    """How a job ended: with a result, or with the reason it has none."""
+
+    job: Job
+    result: Result | None
+    reason: str = ""
+    elsewhere: bool = False  # another command ran it
+
+    @property
+    def pruned(self) -> bool:
+        """Was it ended early by the search it belongs to?"""
+        return self.reason.startswith(f"{PRUNED}:")

@@ -1,0 +1,48 @@
+"""A search from its first proposal to its report: a sweep whose next trial follows from the results so far."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.console import Console
+
+from tlx.orchestration import sweep as sweeps
+from tlx.orchestration.backends.launchers import Launcher
+from tlx.orchestration.search import report
+from tlx.orchestration.search.scheduler import Seeker
+from tlx.orchestration.search.study import Study
+from tlx.orchestration.sweep_record import Sweep, conclude
+
+
+@dataclass
+class Searched:
+    """A search that has got as far as it was asked to."""
+
+    study: Study
+    sweep: Sweep
+
+
+def search(name: str, words: Sequence[str], console: Console, launcher: Launcher) -> Searched:
+    """Run what is missing of a search and write its report; raises :class:`ConfigError` before anything starts."""
+    seeker = Seeker(name, list(words))
+    opening = seeker.opening(sweeps.place(launcher, [seeker.base], console).slots)
+
+    def close(sweep: Sweep) -> str:
+        return report.write(seeker)
+
+    sweep = Sweep(seeker.folder)
+    if opening:
+        sweep = sweeps.run(
+            name,
+            opening,
+            console,
+            launcher,
+            folder=seeker.folder,
+            after=seeker.after,
+            more=lambda: seeker.left,
+            close=close,
+        )
+    else:
+        conclude(sweep, seeker.base, close(sweep))
+    return Searched(seeker.study, sweep)
