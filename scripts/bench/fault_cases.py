@@ -33,7 +33,7 @@ from tlx.tracking import event_log
 from tlx.training import multi_head, resume, runner
 from tlx.training.learner import Learner
 from tlx.training.locate import locate
-from tlx.training.resume import Keeper
+from tlx.training.resume import StateCheckpointer
 
 BASE = ["backbone=narrow_resnet", "strategy.init=scratch", "dataset=digits", "dataset.shots=8", "tracking=none"]
 BASE += ["strategy.batch_size=16", "strategy.budget=40 steps", "strategy.validate_every=5 steps", "hardware.threads=1"]
@@ -124,7 +124,7 @@ def watch(moment: Synchronized[int], events: Synchronized[int]) -> None:
 
     before(Learner, "on_train_batch_start", 1)
     before(Learner, "on_validation_epoch_start", 2)
-    before(Keeper, "_save", 3, after=1)
+    before(StateCheckpointer, "_save", 3, after=1)
     before(runner, "conclude", 4)
     before(runner, "record", 5)
     before(multi_head, "_train", 1)

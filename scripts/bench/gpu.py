@@ -27,7 +27,7 @@ from place import claimed
 from safetensors.torch import save_file
 
 import tlx
-from tlx.training.multi_head import NotTogether, train_together
+from tlx.training.multi_head import NotBatchable, train_together
 
 DATA = [
     "dataset=glyphs",
@@ -69,7 +69,7 @@ def seconds(folder: Path, base: list[str], rates: list[str], together: bool = Fa
     try:
         if together:
             train_together(trials, [lambda line: None] * len(trials))
-    except NotTogether as reason:
+    except NotBatchable as reason:
         print(f"one after the other: {reason}", flush=True)
     for trial in trials:
         tlx.train(trial)  # those trained together have their results

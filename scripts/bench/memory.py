@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from place import claimed
 
-from tlx.feature_cache.cut import Leaf
+from tlx.feature_cache.cut import OutputSpec
 from tlx.feature_cache.entry import Column, Meta, Writer
 from tlx.feature_cache.features import Features
 from tlx.feature_cache.store import Store
@@ -30,7 +30,7 @@ def write(root: Path, size: float) -> None:
     """An entry of about ``size`` bytes."""
     store = Store(root, 10**13)
     rows = torch.randn(64, *SHAPE)
-    column = Column.of(Leaf("rows", SHAPE, 4), rows)
+    column = Column.of(OutputSpec("rows", SHAPE, 4), rows)
     folder = store.aside(KEY)
     writer = Writer(folder, 0, [column])
     while writer.stop * rows[0].nbytes < size:

@@ -22,16 +22,16 @@ BATCH = 256
 
 def make(root: Path, megabytes: int) -> None:
     """Make a sweep and its trial, both with a log of that length."""
-    from tlx.files.checksum import sealed
-    from tlx.tracking.event_log import FILE, Journal
+    from tlx.files.checksum import with_checksum
+    from tlx.tracking.event_log import FILE, EventLog
 
     values = {f"optim/lr-stage{i}": 0.0012345678 for i in range(20)}
-    row = sealed(json.dumps({"event": "metrics", "time": 1, "step": 7, "epoch": 1.0, "values": values})) + "\n"
+    row = with_checksum(json.dumps({"event": "metrics", "time": 1, "step": 7, "epoch": 1.0, "values": values})) + "\n"
     for name, kind in (("sweep-01234567", "sweep"), ("trial-0123456789ab", "train")):
         folder = root / "runs" / name
         folder.mkdir(parents=True, exist_ok=True)
         (folder / FILE).unlink(missing_ok=True)
-        record = Journal(folder)
+        record = EventLog(folder)
         record.begin(kind=kind, tags={"tlx.kind": kind})
         record.write("trials", folders=["trial-0123456789ab"])
         with (folder / FILE).open("a") as stream:
@@ -55,7 +55,7 @@ def predict(root: Path, rows: int, classes: int) -> None:
     from tlx.config.task import Classification
     from tlx.data.source import DataInfo
     from tlx.tasks.build import build
-    from tlx.tasks.protocol import Out
+    from tlx.tasks.protocol import StepOutput
     from tlx.training.predictions import predictions
 
     info = DataInfo("image", tuple(f"class {i}" for i in range(classes)), 3, rows, rows, rows)
@@ -66,7 +66,7 @@ def predict(root: Path, rows: int, classes: int) -> None:
             count = min(BATCH, rows - at)
             logits = torch.randn(count, classes, generator=generator)
             batch = {"index": torch.arange(at, at + count), "y": torch.zeros(count, dtype=torch.long)}
-            written.add(task.predict(torch.nn.Identity(), batch, Out(None, count, {"logits": logits})))
+            written.add(task.predict(torch.nn.Identity(), batch, StepOutput(None, count, {"logits": logits})))
 
 
 def work(step: str, asked: argparse.Namespace) -> dict[str, float]:

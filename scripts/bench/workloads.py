@@ -30,7 +30,7 @@ from tlx.backbones.input_spec import ImageSpec
 from tlx.backbones.load import load
 from tlx.composition.compose import compose
 from tlx.data.module import Data
-from tlx.training.build import Built, build, seed_everything
+from tlx.training.build import TrialComponents, build, seed_everything
 
 SEED = 0
 BATCH = 64
@@ -206,7 +206,7 @@ def _overrides(workload: dict[str, Any], weights: Path) -> dict[str, list[str]]:
 _ONE = "strategy.backbone_lr=null"  # one rate for the head and what thaws
 
 
-def _check(mode: str, built: Built, work: dict[str, Any], state: dict[str, Tensor]) -> None:
+def _check(mode: str, built: TrialComponents, work: dict[str, Any], state: dict[str, Tensor]) -> None:
     """Raise unless tlx builds what the folder says."""
     info, model = built.data.info, built.learner.model
     match = built.backbone.match

@@ -11,10 +11,10 @@ import transformers
 from transformers import AutoConfig
 
 from tests.backbones.test_texts import copy, features, read, spec
-from tlx.config.errors import Problem, WeightsError
+from tlx.config.errors import ConfigIssue, WeightsError
 
 
-def refused(folder: Path, **options: Any) -> list[Problem]:
+def refused(folder: Path, **options: Any) -> list[ConfigIssue]:
     """The problems of a folder that is refused."""
     with pytest.raises(WeightsError) as caught:
         read(folder, **options)

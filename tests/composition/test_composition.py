@@ -23,8 +23,8 @@ from tlx.composition.tree import start
 from tlx.config.errors import ConfigError
 from tlx.config.schema import Trial
 from tlx.orchestration import sweep as sweeps
-from tlx.orchestration.search.scheduler import Seeker
-from tlx.orchestration.study import Conductor
+from tlx.orchestration.search.scheduler import SearchScheduler
+from tlx.orchestration.study import StudyScheduler
 
 OPTIONS = {
     "backbone": ["narrow_resnet", "pixels", "resnet18"],
@@ -150,7 +150,7 @@ def test_every_way_to_a_trial_is_hydra_s(
     path.write_text("# @package _global_\n" + yaml.safe_dump({"defaults": entries, "study": study}, sort_keys=False))
     more = ["experiment=study", *words[1:]]
     try:
-        jobs = Conductor("study", more).opening()
+        jobs = StudyScheduler("study", more).opening()
     except ConfigError:
         return
     by_hydra = [plain([*more, *arm["overrides"], f"strategy.lr={lr}", "seed=5"]) for arm in arms.values()]
@@ -174,7 +174,7 @@ def test_a_search_gives_what_hydra_gives(folder: Path) -> None:
         }
     )
     Path("experiments/found.yaml").write_text(f"# @package _global_\n{text}")
-    seeker = Seeker("found", ["experiment=found", "strategy.budget='8 steps'"])
+    seeker = SearchScheduler("found", ["experiment=found", "strategy.budget='8 steps'"])
     jobs = seeker.opening(4)
     assert len(jobs) == 4
     for job in jobs:

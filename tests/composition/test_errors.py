@@ -6,7 +6,7 @@ import pytest
 
 import tlx
 from tests.composition.told import BASE, problems, the_problem
-from tlx.config.errors import ConfigError, Problem, nearest
+from tlx.config.errors import ConfigError, ConfigIssue, suggest
 
 
 @pytest.mark.parametrize(
@@ -145,18 +145,18 @@ def test_one_problem_is_a_singular() -> None:
 
 
 def test_the_same_problem_twice_is_told_once() -> None:
-    twice = [Problem("seed", "wrong", 1), Problem("seed", "wrong", 1), Problem("seed", "wrong", 2)]
+    twice = [ConfigIssue("seed", "wrong", 1), ConfigIssue("seed", "wrong", 1), ConfigIssue("seed", "wrong", 2)]
     assert [problem.value for problem in ConfigError(twice).problems] == [1, 2]
 
 
 def test_the_place_of_a_mistake_is_in_the_block() -> None:
-    assert ConfigError([Problem("seed", "wrong", 1, "a.yaml:3")]).block().endswith("seed = 1  wrong  [a.yaml:3]")
+    assert ConfigError([ConfigIssue("seed", "wrong", 1, "a.yaml:3")]).block().endswith("seed = 1  wrong  [a.yaml:3]")
 
 
 def test_only_a_close_word_is_suggested() -> None:
-    assert nearest("sead", ["seed", "group"]) == "; did you mean seed?"
-    assert nearest("sead", ["seed"], "a.") == "; did you mean a.seed?"
-    assert nearest("zzz", ["seed", "group"]) == ""
+    assert suggest("sead", ["seed", "group"]) == "; did you mean seed?"
+    assert suggest("sead", ["seed"], "a.") == "; did you mean a.seed?"
+    assert suggest("zzz", ["seed", "group"]) == ""
 
 
 @pytest.mark.parametrize(

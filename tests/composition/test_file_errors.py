@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tlx
-from tlx.config.errors import ConfigError, Problem
+from tlx.config.errors import ConfigError, ConfigIssue
 
 BASE = ("backbone=resnet18", "dataset=digits")
 
 
-def problems(overrides: Sequence[str]) -> list[Problem]:
+def problems(overrides: Sequence[str]) -> list[ConfigIssue]:
     with pytest.raises(ConfigError) as caught:
         tlx.compose(overrides)
     return caught.value.problems
@@ -48,7 +48,7 @@ def test_a_reference_is_followed_or_told_with_its_line(folder: Path, key: str, t
     *steps, last = key.split(".")
     line = "".join(f"{step}: {{" for step in steps) + f'{last}: "${{{target}}}"' + "}" * len(steps)
     words = experiment(folder, "refers", f"{HEAD}{line}\n")
-    found: list[Problem] = []
+    found: list[ConfigIssue] = []
     try:
         tlx.compose(words)
     except ConfigError as error:

@@ -8,19 +8,19 @@ import pytest
 
 import tlx
 from tlx.composition import rules
-from tlx.config.errors import ConfigError, Problem
+from tlx.config.errors import ConfigError, ConfigIssue
 
 BASE = ("backbone=resnet18", "dataset=digits")
 
 
-def problems(overrides: Sequence[str]) -> list[Problem]:
+def problems(overrides: Sequence[str]) -> list[ConfigIssue]:
     """The problems of a request that is refused."""
     with pytest.raises(ConfigError) as caught:
         tlx.compose(overrides)
     return caught.value.problems
 
 
-def the_problem(overrides: Sequence[str]) -> Problem:
+def the_problem(overrides: Sequence[str]) -> ConfigIssue:
     """The one problem of a request."""
     found = problems(overrides)
     assert len(found) == 1, found

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tlx.feature_cache.cut import Leaf
+from tlx.feature_cache.cut import OutputSpec
 from tlx.feature_cache.entry import Column, Meta, Writer
 from tlx.feature_cache.store import Store
 
@@ -34,9 +34,9 @@ def bits(tensor: Tensor) -> Any:
     return tensor.contiguous().view(-1).view(torch.uint8).numpy().tobytes()
 
 
-def leaf(kind: str, tensor: Tensor) -> Leaf:
+def leaf(kind: str, tensor: Tensor) -> OutputSpec:
     lead = {"rows": 1, "tokens": 2, "shared": 0}[kind]
-    return Leaf(kind, tuple(tensor.shape[lead:]), tensor.itemsize)
+    return OutputSpec(kind, tuple(tensor.shape[lead:]), tensor.itemsize)
 
 
 def put(

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, ByT5Tokenizer
 
 from tlx.backbones.families.transformers_texts import TextEncoder
-from tlx.backbones.input_spec import ImageSpec, Spec, TextSpec
+from tlx.backbones.input_spec import ImageSpec, InputSpec, TextSpec
 from tlx.backbones.load import load
 from tlx.config.backbone import Input, TimmBackbone
 from tlx.strategies.freezing import freeze
@@ -41,10 +41,10 @@ TEXTS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-def network(name: str) -> tuple[nn.Module, Spec]:
+def network(name: str) -> tuple[nn.Module, InputSpec]:
     """A classifier of three classes on a backbone, its weights shaken so that nothing is zero."""
     torch.manual_seed(0)
-    spec: Spec
+    spec: InputSpec
     if name in IMAGES:
         loaded = load(IMAGES[name](), pretrained=False)
         model, spec = Classifier(loaded.module, loaded.width, 3).to(memory_format=torch.channels_last), loaded.spec
@@ -86,7 +86,7 @@ def texts(count: int, longest: int, seed: int = 0) -> dict[str, Any]:
     }
 
 
-def batch(spec: Spec, count: int, longest: int = 11, seed: int = 0) -> dict[str, Any]:
+def batch(spec: InputSpec, count: int, longest: int = 11, seed: int = 0) -> dict[str, Any]:
     """A batch of whatever the network reads."""
     return images(spec, count, seed) if isinstance(spec, ImageSpec) else texts(count, longest, seed)
 

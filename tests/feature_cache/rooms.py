@@ -8,13 +8,13 @@ from pathlib import Path
 
 from torch import nn
 
-from tlx.backbones.input_spec import ImageSpec, Spec
+from tlx.backbones.input_spec import ImageSpec, InputSpec
 from tlx.config.dataset import Digits, Table
 from tlx.config.reuse import Reuse
 from tlx.config.task import Classification
 from tlx.data.module import Data
 from tlx.feature_cache.cut import cut
-from tlx.feature_cache.manager import Split, Stock, Stockroom
+from tlx.feature_cache.manager import CachedSplit, CacheManager, Split
 from tlx.feature_cache.policy import Need
 from tlx.feature_cache.prefix_cache import store
 from tlx.feature_cache.replay import Replay
@@ -23,14 +23,14 @@ from tlx.tasks.build import build
 OFTEN = Need(1000, 100.0)
 
 
-def digits(spec: Spec, shots: int = 2) -> Data:
+def digits(spec: InputSpec, shots: int = 2) -> Data:
     """A few of scikit-learn's digits."""
     data = Data(Digits(shots=shots, shots_seed=0), seed=0, batch_size=8)
     data.prepare(spec)
     return data
 
 
-def ragged(spec: Spec, folder: Path, count: int = 60) -> Data:
+def ragged(spec: InputSpec, folder: Path, count: int = 60) -> Data:
     """Texts of very different lengths."""
     with (folder / "ragged.csv").open("w", encoding="utf-8", newline="") as stream:
         rows = [["word " * (1 + i * 7 % 11) + str(i), "abc"[i % 3]] for i in range(count)]
@@ -41,15 +41,17 @@ def ragged(spec: Spec, folder: Path, count: int = 60) -> Data:
     return data
 
 
-def stockroom(model: nn.Module, spec: Spec, folder: Path, batch: int = 16) -> Stockroom:
+def stockroom(model: nn.Module, spec: InputSpec, folder: Path, batch: int = 16) -> CacheManager:
     """One over digits or texts."""
     data = digits(spec) if isinstance(spec, ImageSpec) else ragged(spec, folder)
     options = Reuse(when="always", folder=str(folder / "store"), batch=batch)
     task = build(Classification(kind="classification"), data.info)
-    return Stockroom(options, store(options), model, data, task.collate, "toy")
+    return CacheManager(options, store(options), model, data, task.collate, "toy")
 
 
-def stocked(model: nn.Module, spec: Spec, trainable: Collection[str], folder: Path, batch: int = 16) -> Stock:
+def stocked(
+    model: nn.Module, spec: InputSpec, trainable: Collection[str], folder: Path, batch: int = 16
+) -> CachedSplit:
     """The stock of the training examples, proven; the modes are the model's own."""
     room = stockroom(model, spec, folder, batch)
     stock = room.get(Split("train"), Replay(model, spec, cut(model, spec, trainable)), OFTEN)

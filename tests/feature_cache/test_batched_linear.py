@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from torch.optim import SGD, Adam, AdamW, Optimizer
 from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
 
-from tlx.feature_cache.batched_linear import Heads, Rule
+from tlx.feature_cache.batched_linear import BatchedLinear, UpdateRule
 from tlx.tasks import many
 
 WIDTH, CLASSES, COUNT, STEPS = 7, 4, 9, 25
@@ -21,15 +21,15 @@ RATES = (0.5, 0.03, 1e-3, 0.1, 2.0)
 DECAYS = (0.0, 0.3, 0.02, 1.0, 0.1)
 SMOOTHING = (0.0, 0.1, 0.0, 0.5, 0.9)
 ALLOWED = {torch.float64: 1e-12, torch.float32: 1e-5}
-RULES: dict[str, tuple[Rule, Callable[[Any], Optimizer]]] = {
-    "adamw": (Rule.of("adamw", 0.9, {}), partial(AdamW, lr=0.1)),
+RULES: dict[str, tuple[UpdateRule, Callable[[Any], Optimizer]]] = {
+    "adamw": (UpdateRule.of("adamw", 0.9, {}), partial(AdamW, lr=0.1)),
     "adamw of other arguments": (
-        Rule.of("adamw", 0.9, {"betas": [0.6, 0.95], "eps": 1e-3}),
+        UpdateRule.of("adamw", 0.9, {"betas": [0.6, 0.95], "eps": 1e-3}),
         partial(AdamW, lr=0.1, betas=(0.6, 0.95), eps=1e-3),
     ),
-    "adam": (Rule.of("adam", 0.9, {"eps": 1e-6}), partial(Adam, lr=0.1, eps=1e-6)),
-    "sgd": (Rule.of("sgd", 0.8, {}), partial(SGD, lr=0.1, momentum=0.8, nesterov=True)),
-    "sgd without momentum": (Rule.of("sgd", 0.0, {}), partial(SGD, lr=0.1)),
+    "adam": (UpdateRule.of("adam", 0.9, {"eps": 1e-6}), partial(Adam, lr=0.1, eps=1e-6)),
+    "sgd": (UpdateRule.of("sgd", 0.8, {}), partial(SGD, lr=0.1, momentum=0.8, nesterov=True)),
+    "sgd without momentum": (UpdateRule.of("sgd", 0.0, {}), partial(SGD, lr=0.1)),
 }
 
 
@@ -78,7 +78,9 @@ def own(features: Tensor) -> list[tuple[Tensor, int]]:
     return [(one, 1) for one in features]
 
 
-def train(heads: Heads, chosen: Sequence[int], data: Sequence[tuple[Tensor, Tensor]], first: int = 0) -> list[Tensor]:
+def train(
+    heads: BatchedLinear, chosen: Sequence[int], data: Sequence[tuple[Tensor, Tensor]], first: int = 0
+) -> list[Tensor]:
     """Steps of the heads by these numbers; what they give."""
     found = []
     for step, (features, labels) in enumerate(data, start=first):
@@ -100,7 +102,7 @@ def test_each_head_is_as_if_trained_alone(name: str, dtype: torch.dtype) -> None
     rule, make = RULES[name]
     side, data = linears(dtype), batches(dtype)
     alone = [Alone(make, head, number) for number, head in enumerate(linears(dtype))]
-    losses = train(Heads(side, rule, DECAYS), range(len(side)), data)
+    losses = train(BatchedLinear(side, rule, DECAYS), range(len(side)), data)
     for step, (features, labels) in enumerate(data):
         expected = [one.step(features[i], labels[i], rate(i, step)) for i, one in enumerate(alone)]
         torch.testing.assert_close(losses[step], torch.stack(expected), rtol=ALLOWED[dtype], atol=ALLOWED[dtype])
@@ -118,7 +120,7 @@ def test_those_that_read_the_same_examples_are_as_if_trained_alone(name: str, si
     dtype = torch.float64
     side = linears(dtype)
     alone = [Alone(make, head, number) for number, head in enumerate(linears(dtype))]
-    heads = Heads(side, rule, DECAYS)
+    heads = BatchedLinear(side, rule, DECAYS)
     group = [number for number, size in enumerate(sizes) for _ in range(size)]
     for step, (features, labels) in enumerate(batches(dtype)):
         shared = [(features[number], size) for number, size in enumerate(sizes)]
@@ -134,7 +136,7 @@ def test_those_not_kept_stand_still_and_the_others_go_on() -> None:
     rule, make = RULES["adamw"]
     dtype = torch.float64
     side, data = linears(dtype), batches(dtype)
-    heads = Heads(side, rule, DECAYS)
+    heads = BatchedLinear(side, rule, DECAYS)
     train(heads, range(5), data[:6])
     left = {number: (side[number].weight.clone(), side[number].bias.clone()) for number in (0, 3)}
     heads.keep([1, 2, 4])
@@ -155,7 +157,7 @@ def test_those_not_kept_stand_still_and_the_others_go_on() -> None:
 
 def test_none_may_be_left() -> None:
     side = linears(torch.float32)
-    heads = Heads(side, RULES["sgd"][0], DECAYS)
+    heads = BatchedLinear(side, RULES["sgd"][0], DECAYS)
     before = [head.weight.clone() for head in side]
     heads.keep([])
     assert all(torch.equal(head.weight, weight) for head, weight in zip(side, before, strict=True))
@@ -165,7 +167,7 @@ def test_the_modules_see_every_step_without_copying() -> None:
     """Their parameters are views of one tensor, still parameters, and still those an optimizer or a hook may hold."""
     side = linears(torch.float32)
     held = [(head.weight, head.bias) for head in side]
-    heads = Heads(side, RULES["adamw"][0], DECAYS)
+    heads = BatchedLinear(side, RULES["adamw"][0], DECAYS)
     for _ in range(2):
         (features, labels) = batches(torch.float32, len(side), 1)[0]
         train(heads, range(len(side)), [(features, labels)])
@@ -187,7 +189,7 @@ def test_the_modules_see_every_step_without_copying() -> None:
 def test_one_that_diverges_leaves_the_others_alone() -> None:
     data = batches(torch.float32)
     side, fine = linears(torch.float32), linears(torch.float32)
-    heads, others = (Heads(one, RULES["sgd"][0], DECAYS) for one in (side, fine))
+    heads, others = (BatchedLinear(one, RULES["sgd"][0], DECAYS) for one in (side, fine))
     for features, labels in data:
         losses = partial(many.losses, labels=labels, smoothing=torch.zeros(5))
         heads.step(own(features), losses, [0.1, 1e30, 0.1, 0.1, 0.1])

@@ -14,7 +14,7 @@ from tests.feature_cache.rooms import OFTEN, ragged, stocked, stockroom
 from tests.feature_cache.test_cut_refused import frozen_but
 from tests.feature_cache.toys import SPEC, WIDTH, Aliased, Between, Plain, Positioned, Skip, Stashed, toy
 from tlx.backbones.input_spec import TextSpec
-from tlx.feature_cache.cut import Refused, cut
+from tlx.feature_cache.cut import NotCacheable, cut
 from tlx.feature_cache.manager import Split
 from tlx.feature_cache.replay import Replay
 
@@ -61,7 +61,7 @@ def test_narrow_layers_are_replayed_too(folder: Path) -> None:
 @pytest.mark.parametrize("kind", [Skip, Aliased, lambda: Stashed(own=True)])
 def test_what_goes_past_the_modules_is_found(folder: Path, kind: Callable[[], nn.Module]) -> None:
     model = toy(kind())
-    with pytest.raises(Refused, match="changes the network's output"):
+    with pytest.raises(NotCacheable, match="changes the network's output"):
         stocked(model, SPEC, frozen_but(model, "backbone.last", "head"), folder)
 
 
@@ -69,7 +69,7 @@ def test_a_refusal_leaves_the_modes_alone(folder: Path) -> None:
     model = toy(Skip())
     names = frozen_but(model, "backbone.last", "head")
     modes = [module.training for module in model.modules()]
-    with pytest.raises(Refused):
+    with pytest.raises(NotCacheable):
         stocked(model, SPEC, names, folder)
     assert [module.training for module in model.modules()] == modes
     assert True in modes
@@ -82,7 +82,7 @@ def test_a_trained_part_that_reads_padding_is_found(folder: Path) -> None:
     names = frozen_but(model, "backbone.last", "head")
     data = ragged(spec, folder)
     assert len({len(ids) for ids in data.examples["train"].tokens or ()}) > 3
-    with pytest.raises(Refused, match=r"changes the network's output|padding"):
+    with pytest.raises(NotCacheable, match=r"changes the network's output|padding"):
         stocked(model, spec, names, folder)
 
 
@@ -97,7 +97,7 @@ def test_what_is_kept_is_compared_with_what_is_computed_now(folder: Path) -> Non
     assert stock.state == "filled"
     stock.close()
     model.get_submodule("backbone.first").register_forward_hook(lambda m, args, out: out * 1.01)
-    with pytest.raises(Refused, match=r"backbone\.middle differs by"):
+    with pytest.raises(NotCacheable, match=r"backbone\.middle differs by"):
         room.get(Split("val"), Replay(model, SPEC, replay.cut), OFTEN)
 
 

@@ -12,7 +12,7 @@ from torch import nn
 from tests.feature_cache.cuts import ALL, CUTS, HEAD, LAST
 from tests.feature_cache.networks import batch, copies, frozen_but, network
 from tlx.backbones.input_spec import ImageSpec
-from tlx.feature_cache.cut import Site, cut, whole_backbone
+from tlx.feature_cache.cut import ModuleCall, cut, whole_backbone
 
 
 @pytest.mark.parametrize(("name", "which"), ALL)
@@ -96,7 +96,7 @@ def test_a_network_without_memory_is_cut_the_same() -> None:
 def test_sizes_and_costs_are_those_of_the_network() -> None:
     model, spec = network("resnet")
     found = cut(model, spec, frozen_but(model, *CUTS["resnet"][LAST][0]))
-    (leaf,) = found.leaves[Site("backbone.layer3")]
+    (leaf,) = found.leaves[ModuleCall("backbone.layer3")]
     assert (leaf.kind, leaf.shape, leaf.size()) == ("rows", (256, 4, 4), 4 * 256 * 4 * 4)
     assert isinstance(spec, ImageSpec)
     costs: list[float] = []
@@ -119,7 +119,7 @@ def test_a_text_is_kept_by_token() -> None:
 def test_what_every_batch_shares_costs_no_bytes() -> None:
     model, spec = network("deberta")
     found = cut(model, spec, frozen_but(model, *CUTS["deberta"][LAST][0]))
-    (leaf,) = found.leaves[Site("backbone.encoder.encoder.LayerNorm")]
+    (leaf,) = found.leaves[ModuleCall("backbone.encoder.encoder.LayerNorm")]
     assert (leaf.kind, leaf.size(100)) == ("shared", 0.0)
 
 

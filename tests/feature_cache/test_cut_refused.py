@@ -21,7 +21,7 @@ from tests.feature_cache.toys import (
     Twice,
     toy,
 )
-from tlx.feature_cache.cut import Refused, Site, cut
+from tlx.feature_cache.cut import ModuleCall, NotCacheable, cut
 from tlx.feature_cache.replay import Replay, record
 from tlx.strategies.freezing import freeze
 
@@ -46,13 +46,13 @@ def images(count: int, seed: int = 0) -> dict[str, Tensor]:
 
 def test_where_everything_trains_there_is_nothing() -> None:
     model = toy(Plain())
-    with pytest.raises(Refused, match="nothing runs before"):
+    with pytest.raises(NotCacheable, match="nothing runs before"):
         cut(model, SPEC, frozenset(name for name, _ in model.named_parameters()))
 
 
 def test_where_the_first_layer_trains_there_is_nothing() -> None:
     model = toy(Plain())
-    with pytest.raises(Refused, match="nothing runs before"):
+    with pytest.raises(NotCacheable, match="nothing runs before"):
         cut(model, SPEC, frozen_but(model, "backbone.first", "head"))
 
 
@@ -99,19 +99,19 @@ def test_a_random_number_anywhere_in_the_code_ends_it() -> None:
 
 def test_a_tied_tensor_trains_where_it_is_used_first() -> None:
     model = toy(Tied())
-    with pytest.raises(Refused, match="nothing runs before"):
+    with pytest.raises(NotCacheable, match="nothing runs before"):
         cut(model, SPEC, frozen_but(model, "backbone.last", "head"))
 
 
 def test_what_a_module_leaves_behind_of_a_layer_within_is_refused() -> None:
     model = toy(Stashed(own=False))
-    with pytest.raises(Refused, match=r"backbone\.stash\.lin leaves something behind"):
+    with pytest.raises(NotCacheable, match=r"backbone\.stash\.lin leaves something behind"):
         cut(model, SPEC, frozen_but(model, "backbone.last", "head"))
 
 
 def test_a_way_that_depends_on_the_size_of_the_batch_is_refused() -> None:
     model = toy(Moody())
-    with pytest.raises(Refused, match="size of the batch"):
+    with pytest.raises(NotCacheable, match="size of the batch"):
         cut(model, SPEC, frozen_but(model, "backbone.last", "head"))
 
 
@@ -122,8 +122,8 @@ def test_a_frozen_module_called_again_later_runs_again() -> None:
     kept = record(model, one, replay.cut.sites)
     with torch.no_grad(), replay.playing(kept):
         played = model(light(one))
-    assert replay.cut.constant >= {Site("backbone.middle", 0)}
-    assert Site("backbone.middle", 2) not in replay.cut.constant
+    assert replay.cut.constant >= {ModuleCall("backbone.middle", 0)}
+    assert ModuleCall("backbone.middle", 2) not in replay.cut.constant
     assert torch.equal(played, model(one))
 
 

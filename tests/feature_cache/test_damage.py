@@ -13,7 +13,7 @@ from torch import Tensor
 
 from tests.feature_cache.entries import KEY, bits, leaf, numbers, publish, put, rows
 from tlx.feature_cache import features
-from tlx.feature_cache.entry import Column, Damaged, Writer
+from tlx.feature_cache.entry import Column, CorruptEntryError, Writer
 from tlx.feature_cache.features import Features
 from tlx.feature_cache.store import Store
 
@@ -59,7 +59,7 @@ def refused_or_unchanged(store: Store, expected: list[Tensor]) -> bool:
     """Was the damage found? If not, what was read has to be what was written."""
     try:
         taken = read(store)
-    except Damaged:
+    except CorruptEntryError:
         return True
     assert [bits(one) for one in taken] == [bits(one) for one in expected]
     return False
@@ -84,7 +84,7 @@ def test_any_changed_byte_of_the_data_is_found(store: Store, entry: Path, name: 
     size, rng = (entry / name).stat().st_size, np.random.default_rng(0)
     places = ((place, int(1 << rng.integers(8))) for place in range(256, size))
     for place, mask in flips(entry / name, places):
-        with pytest.raises(Damaged):
+        with pytest.raises(CorruptEntryError):
             read(store)
         assert place >= 256, mask
     read(store)
@@ -129,19 +129,19 @@ def test_a_file_of_another_length_is_found(store: Store, entry: Path, name: str,
 @pytest.mark.parametrize("name", [*FILES, "entry.json"])
 def test_a_missing_file_is_found(store: Store, entry: Path, name: str) -> None:
     (entry / name).unlink()
-    with pytest.raises(Damaged):
+    with pytest.raises(CorruptEntryError):
         read(store)
 
 
 def test_a_file_of_another_entry_is_found(store: Store, entry: Path) -> None:
     other = put(store, [[numbers(torch.bfloat16, 3, 6, seed=9)]], ["rows"], key="f" * 32)
     shutil.copy(other / "0-0.npy", entry / "0-0.npy")
-    with pytest.raises(Damaged):
+    with pytest.raises(CorruptEntryError):
         read(store)
 
 
 def test_an_entry_that_is_not_there_is_damaged(store: Store) -> None:
-    with pytest.raises(Damaged, match="not there"):
+    with pytest.raises(CorruptEntryError, match="not there"):
         Features(store, KEY)
 
 
@@ -159,8 +159,8 @@ def test_damage_beyond_what_was_read_so_far_is_found_when_it_is_read(
         stream.seek(256 + 9 * 2**20)
         stream.write(b"\xff")
     assert torch.equal(opened.take(rows(7, 1))[0], whole[[7, 1]])
-    with pytest.raises(Damaged, match="block 2"):
+    with pytest.raises(CorruptEntryError, match="block 2"):
         opened.take(rows(11))
-    with pytest.raises(Damaged, match="block 2"):
+    with pytest.raises(CorruptEntryError, match="block 2"):
         opened.take(rows(0, 8))
     opened.close()

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from tests.feature_cache.entries import DTYPES, KEY, bits, leaf, numbers, publish, put, rows
 from tlx.feature_cache import features
-from tlx.feature_cache.cut import Leaf, Refused
+from tlx.feature_cache.cut import NotCacheable, OutputSpec
 from tlx.feature_cache.entry import BLOCK, Column, Writer
 from tlx.feature_cache.features import Features
 from tlx.feature_cache.store import Store
@@ -139,11 +139,11 @@ def test_what_is_padded_to_fill_a_batch_is_not_kept(store: Store, where: str) ->
 
 
 def test_what_is_shared_must_be_the_same_for_every_batch(store: Store) -> None:
-    column = Column.of(Leaf("shared", (3,), 4), torch.ones(3))
+    column = Column.of(OutputSpec("shared", (3,), 4), torch.ones(3))
     writer = Writer(store.aside(KEY), 0, [column])
     writer.append([torch.ones(3)], 4)
     writer.append([torch.ones(3)], 4)
-    with pytest.raises(Refused, match="the same for every batch"):
+    with pytest.raises(NotCacheable, match="the same for every batch"):
         writer.append([torch.full((3,), 1.5)], 4)
     writer.abort()
 

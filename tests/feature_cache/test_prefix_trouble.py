@@ -59,7 +59,7 @@ def test_damage_in_the_middle_of_training_changes_nothing(
     def failing(self: Features, rows: features.Rows) -> list[Tensor]:
         counts[0] += 1
         if counts[0] == at:
-            raise entry.Damaged("a block has changed on disk")
+            raise entry.CorruptEntryError("a block has changed on disk")
         return take(self, rows)
 
     monkeypatch.setattr(Features, "take", failing)

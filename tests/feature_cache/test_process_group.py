@@ -14,10 +14,10 @@ from tests.feature_cache.rooms import OFTEN, stockroom
 from tests.feature_cache.test_cut_refused import frozen_but
 from tests.feature_cache.test_processes import Process, kill, start
 from tests.feature_cache.toys import SPEC, Plain, toy
-from tlx.feature_cache.context import Surroundings
-from tlx.feature_cache.cut import Refused, cut
+from tlx.feature_cache.context import CacheContext
+from tlx.feature_cache.cut import NotCacheable, cut
 from tlx.feature_cache.manager import Split
-from tlx.feature_cache.process_group import Together
+from tlx.feature_cache.process_group import ProcessGroup
 from tlx.feature_cache.replay import Replay
 
 
@@ -26,14 +26,14 @@ def get(say: Callable[[str], None], folder: Path, rank: int, batch: int) -> None
     distributed.init_process_group("gloo", init_method=f"file://{folder / 'meet'}", rank=rank, world_size=2)
     model = toy(Plain())
     room = stockroom(model, SPEC, folder, batch)
-    room.around = Surroundings(together=Together(rank, 2))
+    room.around = CacheContext(together=ProcessGroup(rank, 2))
     replay = Replay(model, SPEC, cut(model, SPEC, frozen_but(model, "backbone.last", "head")))
     try:
         stock = room.get(Split("train"), replay, OFTEN)
         assert stock is not None
         (taken,) = stock.features[0].take(np.arange(20))
         say(f"{stock.state} {len(stock.features[0].meta.parts)} {float(taken.double().sum()):.6f}")
-    except (Refused, OSError) as error:
+    except (NotCacheable, OSError) as error:
         say(type(error).__name__)
 
 

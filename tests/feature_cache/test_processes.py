@@ -19,7 +19,7 @@ import torch
 from tests.feature_cache.entries import KEY, bits, leaf, numbers, publish, put, rows
 from tlx.feature_cache import entry, features
 from tlx.feature_cache import store as stores
-from tlx.feature_cache.entry import Column, Damaged, Writer
+from tlx.feature_cache.entry import Column, CorruptEntryError, Writer
 from tlx.feature_cache.features import Features
 from tlx.feature_cache.store import Store
 from tlx.files import durable
@@ -133,7 +133,7 @@ def test_a_killed_fill_leaves_nothing_that_is_found_and_the_next_sweeps_up(store
         kill(process)
         assert not killed.has(KEY)
         assert killed.entries() == []
-        with pytest.raises(Damaged):
+        with pytest.raises(CorruptEntryError):
             Features(killed, KEY)
         with killed.filling([KEY]) as wanted:
             assert wanted == [KEY]

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from tests.feature_cache.entries import put
-from tlx.feature_cache.entry import Damaged
+from tlx.feature_cache.entry import CorruptEntryError
 from tlx.feature_cache.features import Features
-from tlx.feature_cache.store import NoRoom, Store
+from tlx.feature_cache.store import CacheFull, Store
 
 KEYS = [letter * 32 for letter in "abcd"]
 
@@ -56,7 +56,7 @@ def test_what_is_read_is_not_evicted(store: Store) -> None:
     assert [found.busy for found in store.entries()] == [True, False, False, False]
     store.make_room(20_000 - 2 * SIZE)
     assert held(store) == ["a", "d"]
-    with pytest.raises(NoRoom, match="in use"):
+    with pytest.raises(CacheFull, match="in use"):
         store.make_room(20_000 - SIZE // 2)
     assert held(store) == ["a"]
     read.close()
@@ -65,14 +65,14 @@ def test_what_is_read_is_not_evicted(store: Store) -> None:
 
 
 def test_more_than_the_budget_is_refused_and_evicts_nothing(store: Store) -> None:
-    with pytest.raises(NoRoom, match=r"reuse\.disk allows"):
+    with pytest.raises(CacheFull, match=r"reuse\.disk allows"):
         store.make_room(20_001)
     assert held(store) == ["a", "b", "c", "d"]
 
 
 def test_a_nearly_full_disk_is_refused(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tlx.feature_cache.store._SPARE", 1 << 60)
-    with pytest.raises(NoRoom, match="nearly full"):
+    with pytest.raises(CacheFull, match="nearly full"):
         store.make_room(1)
 
 
@@ -110,7 +110,7 @@ def test_a_discarded_entry_is_gone_but_open_files_live_on(store: Store) -> None:
     assert not store.has(KEYS[0])
     assert read.take(torch.arange(10).numpy())[0].shape == (10, 100)
     read.close()
-    with pytest.raises(Damaged), store.reading(KEYS[0]):
+    with pytest.raises(CorruptEntryError), store.reading(KEYS[0]):
         pass
     assert list((store.root / ".filling").iterdir()) == []
 

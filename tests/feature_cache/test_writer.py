@@ -18,19 +18,19 @@ from tests.feature_cache.toys import SPEC, Plain, toy
 from tlx.config.task import Classification
 from tlx.feature_cache import entry
 from tlx.feature_cache.cut import cut
-from tlx.feature_cache.manager import Split, Stock, Stockroom
-from tlx.feature_cache.process_group import Together
+from tlx.feature_cache.manager import CachedSplit, CacheManager, Split
+from tlx.feature_cache.process_group import ProcessGroup
 from tlx.feature_cache.replay import Replay
-from tlx.feature_cache.writer import Pass
+from tlx.feature_cache.writer import WritePass
 from tlx.tasks.build import build
 
 
-def over(rank: int = 0, world: int = 1, count: int = 20, batch: int = 8) -> Pass:
+def over(rank: int = 0, world: int = 1, count: int = 20, batch: int = 8) -> WritePass:
     data, model = digits(SPEC), toy(Plain())
     collate = build(Classification(kind="classification"), data.info).collate
     items = [(0, i) for i in range(count)]
-    together = Together(rank, world)
-    return Pass(model, data, collate, "train", items, batch, torch.device("cpu"), nullcontext, together)
+    together = ProcessGroup(rank, world)
+    return WritePass(model, data, collate, "train", items, batch, torch.device("cpu"), nullcontext, together)
 
 
 @pytest.mark.parametrize("world", [1, 2, 3, 4])
@@ -49,7 +49,7 @@ def test_the_last_batch_is_as_large_as_the_others() -> None:
         assert torch.equal(batch["x"][:count], images)
 
 
-def prepared(folder: Path) -> tuple[Stockroom, Callable[[], Stock | None]]:
+def prepared(folder: Path) -> tuple[CacheManager, Callable[[], CachedSplit | None]]:
     model = toy(Plain())
     room = stockroom(model, SPEC, folder, batch=8)
     replay = Replay(model, SPEC, cut(model, SPEC, frozen_but(model, "backbone.last", "head")))

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from tlx.config.errors import ConfigError
 from tlx.orchestration import sweep as sweeps
-from tlx.orchestration.preflight import rehearse
+from tlx.orchestration.preflight import preflight
 
 BASE = ["dataset=digits", "dataset.shots=4", "strategy.budget=4 steps", "tracking=none"]
 
@@ -26,4 +26,4 @@ def test_nothing_runs_when_one_trial_cannot(folder: Path) -> None:
 
 @pytest.mark.slow
 def test_what_can_run_is_let_through(folder: Path) -> None:
-    rehearse(sweeps.plan(["backbone=narrow_resnet", "strategy=chain_thaw,ulmfit", *BASE[:2], "seed=0,1"]))
+    preflight(sweeps.plan(["backbone=narrow_resnet", "strategy=chain_thaw,ulmfit", *BASE[:2], "seed=0,1"]))

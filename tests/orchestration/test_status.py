@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from tlx.cli import main
-from tlx.files.checksum import sealed
+from tlx.files.checksum import with_checksum
 from tlx.orchestration import status
 from tlx.runs.lock import locked
 from tlx.runs.result import Result
-from tlx.tracking.event_log import Journal
+from tlx.tracking.event_log import EventLog
 
 RESULT = Result("1", "done", "done", {}, steps=1, parameters=1, trained=1, cpu_seconds=1.0, wall_seconds=30.0)
 
@@ -27,17 +27,17 @@ def sweep(folder: Path) -> Path:
     root = folder / "runs"
     for name in ("study-1234", *names):
         (root / name).mkdir(parents=True)
-    record = Journal(root / "study-1234")
+    record = EventLog(root / "study-1234")
     record.begin(kind="sweep", tags={"tlx.kind": "sweep"})
     record.write("trials", folders=names[:4])
     record.write("trials", folders=names[4:])
-    (root / "done" / "result.json").write_text(sealed(json.dumps(asdict(RESULT))))
+    (root / "done" / "result.json").write_text(with_checksum(json.dumps(asdict(RESULT))))
     for name, reason in (("failed", "ValueError: too many\nlines"), ("pruned", "Pruned: val/loss 3 at round 2")):
-        journal = Journal(root / name)
+        journal = EventLog(root / name)
         journal.begin(kind="train")
         journal.write("end", status="FAILED" if name == "failed" else "KILLED", reason=reason)
     for name in ("begun", "saved"):
-        journal = Journal(root / name)
+        journal = EventLog(root / name)
         journal.begin(kind="train")
         journal.write("metrics", step=17, epoch=1.0, values={})
     (root / "saved" / "state.pt").touch()

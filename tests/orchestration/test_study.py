@@ -10,7 +10,7 @@ from tlx.config.errors import ConfigError
 from tlx.orchestration import study
 from tlx.orchestration.jobs import Job, Outcome
 from tlx.runs.result import Result
-from tlx.tracking.event_log import Journal
+from tlx.tracking.event_log import EventLog
 
 STUDY = """# @package _global_
 # A study for tests.
@@ -53,7 +53,7 @@ def test_opening_is_every_candidate_once_and_all_seeds_of_the_rest(words: list[s
 
 
 def test_the_best_candidate_goes_on_to_the_other_seeds(words: list[str]) -> None:
-    conductor = study.Conductor("mine", words)
+    conductor = study.StudyScheduler("mine", words)
     jobs = [job for job in conductor.opening() if job.trial.strategy.name == "scratch" and job.trial.dataset.shots == 5]
     assert list(conductor.after(outcome(jobs[0], loss=1.0))) == []
     further = list(conductor.after(outcome(jobs[1], loss=0.5)))
@@ -62,7 +62,7 @@ def test_the_best_candidate_goes_on_to_the_other_seeds(words: list[str]) -> None
 
 
 def test_a_candidate_that_diverges_is_no_candidate(words: list[str]) -> None:
-    conductor = study.Conductor("mine", words)
+    conductor = study.StudyScheduler("mine", words)
     jobs = [job for job in conductor.opening() if job.trial.strategy.name == "scratch" and job.trial.dataset.shots == 5]
     assert list(conductor.after(Outcome(jobs[1], None, "NaN"))) == []
     further = list(conductor.after(outcome(jobs[0], loss=2.0)))
@@ -75,7 +75,7 @@ def test_a_candidate_that_diverges_is_no_candidate(words: list[str]) -> None:
 
 def test_a_failed_candidate_hides_no_finished_trial(words: list[str]) -> None:
     """The report of a study in which one candidate diverged has every seed of the candidate that went on."""
-    conductor = study.Conductor("mine", words)
+    conductor = study.StudyScheduler("mine", words)
     opening = conductor.opening()
     for job in opening:
         if job.trial.strategy.lr == 1e-2 and job.trial.strategy.name == "scratch":
@@ -102,7 +102,7 @@ def _finished(job: Job) -> Outcome:
 
 def _write_failure(job: Job) -> None:
     job.place.path.mkdir(parents=True, exist_ok=True)
-    book = Journal(job.place.path)
+    book = EventLog(job.place.path)
     book.begin(name=job.place.name)
     book.write("end", status="FAILED", reason="NaN")
 

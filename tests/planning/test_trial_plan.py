@@ -7,7 +7,7 @@ import torch
 
 import tlx
 from tlx.composition import search_path
-from tlx.planning.trial_plan import forecast
+from tlx.planning.trial_plan import plan_trial
 from tlx.strategies.phases import plan
 
 STRATEGIES = ("feature_extraction", "scratch", "gradual_unfreezing", "llrd")
@@ -21,7 +21,7 @@ def composed(backbone: str, *overrides: str) -> list[str]:
 
 @pytest.mark.parametrize("backbone", NAMED)
 def test_every_backbone_with_every_strategy(backbone: str) -> None:
-    found = forecast(tlx.compose(composed(backbone, "strategy=fine_tune")))
+    found = plan_trial(tlx.compose(composed(backbone, "strategy=fine_tune")))
     assert all(p.device.type == "meta" for stage in found.stages for p in stage.parameters())
     assert sum(stage.count for stage in found.stages) == found.parameters
     assert found.phases[-1].trained == found.parameters
@@ -34,7 +34,7 @@ def test_every_backbone_with_every_strategy(backbone: str) -> None:
 def test_costs_of_a_linear_probe_are_the_closed_form() -> None:
     """64 pixels to 10 classes, batch 32: 2 * 64 * 10 * 32 forward; the same again for the weights' gradient."""
     words = ["backbone=pixels", "strategy=feature_extraction", "dataset=digits", "strategy.optimizer.name=adamw"]
-    phase = forecast(tlx.compose(words)).phases[0]
+    phase = plan_trial(tlx.compose(words)).phases[0]
     assert phase.forward == 2 * 64 * 10 * 32
     assert phase.backward == 2 * 64 * 10 * 32
     assert phase.trained == 650
@@ -43,7 +43,7 @@ def test_costs_of_a_linear_probe_are_the_closed_form() -> None:
 
 def test_backward_reaches_only_what_trains() -> None:
     words = ["backbone=resnet18", "dataset=digits", "strategy=lp_ft"]
-    head, everything = forecast(tlx.compose(words)).phases
+    head, everything = plan_trial(tlx.compose(words)).phases
     assert head.forward == everything.forward
     assert head.backward == 2 * 512 * 10 * 32
     assert everything.backward > 1.5 * everything.forward
@@ -52,7 +52,7 @@ def test_backward_reaches_only_what_trains() -> None:
 
 def test_phases_follow_the_budget() -> None:
     words = ["backbone=narrow_resnet", "dataset=digits", "strategy=gradual_unfreezing", "strategy.budget=100 steps"]
-    found = forecast(tlx.compose(words))
+    found = plan_trial(tlx.compose(words))
     assert (found.phases[0].start, found.phases[0].stop) == (0, 20)
     assert found.phases[-1].stop == 100
     assert found.steps_per_epoch == 22  # 700 in batches of 32, the last of 28
@@ -63,5 +63,5 @@ def test_phases_follow_the_budget() -> None:
 def test_nothing_is_drawn_from_the_global_generator() -> None:
     torch.manual_seed(7)
     before = torch.get_rng_state()
-    forecast(tlx.compose(["backbone=narrow_resnet", "dataset=digits"]))
+    plan_trial(tlx.compose(["backbone=narrow_resnet", "dataset=digits"]))
     assert torch.equal(torch.get_rng_state(), before)

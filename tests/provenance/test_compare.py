@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import tlx
-from tlx.config.identity import deciding
+from tlx.config.identity import identity_fields
 from tlx.provenance import compare
 
 BASE = ["backbone=narrow_resnet", "dataset=digits"]
 
 
 def rows(one: list[str], other: list[str]) -> dict[str, tuple[object, object]]:
-    found = compare.settings(deciding(tlx.compose([*BASE, *one])), deciding(tlx.compose([*BASE, *other])))
+    found = compare.settings(identity_fields(tlx.compose([*BASE, *one])), identity_fields(tlx.compose([*BASE, *other])))
     assert all(row.state in (compare.SAME, compare.DIFFERS) for row in found)  # a configuration is complete
     return {row.item: (row.then, row.now) for row in found if row.state != compare.SAME}
 

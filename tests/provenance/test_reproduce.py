@@ -11,7 +11,7 @@ from mlflow import MlflowClient
 from PIL import Image
 
 from tests.conftest import Said
-from tlx.files.checksum import opened, sealed
+from tlx.files.checksum import with_checksum, without_checksum
 from tlx.runs import layout
 from tlx.runs import result as results
 
@@ -73,10 +73,10 @@ def test_changed_data_are_named(folder: Path, said: Said) -> None:
 @pytest.mark.slow
 def promised(place: Path) -> None:
     """Let a result name its files as they are now."""
-    found = opened((place / layout.RESULT).read_text())
+    found = without_checksum((place / layout.RESULT).read_text())
     assert found is not None
     found["files"] = results.promised_files(place)
-    (place / layout.RESULT).write_text(sealed(json.dumps(found)))
+    (place / layout.RESULT).write_text(with_checksum(json.dumps(found)))
 
 
 def test_another_library_is_named(folder: Path, said: Said) -> None:

@@ -11,13 +11,13 @@ from tlx.provenance import verdict
 from tlx.runs import layout
 from tlx.runs.folder import Folder
 from tlx.runs.result import Result
-from tlx.tracking.event_log import Journal
+from tlx.tracking.event_log import EventLog
 
 
 def finished(path: Path, loss: float, *, weights: bytes = b"w", curve: tuple[float, ...] = (1.0, 0.5)) -> Path:
     """A finished run with this test loss."""
     path.mkdir(parents=True)
-    book = Journal(path)
+    book = EventLog(path)
     for step, value in enumerate(curve, start=1):
         book.write("metrics", step=step, epoch=step, values={"val/loss": value})
     (path / layout.CHECKPOINT).write_bytes(weights)

@@ -11,18 +11,18 @@ from pathlib import Path
 import pytest
 
 from tlx.config.study import Arm, Study
-from tlx.files.checksum import sealed
+from tlx.files.checksum import with_checksum
 from tlx.reports import page
-from tlx.reports.study_results import Findings, gather
+from tlx.reports.study_results import StudyResults, gather
 from tlx.runs.result import Result
-from tlx.tracking.event_log import Journal
+from tlx.tracking.event_log import EventLog
 
 EVIL = "<script>alert('x')</script> & co"
 ARMS = {"control": 0.5, EVIL: 0.7, "same": 0.5}
 
 
 @pytest.fixture
-def found(folder: Path) -> Findings:
+def found(folder: Path) -> StudyResults:
     study = Study(
         question=f"Is it better? {EVIL}",
         arms={arm: Arm() for arm in ARMS},
@@ -44,16 +44,16 @@ def found(folder: Path) -> Findings:
 def _result(folder: Path, name: str, score: float) -> Result:
     where = folder / "runs" / name
     where.mkdir(parents=True)
-    book = Journal(where)
+    book = EventLog(where)
     for step in (10, 20):
         values = {"train/loss": 1.0, "val/acc": score * step / 20 + 0.25}
         book.write("metrics", step=step, epoch=step / 5, values=values)
     result = Result(name, name, name, {"val/acc": score, "test/acc": score}, 20, 100, 50, 1.5, 2.0)
-    (where / "result.json").write_text(sealed(json.dumps(asdict(result))))
+    (where / "result.json").write_text(with_checksum(json.dumps(asdict(result))))
     return result
 
 
-def test_findings_are_paired_and_honest(found: Findings) -> None:
+def test_findings_are_paired_and_honest(found: StudyResults) -> None:
     better, same = found.cells[(EVIL, 1)], found.cells[("same", 5)]
     assert better.gain is not None
     assert better.gain.mean == pytest.approx(0.203)
@@ -76,7 +76,7 @@ class _Links(HTMLParser):
         ]
 
 
-def test_the_page_is_self_contained_and_escaped(found: Findings, folder: Path) -> None:
+def test_the_page_is_self_contained_and_escaped(found: StudyResults, folder: Path) -> None:
     home = folder / "runs" / "toy"
     home.mkdir()
     path = page.write(found, home)
@@ -94,7 +94,7 @@ def test_the_page_is_self_contained_and_escaped(found: Findings, folder: Path) -
     assert sorted(p.name for p in home.glob("*.svg")) == ["cost.svg", "curves.svg", "gains.svg", "score.svg"]
 
 
-def test_the_same_findings_are_the_same_page(found: Findings, folder: Path) -> None:
+def test_the_same_findings_are_the_same_page(found: StudyResults, folder: Path) -> None:
     texts = []
     for name in ("one", "two"):
         (folder / "runs" / name).mkdir()
@@ -102,7 +102,7 @@ def test_the_same_findings_are_the_same_page(found: Findings, folder: Path) -> N
     assert texts[0] == texts[1]
 
 
-def test_the_note_is_a_markdown_table(found: Findings) -> None:
+def test_the_note_is_a_markdown_table(found: StudyResults) -> None:
     lines = [line for line in page.markdown(found).splitlines() if line.startswith("|")]
     assert len(lines) == 2 + len(ARMS)
     assert len({line.count("|") for line in lines}) == 1

@@ -16,7 +16,7 @@ from PIL import ImageFont
 
 import tlx
 from tlx.planning.schedule import of_forecast
-from tlx.planning.trial_plan import forecast
+from tlx.planning.trial_plan import plan_trial
 from tlx.reports.heatmap import FROZEN, Span, colour
 from tlx.reports.schedule import of_journal
 from tlx.reports.timeline import MARK, draw
@@ -116,7 +116,7 @@ def _cosine(step: int, length: int) -> float:
 )
 def test_frozen_is_grey_exactly_where_the_plan_says_so(strategy: str) -> None:
     trial = tlx.compose(["backbone=test_resnet", "dataset=digits", f"strategy={strategy}"])
-    found = forecast(trial)
+    found = plan_trial(trial)
     total = found.phases[-1].stop
     picture = Picture(of_forecast(found, trial.strategy, EVIL), max(1, total))
     assert list(picture.rows) == [stage.name for stage in reversed(found.stages)]

@@ -10,15 +10,15 @@ import torch
 import tlx
 from tests.training.conftest import Compose
 from tlx.data.module import Data
-from tlx.runs.failure_reason import OOM, ending, reason
+from tlx.runs.failure_reason import OOM, failure_reason, reason
 from tlx.tracking import event_log
 from tlx.training.locate import locate
 
 
 def test_status() -> None:
-    assert ending(KeyboardInterrupt())["status"] == "KILLED"
-    assert ending(SystemExit(143))["status"] == "KILLED"
-    assert ending(ValueError("no"))["status"] == "FAILED"
+    assert failure_reason(KeyboardInterrupt())["status"] == "KILLED"
+    assert failure_reason(SystemExit(143))["status"] == "KILLED"
+    assert failure_reason(ValueError("no"))["status"] == "FAILED"
 
 
 def test_the_cause_comes_first() -> None:
@@ -33,7 +33,7 @@ def test_the_cause_comes_first() -> None:
     text = reason(caught.value)
     assert text.startswith("OSError: [Errno 28] No space left on device (then RuntimeError: tidying up)")
     assert "make room and run the same command again" in text
-    assert "No space left" in ending(caught.value)["traceback"]
+    assert "No space left" in failure_reason(caught.value)["traceback"]
 
 
 def test_a_chosen_message_is_kept() -> None:

@@ -14,7 +14,7 @@ from tlx.runs import layout
 from tlx.runs import result as results
 from tlx.runs.folder import Folder
 from tlx.runs.lock import locked
-from tlx.runs.recover import GROUP, tidy
+from tlx.runs.recover import GROUP, recover
 from tlx.tracking import event_log
 from tlx.training.locate import locate
 
@@ -38,13 +38,13 @@ def die_at(monkeypatch: pytest.MonkeyPatch, name: str, count: int) -> None:
         whole(self, *given)
 
     monkeypatch.setattr(Folder, name, called)
-    write = event_log.Journal.write
+    write = event_log.EventLog.write
 
-    def silent(self: event_log.Journal, event: str, **fields: object) -> None:
+    def silent(self: event_log.EventLog, event: str, **fields: object) -> None:
         if event != "end":  # the dead say nothing
             write(self, event, **fields)
 
-    monkeypatch.setattr(event_log.Journal, "write", silent)
+    monkeypatch.setattr(event_log.EventLog, "write", silent)
 
 
 def left(trials: list[Trial]) -> list[tuple[object, dict[str, str]]]:
@@ -88,7 +88,7 @@ def test_a_result_without_an_end_gets_one(small: Compose) -> None:
     (place / "state.pt").touch()
     stamp = (place / layout.RESULT).stat().st_mtime_ns
     with locked(place, "another"):
-        tidy(place)  # it is at work: it will do it itself
+        recover(place)  # it is at work: it will do it itself
         assert (place / "state.pt").exists()
     assert tlx.train(trial).steps == 6
     assert (place / layout.RESULT).stat().st_mtime_ns == stamp
@@ -102,9 +102,9 @@ def test_a_result_without_an_end_gets_one(small: Compose) -> None:
 
 
 def test_what_is_not_finished_is_left_alone(folder: Path) -> None:
-    event_log.Journal(folder).begin(name="a")
+    event_log.EventLog(folder).begin(name="a")
     (folder / "state.pt").touch()
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    tidy(folder)
-    tidy(folder / "nowhere")
+    recover(folder)
+    recover(folder / "nowhere")
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before

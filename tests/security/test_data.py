@@ -21,7 +21,7 @@ from tlx.backbones.input_spec import ImageSpec
 from tlx.config.cache import cache_folder
 from tlx.config.dataset import Digits, Glyphs, ImageFolder, Limits, Table
 from tlx.config.errors import DataError
-from tlx.config.identity import deciding
+from tlx.config.identity import identity_fields
 from tlx.data import images
 from tlx.data.fingerprint import fingerprint
 from tlx.data.images import TooLarge
@@ -207,7 +207,7 @@ def test_a_pipe_instead_of_a_table_is_refused(folder: Path) -> None:
 
 
 def test_limits_are_no_part_of_what_a_trial_is() -> None:
-    assert deciding(Digits(limits=Limits(pixels=1))) == deciding(Digits())
+    assert identity_fields(Digits(limits=Limits(pixels=1))) == identity_fields(Digits())
 
 
 # The cache is optional

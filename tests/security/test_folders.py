@@ -15,8 +15,8 @@ from tests.conftest import Said
 from tests.feature_cache.entries import put
 from tests.files.trees import Tree, made, shown, trees
 from tlx.config.errors import ConfigError
-from tlx.feature_cache.cut import Refused
-from tlx.feature_cache.entry import Damaged
+from tlx.feature_cache.cut import NotCacheable
+from tlx.feature_cache.entry import CorruptEntryError
 from tlx.feature_cache.features import Features
 from tlx.feature_cache.store import KIND, Store
 from tlx.files import marks
@@ -42,7 +42,7 @@ def used(root: Path) -> None:
                     put(store, [[torch.ones(4, 10)]], ["rows"], key=key)
             Features(store, key).close()
             store.discard(key)
-        except (Refused, Damaged, OSError):
+        except (NotCacheable, CorruptEntryError, OSError):
             continue
     for limit in (10**6, 0):
         store.prune(limit)

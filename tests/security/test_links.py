@@ -55,7 +55,7 @@ def test_a_trial_begun_in_a_folder_of_links_writes_through_none(folder: Path, li
     place.mkdir(parents=True)
     (place.parent / ".tlx").write_text("tlx: runs\n")
     if linked == "state.pt":
-        event_log.Journal(place).begin()
+        event_log.EventLog(place).begin()
     for name in [linked] if linked in REFUSED else [n for n in NAMES if n not in (*REFUSED, *layout.STATES)]:
         (place / name).symlink_to(folder / "precious")
     if linked in REFUSED:

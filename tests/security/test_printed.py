@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from tlx.cli.output import Terminal
-from tlx.config.errors import ConfigError, Problem
+from tlx.config.errors import ConfigError, ConfigIssue
 
 TRAIN = ["train", "backbone=pixels", "dataset=digits", "strategy=logistic", "tracking=none"]
 ROOT = Path(__file__).parents[2]
@@ -34,14 +34,14 @@ def is_clean(text: str) -> bool:
 
 @given(some.text(max_size=60), some.text(max_size=300), some.text(max_size=30), some.text(max_size=30))
 def test_problems_are_lines_without_control_characters(key: str, message: str, value: str, where: str) -> None:
-    block = ConfigError([Problem(key, message, value, where), Problem(key, "wrong", [value])]).block()
+    block = ConfigError([ConfigIssue(key, message, value, where), ConfigIssue(key, "wrong", [value])]).block()
     assert is_clean(block)
     assert len(block.splitlines()) == len(block.split("\n"))
     assert len(block.split("\n")) in (2, 3)
 
 
 def test_a_long_value_is_cut() -> None:
-    assert len(ConfigError([Problem("seed", "wrong", "x" * 100_000)]).block()) < 500
+    assert len(ConfigError([ConfigIssue("seed", "wrong", "x" * 100_000)]).block()) < 500
 
 
 @given(some.text(max_size=60))

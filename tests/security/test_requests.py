@@ -14,14 +14,14 @@ import tlx
 from tests.composition.told import told
 from tlx.composition import search_path
 from tlx.composition.multirun import expand
-from tlx.config.errors import ConfigError, Problem
+from tlx.config.errors import ConfigError, ConfigIssue
 
 BASE = ("backbone=pixels", "dataset=digits")
 HEAD = "# @package _global_\ndefaults: [{override /backbone: pixels}, {override /dataset: digits}]\n"
 OPTION = "# mine\ndefaults: [{/schema/strategy@_here_: phased}, _self_]\nname: mine\nphases: [{train: [head]}]\n"
 
 
-def refused(words: Sequence[str]) -> list[Problem]:
+def refused(words: Sequence[str]) -> list[ConfigIssue]:
     with pytest.raises(ConfigError) as caught:
         tlx.compose(words)
     return caught.value.problems
@@ -270,12 +270,12 @@ def test_somebody_elses_folder_is_not_filled(folder: Path) -> None:
 
 
 def test_a_folder_with_runs_in_it_is_tlxs(folder: Path) -> None:
-    from tlx.files.checksum import sealed
+    from tlx.files.checksum import with_checksum
 
     write(folder / "mine/notes.txt", "x")
-    write(folder / "mine/run/journal.jsonl", sealed('{"event": "begin"}') + "\n")
+    write(folder / "mine/run/journal.jsonl", with_checksum('{"event": "begin"}') + "\n")
     assert list(told(*BASE, "output=mine")) == ["output"]
-    write(folder / "mine/other/journal.jsonl", sealed('{"event": "start", "time": 1}') + "\n")
+    write(folder / "mine/other/journal.jsonl", with_checksum('{"event": "start", "time": 1}') + "\n")
     assert not told(*BASE, "output=mine")
 
 

@@ -22,15 +22,15 @@ from tests.conftest import Said
 from tests.files.test_foreign import trees
 from tlx.cli import main
 from tlx.config.errors import ConfigError, RequestError
-from tlx.files.checksum import opened, sealed
+from tlx.files.checksum import with_checksum, without_checksum
 from tlx.orchestration import status
 from tlx.orchestration.backends.slurm import FOLDER, SUBMISSION
 from tlx.provenance import reproduce
 from tlx.runs import folder as folders
 from tlx.runs import layout
 from tlx.runs import result as results
-from tlx.runs.failure_reason import ending, told
-from tlx.runs.recover import tidy
+from tlx.runs.failure_reason import failure_reason, told
+from tlx.runs.recover import recover
 from tlx.tracking import event_log
 from tlx.training.build import rebuilt
 from tlx.training.locate import locate
@@ -80,7 +80,7 @@ def sweep_of(place: Path) -> Path:
     folder = place.parent / "sweep-01234567"
     folder.mkdir(exist_ok=True)
     (folder / event_log.FILE).unlink(missing_ok=True)
-    record = event_log.Journal(folder)
+    record = event_log.EventLog(folder)
     record.begin(kind="sweep", tags={"tlx.kind": "sweep"})
     record.write("trials", folders=[place.name])
     return folder
@@ -89,7 +89,7 @@ def sweep_of(place: Path) -> Path:
 def altered(place: Path, name: str, tree: object) -> None:
     """Put another value where a file's is, sealed as ours would be where the file is."""
     if isinstance(tree, dict) and name == layout.RESULT:
-        (place / name).write_text(sealed(json.dumps(tree)) if tree else "{}")
+        (place / name).write_text(with_checksum(json.dumps(tree)) if tree else "{}")
     else:
         (place / name).write_text(json.dumps(tree))
 
@@ -117,18 +117,18 @@ def test_any_value_in_any_file(copied: Path, refusals: Callable[..., str], run: 
 @given(some.data())
 def test_any_value_in_any_field_of_a_result(copied: Path, refusals: Callable[..., str], data: some.DataObject) -> None:
     """Sealed, as somebody who knows how would."""
-    row = opened((copied / layout.RESULT).read_text())
+    row = without_checksum((copied / layout.RESULT).read_text())
     assert row is not None
     before = dict(row)
     for name in data.draw(some.sets(some.sampled_from(sorted(row)), min_size=1, max_size=3)):
         row[name] = data.draw(some.one_of(some.sampled_from(ODD), trees))
-    (copied / layout.RESULT).write_text(sealed(json.dumps(row)))
+    (copied / layout.RESULT).write_text(with_checksum(json.dumps(row)))
     found = results.result_in(copied)
     assert found is None or all(type(getattr(found, name)) is type(value) for name, value in before.items())
     sweep_of(copied)
     refusals("status", "sweep", f"output={copied.parent}")
     refusals("diff", str(copied), str(copied))
-    (copied / layout.RESULT).write_text(sealed(json.dumps(before)))
+    (copied / layout.RESULT).write_text(with_checksum(json.dumps(before)))
 
 
 @settings(max_examples=max(1, settings().max_examples // 2))
@@ -139,7 +139,7 @@ def test_any_value_in_any_field_of_a_log(copied: Path, refusals: Callable[..., s
     for name in data.draw(some.sets(some.sampled_from(sorted(rows[number])), min_size=1, max_size=3)):
         rows[number][name] = data.draw(some.one_of(some.sampled_from(ODD), trees))
     text = (copied / event_log.FILE).read_text()
-    (copied / event_log.FILE).write_text("".join(sealed(json.dumps(row)) + "\n" for row in rows))
+    (copied / event_log.FILE).write_text("".join(with_checksum(json.dumps(row)) + "\n" for row in rows))
     sweep_of(copied)
     (copied / layout.RESULT).rename(copied / "kept")
     shown = refusals("status", "sweep", f"output={copied.parent}")
@@ -158,7 +158,7 @@ def test_one_folder_of_rubbish_hides_no_other(
         shutil.copytree(run, folder / "theirs" / f"{run.name}-{number}")
         sweep = folder / "theirs" / f"sweep-0000000{number}"
         sweep.mkdir()
-        record = event_log.Journal(sweep)
+        record = event_log.EventLog(sweep)
         record.begin(kind="sweep", tags={"tlx.kind": "sweep"})
         record.write("trials", folders=[f"{run.name}-{number}"])
     place = folder / "theirs" / (f"{run.name}-0" if "/" not in name and name != event_log.FILE else "sweep-00000000")
@@ -190,10 +190,10 @@ def test_a_repetition_goes_to_ones_own_store_and_cache(copied: Path, said: Said,
         config["output"] = str(folder / "elsewhere")
         text = yaml.safe_dump(config)
         (copied / layout.CONFIG).write_text(text)
-        row = opened((copied / layout.RESULT).read_text())
+        row = without_checksum((copied / layout.RESULT).read_text())
         assert row is not None
         row["files"][layout.CONFIG] = len(text.encode())
-        (copied / layout.RESULT).write_text(sealed(json.dumps(row)))
+        (copied / layout.RESULT).write_text(with_checksum(json.dumps(row)))
         shown = said("reproduce", str(copied))
         assert f"tracking.uri: the record names http://127.0.0.1:{port}" in shown
         assert f"reuse.folder: the record names {folder / 'planted'}" in shown
@@ -238,15 +238,15 @@ LONG = "a" * 300
 def test_names_that_are_none_are_passed_over(copied: Path, refusals: Callable[..., str], name: str) -> None:
     """In a sweep's list of trials, in a result's list of files, as a result's folder, and on the command line."""
     sweep = sweep_of(copied)
-    event_log.Journal(sweep).write("trials", folders=[name])
+    event_log.EventLog(sweep).write("trials", folders=[name])
     for field, value in (("files", {name: 1}), ("folder", name)):
-        row = opened((copied / layout.RESULT).read_text())
+        row = without_checksum((copied / layout.RESULT).read_text())
         assert row is not None
-        (copied / layout.RESULT).write_text(sealed(json.dumps(row | {field: value})))
+        (copied / layout.RESULT).write_text(with_checksum(json.dumps(row | {field: value})))
         assert results.result_in(copied) is None
         refusals("status", sweep.name, f"output={copied.parent}")
         refusals("diff", str(copied), str(copied))
-        (copied / layout.RESULT).write_text(sealed(json.dumps(row)))
+        (copied / layout.RESULT).write_text(with_checksum(json.dumps(row)))
     if "\x00" not in name and name != "\ud800":
         refusals("diff", f"~nobody-of-that-name/{name}", name or "''")
         refusals("status", name or "''", f"output={copied.parent}")
@@ -257,7 +257,7 @@ def test_a_folder_where_a_file_would_be_is_left(copied: Path, name: str) -> None
     (copied / name / "mine").mkdir(parents=True)
     rows = list(event_log.read(copied))
     for _ in range(3):
-        tidy(copied)
+        recover(copied)
     assert (copied / name / "mine").is_dir()
     assert list(event_log.read(copied)) == rows
 
@@ -272,9 +272,9 @@ def test_a_log_that_is_no_file_is_set_aside(folder: Path, kind: str) -> None:
     else:
         path.mkdir()
     with pytest.raises(OSError, match=r"regular|symbolic|directory"):
-        event_log.Journal(folder).begin(name="a")
+        event_log.EventLog(folder).begin(name="a")
     event_log.set_aside(folder)
-    event_log.Journal(folder).begin(name="a")
+    event_log.EventLog(folder).begin(name="a")
     assert event_log.first(folder)["event"] == "start"
     assert os.path.lexists(folder / "journal.1.jsonl")
 
@@ -299,6 +299,6 @@ def test_a_failure_to_build_leaves_what_another_command_finished(folder: Path, m
 
 
 def test_secrets_and_control_characters_of_an_error_stay_out_of_the_record() -> None:
-    fields = ending(RuntimeError("GET https://user:hunter2@host/x \x1b[2J"))
+    fields = failure_reason(RuntimeError("GET https://user:hunter2@host/x \x1b[2J"))
     assert "hunter2" not in str(fields)
     assert "\x1b" not in told(RuntimeError("\x1b[2J https://user:hunter2@host/x"))

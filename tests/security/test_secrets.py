@@ -166,7 +166,7 @@ def test_the_mirror_shows_and_keeps_no_secret(
     uri = "https://me:hun/ter2@host.org?key=hunter2"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     monkeypatch.setattr(store, "client", Broken)
-    with mlflow_sync.Mirror(Tracking()) as mirrored:
+    with mlflow_sync.MLflowSync(Tracking()) as mirrored:
         mirrored.watch(folder / "run")
         begin(folder / "run").write("end", status="FINISHED", reason="")
     assert "ConnectionError" in caplog.text

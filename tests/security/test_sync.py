@@ -17,17 +17,17 @@ from tests.conftest import Said
 from tests.tracking.test_mlflow_sync import begin, metrics
 from tlx.config.errors import ConfigError
 from tlx.config.tracking import Tracking
-from tlx.files.checksum import sealed
+from tlx.files.checksum import with_checksum
 from tlx.runs import stale_runs
 from tlx.serving import registry
 from tlx.tracking import artifacts, event_log, mlflow_sync, sending, state, store, sync
-from tlx.tracking.event_log import Journal
+from tlx.tracking.event_log import EventLog
 
 
 def recorded(folder: Path, uri: str | None, name: str = "a trial") -> Path:
     """A finished trial whose journal names a store."""
     folder.mkdir(parents=True)
-    book = Journal(folder)
+    book = EventLog(folder)
     tags = {"tlx.kind": "train", "tlx.folder": str(folder)}
     start: dict[str, Any] = {"name": name, "experiment": "tlx/tests", "params": {}, "tags": tags}
     book.begin(**start, tracking={"kind": "mlflow", "uri": uri})
@@ -141,7 +141,7 @@ def test_a_note_cannot_lead_into_another_run(folder: Path, own: MlflowClient, at
     if attempt == "the victim's":  # whoever has seen its journal can write its name
         rows = list(event_log.read(place))
         rows[0]["attempt"] = named[attempt]
-        (place / event_log.FILE).write_text("\n".join(sealed(json.dumps(row)) for row in rows) + "\n")
+        (place / event_log.FILE).write_text("\n".join(with_checksum(json.dumps(row)) for row in rows) + "\n")
     assert sending.send(own, uri, place)
     after = own.get_run(run)
     assert (after.info, after.data.tags, after.data.metrics) == (before.info, before.data.tags, before.data.metrics)
@@ -237,7 +237,7 @@ def test_whatever_a_journal_holds_the_next_folder_is_sent(
     rows[0] = {key: one for key, one in (rows[0] | changed).items() if key not in gone}
     rows[1]["values"] = {"val/acc": 0.5, "strange": value}
     rows[-1] |= end
-    (bad / event_log.FILE).write_text("\n".join(sealed(json.dumps(row)) for row in rows) + "\n")
+    (bad / event_log.FILE).write_text("\n".join(with_checksum(json.dumps(row)) for row in rows) + "\n")
     found = sync.send([bad, good], Tracking())
     assert [place for places in found.done.values() for place in places][-1:] == [good]
     assert all(place == bad and reason for place, reason in found.failed)
@@ -250,7 +250,7 @@ def test_a_folder_that_cannot_be_sent_is_named(folder: Path, own: MlflowClient, 
     (folder / "runs" / "b" / event_log.FILE).unlink()
     (folder / "runs" / "b" / event_log.FILE).symlink_to("/etc/passwd")
     (folder / "runs" / "c" / event_log.FILE).write_text(
-        sealed(json.dumps({"event": "start", "attempt": "0" * 32})) + "\n"
+        with_checksum(json.dumps({"event": "start", "attempt": "0" * 32})) + "\n"
     )
     found = said("sync", code=1)
     assert found.count("not sent: ") == 3

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from tlx.serving import body
-from tlx.serving.inputs import Unusable
+from tlx.serving.inputs import InvalidInput
 from tlx.serving.limits import Limits
 
 LIMITS = Limits()
@@ -76,7 +76,7 @@ def test_csv_is_read() -> None:
     ],
 )
 def test_what_is_no_request_is_refused(content: bytes | str, reason: str) -> None:
-    with pytest.raises(Unusable, match=reason):
+    with pytest.raises(InvalidInput, match=reason):
         read(content)
 
 
@@ -94,7 +94,7 @@ def test_what_is_no_request_is_refused(content: bytes | str, reason: str) -> Non
     ],
 )
 def test_what_is_no_csv_is_refused(content: str, reason: str) -> None:
-    with pytest.raises(Unusable, match=reason):
+    with pytest.raises(InvalidInput, match=reason):
         read(content, body.CSV)
 
 
@@ -107,7 +107,7 @@ def test_a_long_cell_is_read_and_the_limit_of_others_stays() -> None:
 @pytest.mark.parametrize("text", ['"' + "\\" * 8_000_001, '"' + '\\"' * 4_000_000, '"' * 8_000_000])
 def test_the_look_before_parsing_takes_time_in_proportion(text: str) -> None:
     start = time.perf_counter()
-    with pytest.raises(Unusable):
+    with pytest.raises(InvalidInput):
         read(text)
     assert time.perf_counter() - start < 10
 
@@ -121,13 +121,13 @@ def test_any_json_is_read_or_refused(tree: Any) -> None:
         {"instances": tree},
         {"inputs": tree},
     ):
-        with suppress(Unusable):
+        with suppress(InvalidInput):
             assert isinstance(read(json.dumps(content)), list)
 
 
 @given(some.binary(max_size=60), some.sampled_from([body.JSON, body.CSV]))
 def test_any_bytes_are_read_or_refused(content: bytes, media: str) -> None:
-    with suppress(Unusable):
+    with suppress(InvalidInput):
         assert isinstance(read(content, media), list)
 
 

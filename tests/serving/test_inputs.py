@@ -17,7 +17,7 @@ from tests.serving.asking import header
 from tlx.backbones.input_spec import ImageSpec
 from tlx.data import images
 from tlx.serving import inputs
-from tlx.serving.inputs import Unusable
+from tlx.serving.inputs import InvalidInput
 from tlx.serving.limits import Limits
 
 
@@ -48,7 +48,7 @@ def test_pictures_are_read(kind: str) -> None:
     ],
 )
 def test_what_is_no_picture(value: object, reason: str) -> None:
-    with pytest.raises(Unusable, match=reason):
+    with pytest.raises(InvalidInput, match=reason):
         inputs.image(value)
 
 
@@ -56,12 +56,12 @@ def test_a_decompression_bomb_is_not_opened() -> None:
     """100 million grey pixels are some kilobytes of PNG."""
     bomb = encoded(Image.new("L", (10_000, 10_000)))
     assert len(bomb) < 200_000
-    with pytest.raises(Unusable, match="10000 x 10000 pixels"):
+    with pytest.raises(InvalidInput, match="10000 x 10000 pixels"):
         inputs.image(bomb)
 
 
 def test_every_bad_row_is_named() -> None:
-    with pytest.raises(Unusable) as caught:
+    with pytest.raises(InvalidInput) as caught:
         inputs.checked(["fine", 3, "fine", None], inputs.text)
     assert str(caught.value) == "row 1: expected a text, found int; row 3: expected a text, found NoneType"
 
@@ -71,7 +71,7 @@ def test_anything_is_read_or_refused(value: object) -> None:
     for given_value in (value, base64.b64encode(value).decode() if isinstance(value, bytes) else value):
         try:
             inputs.image(given_value)
-        except Unusable:
+        except InvalidInput:
             continue
 
 
@@ -84,7 +84,7 @@ def test_a_header_is_enough_to_refuse(width: int, height: int) -> None:
     content = base64.b64decode(header(width, height))
     try:
         pixels = inputs.measured(content, Limits(), SPEC)
-    except Unusable:
+    except InvalidInput:
         tall = max(256 / height, 256 / width)
         assert max(width * height, width * tall * height * tall, width, height) > 0.9 * Limits().pixels
     else:
@@ -108,12 +108,12 @@ def test_the_resized_size_is_foreseen(width: int, height: int, tall: int, wide: 
 
 
 def test_a_long_thin_picture_is_not_resized() -> None:
-    with pytest.raises(Unusable, match=r"2000000 x 1 pixels would be .* crop it"):
+    with pytest.raises(InvalidInput, match=r"2000000 x 1 pixels would be .* crop it"):
         inputs.image(header(2_000_000, 1), spec=SPEC)
 
 
 def test_pixels_that_are_no_numbers_are_refused() -> None:
-    with pytest.raises(Unusable, match="no numbers"):
+    with pytest.raises(InvalidInput, match="no numbers"):
         inputs.image(encoded(Image.fromarray(np.full((4, 4), np.nan, np.float32)), "TIFF"))
 
 
@@ -121,7 +121,7 @@ def test_the_tiles_of_a_small_picture_may_not_be_large() -> None:
     tags = {256: 4, 257: 4, 258: 8, 259: 1, 262: 1, 277: 1, 322: 60_000, 323: 60_000, 324: 8, 325: 16}
     entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
     content = b"II*\0\x08\0\0\0" + struct.pack("<H", len(tags)) + entries + bytes(4)
-    with pytest.raises(Unusable, match="4 x 4 pixels in tiles of 3,600,000,000"):
+    with pytest.raises(InvalidInput, match="4 x 4 pixels in tiles of 3,600,000,000"):
         inputs.image(base64.b64encode(content).decode())
 
 
@@ -129,15 +129,15 @@ def test_the_tiles_of_a_small_picture_may_not_be_large() -> None:
     ("value", "reason"), [("a" * 100_001, "100,001 letters; at most"), ("a\ud800", "half a letter at 1")]
 )
 def test_what_is_no_text(value: str, reason: str) -> None:
-    with pytest.raises(Unusable, match=reason):
+    with pytest.raises(InvalidInput, match=reason):
         inputs.text(value)
 
 
 def test_a_refusal_stays_short() -> None:
-    with pytest.raises(Unusable) as caught:
+    with pytest.raises(InvalidInput) as caught:
         inputs.checked([None] * 5000, inputs.text)
     assert str(caught.value).endswith("row 9: expected a text, found NoneType; and 4990 more")
-    with pytest.raises(Unusable) as caught:
+    with pytest.raises(InvalidInput) as caught:
         inputs.column(["\x1b[31m" + "a" * 5000] * 5000, "text")
     assert len(str(caught.value)) < 1200
     assert str(caught.value).isprintable()

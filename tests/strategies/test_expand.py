@@ -11,7 +11,7 @@ from tests.strategies.conftest import Cut, lengths, made, of, phase, preset, set
 from tlx.backbones.load import load
 from tlx.backbones.partition.stages import stages
 from tlx.config.backbone import PixelsBackbone
-from tlx.config.errors import ConfigError, Problem
+from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.strategy import Expand, Phase, Strategy
 from tlx.strategies.phases import plan
 from tlx.tasks.classification import Classifier
@@ -24,7 +24,7 @@ def expanded(*train: str, freeze: tuple[str, ...] = (), until: str = "rest", **h
     return phase(*train, freeze=list(freeze), until=until, expand=Expand(**how))
 
 
-def told(strategy: Strategy, network: list[Any]) -> Problem:
+def told(strategy: Strategy, network: list[Any]) -> ConfigIssue:
     with pytest.raises(ConfigError) as caught:
         plan(strategy, network, 10)
     (problem,) = caught.value.problems

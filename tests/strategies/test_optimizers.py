@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 from tests.strategies.conftest import MakeNet, batches, copies, learn, moved, names, with_optimizer
 from tlx.backbones.partition.stages import stages
 from tlx.composition import optimizer_names
-from tlx.config.errors import ConfigError, Problem
+from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.strategy import Optimizer as Options
 from tlx.config.strategy import Strategy
 from tlx.strategies import freezing, optimizers
@@ -41,7 +41,7 @@ def built(strategy: Strategy, model: nn.Module) -> Optimizer:
     return optimizers.optimizer(strategy, network, plan(strategy, network, 10))
 
 
-def refused(name: str, **options: Any) -> Problem:
+def refused(name: str, **options: Any) -> ConfigIssue:
     with pytest.raises(ConfigError) as caught:
         optimizers.check(Options(name=name, **options))
     (problem,) = caught.value.problems

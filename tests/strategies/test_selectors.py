@@ -11,7 +11,7 @@ from torch import nn
 from tests.strategies.architectures import RESNET, VIT
 from tests.strategies.conftest import Cut, of
 from tlx.backbones.partition.stages import Stage
-from tlx.config.errors import ConfigError, Problem
+from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.strategies.selectors import select
 
 
@@ -19,7 +19,7 @@ def chosen(stages: Sequence[Stage], *train: str, freeze: Sequence[str] = ()) -> 
     return set(select(train, freeze, stages, "strategy.phases.0"))
 
 
-def refused(stages: Sequence[Stage], *train: str, freeze: Sequence[str] = ()) -> list[Problem]:
+def refused(stages: Sequence[Stage], *train: str, freeze: Sequence[str] = ()) -> list[ConfigIssue]:
     with pytest.raises(ConfigError) as caught:
         select(train, freeze, stages, "strategy.phases.0")
     return caught.value.problems

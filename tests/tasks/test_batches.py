@@ -14,7 +14,7 @@ from tests.tasks.conftest import Given, drawn, task
 from tlx.backbones.backbone import Loaded
 from tlx.backbones.input_spec import ImageSpec, TextSpec
 from tlx.tasks.classification import Classifier
-from tlx.tasks.protocol import Batch, Out
+from tlx.tasks.protocol import Batch, StepOutput
 
 
 class Flat(nn.Module):
@@ -70,7 +70,7 @@ def test_what_a_step_gave_spares_predictions_a_forward() -> None:
             raise AssertionError("a second forward")
 
     one, batch = task(), drawn(multilabel=False)
-    out: Out = one.eval_step(Given(), batch, one.metrics())
+    out: StepOutput = one.eval_step(Given(), batch, one.metrics())
     assert one.predict(Never(), batch, out) == one.predict(Given(), batch)
 
 

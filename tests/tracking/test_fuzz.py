@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as some
 
-from tlx.files.checksum import sealed
+from tlx.files.checksum import with_checksum
 from tlx.orchestration import status
 from tlx.runs.result import result_in
 from tlx.tracking import event_log
@@ -52,7 +52,7 @@ def test_any_lines(folder: Path, lines: list[Any]) -> None:
     """Bytes, and objects that somebody sealed who can count as we do."""
     place = folder / "run"
     place.mkdir(exist_ok=True)
-    texts = [line if isinstance(line, bytes) else sealed(json.dumps(line)).encode() for line in lines]
+    texts = [line if isinstance(line, bytes) else with_checksum(json.dumps(line)).encode() for line in lines]
     (place / event_log.FILE).write_bytes(b"\n".join(texts))
     read(place)
 
@@ -62,7 +62,7 @@ def test_an_altered_journal(folder: Path, where: int, bits: int, cut: bool) -> N
     place = folder / "run"
     place.mkdir(exist_ok=True)
     (place / event_log.FILE).unlink(missing_ok=True)
-    book = event_log.Journal(place)
+    book = event_log.EventLog(place)
     book.begin(name="a", tags={"tlx.kind": "sweep"})
     book.write("trials", folders=["one", "two"])
     for step in range(5):
@@ -80,7 +80,7 @@ def test_an_altered_journal(folder: Path, where: int, bits: int, cut: bool) -> N
 
 
 @given(some.one_of(some.binary(max_size=80), values.map(lambda value: json.dumps(value).encode()), rows.map(
-    lambda row: sealed(json.dumps(row)).encode())))  # fmt: skip
+    lambda row: with_checksum(json.dumps(row)).encode())))  # fmt: skip
 def test_any_result(folder: Path, text: bytes) -> None:
     (folder / "result.json").write_bytes(text)
     assert result_in(folder) is None

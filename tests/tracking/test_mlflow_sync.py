@@ -18,18 +18,18 @@ from mlflow import MlflowClient
 from tlx.config.errors import ConfigError
 from tlx.config.tracking import Tracking
 from tlx.tracking import mlflow_sync, store
-from tlx.tracking.event_log import Journal
+from tlx.tracking.event_log import EventLog
 
 
-def begin(folder: Path, name: str = "a trial") -> Journal:
+def begin(folder: Path, name: str = "a trial") -> EventLog:
     folder.mkdir(parents=True, exist_ok=True)
-    book = Journal(folder)
+    book = EventLog(folder)
     tags = {"tlx.kind": "train", "tlx.folder": str(folder)}
     book.begin(name=name, experiment="tlx/tests", params={"seed": "0"}, tags=tags, dataset=None)
     return book
 
 
-def metrics(book: Journal, steps: range) -> None:
+def metrics(book: EventLog, steps: range) -> None:
     for step in steps:
         book.write("metrics", step=step, epoch=step / 2, values={"val/acc": step / 10, "val/auroc": None})
 
@@ -78,7 +78,7 @@ def test_a_second_attempt_is_a_second_run(folder: Path, uri: str) -> None:
 
 def test_an_attempt_that_is_over_is_not_taken_for_the_new_one(folder: Path, uri: str) -> None:
     begin(folder / "run", "old").write("end", status="FAILED", reason="")
-    with mlflow_sync.Mirror(Tracking()) as mirrored:
+    with mlflow_sync.MLflowSync(Tracking()) as mirrored:
         mirrored.watch(folder / "run")
         mirrored._send_all()
         assert mlflow_sync.run_id(folder / "run") is None
@@ -90,7 +90,7 @@ def test_an_attempt_that_is_over_is_not_taken_for_the_new_one(folder: Path, uri:
 
 def test_leaving_the_mirror_sends_the_rest(folder: Path, uri: str) -> None:
     parent, child = folder / "sweep", folder / "trial"
-    with mlflow_sync.Mirror(Tracking()) as mirrored:
+    with mlflow_sync.MLflowSync(Tracking()) as mirrored:
         mirrored.watch(parent)
         mirrored.watch(child, parent)
         begin(parent).write("end", status="FINISHED", reason="", note="| a | table |")
@@ -105,7 +105,7 @@ def test_leaving_the_mirror_sends_the_rest(folder: Path, uri: str) -> None:
 def finish_child(parent: Path, child: Path, meanwhile: Callable[[], object] = lambda: None) -> None:
     """A child that ends while it is mirrored, below a sweep that another process keeps the record of."""
     begin(parent)
-    with mlflow_sync.Mirror(Tracking()) as mirrored:
+    with mlflow_sync.MLflowSync(Tracking()) as mirrored:
         mirrored.watch(child, parent)
         begin(child).write("end", status="FINISHED", reason="")
         meanwhile()
@@ -135,7 +135,7 @@ def test_a_child_sent_before_its_sweep_is_put_under_it_later(
 
 def test_a_store_that_is_not_there_hurts_nobody(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    with mlflow_sync.Mirror(Tracking(uri="http://127.0.0.1:9")) as mirrored:
+    with mlflow_sync.MLflowSync(Tracking(uri="http://127.0.0.1:9")) as mirrored:
         mirrored.watch(folder / "run")
         begin(folder / "run").write("end", status="FINISHED", reason="")
     assert mirrored.failure
@@ -172,7 +172,7 @@ def test_a_run_that_goes_on_is_watched(folder: Path, uri: str) -> None:
     place = folder / "run"
     book = begin(place)
     book.write("end", status="KILLED", reason="")
-    with mlflow_sync.Mirror(Tracking()) as mirrored:
+    with mlflow_sync.MLflowSync(Tracking()) as mirrored:
         mirrored.watch(place)
         mirrored._send_all()
         assert mlflow_sync.run_id(place) is None
@@ -207,7 +207,7 @@ def test_a_store_that_comes_back_gets_everything(folder: Path, uri: str, monkeyp
     monkeypatch.setattr(store, "client", lambda _: moody)
     book = begin(folder / "run")
     (folder / "run" / "journal.jsonl").unlink()
-    with mlflow_sync.Mirror(Tracking()) as mirrored:
+    with mlflow_sync.MLflowSync(Tracking()) as mirrored:
         mirrored.watch(folder / "run")
         book.begin(name="a", experiment="tlx/tests", params={}, tags={"tlx.kind": "train"}, dataset=None)
         metrics(book, range(5))
@@ -265,7 +265,7 @@ def test_killed_between_any_two_calls_it_sends_on_without_doubles(folder: Path, 
 
 
 def test_what_the_store_refuses_stops_nothing(folder: Path, uri: str) -> None:
-    book = Journal(folder / "run")
+    book = EventLog(folder / "run")
     (folder / "run").mkdir()
     params = {"fine": "1", "a name: with {what} it does not take\n": "2"}
     book.begin(name="a", experiment="tlx/tests", params=params, tags={"tlx.kind": "train"}, dataset=None)
@@ -285,7 +285,7 @@ def test_passwords_are_kept_nowhere(folder: Path, monkeypatch: pytest.MonkeyPatc
     assert "secret" not in caught.value.block()
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:secret@127.0.0.1:9")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    with mlflow_sync.Mirror(Tracking()) as mirrored:
+    with mlflow_sync.MLflowSync(Tracking()) as mirrored:
         mirrored.watch(folder / "run")
         begin(folder / "run").write("end", status="FINISHED", reason="")
     assert mirrored.failure
@@ -322,11 +322,11 @@ def test_a_folder_that_has_moved_is_the_same_run_and_a_copy_another(folder: Path
     mlflow_sync.send(client, uri, folder / "run")
     run = mlflow_sync.run_id(folder / "run")
     shutil.copytree(folder / "run", folder / "copy")
-    metrics(Journal(folder / "copy"), range(2, 4))
+    metrics(EventLog(folder / "copy"), range(2, 4))
     mlflow_sync.send(client, uri, folder / "copy")
     assert mlflow_sync.run_id(folder / "copy") != run
     (folder / "run").rename(folder / "moved")
-    Journal(folder / "moved").write("end", status="FINISHED", reason="")
+    EventLog(folder / "moved").write("end", status="FINISHED", reason="")
     mlflow_sync.send(client, uri, folder / "moved")
     assert mlflow_sync.run_id(folder / "moved") == run
     assert client.get_run(str(run)).info.status == "FINISHED"
@@ -354,7 +354,7 @@ def test_a_store_that_does_not_answer_is_not_waited_for(
         if open_:
             hole.listen(5)
         uri = f"{scheme}127.0.0.1:{hole.getsockname()[1]}/x"
-        mirrored = mlflow_sync.Mirror(Tracking(uri=uri, patience=0.3))
+        mirrored = mlflow_sync.MLflowSync(Tracking(uri=uri, patience=0.3))
         with mirrored:
             mirrored.watch(folder / "runs" / "a")
             begin(folder / "runs" / "a").write("end", status="FINISHED", reason="")
@@ -377,7 +377,7 @@ def test_a_store_that_answers_is_waited_for(folder: Path, uri: str, monkeypatch:
 
     slow = Slow(uri)
     monkeypatch.setattr(store, "client", lambda _: slow)
-    with mlflow_sync.Mirror(Tracking(patience=2.0)) as mirrored:
+    with mlflow_sync.MLflowSync(Tracking(patience=2.0)) as mirrored:
         mirrored.watch(folder / "run")
         begin(folder / "run").write("end", status="FINISHED", reason="")
     assert not mirrored.failure
@@ -385,11 +385,11 @@ def test_a_store_that_answers_is_waited_for(folder: Path, uri: str, monkeypatch:
 
 
 def test_one_journal_that_cannot_be_sent_keeps_no_other_back(folder: Path, uri: str) -> None:
-    with mlflow_sync.Mirror(Tracking()) as mirrored:
+    with mlflow_sync.MLflowSync(Tracking()) as mirrored:
         for name in ("bad", "good"):
             mirrored.watch(folder / name)
         (folder / "bad").mkdir()
-        Journal(folder / "bad").begin(name="a")
+        EventLog(folder / "bad").begin(name="a")
         begin(folder / "good").write("end", status="FINISHED", reason="")
     assert not mirrored.failure
     assert store.client(uri).get_run(str(mlflow_sync.run_id(folder / "good"))).info.status == "FINISHED"
@@ -398,4 +398,4 @@ def test_one_journal_that_cannot_be_sent_keeps_no_other_back(folder: Path, uri: 
 @pytest.mark.parametrize("patience", [-1.0, float("nan")])
 def test_patience_is_a_time(patience: float) -> None:
     with pytest.raises(ConfigError, match="expected 0 or more seconds"):
-        mlflow_sync.Mirror(Tracking(patience=patience))
+        mlflow_sync.MLflowSync(Tracking(patience=patience))

@@ -101,7 +101,7 @@ def test_it_is_killed_and_comes_back(server: Server, folder: Path, monkeypatch: 
     monkeypatch.setattr(mlflow_sync, "_PERIOD", 0.2)
     monkeypatch.setattr(mlflow_sync, "_LONGEST", 0.5)
     place = folder / "run"
-    with mlflow_sync.Mirror(Tracking(uri=server.address)) as mirrored:
+    with mlflow_sync.MLflowSync(Tracking(uri=server.address)) as mirrored:
         mirrored.watch(place)
         book = begin(place)
         metrics(book, range(20))

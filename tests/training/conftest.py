@@ -19,7 +19,7 @@ import tlx
 from tests.backbones.conftest import TEXTS
 from tlx.config.schema import Trial
 from tlx.runs import layout
-from tlx.training.build import Built, build
+from tlx.training.build import TrialComponents, build
 from tlx.training.learner import Learner
 from tlx.training.locate import locate
 
@@ -132,7 +132,7 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
     seen = Watch()
     start, end, over = Learner.on_train_batch_start, Learner.on_train_batch_end, Learner.on_train_end
 
-    def built(trial: Trial) -> Built:
+    def built(trial: Trial) -> TrialComponents:
         parts = build(trial)
         seen.start = copies(parts.learner)
         return parts

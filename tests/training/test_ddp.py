@@ -20,7 +20,7 @@ from tests.training.conftest import PHASES, Compose, Families, Watch, difference
 from tlx.config.errors import ConfigError
 from tlx.tracking import event_log
 from tlx.training.build import build
-from tlx.training.hardware_options import equip
+from tlx.training.hardware_options import apply_hardware_options
 
 PROGRAM = """
 import json, os, sys
@@ -198,7 +198,7 @@ def test_joined_norms_are_refused_on_the_cpu(small: Compose, families: Families)
 
     def prepare() -> None:
         trial = small(*families["cnn"], "strategy=fine_tune", "hardware=ddp_cpu", "hardware.sync_batchnorm=true")
-        equip(trial, build(trial))
+        apply_hardware_options(trial, build(trial))
 
     with pytest.raises(ConfigError, match=r"hardware\.sync_batchnorm"):
         prepare()

@@ -20,7 +20,7 @@ from tlx.runs import layout
 from tlx.runs.result import Result
 from tlx.tracking import event_log
 from tlx.training import fast_loop, resume
-from tlx.training.build import Built, build
+from tlx.training.build import TrialComponents, build
 from tlx.training.learner import Learner
 from tlx.training.locate import locate
 
@@ -86,7 +86,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
     found = Seen()
     over, fit, usual = Learner.on_train_end, fast_loop.fit, Trainer.fit
 
-    def built(trial: Trial) -> Built:
+    def built(trial: Trial) -> TrialComponents:
         found.__init__()  # type: ignore[misc]
         return build(trial)
 

@@ -22,7 +22,7 @@ from tlx.runs import layout
 from tlx.strategies.controllers import AutoFreeze, AutoRGN
 from tlx.tracking import event_log
 from tlx.training.locate import locate
-from tlx.training.machine import choose
+from tlx.training.machine import choose_machine
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")]
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
@@ -40,7 +40,7 @@ def result_of(trial: Trial) -> tuple[dict[str, float | None], bytes]:
 
 
 def test_auto_is_the_gpu(small: Compose) -> None:
-    machine = choose(small("hardware=auto").hardware)
+    machine = choose_machine(small("hardware=auto").hardware)
     assert (machine.accelerator, machine.devices) == ("gpu", torch.cuda.device_count())
     assert tlx.train(small("hardware=auto", "hardware.devices=1")).facts["hardware"].startswith("GPU, 1 process")
 

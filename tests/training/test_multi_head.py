@@ -23,7 +23,7 @@ from tests.training.heads import (
 from tlx.orchestration import batchable
 from tlx.tracking import event_log
 from tlx.training.locate import locate
-from tlx.training.multi_head import NotTogether, train_together
+from tlx.training.multi_head import NotBatchable, train_together
 
 
 @pytest.mark.slow
@@ -90,7 +90,7 @@ def test_weights_that_leave_some_to_chance_leave_it_to_each_trials_seed(
     trials = made(small, families, lacking, names=("plain", "decay", "seed"))
     try:
         train_together(trials, [silent] * 3)
-    except NotTogether:
+    except NotBatchable:
         for trial in trials:
             tlx.train(trial)
     for trial in trials:

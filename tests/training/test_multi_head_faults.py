@@ -25,13 +25,13 @@ from tests.training.heads import (
     silent,
 )
 from tests.training.test_resume import stop_after
-from tlx.feature_cache.entry import Damaged
+from tlx.feature_cache.entry import CorruptEntryError
 from tlx.runs import folder as folders
 from tlx.runs import layout
 from tlx.runs.lock import Busy
 from tlx.tracking import event_log
 from tlx.training.locate import locate
-from tlx.training.multi_head import NotTogether, train_together
+from tlx.training.multi_head import NotBatchable, train_together
 
 
 @pytest.mark.parametrize("name", ["train", "val", "test"])
@@ -50,7 +50,7 @@ def test_an_entry_found_damaged_midway_is_not_found_again(
     content[-40] ^= 1
     file.write_bytes(content)
     trials = made(small, families, *words, names=("decay", "smooth"))
-    with suppress(Damaged):
+    with suppress(CorruptEntryError):
         train_together(trials, [silent] * 2)
     for trial, result in zip(trials, run(trials), strict=True):
         assert result is not None
@@ -124,7 +124,7 @@ def test_examples_of_several_labels_are_not_for_it(small: Compose, families: Fam
     words = [word for word in families["bert"] if not word.startswith(("dataset.file", "dataset.shots"))]
     strategy = ("strategy=feature_extraction", "reuse=always")
     trials = [small(*words, *data, *strategy, f"strategy.lr={lr}") for lr in (0.1, 0.01)]
-    with pytest.raises(NotTogether, match="several labels"):
+    with pytest.raises(NotBatchable, match="several labels"):
         train_together(trials, [silent] * 2)
     assert not list(Path("runs").glob("*/journal*"))
 
@@ -135,7 +135,7 @@ def test_without_kept_features_nothing_is_begun(small: Compose, families: Famili
     backbone = () if "backbone=pixels" in words else families["cnn"]
     base = {word.split("=")[0]: word for word in (*BASE, *words)}
     trials = [small(*backbone, *base.values(), f"strategy.keep={keep}") for keep in ("best", "last")]
-    with pytest.raises(NotTogether, match="not kept"):
+    with pytest.raises(NotBatchable, match="not kept"):
         train_together(trials, [silent] * 2)
     assert not list(Path("runs").glob("*/journal*"))
 
@@ -150,7 +150,7 @@ def test_one_that_goes_on_from_a_saved_state_goes_on_alone(
             tlx.train(trials[1])
     place = locate(trials[1]).path
     before = (place / event_log.FILE).read_bytes()
-    with pytest.raises(NotTogether, match="saved state"):
+    with pytest.raises(NotBatchable, match="saved state"):
         train_together(trials, [silent] * 2)
     assert (place / event_log.FILE).read_bytes() == before
     assert not (locate(trials[0]).path / event_log.FILE).exists()

@@ -15,7 +15,7 @@ import tlx
 from tests.training.conftest import Compose, Families, Watch, differences
 from tlx.runs import layout
 from tlx.tasks.classification import ClassificationTask
-from tlx.tasks.protocol import Out
+from tlx.tasks.protocol import StepOutput
 from tlx.tracking import event_log
 from tlx.training.locate import locate
 from tlx.training.nan_guard import FILE
@@ -29,7 +29,7 @@ def spoiled(monkeypatch: pytest.MonkeyPatch) -> list[Tensor]:
     seen: list[Tensor] = []
     step = ClassificationTask.training_step
 
-    def training_step(self: Any, model: nn.Module, batch: dict[str, Any]) -> Out:
+    def training_step(self: Any, model: nn.Module, batch: dict[str, Any]) -> StepOutput:
         seen.append(batch["index"])
         if len(seen) != BAD:
             return step(self, model, batch)

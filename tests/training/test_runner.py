@@ -152,7 +152,7 @@ def test_a_failed_trial_says_why_and_is_run_again(small: Compose, monkeypatch: p
 def test_an_mlflow_run_gives_its_backbone(small: Compose, folder: Path) -> None:
     source = small("strategy=scratch", "tracking=mlflow")
     where = locate(source).path
-    with mlflow_sync.Mirror(source.tracking) as mirrored:
+    with mlflow_sync.MLflowSync(source.tracking) as mirrored:
         mirrored.watch(where)
         tlx.train(source)
     target = small("strategy=feature_extraction", f"backbone.weights=mlflow:{mlflow_sync.run_id(where)}")

@@ -16,7 +16,7 @@ from tlx.config.errors import ConfigError
 from tlx.config.schema import Trial
 from tlx.runs import layout
 from tlx.training.build import build
-from tlx.training.hardware_options import equip
+from tlx.training.hardware_options import apply_hardware_options
 from tlx.training.locate import locate
 
 SHARDED = ("hardware=ddp_cpu", "hardware.distributed=fsdp")
@@ -66,7 +66,7 @@ def test_gradual_unfreezing_in_shards(small: Compose, families: Families, watch:
 
 def prepare(trial: Trial) -> None:
     """What happens before any process is started (of which a test that is not refused would start one)."""
-    equip(trial, build(trial))
+    apply_hardware_options(trial, build(trial))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from tlx.backbones import weights
-from tlx.backbones.input_spec import Spec
+from tlx.backbones.input_spec import InputSpec
 
 
 @dataclass
@@ -16,5 +16,5 @@ class Loaded:
 
     module: nn.Module
     width: int
-    spec: Spec
-    match: weights.Match | None = None  # how the pretrained weights fitted; null when there are none
+    spec: InputSpec
+    match: weights.LoadReport | None = None  # how the pretrained weights fitted; null when there are none

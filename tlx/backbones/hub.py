@@ -12,7 +12,7 @@ import torch
 from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
 from torch import nn
 
-from tlx.config.errors import Problem, WeightsError
+from tlx.config.errors import ConfigIssue, WeightsError
 
 _PATIENCE = 3.0  # seconds for the first answer
 ALTERNATIVES = (
@@ -40,7 +40,7 @@ def unreachable(name: str) -> WeightsError:
     """The error for weights that are neither cached nor to be had."""
     why = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else f"{constants.ENDPOINT} does not answer"
     message = f"not in the local cache, and {why}; {ALTERNATIVES}"
-    return WeightsError([Problem("backbone.weights", message, f"hub ({name})")])
+    return WeightsError([ConfigIssue("backbone.weights", message, f"hub ({name})")])
 
 
 def pretrained_cfg(model: nn.Module) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def timm_file(model: nn.Module, name: str) -> Path:
         return _by_url(str(get("url")), name)
     if not repository:
         message = f"timm has no published weights for it; {ALTERNATIVES}"
-        raise WeightsError([Problem("backbone.weights", message, f"hub ({name})")])
+        raise WeightsError([ConfigIssue("backbone.weights", message, f"hub ({name})")])
     repository = str(repository)
     if repository == "timm/":
         repository = f"timm/{get('architecture')}.{get('tag')}"

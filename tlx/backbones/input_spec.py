@@ -30,10 +30,10 @@ class TextSpec:
     pad_id: int
 
 
-Spec = ImageSpec | TextSpec
+InputSpec = ImageSpec | TextSpec
 
 
-def example(spec: Spec, count: int, tokens: int | None = None) -> dict[str, Any]:
+def example(spec: InputSpec, count: int, tokens: int | None = None) -> dict[str, Any]:
     """Empty inputs of the right shapes for ``count`` examples, for passes that only look at shapes.
 
     Texts have ``tokens`` tokens; null: as many as the backbone reads.

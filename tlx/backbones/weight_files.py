@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from tlx.config.errors import Problem, WeightsError
+from tlx.config.errors import ConfigIssue, WeightsError
 
 _FILES = ("model.safetensors", "checkpoint.safetensors", "pytorch_model.bin", "model.pt", "model.pth", "last.ckpt")
 _ARCHIVE = b"PK\x03\x04"  # how torch's files begin since 1.6
@@ -54,7 +54,7 @@ def read(source: str | Path) -> State:
 
 def refusal(source: str | Path, message: str) -> WeightsError:
     """The error for weights that cannot be read."""
-    return WeightsError([Problem("backbone.weights", message, str(source))])
+    return WeightsError([ConfigIssue("backbone.weights", message, str(source))])
 
 
 def _in_folder(folder: Path) -> Path:

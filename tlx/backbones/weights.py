@@ -15,7 +15,7 @@ import xxhash
 from torch import Tensor, nn
 
 from tlx.backbones.weight_files import State, read, refusal
-from tlx.config.errors import Problem, WeightsError
+from tlx.config.errors import ConfigIssue, WeightsError
 
 __all__ = ["State", "read"]  # of the files, for those who go on to fit what they hold
 ENOUGH = 0.95
@@ -24,7 +24,7 @@ Reader = Callable[[str], State]
 
 
 @dataclass(frozen=True)
-class Match:
+class LoadReport:
     """How a checkpoint fitted a backbone, in tensors."""
 
     source: str
@@ -76,11 +76,11 @@ def likely_prefix(state: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> 
     return votes.most_common(1)[0][0] if votes else ""
 
 
-def fill(model: nn.Module, state: State, source: str, prefix: str | None) -> Match:
+def fill(model: nn.Module, state: State, source: str, prefix: str | None) -> LoadReport:
     """Copy every tensor that fits by name and shape into ``model``; raises :class:`WeightsError` below ``ENOUGH``."""
     own = {name: t for name, t in model.state_dict().items() if not name.endswith("num_batches_tracked")}
     good = {name: tensor for name, tensor in state.items() if name in own and tensor.shape == own[name].shape}
-    match = Match(
+    match = LoadReport(
         source=source,
         matched=len(good),
         total=len(own),
@@ -99,26 +99,26 @@ def fill(model: nn.Module, state: State, source: str, prefix: str | None) -> Mat
     return match
 
 
-def mismatch(match: Match, own: Mapping[str, Tensor], state: State, prefix: str | None) -> WeightsError:
+def mismatch(match: LoadReport, own: Mapping[str, Tensor], state: State, prefix: str | None) -> WeightsError:
     """The error for too few matching tensors, with the likely reason."""
     problems = [
-        Problem(
+        ConfigIssue(
             "backbone.weights",
             f"{match.matched} of {match.total} tensors fit ({match.share:.0%}); at least {ENOUGH:.0%} must",
             match.source,
         ),
-        Problem("missing", _some(match.missing)),
-        Problem("unexpected", _some(match.unexpected)),
+        ConfigIssue("missing", _some(match.missing)),
+        ConfigIssue("unexpected", _some(match.unexpected)),
     ]
     wrong = [name for name in own if name in state and state[name].shape != own[name].shape]
     if wrong:
         sizes = f"{wrong[0]} is {list(state[wrong[0]].shape)} there, {list(own[wrong[0]].shape)} here"
-        problems.append(Problem("shapes", f"{len(wrong)} differ, e.g. {sizes}: another architecture or size?"))
+        problems.append(ConfigIssue("shapes", f"{len(wrong)} differ, e.g. {sizes}: another architecture or size?"))
     likely = likely_prefix(state, own)
     if likely and likely != prefix:
-        problems.append(Problem("prefix", f"the names carry {likely!r}; set backbone.weights_prefix={likely}"))
+        problems.append(ConfigIssue("prefix", f"the names carry {likely!r}; set backbone.weights_prefix={likely}"))
     elif prefix and not state:
-        problems.append(Problem("backbone.weights_prefix", "no tensor name begins with it", prefix))
+        problems.append(ConfigIssue("backbone.weights_prefix", "no tensor name begins with it", prefix))
     return WeightsError(problems)
 
 

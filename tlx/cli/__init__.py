@@ -61,9 +61,9 @@ def _main(words: list[str]) -> int:
         return 0
     verb, *rest = words
     if verb not in VERBS:
-        from tlx.config.errors import nearest
+        from tlx.config.errors import suggest
 
-        print(f"tlx: no verb {verb!r:.200}{nearest(verb, VERBS)}\n\n{_usage()}", file=sys.stderr)
+        print(f"tlx: no verb {verb!r:.200}{suggest(verb, VERBS)}\n\n{_usage()}", file=sys.stderr)
         return 2
     if fault := _fault(rest):
         print(f"tlx: {fault}", file=sys.stderr)

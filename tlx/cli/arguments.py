@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import NoReturn
 
-from tlx.config.errors import ConfigError, Problem, nearest
+from tlx.config.errors import ConfigError, ConfigIssue, suggest
 
 
 class Arguments(argparse.ArgumentParser):
@@ -60,12 +60,12 @@ class Arguments(argparse.ArgumentParser):
         """Tell a mistake as every other one is told."""
         name = re.sub(r"^argument ([^:]*):.*", r"\1", message, flags=re.DOTALL).split("/")[0]
         wanted = self._wanted.get(name)
-        raise ConfigError([Problem(name, f"expected {wanted}" if wanted else message, "" if wanted else None)])
+        raise ConfigError([ConfigIssue(name, f"expected {wanted}" if wanted else message, "" if wanted else None)])
 
 
-def _unknown(word: str, known: list[str]) -> Problem:
-    hint = nearest(word, known) or (f"; there are {', '.join(known)}" if known else "; this verb has none")
-    return Problem(word, f"no such option{hint}")
+def _unknown(word: str, known: list[str]) -> ConfigIssue:
+    hint = suggest(word, known) or (f"; there are {', '.join(known)}" if known else "; this verb has none")
+    return ConfigIssue(word, f"no such option{hint}")
 
 
 def number(text: str | None, name: str, wanted: str) -> int | None:
@@ -77,7 +77,7 @@ def number(text: str | None, name: str, wanted: str) -> int | None:
     if text is None:
         return None
     if not text.isdecimal() or len(text) > 9 or int(text) < 1:
-        raise ConfigError([Problem(name, f"expected {wanted}", text)])
+        raise ConfigError([ConfigIssue(name, f"expected {wanted}", text)])
     return int(text)
 
 
@@ -109,5 +109,5 @@ def with_config_dirs(words: list[str]) -> list[str]:
         elif folder := folder if sign else next(waiting, ""):
             add_config_dir(folder)
         else:
-            raise ConfigError([Problem("--config-dir", "expected a folder of configuration files", "")])
+            raise ConfigError([ConfigIssue("--config-dir", "expected a folder of configuration files", "")])
     return others

@@ -11,8 +11,8 @@ from rich.table import Table
 
 from tlx.cli.arguments import Arguments
 from tlx.cli.output import Terminal
-from tlx.config.errors import ConfigError, Problem
-from tlx.config.identity import deciding
+from tlx.config.errors import ConfigError, ConfigIssue
+from tlx.config.identity import identity_fields
 from tlx.files.printable import printable
 from tlx.orchestration import find
 from tlx.provenance import compare
@@ -30,13 +30,13 @@ def run(words: list[str]) -> int:
     asked = arguments.take(words)
     words = asked.words
     if len(words) != 2:
-        raise ConfigError([Problem("runs", "expected two: run folders or MLflow runs", " ".join(words))])
+        raise ConfigError([ConfigIssue("runs", "expected two: run folders or MLflow runs", " ".join(words))])
     found = [find.runs(word) for word in words]
     many = [word for word, folders in zip(words, found, strict=True) if len(folders) > 1]
     if many:
-        raise ConfigError([Problem("runs", "a sweep has many trials; name one of them", word) for word in many])
+        raise ConfigError([ConfigIssue("runs", "a sweep has many trials; name one of them", word) for word in many])
     (one,), (other,) = found
-    rows = compare.settings(deciding(read_config(one)), deciding(read_config(other)))
+    rows = compare.settings(identity_fields(read_config(one)), identity_fields(read_config(other)))
     rows += compare.surroundings(manifest.read(one), manifest.read(other))
     first, second = read_result(one).metrics, read_result(other).metrics
     parting = event_log.first_difference(event_log.metrics(one), event_log.metrics(other))

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from tlx.cli.arguments import Arguments
-from tlx.config.errors import ConfigError, Problem
+from tlx.config.errors import ConfigError, ConfigIssue
 
 KINDS = ("mlflow", "onnx", "torch")
 
@@ -27,20 +27,20 @@ def run(words: list[str]) -> int:
     words, kind, register, out = asked.words, asked.to or "mlflow", asked.register, asked.out
     problems = []
     if len(words) != 1:
-        problems.append(Problem("run", "expected one run folder, or one MLflow run", " ".join(words) or "nothing"))
+        problems.append(ConfigIssue("run", "expected one run folder, or one MLflow run", " ".join(words) or "nothing"))
     if kind not in KINDS:
-        problems.append(Problem("--to", f"expected {', '.join(KINDS)}", kind))
+        problems.append(ConfigIssue("--to", f"expected {', '.join(KINDS)}", kind))
     if register is not None and kind != "mlflow":
-        problems.append(Problem("--register", "goes with --to mlflow", register))
+        problems.append(ConfigIssue("--register", "goes with --to mlflow", register))
     if out is not None and kind == "mlflow":
-        problems.append(Problem("--out", "goes with --to onnx and --to torch", out))
+        problems.append(ConfigIssue("--out", "goes with --to onnx and --to torch", out))
     if problems:
         raise ConfigError(problems)
     from tlx.orchestration.find import runs
 
     places = runs(words[0])
     if len(places) != 1:
-        raise ConfigError([Problem("run", f"stands for {len(places)} trials; name one of them", words[0])])
+        raise ConfigError([ConfigIssue("run", f"stands for {len(places)} trials; name one of them", words[0])])
     return _export(places[0], kind, register, out)
 
 

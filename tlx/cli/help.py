@@ -18,7 +18,7 @@ from omegaconf import MISSING as REQUIRED
 from tlx.cli import VERBS
 from tlx.cli.arguments import Arguments
 from tlx.cli.output import Terminal
-from tlx.config.errors import ConfigError, Problem, nearest
+from tlx.config.errors import ConfigError, ConfigIssue, suggest
 from tlx.config.fields import CHOICES, HELP, IDENTITY, RANGE
 from tlx.config.schema import GROUPS, Trial
 
@@ -28,7 +28,7 @@ def run(words: list[str]) -> int:
     asked = Arguments().take(words).words
     if len(asked) != 1:
         raise ConfigError(
-            [Problem("help", "expected one verb or setting, as: tlx help strategy.budget", " ".join(asked))]
+            [ConfigIssue("help", "expected one verb or setting, as: tlx help strategy.budget", " ".join(asked))]
         )
     (word,) = asked
     console = Terminal()
@@ -38,8 +38,8 @@ def run(words: list[str]) -> int:
     found = _find(word)
     if not found:
         known = [key for group in (*GROUPS, *_parts()) for key in _keys(group)]
-        hint = nearest(word, known) or nearest(word.rpartition(".")[2], [key.rpartition(".")[2] for key in known])
-        raise ConfigError([Problem("help", f"no such verb or setting{hint} (tlx help strategy)", word)])
+        hint = suggest(word, known) or suggest(word.rpartition(".")[2], [key.rpartition(".")[2] for key in known])
+        raise ConfigError([ConfigIssue("help", f"no such verb or setting{hint} (tlx help strategy)", word)])
     for line in found:
         console.print(line, markup=False, soft_wrap=True)
     return 0

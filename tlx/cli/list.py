@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tlx.cli.arguments import Arguments
 from tlx.composition import files, search_path
-from tlx.config.errors import ConfigError, Problem, nearest
+from tlx.config.errors import ConfigError, ConfigIssue, suggest
 from tlx.config.schema import EXPERIMENT, GROUPS
 from tlx.files import foreign
 from tlx.files.printable import printable
@@ -34,8 +34,8 @@ def run(words: list[str]) -> int:
         return 0
     group = words[0]
     if group not in groups:
-        hint = nearest(group, groups) or f"; the groups are {', '.join(groups)}"
-        raise ConfigError([Problem("group", f"not a group{hint}", group)])
+        hint = suggest(group, groups) or f"; the groups are {', '.join(groups)}"
+        raise ConfigError([ConfigIssue("group", f"not a group{hint}", group)])
     options = search_path.options(group)
     width = max(map(len, options), default=0)
     for option in options:

@@ -23,13 +23,13 @@ from tlx.cli.arguments import Arguments
 from tlx.cli.output import Terminal
 from tlx.composition.compose import compose
 from tlx.composition.multirun import outline
-from tlx.config.errors import ConfigError, Problem
+from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.schema import Trial
 from tlx.files import durable, foreign
 
 if TYPE_CHECKING:
     from tlx.orchestration.jobs import Job
-    from tlx.planning.trial_plan import Forecast, PhaseForecast
+    from tlx.planning.trial_plan import PhaseForecast, TrialPlan
 
 _WIDTH = 120
 _FIGURE = "--figure"
@@ -50,7 +50,9 @@ def run(words: list[str]) -> int:
         return _as_json(words, figure)
     if asked.multirun:
         if figure is not None:
-            raise ConfigError([Problem(_FIGURE, "draws one trial, not a sweep; leave out -m and choose one", figure)])
+            raise ConfigError(
+                [ConfigIssue(_FIGURE, "draws one trial, not a sweep; leave out -m and choose one", figure)]
+            )
         from tlx.orchestration import sweep as sweeps
 
         _trials(sweeps.with_sources([sweeps.job(trial) for trial in sweeps.plan(words)]), "", console)
@@ -59,7 +61,7 @@ def run(words: list[str]) -> int:
     if trial.study is not None:
         if figure is not None:
             message = "draws one trial, and this is a study; write tlx plan backbone=... strategy=... --figure"
-            raise ConfigError([Problem(_FIGURE, message, figure)])
+            raise ConfigError([ConfigIssue(_FIGURE, message, figure)])
         from tlx.orchestration import study
 
         jobs, later = study.plan(words)
@@ -70,12 +72,12 @@ def run(words: list[str]) -> int:
         console.print(message, markup=False, soft_wrap=True)
     if figure is not None:
         _check(figure)
-    from tlx.planning.trial_plan import forecast
-    from tlx.training.machine import choose
+    from tlx.planning.trial_plan import plan_trial
+    from tlx.training.machine import choose_machine
 
-    machine = choose(trial.hardware)
+    machine = choose_machine(trial.hardware)
     _choices(trial, str(machine), console)
-    found = forecast(trial)
+    found = plan_trial(trial)
     _forecast(trial, found, console)
     if figure is not None:
         from tlx.planning import schedule
@@ -89,12 +91,12 @@ def run(words: list[str]) -> int:
 def _as_json(words: list[str], figure: Path | None) -> int:
     """Print what would run as data, a study's opening trials and a sweep's alike; one trial is a list of one."""
     from tlx.orchestration import sweep as sweeps
-    from tlx.orchestration.study import Conductor
+    from tlx.orchestration.study import StudyScheduler
 
     if figure is not None:
-        raise ConfigError([Problem(_FIGURE, "draws, and --json prints; give one of the two", figure)])
+        raise ConfigError([ConfigIssue(_FIGURE, "draws, and --json prints; give one of the two", figure)])
     about = outline(words)
-    jobs = Conductor(about.name, words).opening() if about.kind == "study" else []
+    jobs = StudyScheduler(about.name, words).opening() if about.kind == "study" else []
     jobs = jobs or [sweeps.job(trial) for trial in sweeps.plan(words)]
     rows = [
         {"identity": one.place.identity, "name": one.label, "config": asdict(one.trial)}
@@ -128,7 +130,7 @@ def _check(figure: Path) -> None:
         other = figure.with_name(f"{figure.stem}-schedule.svg")
         message = f"is there already and is no figure of tlx plan; it was left as it is: write {_FIGURE} {other}"
     if message:
-        raise ConfigError([Problem(_FIGURE, message, figure)])
+        raise ConfigError([ConfigIssue(_FIGURE, message, figure)])
 
 
 def _begins(figure: Path, mark: str) -> bool:
@@ -155,7 +157,7 @@ def _choices(trial: Trial, machine: str, console: Console) -> None:
         console.print(f"{name:<9} {text}", markup=False, soft_wrap=True)
 
 
-def _forecast(trial: Trial, found: Forecast, console: Console) -> None:
+def _forecast(trial: Trial, found: TrialPlan, console: Console) -> None:
     info = found.info
     sizes = (
         f"{info.n_train} train, {info.n_val} val, {info.n_test} test" if info.n_train else "size unknown until fetched"

@@ -12,7 +12,7 @@ from tlx.cli.output import Terminal
 def run(words: list[str]) -> int:
     """The verb."""
     from tlx.composition.multirun import outline
-    from tlx.config.errors import ConfigError, Problem
+    from tlx.config.errors import ConfigError, ConfigIssue
     from tlx.orchestration.study import collect
     from tlx.reports.terminal import show
 
@@ -20,7 +20,7 @@ def run(words: list[str]) -> int:
     about = outline(words)
     if about.kind != "study":
         message = "no study; write tlx report <study> (tlx list experiment)"
-        raise ConfigError([Problem("experiment", message, about.experiment or None)])
+        raise ConfigError([ConfigIssue("experiment", message, about.experiment or None)])
     study = collect(about.name, words)
     show(study.found, str(study.sweep.folder), Terminal(soft_wrap=False))
     return 0

@@ -20,7 +20,7 @@ from rich.console import Console
 
 from tlx.cli.arguments import Arguments, number
 from tlx.cli.output import Terminal
-from tlx.config.errors import ConfigError, Problem
+from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.orchestration import find
 from tlx.provenance.compare import SAME
 
@@ -34,7 +34,7 @@ def run(words: list[str]) -> int:
     words, where, steps = asked.words, asked.checkout, number(asked.steps, "--steps", "a number of steps")
     named = [word for word in words if "=" not in word]
     if len(named) != 1:
-        raise ConfigError([Problem("run", "expected one: a run folder, an MLflow run or a sweep", " ".join(named))])
+        raise ConfigError([ConfigIssue("run", "expected one: a run folder, an MLflow run or a sweep", " ".join(named))])
     folders = find.runs(named[0])
     console = Terminal()
     if where is not None:
@@ -51,7 +51,7 @@ def _elsewhere(folders: list[Path], where: Path, words: list[str], console: Cons
     from tlx.runs import manifest
 
     if len(folders) != 1:
-        raise ConfigError([Problem("--checkout", "is of one run; name one of the sweep's", len(folders))])
+        raise ConfigError([ConfigIssue("--checkout", "is of one run; name one of the sweep's", len(folders))])
     record = manifest.read(folders[0])
     python = checkout.rebuild(record, where, lambda line: console.print(line, markup=False), checkout.here)
     return checkout.reproduce(python, words)
@@ -60,14 +60,14 @@ def _elsewhere(folders: list[Path], where: Path, words: list[str], console: Cons
 def _one(old: Path, overrides: list[str], steps: int | None, console: Console) -> str:
     from tlx.provenance import reproduce as again
     from tlx.provenance import verdict
-    from tlx.tracking.mlflow_sync import Mirror
+    from tlx.tracking.mlflow_sync import MLflowSync
 
     trial = again.recorded(old, overrides)
     place = again.place_beside(old, trial)
     console.print(f"{old.name}: again in {place.path}", markup=False)
     for line in again.moved(old, trial):
         console.print(f"  {line}", markup=False)
-    with Mirror(trial.tracking) as mirror:
+    with MLflowSync(trial.tracking) as mirror:
         mirror.watch(place.path)
         again.repeat(trial, place, steps, lambda line: None)
     rows = again.checks(old, trial, place)

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from tlx.cli.arguments import Arguments
 from tlx.cli.output import Terminal
-from tlx.config.errors import ConfigError, Problem
+from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.files import durable
 from tlx.files.printable import printable
 from tlx.orchestration import table
@@ -33,7 +33,7 @@ def run(words: list[str]) -> int:
     root = Path(next((word.partition("=")[2] for word in asked.words if word.startswith("output=")), "runs"))
     names = [word for word in asked.words if not word.startswith("output=")]
     if len(names) > 1:
-        raise ConfigError([Problem("results", "expected one sweep", " ".join(names))])
+        raise ConfigError([ConfigIssue("results", "expected one sweep", " ".join(names))])
     sweep = named(root, names)[-1]
     rows = table.rows(sweep)
     if asked.csv is not None:
@@ -47,9 +47,9 @@ def run(words: list[str]) -> int:
 
 def _write(path: Path, rows: list[dict[str, Any]]) -> None:
     if path.exists() and not path.read_text(encoding="utf-8", errors="replace").startswith("trial,"):
-        raise ConfigError([Problem("--csv", "is there already and is no table of tlx results; name another", path)])
+        raise ConfigError([ConfigIssue("--csv", "is there already and is no table of tlx results; name another", path)])
     if not path.absolute().parent.is_dir():
-        raise ConfigError([Problem("--csv", f"there is no such folder; first: mkdir -p {path.parent}", path)])
+        raise ConfigError([ConfigIssue("--csv", f"there is no such folder; first: mkdir -p {path.parent}", path)])
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, list(rows[0]) if rows else ["trial"])
     writer.writeheader()

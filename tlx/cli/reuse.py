@@ -17,7 +17,7 @@ from rich.table import Table
 from tlx.cli.arguments import Arguments
 from tlx.cli.output import Terminal
 from tlx.composition.compose import compose_group
-from tlx.config.errors import ConfigError, Problem, nearest
+from tlx.config.errors import ConfigError, ConfigIssue, suggest
 from tlx.config.reuse import size
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def run(words: list[str]) -> int:
     asked = arguments.take(words)
     action, rest = (asked.words[0], asked.words[1:]) if asked.words else ("ls", [])
     if action not in _ACTIONS:
-        raise ConfigError([Problem("reuse", f"expected ls or prune{nearest(action, _ACTIONS)}", action)])
+        raise ConfigError([ConfigIssue("reuse", f"expected ls or prune{suggest(action, _ACTIONS)}", action)])
     limit = _limit(asked.to)
     found = store(compose_group("reuse", rest))
     console = Terminal(soft_wrap=False)
@@ -69,7 +69,7 @@ def _limit(text: str | None) -> int | None:
     try:
         return size(text) if text is not None else None
     except ValueError as error:
-        raise ConfigError([Problem("--to", str(error), text)]) from None
+        raise ConfigError([ConfigIssue("--to", str(error), text)]) from None
 
 
 def _size(count: float) -> str:

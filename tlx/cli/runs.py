@@ -5,7 +5,7 @@ status.
 from __future__ import annotations
 
 from tlx.cli.arguments import Arguments
-from tlx.config.errors import ConfigError, Problem
+from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.files.printable import printable
 from tlx.files.secrets import redacted
 
@@ -23,7 +23,7 @@ def run(words: list[str]) -> int:
     dry = asked.dry_run
     if rest != ["gc"]:
         message = "expected: tlx runs gc [--dry-run] [tracking.uri=...]"
-        raise ConfigError([Problem("runs", message, printable(redacted(" ".join(rest))) or "nothing")])
+        raise ConfigError([ConfigIssue("runs", message, printable(redacted(" ".join(rest))) or "nothing")])
     uri = store.uri(Tracking(uri=chosen))
     found = stale_runs.close(store.reached(uri), uri, really=not dry)
     for name, status in found:

@@ -23,7 +23,7 @@ from dataclasses import fields
 from typing import Any
 
 from tlx.cli.arguments import Arguments
-from tlx.config.errors import ConfigError, Problem
+from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.serving import limits
 from tlx.serving.limits import Limits
 
@@ -53,12 +53,14 @@ def _check(words: list[str], port: str, allowed: list[str]) -> None:
     problems = []
     if len(words) != 1:
         shown = " ".join(words) or "nothing"
-        problems.append(Problem("model", "expected one model: a run folder, a bundle, or models:/...", shown))
+        problems.append(ConfigIssue("model", "expected one model: a run folder, a bundle, or models:/...", shown))
     if not re.fullmatch("[0-9]{1,5}", port, re.ASCII) or not 0 < int(port) < 1 << 16:
-        problems.append(Problem("--port", "expected a port number, 1 to 65535", port))
+        problems.append(ConfigIssue("--port", "expected a port number, 1 to 65535", port))
     for name in allowed:
         if not _NAME.fullmatch(name):
-            problems.append(Problem("--allow-host", "expected a name, an address or *.domain, without a port", name))
+            problems.append(
+                ConfigIssue("--allow-host", "expected a name, an address or *.domain, without a port", name)
+            )
     if problems:
         raise ConfigError(problems)
 
@@ -69,14 +71,14 @@ def _bound(host: str, port: int) -> socket.socket:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, kind)
     except (OSError, UnicodeError) as error:
-        raise ConfigError([Problem("--host", f"is no address of this machine: {error}", host)]) from None
+        raise ConfigError([ConfigIssue("--host", f"is no address of this machine: {error}", host)]) from None
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
     except OSError as error:
         listener.close()
         message = f"cannot be listened at: {error.strerror}; choose another --port or --host"
-        raise ConfigError([Problem("--port", message, f"{host}:{port}")]) from None
+        raise ConfigError([ConfigIssue("--port", message, f"{host}:{port}")]) from None
     return listener
 
 

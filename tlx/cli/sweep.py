@@ -19,7 +19,7 @@ from rich.table import Table
 from tlx.cli.arguments import Arguments, number
 from tlx.cli.output import Terminal
 from tlx.composition.multirun import Outline, outline
-from tlx.config.errors import ConfigError, Problem
+from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.machine import elsewhere
 from tlx.orchestration.backends import launchers
 from tlx.orchestration.backends.launchers import Launcher, Local, Ray, Slurm
@@ -45,12 +45,14 @@ def run(words: list[str]) -> int:
     about = outline(words)
     launcher = launchers.choose(own, about.launcher)
     if dry and not isinstance(launcher, Slurm):
-        raise ConfigError([Problem(_DRY, "shows the job script of Slurm; add hydra/launcher=slurm, or use tlx plan")])
+        raise ConfigError(
+            [ConfigIssue(_DRY, "shows the job script of Slurm; add hydra/launcher=slurm, or use tlx plan")]
+        )
     console = Terminal(soft_wrap=False)
     if isinstance(launcher, Slurm):
         if about.kind == "search":
             message = "a search proposes as it goes; submit workers that share it, with search.storage=journal"
-            raise ConfigError([Problem("hydra/launcher", f"{message}: sbatch --wrap 'tlx sweep ...'", "slurm")])
+            raise ConfigError([ConfigIssue("hydra/launcher", f"{message}: sbatch --wrap 'tlx sweep ...'", "slurm")])
         with elsewhere("slurm"):
             return _submit(words, launcher, about, dry, console)
     if jobs is not None:
@@ -95,10 +97,10 @@ def _submit(words: list[str], launcher: Slurm, about: Outline, dry: bool, consol
     """Hand the sweep to Slurm, or show the job scripts; once all is finished, its table or report."""
     from tlx.orchestration import sweep as sweeps
     from tlx.orchestration.backends import slurm
-    from tlx.orchestration.study import Conductor
+    from tlx.orchestration.study import StudyScheduler
     from tlx.orchestration.sweep_record import conclude
 
-    conductor = Conductor(about.name, words) if about.kind == "study" else None
+    conductor = StudyScheduler(about.name, words) if about.kind == "study" else None
     name = about.name
     opening = conductor.opening() if conductor is not None else [sweeps.job(trial) for trial in sweeps.plan(words)]
     after = conductor.after if conductor is not None else lambda outcome: ()

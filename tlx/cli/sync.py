@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 from tlx.cli.arguments import Arguments
-from tlx.config.errors import ConfigError, Problem
+from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.tracking import Tracking
 from tlx.files.printable import printable
 from tlx.files.secrets import redacted
@@ -33,11 +33,11 @@ def run(words: list[str]) -> int:
     agreed = asked.yes
     if len(words) > 1:
         message = "expected: tlx sync [folder] [tracking.uri=...] [--yes]"
-        raise ConfigError([Problem("sync", message, printable(redacted(" ".join(words))))])
+        raise ConfigError([ConfigIssue("sync", message, printable(redacted(" ".join(words))))])
     root = Path(words[0] if words else "runs")
     folders = sorted(path.parent for path in root.glob(f"**/{event_log.FILE}"))
     if not folders:
-        raise ConfigError([Problem("folder", "holds no run folders", printable(root))])
+        raise ConfigError([ConfigIssue("folder", "holds no run folders", printable(root))])
     tracking = Tracking(uri=uri)
     found = sync.send(folders, tracking, agreed)
     _tell(found)

@@ -16,8 +16,8 @@ from tlx.cli.arguments import Arguments
 from tlx.cli.output import Terminal
 from tlx.composition.compose import compose
 from tlx.composition.multirun import is_sweep
-from tlx.composition.rules import alone
-from tlx.config.errors import ConfigError, Problem, RequestError
+from tlx.composition.rules import refuse_many_trials
+from tlx.config.errors import ConfigError, ConfigIssue, RequestError
 from tlx.config.schema import Trial, as_yaml
 
 
@@ -31,31 +31,33 @@ def run(words: list[str]) -> int:
     arguments.value("--cfg", "job, which is all there is: tlx train ... --cfg job")
     asked = arguments.take(words)
     if asked.cfg not in (None, "job"):
-        raise ConfigError([Problem("--cfg", "expected job, which is all there is: tlx train ... --cfg job", asked.cfg)])
+        raise ConfigError(
+            [ConfigIssue("--cfg", "expected job, which is all there is: tlx train ... --cfg job", asked.cfg)]
+        )
     trial = compose(asked.words)
     if asked.cfg is not None:
         print(as_yaml(trial), end="")
         return 0
-    alone(trial)
+    refuse_many_trials(trial)
     return _one(trial, Terminal())
 
 
 def _one(trial: Trial, console: Console) -> int:
     from tlx.runs.lock import Busy
-    from tlx.runs.recover import tidy
+    from tlx.runs.recover import recover
     from tlx.runs.result import incomplete
-    from tlx.tracking.mlflow_sync import Mirror
+    from tlx.tracking.mlflow_sync import MLflowSync
     from tlx.training.locate import locate
 
     place = locate(trial)
-    tidy(place.path)
+    recover(place.path)
     finished = place.result()
     if finished is not None:
         console.print("already finished; nothing was trained", markup=False)
         return _show(finished.metrics, str(place.path), console)
     from tlx.runs.failure_reason import told, trouble
     from tlx.runs.signals import Stopped, stoppable
-    from tlx.runs.stale_siblings import begun_otherwise
+    from tlx.runs.stale_siblings import find_stale_siblings
     from tlx.tracking import event_log
     from tlx.training.machine import rank
     from tlx.training.runner import train
@@ -70,10 +72,10 @@ def _one(trial: Trial, console: Console) -> int:
     console.print(f"trial {place.name}  ({place.identity})", markup=False)
     if reason := incomplete(place.path):
         console.print(f"it was finished, but {reason}: it is run again", markup=False)
-    for line in begun_otherwise(trial, place):
+    for line in find_stale_siblings(trial, place):
         console.print(line, markup=False)
     try:
-        with Mirror(trial.tracking) as mirror, stoppable(say):
+        with MLflowSync(trial.tracking) as mirror, stoppable(say):
             mirror.watch(place.path)
             result = train(trial, say)
     except Stopped as stop:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tlx.cli.arguments import Arguments, number
-from tlx.config.errors import ConfigError, Problem, nearest
+from tlx.config.errors import ConfigError, ConfigIssue, suggest
 from tlx.config.tracking import Tracking
 from tlx.files.printable import printable
 from tlx.files.secrets import redacted
@@ -67,12 +67,14 @@ def _experiment(uri: str, name: str | None) -> str:
     client: Any = store.reached(uri)
     found = [one for one in client.search_experiments() if name is not None or one.name.startswith("tlx/")]
     if not found:
-        raise ConfigError([Problem("tlx ui", f"no runs of tlx in {printable(redacted(uri))} yet; run: tlx train ...")])
+        raise ConfigError(
+            [ConfigIssue("tlx ui", f"no runs of tlx in {printable(redacted(uri))} yet; run: tlx train ...")]
+        )
     if name is None:
         return str(max(found, key=lambda one: one.last_update_time or 0).experiment_id)
     for one in found:
         if one.name in (name, f"tlx/{name}"):
             return str(one.experiment_id)
     known = [printable(one.name.removeprefix("tlx/")) for one in found]
-    hint = nearest(name, known) or f"; there are {', '.join(known)}"
-    raise ConfigError([Problem("experiment", f"no such experiment{hint}", printable(name))])
+    hint = suggest(name, known) or f"; there are {', '.join(known)}"
+    raise ConfigError([ConfigIssue("experiment", f"no such experiment{hint}", printable(name))])

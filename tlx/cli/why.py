@@ -13,7 +13,7 @@ from rich.console import Console
 from tlx.cli.arguments import Arguments
 from tlx.cli.output import Terminal
 from tlx.composition.compose import compose
-from tlx.config.errors import ConfigError, Problem
+from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.files.printable import printable
 from tlx.orchestration import find
 from tlx.provenance.compare import Row
@@ -29,7 +29,7 @@ def run(words: list[str]) -> int:
     console = Terminal()
     named = [word for word in words if "=" not in word]
     if named and len(words) != 1:
-        raise ConfigError([Problem("why", "expected one run, or the overrides of a trial", " ".join(words))])
+        raise ConfigError([ConfigIssue("why", "expected one run, or the overrides of a trial", " ".join(words))])
     if named:
         for folder in find.runs(named[0]):
             _recorded(folder, console)

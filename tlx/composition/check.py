@@ -16,42 +16,42 @@ from tlx.composition import interpolations
 from tlx.composition.request import SELECTABLE, Setting
 from tlx.composition.suggest import suggestion
 from tlx.composition.values import faults as value_faults
-from tlx.config.errors import Problem, nearest
+from tlx.config.errors import ConfigIssue, suggest
 from tlx.config.fields import CHOICES, REFUSED, SHORT
 from tlx.config.schema import kinds
 
 
-def settings(base: DictConfig, given: list[Setting]) -> list[Problem]:
+def settings(base: DictConfig, given: list[Setting]) -> list[ConfigIssue]:
     """Apply the settings to ``base``; those whose key is not there or whose type is wrong are left out and told."""
-    problems: list[Problem] = []
+    problems: list[ConfigIssue] = []
     sound: list[Setting] = []
     for setting in given:
-        faults = [Problem(at, fault, where=setting.where) for at, fault in value_faults(setting.value, setting.key)]
+        faults = [ConfigIssue(at, fault, where=setting.where) for at, fault in value_faults(setting.value, setting.key)]
         problems += faults
         sound += [] if faults else [setting]
     referring = [setting for setting in sound if "${" in str(setting.value)]
     if referring and (key := interpolations.growing(base, [(one.key, one.value) for one in sound])):
-        problems.append(Problem(key, interpolations.ENDLESS))
+        problems.append(ConfigIssue(key, interpolations.ENDLESS))
         sound = [setting for setting in sound if setting not in referring]
     for given_one in sound:
         setting = _lengthened(base, given_one)
         if setting is not given_one and setting.where:  # Hydra, which reads the file, takes no short forms
             (name, word), last = next(iter(setting.value.items())), setting.key.rpartition(".")[2]
             message = f"expected keys and values; write {last}: {{{name}: {word}}}"
-            problems.append(Problem(setting.key, message, word, setting.where))
+            problems.append(ConfigIssue(setting.key, message, word, setting.where))
         else:
             problems.extend(_apply(base, setting))
     return problems
 
 
-def _apply(base: DictConfig, setting: Setting) -> Iterator[Problem]:
+def _apply(base: DictConfig, setting: Setting) -> Iterator[ConfigIssue]:
     parent, unknown = _walk(base, setting.key)
     if setting.deletes:
         if unknown is None:
-            yield Problem(setting.key, "cannot be deleted; set it to null or another value", None, setting.where)
+            yield ConfigIssue(setting.key, "cannot be deleted; set it to null or another value", None, setting.where)
             return
     elif unknown is None and setting.adds and not setting.forces and not _is_free(parent):
-        yield Problem(setting.key, "is there already; write it without the +", setting.value, setting.where)
+        yield ConfigIssue(setting.key, "is there already; write it without the +", setting.value, setting.where)
         return
     if unknown is not None and not (_is_free(parent) and (setting.adds or setting.where)):
         yield _unknown(base, parent, unknown, setting)
@@ -63,40 +63,40 @@ def _apply(base: DictConfig, setting: Setting) -> Iterator[Problem]:
         found = OmegaConf.select(base, setting.key)  # follows an interpolation
         node, _ = _walk(base, setting.key)
         if what := _no_part(node, found):
-            yield Problem(setting.key, f"wrong type: expected {what}", setting.value, setting.where)
+            yield ConfigIssue(setting.key, f"wrong type: expected {what}", setting.value, setting.where)
             OmegaConf.update(base, setting.key, before)
     except InterpolationResolutionError as error:
         wrong = isinstance(error, ValidationError)
         reason = _type_message(error) if wrong else f"cannot be resolved: {str(error).splitlines()[0]}"
-        yield Problem(setting.key, reason, setting.value, setting.where)
+        yield ConfigIssue(setting.key, reason, setting.value, setting.where)
         OmegaConf.update(base, setting.key, before)
     except ValidationError as error:
-        yield Problem(setting.key, _type_message(error), setting.value, setting.where)
+        yield ConfigIssue(setting.key, _type_message(error), setting.value, setting.where)
     except OmegaConfBaseException as error:
         yield _inner(error, setting)
 
 
-def _unknown(base: DictConfig, parent: Any, unknown: tuple[str, str], setting: Setting) -> Problem:
+def _unknown(base: DictConfig, parent: Any, unknown: tuple[str, str], setting: Setting) -> ConfigIssue:
     path, name = unknown
     if _is_free(parent):
-        return Problem(setting.key, f"not there yet; add it with +{setting.key}={setting.value}", setting.value)
+        return ConfigIssue(setting.key, f"not there yet; add it with +{setting.key}={setting.value}", setting.value)
     if OmegaConf.is_dict(parent) and parent._is_none():
         key = path.rstrip(".")
         message = f"{key} is null; write {key}={{{name}: {setting.value}}}"
-        return Problem(setting.key, message, setting.value, setting.where)
+        return ConfigIssue(setting.key, message, setting.value, setting.where)
     known = sorted({*_names(parent), *(SELECTABLE if not path else ())})
     if OmegaConf.is_list(parent):
         known = [str(i) for i in range(len(parent))]
     hint = suggestion(base, setting.key, path, name, known)
-    return Problem(setting.key, f"unknown key{hint}", setting.value, setting.where)
+    return ConfigIssue(setting.key, f"unknown key{hint}", setting.value, setting.where)
 
 
-def _inner(error: OmegaConfBaseException, setting: Setting) -> Problem:
+def _inner(error: OmegaConfBaseException, setting: Setting) -> ConfigIssue:
     """A mistake inside a mapping or list that was given whole."""
     text = str(error).splitlines()[0]
     stranger = re.search(r"Key '([^']+)' not in '(\w+)'", text)
     if stranger is None:
-        return Problem(setting.key, text, setting.value, setting.where)
+        return ConfigIssue(setting.key, text, setting.value, setting.where)
     name = stranger.group(1)
     key = str(getattr(error, "full_key", None) or name)
     for i, item in enumerate(setting.value if isinstance(setting.value, list) else []):
@@ -104,7 +104,7 @@ def _inner(error: OmegaConfBaseException, setting: Setting) -> Problem:
             key = f"{setting.key}.{i}.{name}"
     key = key if "." in key else f"{setting.key}.{key}"
     path = key.removesuffix(name)
-    return Problem(key, f"unknown key{nearest(name, _fields(stranger.group(2)), path)}", None, setting.where)
+    return ConfigIssue(key, f"unknown key{suggest(name, _fields(stranger.group(2)), path)}", None, setting.where)
 
 
 def _fields(name: str) -> list[str]:
@@ -191,19 +191,19 @@ def _type_message(error: OmegaConfBaseException) -> str:
     return f"wrong type: {text}"
 
 
-def references(base: DictConfig) -> list[Problem]:
+def references(base: DictConfig) -> list[ConfigIssue]:
     """Interpolations of the files that lead nowhere, or to a value of another kind than their place takes."""
-    problems = list[Problem]()
+    problems = list[ConfigIssue]()
     for holder, key, path in _referring(base):
         try:
             found = holder[key]
         except OmegaConfBaseException as error:
             wrong = isinstance(error, ValidationError)
             reason = _type_message(error) if wrong else f"cannot be resolved: {str(error).splitlines()[0]}"
-            problems.append(Problem(path, reason))
+            problems.append(ConfigIssue(path, reason))
             continue
         if what := _no_part(holder._get_node(key), found):
-            problems.append(Problem(path, f"wrong type: expected {what}", found))
+            problems.append(ConfigIssue(path, f"wrong type: expected {what}", found))
     return problems
 
 
@@ -228,12 +228,12 @@ def _referring(node: Any, path: str = "") -> Iterator[tuple[Any, Any, str]]:
             yield from _referring(child, whole)
 
 
-def values(base: DictConfig, absent: set[str]) -> list[Problem]:
+def values(base: DictConfig, absent: set[str]) -> list[ConfigIssue]:
     """Mandatory values still missing, and words outside their choices."""
     problems = []
     for key in sorted(_missing(base)):
         if key.split(".")[0] not in absent:
-            problems.append(Problem(key, f"needs a value; write {key}=..."))
+            problems.append(ConfigIssue(key, f"needs a value; write {key}=..."))
     for path, node in _nodes(base):
         for option in _limited(OmegaConf.get_type(node)):  # type: ignore[arg-type]
             if not OmegaConf.is_missing(node, option.name):
@@ -241,9 +241,9 @@ def values(base: DictConfig, absent: set[str]) -> list[Problem]:
     return problems
 
 
-def words(trial: Any) -> list[Problem]:
+def words(trial: Any) -> list[ConfigIssue]:
     """Words outside their choices, of a configuration in which nothing is missing; as :func:`values`, in less time."""
-    problems: list[Problem] = []
+    problems: list[ConfigIssue] = []
     for path, part in _parts(trial):
         kind: type = part.__class__
         for option in _limited(kind):
@@ -251,16 +251,16 @@ def words(trial: Any) -> list[Problem]:
     return problems
 
 
-def _word(path: str, option: Field[Any], word: Any) -> Iterator[Problem]:
+def _word(path: str, option: Field[Any], word: Any) -> Iterator[ConfigIssue]:
     choices = option.metadata.get(CHOICES)
     if choices is None and word != option.default != MISSING:
         group = path.rstrip(".")
         message = f"belongs to the choice of {group}; choose another (tlx list {group})"
-        yield Problem(f"{path}{option.name}", message, word)
+        yield ConfigIssue(f"{path}{option.name}", message, word)
     elif choices is not None and word not in choices:
         reason = option.metadata.get(REFUSED, {}).get(word)
-        message = reason or f"not one of {', '.join(choices)}{nearest(str(word), choices)}"
-        yield Problem(f"{path}{option.name}", message, word)
+        message = reason or f"not one of {', '.join(choices)}{suggest(str(word), choices)}"
+        yield ConfigIssue(f"{path}{option.name}", message, word)
 
 
 def _parts(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -297,7 +297,7 @@ def _missing(node: Any, path: str = "") -> Iterator[str]:
         yield from _missing(node._get_node(key), f"{path}.{key!s}" if path else str(key))
 
 
-def extras(base: DictConfig) -> list[Problem]:
+def extras(base: DictConfig) -> list[ConfigIssue]:
     """Keys that no option reads: Hydra lets ``+key=value`` past a schema."""
     problems = []
     for path, node in _nodes(base):
@@ -305,7 +305,7 @@ def extras(base: DictConfig) -> list[Problem]:
         for key in node:
             if key not in known:
                 value = node._get_node(key)
-                problems.append(Problem(f"{path}{key!s}", f"unknown key{nearest(str(key), known)}", value))
+                problems.append(ConfigIssue(f"{path}{key!s}", f"unknown key{suggest(str(key), known)}", value))
     return problems
 
 

@@ -13,7 +13,7 @@ from tlx.composition.diagnosis import begin_parts, diagnose, located
 from tlx.composition.request import Setting
 from tlx.composition.tree import refers, tree
 from tlx.config import schema
-from tlx.config.errors import ConfigError, Problem
+from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.schema import Trial
 
 
@@ -94,7 +94,7 @@ def compose_group(group: str, overrides: Sequence[str]) -> Any:
         chosen = [f"{name}={one.value}" for name, one in asked.choices.items() if name == group]
         base = tree((*chosen, *(f"~{name}" for name in schema.REQUIRED if name != group)))
         strangers = [one.key for one in asked.settings if not one.key.startswith(f"{group}.")]
-        problems = [Problem(key, f"expected settings of {group} only") for key in strangers]
+        problems = [ConfigIssue(key, f"expected settings of {group} only") for key in strangers]
         problems += check.settings(base, [one for one in asked.settings if one.key not in strangers])
         problems += check.references(base) or rules.across(base, set(schema.GROUPS) - {group})
     if problems:

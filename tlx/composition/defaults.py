@@ -10,7 +10,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from tlx.composition import files
-from tlx.config.errors import ConfigError, Problem
+from tlx.config.errors import ConfigError, ConfigIssue
 
 MOST = 50  # files that one starts from, each as often as it is named
 Find = Callable[[str, str], Path | None]
@@ -34,7 +34,7 @@ def follow(path: Path, group: str, find: Find) -> None:
 def _count(path: Path, group: str, find: Find, above: list[Path]) -> int:
     if path in above:
         circle = " -> ".join(files.shown(one) for one in [*above, path])
-        raise ConfigError([Problem("defaults", f"starts from itself: {circle}", where=files.shown(path))])
+        raise ConfigError([ConfigIssue("defaults", f"starts from itself: {circle}", where=files.shown(path))])
     count = 1
     for inner, option in entries(path, group):
         parent = find(inner, option)
@@ -42,7 +42,7 @@ def _count(path: Path, group: str, find: Find, above: list[Path]) -> int:
             count += _count(parent, inner, find, [*above, path])
         if count > MOST:
             message = f"starts from more than {MOST} files, each counted as often as it is named"
-            raise ConfigError([Problem("defaults", message, where=files.shown(path))])
+            raise ConfigError([ConfigIssue("defaults", message, where=files.shown(path))])
     return count
 
 
@@ -58,7 +58,7 @@ def _named(defaults: Any, group: str, path: Path) -> Iterator[tuple[str, str]]:
     found = OmegaConf.to_container(defaults, resolve=False) if OmegaConf.is_list(defaults) else None
     if not isinstance(found, list):
         message = "expected a list, such as: defaults: [_self_]"
-        raise ConfigError([Problem("defaults", message, where=files.shown(path))])
+        raise ConfigError([ConfigIssue("defaults", message, where=files.shown(path))])
     for entry in found:
         if isinstance(entry, str):
             folder, _, option = _place(entry, group).rpartition("/")
@@ -67,10 +67,10 @@ def _named(defaults: Any, group: str, path: Path) -> Iterator[tuple[str, str]]:
             ((key, chosen),) = entry.items()
             options = chosen if isinstance(chosen, list) else [chosen]
             if not all(option is None or isinstance(option, str) for option in options):
-                raise ConfigError([Problem("defaults", _ENTRY, entry, files.shown(path))])
+                raise ConfigError([ConfigIssue("defaults", _ENTRY, entry, files.shown(path))])
             yield from ((_place(key.split()[-1] if key.split() else "", group), str(option)) for option in options)
         else:
-            raise ConfigError([Problem("defaults", _ENTRY, entry, files.shown(path))])
+            raise ConfigError([ConfigIssue("defaults", _ENTRY, entry, files.shown(path))])
 
 
 def _place(name: str, group: str) -> str:

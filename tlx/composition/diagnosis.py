@@ -11,14 +11,14 @@ from tlx.composition import check, choices, request, rules, search_path
 from tlx.composition.request import Request, Setting
 from tlx.composition.tree import tree
 from tlx.config import schema
-from tlx.config.errors import ConfigError, Problem
+from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.search import Search
 from tlx.config.study import Study
 
 PARTS = (("study", Study), ("search", Search))  # optional parts of an experiment
 
 
-def diagnose(asked: Request) -> list[Problem]:
+def diagnose(asked: Request) -> list[ConfigIssue]:
     """Look at choices and settings one by one, leaving out what is wrong, so that all of it is told at once."""
     whole = request.with_files(asked)
     hydra, whole.settings = whole.of_hydra, [one for one in whole.settings if one.key.split(".")[0] != "hydra"]
@@ -37,7 +37,7 @@ def diagnose(asked: Request) -> list[Problem]:
     return located(problems, whole)
 
 
-def located(problems: Sequence[Problem], whole: Request) -> list[Problem]:
+def located(problems: Sequence[ConfigIssue], whole: Request) -> list[ConfigIssue]:
     """The problems, each with the file and line that sets its key, where one does."""
     lines = {setting.key: setting.where for setting in [*_of_groups(whole), *whole.settings]}
     return [replace(one, where=one.where or lines.get(one.key, "")) for one in problems]
@@ -50,7 +50,7 @@ def begin_parts(base: DictConfig, settings: Sequence[Setting]) -> None:
             base[part] = OmegaConf.structured(kind)
 
 
-def _sound(groups: dict[str, str], problems: list[Problem]) -> DictConfig:
+def _sound(groups: dict[str, str], problems: list[ConfigIssue]) -> DictConfig:
     """Compose those choices whose files are right; the others are told, and taken out."""
     try:
         return _choices(groups)

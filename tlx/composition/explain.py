@@ -8,11 +8,11 @@ from pathlib import Path
 from omegaconf import OmegaConf
 
 from tlx.composition import check, defaults, files, request, search_path
-from tlx.config.errors import Problem
+from tlx.config.errors import ConfigIssue
 from tlx.config.schema import GROUPS
 
 
-def problems(error: Exception) -> list[Problem]:
+def problems(error: Exception) -> list[ConfigIssue]:
     """Tell the mistakes in the group file that Hydra stumbled over, or else what Hydra says.
 
     Raises:
@@ -30,7 +30,7 @@ def problems(error: Exception) -> list[Problem]:
     key = re.search(r"full_key: (\S+)", text)
     message = next((line for line in text.splitlines()[1:] if line.strip()), (text.splitlines() or ["unreadable"])[0])
     where = files.shown(path) if path is not None else ""
-    return [Problem(key.group(1) if key else "configuration", message.strip(), None, where)]
+    return [ConfigIssue(key.group(1) if key else "configuration", message.strip(), None, where)]
 
 
 def _kind_of(group: str, path: Path) -> type:

@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from tlx.composition import interpolations, values
-from tlx.config.errors import ConfigError, Problem
+from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.files import foreign
 
 MOST = 1 << 20  # bytes of a configuration file
@@ -55,12 +55,12 @@ def load(path: Path) -> tuple[str, DictConfig]:
         if not isinstance(config, DictConfig):
             raise foreign.Unreadable("expected keys and values at the top")
         tree = OmegaConf.to_container(config, resolve=False)
-        problems = [Problem(key or shown(path), fault, where=shown(path)) for key, fault in values.faults(tree)]
+        problems = [ConfigIssue(key or shown(path), fault, where=shown(path)) for key, fault in values.faults(tree)]
         if not problems and (key := interpolations.growing(tree)):
-            problems = [Problem(key, interpolations.ENDLESS, where=shown(path))]
+            problems = [ConfigIssue(key, interpolations.ENDLESS, where=shown(path))]
     except (foreign.Unreadable, FileNotFoundError) as error:
         reason = str(error) if isinstance(error, foreign.Unreadable) else "is not there"
-        raise ConfigError([Problem(shown(path), reason)]) from None
+        raise ConfigError([ConfigIssue(shown(path), reason)]) from None
     if problems:
         raise ConfigError(problems)
     return text, config

@@ -10,11 +10,11 @@ from typing import Any
 from tlx.composition.name_rules import path_fault
 from tlx.config import output
 from tlx.config.cache import cache_obstacle, cache_root
-from tlx.config.errors import Problem
+from tlx.config.errors import ConfigIssue
 from tlx.files import marks
 
 
-def runs_have_a_place(config: Any) -> Iterator[Problem]:
+def runs_have_a_place(config: Any) -> Iterator[ConfigIssue]:
     """``output`` holds runs of tlx, or nothing."""
     text = str(config.output)
     if path_fault(text):  # told by another rule
@@ -24,21 +24,23 @@ def runs_have_a_place(config: Any) -> Iterator[Problem]:
         yield output.refused(reason, text)
 
 
-def features_have_a_place(config: Any) -> Iterator[Problem]:
+def features_have_a_place(config: Any) -> Iterator[ConfigIssue]:
     """``reuse.folder`` is a feature cache of tlx's, or nothing: what is in a cache may be removed."""
     if config.reuse.folder is None or path_fault(str(config.reuse.folder)):
         return
     text = str(config.reuse.folder)
     if reason := marks.obstacle(Path(text).expanduser(), "feature cache"):
         other = os.path.join(text, "tlx-features")
-        yield Problem("reuse.folder", f"{reason}; name another: reuse.folder={other}", text)
+        yield ConfigIssue("reuse.folder", f"{reason}; name another: reuse.folder={other}", text)
 
 
-def cache_has_a_place(config: Any) -> Iterator[Problem]:
+def cache_has_a_place(config: Any) -> Iterator[ConfigIssue]:
     """What can be made again is kept in a folder of tlx's, or a new one."""
     if reason := cache_obstacle():
         root = cache_root()
-        yield Problem("TLX_CACHE", f"{reason}; name another in the environment: TLX_CACHE={root / 'tlx-cache'}", root)
+        yield ConfigIssue(
+            "TLX_CACHE", f"{reason}; name another in the environment: TLX_CACHE={root / 'tlx-cache'}", root
+        )
 
 
 def _no_folder(folder: Path) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from omegaconf import ListConfig, OmegaConf
 
-from tlx.config.errors import Problem
+from tlx.config.errors import ConfigIssue
 from tlx.config.select import select
 from tlx.files.secrets import WAY_OUT, holders
 
@@ -26,17 +26,17 @@ _SEEDS = {
 }
 
 
-def seeds_can_be_taken(config: Any) -> Iterator[Problem]:
+def seeds_can_be_taken(config: Any) -> Iterator[ConfigIssue]:
     """Every seed is one that its generator takes."""
     given = [(key, select(config, key), most) for key, most in _SEEDS.items()]
     seeds = select(config, "study.seeds")
     given += [(f"study.seeds.{i}", seed, _SEEDS["seed"]) for i, seed in enumerate(seeds if seeds is not None else ())]
     for key, seed, most in given:
         if seed is not None and not 0 <= seed <= most:
-            yield Problem(key, "expected zero or more" if seed < 0 else f"expected at most {most}", seed)
+            yield ConfigIssue(key, "expected zero or more" if seed < 0 else f"expected at most {most}", seed)
 
 
-def studies_are_not_too_large(config: Any) -> Iterator[Problem]:
+def studies_are_not_too_large(config: Any) -> Iterator[ConfigIssue]:
     """A study is of no more trials than a sweep may have."""
     study, most = config.study, config.sweep.max_trials
     if study is None:
@@ -47,22 +47,22 @@ def studies_are_not_too_large(config: Any) -> Iterator[Problem]:
         count += len(study.points) * (len(study.seeds) + tried - 1)
     if count > most:
         message = f"this study is {count:,} trials; leave some of it out, or allow as many: sweep.max_trials={count}"
-        yield Problem("sweep.max_trials", message, most)
+        yield ConfigIssue("sweep.max_trials", message, most)
 
 
-def numbers_are_finite(config: Any) -> Iterator[Problem]:
+def numbers_are_finite(config: Any) -> Iterator[ConfigIssue]:
     """No number is NaN or infinite."""
     tree = OmegaConf.to_container(config, resolve=False) if OmegaConf.is_config(config) else config
     for key, value in _numbers(tree, ""):
         if not math.isfinite(value):
-            yield Problem(key, "expected a number", value)
+            yield ConfigIssue(key, "expected a number", value)
 
 
-def settings_hold_no_secret(config: Any) -> Iterator[Problem]:
+def settings_hold_no_secret(config: Any) -> Iterator[ConfigIssue]:
     """No address in a setting has a password or a token: settings are kept with the run."""
     tree = OmegaConf.to_container(config, resolve=False) if OmegaConf.is_config(config) else config
     for key, shown in holders(tree):
-        yield Problem(key, WAY_OUT, shown)
+        yield ConfigIssue(key, WAY_OUT, shown)
 
 
 def _numbers(node: Any, key: str) -> Iterator[tuple[str, float]]:

@@ -18,7 +18,7 @@ from tlx.composition import request
 from tlx.composition.diagnosis import diagnose
 from tlx.composition.overrides import parsed, trials, with_options
 from tlx.composition.tree import launcher, start, tree
-from tlx.config.errors import ConfigError, Problem
+from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.schema import EXPERIMENT
 from tlx.config.sweep import Sweeping
 
@@ -60,12 +60,12 @@ def outline(overrides: Sequence[str]) -> Outline:
     return Outline("study" if kind == "study" else "search", name, named)
 
 
-def _instead(word: str, kind: str) -> Problem:
+def _instead(word: str, kind: str) -> ConfigIssue:
     key, _, values = word.partition("=")
     if key.startswith(("study.", "search.")):
-        return Problem(key, f"a list is written in brackets: {key}=[{values}]", values)
+        return ConfigIssue(key, f"a list is written in brackets: {key}=[{values}]", values)
     message = f"a {kind} says itself what it varies; give one value here, or vary it in the experiment's {kind}:"
-    return Problem(key, message, values)
+    return ConfigIssue(key, message, values)
 
 
 def _with_first(word: str) -> str:
@@ -93,7 +93,7 @@ def expand(overrides: Sequence[str]) -> list[list[str]]:
     start()
     with initialize_config_module("tlx.conf", version_base="1.3", job_name="tlx"):
         loader = GlobalHydra.instance().config_loader()  # lists options for glob(...)
-    problems: list[Problem] = []
+    problems: list[ConfigIssue] = []
     found = []
     for text in overrides:
         try:
@@ -106,13 +106,13 @@ def expand(overrides: Sequence[str]) -> list[list[str]]:
     most = _most(overrides, found) if count > 1 else 1
     if count > most:
         message = f"this is {count:,} trials; leave some values out, or allow as many: sweep.max_trials={count}"
-        raise ConfigError([Problem("sweep.max_trials", message, most)])
+        raise ConfigError([ConfigIssue("sweep.max_trials", message, most)])
     if count == 0:
-        raise ConfigError([Problem("sweep", "no trials: a range is empty", " ".join(overrides))])
+        raise ConfigError([ConfigIssue("sweep", "no trials: a range is empty", " ".join(overrides))])
     try:
         batches = BasicSweeper.split_arguments(found, max_batch_size=None)
     except HydraException as error:
-        raise ConfigError([Problem("sweep", str(error))]) from None
+        raise ConfigError([ConfigIssue("sweep", str(error))]) from None
     return [list(job) for batch in batches for job in batch]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tlx.config.errors import Problem
+from tlx.config.errors import ConfigIssue
 from tlx.config.select import select
 from tlx.files.printable import printable
 
@@ -16,7 +16,7 @@ _PATH = 3500  # bytes of a path to run folders, which leaves room for what lies 
 _PART = 255  # bytes of one name on the way
 
 
-def names_can_be_names(config: Any) -> Iterator[Problem]:
+def names_can_be_names(config: Any) -> Iterator[ConfigIssue]:
     """Runs, their groups and a study's arms are called by something that a folder can be called by."""
     alias = config.backbone.alias
     backbone = ("backbone.alias", alias) if alias else ("backbone.name", Path(str(config.backbone.name)).name)
@@ -24,23 +24,23 @@ def names_can_be_names(config: Any) -> Iterator[Problem]:
     for key, name in named:
         if fault := _name_fault(str(name)):
             instead = "; name it by backbone.alias=..." if key == "backbone.name" else ""
-            yield Problem(key, f"{fault}, and runs are called by it{instead}", name)
+            yield ConfigIssue(key, f"{fault}, and runs are called by it{instead}", name)
     if config.group is not None and (fault := _name_fault(str(config.group).replace("/", "-"))):
-        yield Problem("group", fault, config.group)
+        yield ConfigIssue("group", fault, config.group)
     if config.sweep.name is not None and (fault := _name_fault(str(config.sweep.name))):
-        yield Problem("sweep.name", fault, config.sweep.name)
+        yield ConfigIssue("sweep.name", fault, config.sweep.name)
     arms = select(config, "study.arms")
     for arm in arms if isinstance(arms, Mapping) else ():
         if fault := _text_fault(str(arm)):
-            yield Problem("study.arms", fault, arm)
+            yield ConfigIssue("study.arms", fault, arm)
 
 
-def paths_can_be_paths(config: Any) -> Iterator[Problem]:
+def paths_can_be_paths(config: Any) -> Iterator[ConfigIssue]:
     """Paths are short enough, and a home at their beginning is somebody's."""
     for key in ("output", "reuse.folder"):
         value = select(config, key)
         if value is not None and (fault := path_fault(str(value))):
-            yield Problem(key, fault, value)
+            yield ConfigIssue(key, fault, value)
 
 
 def path_fault(text: str) -> str:

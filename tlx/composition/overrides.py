@@ -17,7 +17,7 @@ from hydra.core.override_parser.types import Override, RangeSweep
 from hydra.errors import HydraException
 
 from tlx.composition import values
-from tlx.config.errors import ConfigError, Problem
+from tlx.config.errors import ConfigError, ConfigIssue
 
 _SELECTOR = re.compile(r"[A-Za-z_][A-Za-z_0-9:.]*\[[-0-9:%]*\]")  # stages[-2:], as strategies write them
 # besides Hydra's own: lists too deep for its parser, numbers too long for Python
@@ -32,11 +32,11 @@ def parsed(text: str) -> Override:
         ConfigError: It is none; the problem's key is the text.
     """
     if fault := values.text_fault(text):
-        raise ConfigError([Problem(text, f"not an override: {fault}")])
+        raise ConfigError([ConfigIssue(text, f"not an override: {fault}")])
     try:
         return OverridesParser.create().parse_override(text)
     except _UNREADABLE as error:
-        raise ConfigError([Problem(text, f"not an override: {_reason(text, error)}")]) from None
+        raise ConfigError([ConfigIssue(text, f"not an override: {_reason(text, error)}")]) from None
 
 
 def _reason(text: str, error: Exception) -> str:
@@ -67,7 +67,7 @@ def trials(found: Iterable[Override]) -> int:
         try:
             lengths[override.get_key_element()] = _length(override)
         except (HydraException, ValueError, ArithmeticError) as error:
-            problems.append(Problem(override.key_or_group, str(error).splitlines()[0]))
+            problems.append(ConfigIssue(override.key_or_group, str(error).splitlines()[0]))
     if problems:
         raise ConfigError(problems)
     return math.prod(lengths.values())

@@ -15,7 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from tlx.composition import defaults, files, hydra_words, search_path
 from tlx.composition.overrides import parsed
-from tlx.config.errors import ConfigError, Problem
+from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.schema import EXPERIMENT, GROUPS
 from tlx.files import foreign
 
@@ -41,7 +41,7 @@ class Request:
 
     choices: dict[str, Setting]
     settings: list[Setting]
-    problems: list[Problem]
+    problems: list[ConfigIssue]
 
     def chosen(self, group: str) -> str | None:
         """The option asked for in ``group``, if any."""
@@ -49,11 +49,11 @@ class Request:
         return None if setting is None or setting.value in NOTHING else str(setting.value)
 
     @property
-    def of_hydra(self) -> list[Problem]:
+    def of_hydra(self) -> list[ConfigIssue]:
         """What the files say of Hydra's own settings, but for the name of a launcher."""
         told = [one for one in self.problems if "hydra/" in one.key]
         named = [one for one in self.settings if one.where and one.key.split(".")[0] == "hydra"]
-        return told + [Problem(one.key, hydra_words.in_file(one.key), one.value, one.where) for one in named]
+        return told + [ConfigIssue(one.key, hydra_words.in_file(one.key), one.value, one.where) for one in named]
 
     @property
     def is_sound(self) -> bool:
@@ -80,7 +80,7 @@ def read(overrides: Sequence[str], values: Mapping[str, Any] | None = None) -> R
         fault = hydra_words.fault(override) or _fault(override)
         if fault:
             key = override.key_or_group if override.is_delete() else override.get_key_element()
-            request.problems.append(Problem(key, fault, text.partition("=")[2] or None))
+            request.problems.append(ConfigIssue(key, fault, text.partition("=")[2] or None))
             continue
         _add(request, _setting(override))
     for key, value in (values or {}).items():
@@ -144,19 +144,19 @@ def _add_experiment(found: Request, option: str, above: list[Path]) -> None:
     found.problems.extend(problems)
 
 
-def read_file(path: Path, *, header: bool = True) -> tuple[list[Setting], list[Setting], list[Problem]]:
+def read_file(path: Path, *, header: bool = True) -> tuple[list[Setting], list[Setting], list[ConfigIssue]]:
     """The group choices and settings of an experiment file, each with its line."""
     shown = files.shown(path)
     try:
         text, root = files.document(path)
     except (foreign.Unreadable, FileNotFoundError) as error:
         reason = str(error) if isinstance(error, foreign.Unreadable) else "is a link to nothing"
-        return [], [], [Problem(shown, reason)]
+        return [], [], [ConfigIssue(shown, reason)]
     choices: list[Setting] = []
     settings: list[Setting] = []
     problems = _header(text, shown) if header else []
     if not isinstance(root, yaml.MappingNode):
-        return choices, settings, [*problems, Problem(shown, "expected keys and values at the top")]
+        return choices, settings, [*problems, ConfigIssue(shown, "expected keys and values at the top")]
     for key, node in root.value:
         where = f"{shown}:{key.start_mark.line + 1}"
         if key.value == "defaults":
@@ -168,7 +168,7 @@ def read_file(path: Path, *, header: bool = True) -> tuple[list[Setting], list[S
                 settings.extend(_leaves(str(key.value), node, where, shown))
             except (yaml.YAMLError, OmegaConfBaseException) as error:
                 message = " ".join(str(error).split())
-                problems.append(Problem(str(key.value), f"not readable as YAML: {message}", where=where))
+                problems.append(ConfigIssue(str(key.value), f"not readable as YAML: {message}", where=where))
     return choices, settings, problems
 
 
@@ -178,15 +178,15 @@ def group_settings(group: str, path: Path) -> list[Setting]:
     return [replace(setting, key=f"{group}.{setting.key}") for setting in found]
 
 
-def _header(text: str, shown: str) -> list[Problem]:
+def _header(text: str, shown: str) -> list[ConfigIssue]:
     """Hydra puts a file without this line below ``experiment``, where nothing reads it."""
     comments = [line.lstrip("# ").strip() for line in text.splitlines() if line.startswith("#")]
     if any(comment.startswith("@package") and "_global_" in comment for comment in comments):
         return []
-    return [Problem(shown, "an experiment begins with the line: # @package _global_")]
+    return [ConfigIssue(shown, "an experiment begins with the line: # @package _global_")]
 
 
-def _choices(node: yaml.Node, shown: str) -> tuple[list[Setting], list[Problem]]:
+def _choices(node: yaml.Node, shown: str) -> tuple[list[Setting], list[ConfigIssue]]:
     """The choices of groups in a list of defaults; what else stands there is Hydra's to read."""
     found, problems = [], []
     for entry in node.value if isinstance(node, yaml.SequenceNode) else []:
@@ -194,13 +194,13 @@ def _choices(node: yaml.Node, shown: str) -> tuple[list[Setting], list[Problem]]
             words, where = str(key.value).split() or [""], f"{shown}:{key.start_mark.line + 1}"
             group = words[-1].lstrip("/")
             if fault := hydra_words.default(group):
-                problems.append(Problem(str(key.value), fault, None, where))
+                problems.append(ConfigIssue(str(key.value), fault, None, where))
             is_choice = group in GROUPS or (words[0] == "override" and "@" not in group and "/" not in group)
             if not is_choice or not isinstance(value, yaml.ScalarNode):
                 continue
             if words[0] != "override":
                 message = f"write: - override /{group}: {value.value}"
-                problems.append(Problem(str(key.value), message, value.value, where))
+                problems.append(ConfigIssue(str(key.value), message, value.value, where))
             found.append(Setting(group, value.value, where=where))
     return found, problems
 

@@ -14,18 +14,18 @@ from omegaconf.errors import MissingMandatoryValue
 
 from tlx.composition import folder_rules, limit_rules, name_rules, strategy_rules
 from tlx.config import patterns
-from tlx.config.errors import ConfigError, Problem
+from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.fields import RANGE, Range
-from tlx.config.machine import cluster, cores, gpus, shares
+from tlx.config.machine import cluster, cores, gpus, num_micro_batches
 from tlx.config.reuse import size, views
 from tlx.config.select import select
 
-Rule = Callable[[Any], Iterator[Problem]]  # of a trial, or of its configuration while something is missing
+Rule = Callable[[Any], Iterator[ConfigIssue]]  # of a trial, or of its configuration while something is missing
 
 
-def across(config: Any, absent: set[str]) -> list[Problem]:
+def across(config: Any, absent: set[str]) -> list[ConfigIssue]:
     """Every problem between parts that are right by themselves; a rule that reads an ``absent`` group is skipped."""
-    problems: list[Problem] = []
+    problems: list[ConfigIssue] = []
     for needs, rule in RULES:
         if absent & set(needs):
             continue
@@ -38,45 +38,45 @@ def across(config: Any, absent: set[str]) -> list[Problem]:
     return problems
 
 
-def alone(trial: Any) -> None:
+def refuse_many_trials(trial: Any) -> None:
     """Refuse to train one trial of what is many; raises :class:`ConfigError` with the command that runs them."""
     for part, value in (("study", trial.study), ("search", trial.search)):
         if value is not None:
             name = trial.group or "..."
             message = f"a {part} is many trials; run: tlx sweep experiment={name}"
-            raise ConfigError([Problem("experiment", message, name)])
+            raise ConfigError([ConfigIssue("experiment", message, name)])
 
 
-def modality_fits(config: Any) -> Iterator[Problem]:
+def modality_fits(config: Any) -> Iterator[ConfigIssue]:
     """A text backbone needs texts, an image backbone images."""
     have, want = config.dataset.modality, config.backbone.modality
     if have != want:
         kind = "an image" if want == "image" else "a text"
         message = f"{kind} backbone cannot read the {have}s of dataset={config.dataset.name} (tlx list dataset)"
-        yield Problem("backbone", message, config.backbone.name)
+        yield ConfigIssue("backbone", message, config.backbone.name)
 
 
-def task_fits(config: Any) -> Iterator[Problem]:
+def task_fits(config: Any) -> Iterator[ConfigIssue]:
     """The task's modality is the data set's."""
     want = getattr(config.task, "modality", None) if config.task.kind != "auto" else None
     if want is not None and want != config.dataset.modality:
         message = f"needs {want}s, but dataset={config.dataset.name} holds {config.dataset.modality}s; task=auto fits"
-        yield Problem("task", message, config.task.kind)
+        yield ConfigIssue("task", message, config.task.kind)
 
 
-def numbers_in_range(config: Any) -> Iterator[Problem]:
+def numbers_in_range(config: Any) -> Iterator[ConfigIssue]:
     """Numbers are in the range that their option names, and shares of the data leave something to train."""
     for key, value, allowed in _ranged(config):
         if not allowed.holds(value):
-            yield Problem(key, f"expected {allowed}", value)
+            yield ConfigIssue(key, f"expected {allowed}", value)
     for i in range(len(config.strategy.phases)):
         key = f"strategy.phases.{i}.threshold.value"
         value = select(config, key)
         if value is not None and not math.isfinite(value):
-            yield Problem(key, "expected a number", value)
+            yield ConfigIssue(key, "expected a number", value)
     if max(config.dataset.val, config.dataset.test) < 1 <= config.dataset.val + config.dataset.test:
         message = f"with dataset.test = {config.dataset.test} nothing is left to train"
-        yield Problem("dataset.val", message, config.dataset.val)
+        yield ConfigIssue("dataset.val", message, config.dataset.val)
 
 
 def _ranged(node: Any, path: str = "") -> Iterator[tuple[str, float, Range]]:
@@ -99,7 +99,7 @@ def _ranged(node: Any, path: str = "") -> Iterator[tuple[str, float, Range]]:
                 yield key, value, allowed
 
 
-def patterns_can_be_read(config: Any) -> Iterator[Problem]:
+def patterns_can_be_read(config: Any) -> Iterator[ConfigIssue]:
     """Regular expressions are."""
     strategy = config.strategy
     chosen = [("backbone.stages", pattern) for pattern in config.backbone.stages]
@@ -114,93 +114,95 @@ def patterns_can_be_read(config: Any) -> Iterator[Problem]:
         try:
             patterns.check(pattern)
         except patterns.Refused as error:
-            yield Problem(key, str(error), pattern)
+            yield ConfigIssue(key, str(error), pattern)
 
 
-def pixels_have_no_parts(config: Any) -> Iterator[Problem]:
+def pixels_have_no_parts(config: Any) -> Iterator[ConfigIssue]:
     """Raw pixels have nothing to adapt, keep near or watch."""
     if config.backbone.kind != "pixels":
         return
     for key in ("peft", "regulariser", "controller"):
         part = getattr(config.strategy, key)
         if part is not None and part.kind != "bss":
-            yield Problem(f"strategy.{key}.kind", "raw pixels have no weights; choose a backbone that has", part.kind)
+            yield ConfigIssue(
+                f"strategy.{key}.kind", "raw pixels have no weights; choose a backbone that has", part.kind
+            )
 
 
-def pixels_have_nothing_to_train(config: Any) -> Iterator[Problem]:
+def pixels_have_nothing_to_train(config: Any) -> Iterator[ConfigIssue]:
     """Raw pixels have no weights: nothing to fine-tune, nothing to load."""
     if config.backbone.kind == "pixels" and config.backbone.weights != "none":
-        yield Problem("backbone.weights", "raw pixels have no weights; leave it at none", config.backbone.weights)
+        yield ConfigIssue("backbone.weights", "raw pixels have no weights; leave it at none", config.backbone.weights)
 
 
-def files_are_there(config: Any) -> Iterator[Problem]:
+def files_are_there(config: Any) -> Iterator[ConfigIssue]:
     """Paths the configuration names exist."""
     for key in ("dataset.root", "dataset.file", "dataset.val_file", "dataset.test_file"):
         value = select(config, key)
         if value is not None and not name_rules.is_there(str(value)):
-            yield Problem(key, f"no such file or folder, seen from {Path.cwd()}", value)
+            yield ConfigIssue(key, f"no such file or folder, seen from {Path.cwd()}", value)
 
 
-def weights_are_there(config: Any) -> Iterator[Problem]:
+def weights_are_there(config: Any) -> Iterator[ConfigIssue]:
     """Weights given as a path exist."""
     weights = str(config.backbone.weights)
     if config.strategy.init == "scratch" or weights in ("hub", "none") or weights.startswith(("trial:", "mlflow:")):
         return
     if not name_rules.is_there(weights):
-        yield Problem(
+        yield ConfigIssue(
             "backbone.weights", "no such file; expected hub, none, a path, trial:<experiment>, mlflow:<run>", weights
         )
 
 
-def devices_are_there(config: Any) -> Iterator[Problem]:
+def devices_are_there(config: Any) -> Iterator[ConfigIssue]:
     """No more devices than the machine has."""
     hardware = config.hardware
     word = hardware.accelerator
     if word not in ("auto", "cpu", "gpu", "mps"):
-        yield Problem("hardware.accelerator", "not one of auto, cpu, gpu, mps", word)
+        yield ConfigIssue("hardware.accelerator", "not one of auto, cpu, gpu, mps", word)
         return
     wanted = hardware.devices if hardware.devices is not None else 1
     if wanted < 1:
-        yield Problem("hardware.devices", "expected at least 1", wanted)
+        yield ConfigIssue("hardware.devices", "expected at least 1", wanted)
     if hardware.nodes < 1:
-        yield Problem("hardware.nodes", "expected at least 1", hardware.nodes)
+        yield ConfigIssue("hardware.nodes", "expected at least 1", hardware.nodes)
     if hardware.nodes > 1 and cluster() != "slurm":
-        yield Problem("hardware.nodes", "several machines are Slurm's; add hydra/launcher=slurm", hardware.nodes)
+        yield ConfigIssue("hardware.nodes", "several machines are Slurm's; add hydra/launcher=slurm", hardware.nodes)
     if cluster():
         return
     if word == "gpu" and wanted > gpus():
         have = gpus()
         message = f"this machine has {have} GPU{'' if have == 1 else 's'}; use hardware=cpu or fewer devices"
-        yield Problem("hardware.devices", message, wanted)
+        yield ConfigIssue("hardware.devices", message, wanted)
     if word == "mps" and sys.platform != "darwin":
-        yield Problem("hardware.accelerator", "only on Apple machines; use hardware=auto", word)
+        yield ConfigIssue("hardware.accelerator", "only on Apple machines; use hardware=auto", word)
     if word in ("auto", "cpu") and wanted > max(cores(), gpus()):
-        yield Problem("hardware.devices", f"this machine has {cores()} cores; use at most that many", wanted)
+        yield ConfigIssue("hardware.devices", f"this machine has {cores()} cores; use at most that many", wanted)
 
 
-def batch_divides(config: Any) -> Iterator[Problem]:
+def batch_divides(config: Any) -> Iterator[ConfigIssue]:
     """The batch is shared equally by devices and accumulation steps."""
     hardware = config.hardware
-    count = shares(hardware)
+    count = num_micro_batches(hardware)
     if count > 0 and config.strategy.batch_size % count:
         over = "nodes x devices x accumulate" if hardware.nodes > 1 else "devices x accumulate"
         message = f"batch size {config.strategy.batch_size} is not a multiple of {over} = {count}"
-        yield Problem("strategy.batch_size", message, config.strategy.batch_size)
+        yield ConfigIssue("strategy.batch_size", message, config.strategy.batch_size)
 
 
-def reuse_reads(config: Any) -> Iterator[Problem]:
+def reuse_reads(config: Any) -> Iterator[ConfigIssue]:
     """Sizes and views are written as they are read, and enough examples go into a batch."""
     reuse = config.reuse
     if reuse.augment not in ("refuse", "off") and not _views(reuse.augment):
-        yield Problem("reuse.augment", "expected refuse, off or views=K (or 'K views')", reuse.augment)
+        yield ConfigIssue("reuse.augment", "expected refuse, off or views=K (or 'K views')", reuse.augment)
     try:
         size(reuse.disk)
     except ValueError as error:
-        yield Problem("reuse.disk", str(error), reuse.disk)
+        yield ConfigIssue("reuse.disk", str(error), reuse.disk)
     except OverflowError:
-        yield Problem("reuse.disk", "expected a size that a disk can have, like '20 GB'", reuse.disk)
+        yield ConfigIssue("reuse.disk", "expected a size that a disk can have, like '20 GB'", reuse.disk)
     if reuse.batch < 16:
-        yield Problem("reuse.batch", "expected 16 or more, as smaller batches give other bits", reuse.batch)
+        yield ConfigIssue("reuse.batch", "expected 16 or more, as smaller batches give other bits", reuse.batch)
 
 
 def _views(text: str) -> int | None:
@@ -208,15 +210,15 @@ def _views(text: str) -> int | None:
     return views(text) if len(text) < 16 else None
 
 
-def augmentation_fits(config: Any) -> Iterator[Problem]:
+def augmentation_fits(config: Any) -> Iterator[ConfigIssue]:
     """Image augmentation is for images, and an exact solver sees each image once."""
     augment = config.dataset.augment
     if augment == "none":
         return
     if config.dataset.modality == "text":
-        yield Problem("dataset.augment", "images only; use none for texts", augment)
+        yield ConfigIssue("dataset.augment", "images only; use none for texts", augment)
     elif any(phase.solver == "logistic" for phase in config.strategy.phases):
-        yield Problem("dataset.augment", "a logistic phase sees each image once; use dataset.augment=none", augment)
+        yield ConfigIssue("dataset.augment", "a logistic phase sees each image once; use dataset.augment=none", augment)
 
 
 RULES: list[tuple[tuple[str, ...], Rule]] = [

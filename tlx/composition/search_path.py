@@ -18,7 +18,7 @@ from omegaconf import OmegaConf
 
 from tlx.composition import defaults, files
 from tlx.composition.timm_names import timm_architectures
-from tlx.config.errors import ConfigError, Problem
+from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.schema import EXPERIMENT
 
 CONFIG_DIRS = "TLX_CONFIG_DIRS"  # of this process and those it starts: folders, as PATH lists them
@@ -48,10 +48,10 @@ def add_config_dir(text: str) -> None:
     """
     if text.startswith("pkg://"):
         message = "only folders are searched, as a package's files could run code; name its folder"
-        raise ConfigError([Problem("hydra.searchpath", message, text)])
+        raise ConfigError([ConfigIssue("hydra.searchpath", message, text)])
     folder = Path(text.removeprefix("file://")).expanduser()
     if os.pathsep in text or not folder.is_dir():
-        raise ConfigError([Problem("--config-dir", f"no such folder, seen from {Path.cwd()}", text)])
+        raise ConfigError([ConfigIssue("--config-dir", f"no such folder, seen from {Path.cwd()}", text)])
     known = [*config_dirs(), folder.resolve()]
     os.environ[CONFIG_DIRS] = os.pathsep.join(dict.fromkeys(map(str, known)))
 
@@ -128,7 +128,7 @@ class ExperimentSource(VettedSource):
         return config_path.removeprefix(EXPERIMENT).removeprefix("/")
 
 
-class ZooSource(ConfigSource):
+class TimmSource(ConfigSource):
     """Serves ``backbone/<any timm architecture>`` without a file of its own; not listed, there are too many."""
 
     @staticmethod
@@ -158,7 +158,7 @@ class ZooSource(ConfigSource):
         return config_path.removeprefix("backbone/").removesuffix(".yaml")
 
 
-class Places(SearchPathPlugin):
+class SearchPath(SearchPathPlugin):
     """The search path: the user's files win over the shipped ones, which win over timm's bare names."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
@@ -174,7 +174,7 @@ class Places(SearchPathPlugin):
 
 def register() -> None:
     """Make Hydra know these places (again is harmless)."""
-    for plugin in (VettedSource, ExperimentSource, ZooSource, Places):
+    for plugin in (VettedSource, ExperimentSource, TimmSource, SearchPath):
         Plugins.instance().register(plugin)
 
 

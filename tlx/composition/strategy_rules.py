@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from tlx.config.amount import EXPECTED, Amount
-from tlx.config.errors import Problem, nearest
+from tlx.config.errors import ConfigIssue, suggest
 from tlx.config.select import select
 
 _USUAL_OPTIMIZERS = ("adam", "adamw", "nadam", "radam", "adagrad", "rmsprop", "sgd", "lamb", "lion", "muon")
 _LONGEST = 1_000_000_000  # epochs, steps or percent
 
 
-def amounts_read(config: Any) -> Iterator[Problem]:
+def amounts_read(config: Any) -> Iterator[ConfigIssue]:
     """Lengths of training are amounts, and the budget is a whole one."""
     strategy = config.strategy
     phases = [f"phases.{i}" for i in range(len(strategy.phases))]
@@ -30,50 +30,50 @@ def amounts_read(config: Any) -> Iterator[Problem]:
         try:
             amount = Amount.parse(str(text))
         except ValueError:
-            yield Problem(f"strategy.{key}", f"expected {EXPECTED}", text)
+            yield ConfigIssue(f"strategy.{key}", f"expected {EXPECTED}", text)
             continue
         relative = amount.unit in ("%", "rest")
         if amount.value > _LONGEST:
-            yield Problem(f"strategy.{key}", f"expected at most {_LONGEST:,}", text)
+            yield ConfigIssue(f"strategy.{key}", f"expected at most {_LONGEST:,}", text)
             continue
         if key in whole and (relative or amount.value <= 0):
-            yield Problem(f"strategy.{key}", "expected epochs or steps above zero", text)
+            yield ConfigIssue(f"strategy.{key}", "expected epochs or steps above zero", text)
         if key in shares and (amount.unit != "%" or amount.value > 100):
-            yield Problem(f"strategy.{key}", "expected a share of the schedule, such as '10%'", text)
+            yield ConfigIssue(f"strategy.{key}", "expected a share of the schedule, such as '10%'", text)
         if key.endswith(".until") and amount.unit == "%" and amount.value > 100:
-            yield Problem(f"strategy.{key}", "expected at most 100% of the budget", text)
+            yield ConfigIssue(f"strategy.{key}", "expected at most 100% of the budget", text)
         if key.endswith(".warmup") and key not in shares and amount.unit not in ("%", "steps"):
-            yield Problem(f"strategy.{key}", "expected steps, or a share of the phase such as '5%'", text)
+            yield ConfigIssue(f"strategy.{key}", "expected steps, or a share of the phase such as '5%'", text)
 
 
-def phases_make_sense(config: Any) -> Iterator[Problem]:
+def phases_make_sense(config: Any) -> Iterator[ConfigIssue]:
     """There is a phase, at most one takes the rest, and each trains something."""
     phases = config.strategy.phases
     if not phases:
-        yield Problem("strategy.phases", "no phase: nothing would be trained (tlx list strategy)")
+        yield ConfigIssue("strategy.phases", "no phase: nothing would be trained (tlx list strategy)")
     rest = [i for i, phase in enumerate(phases) if str(phase.until).strip() == "rest" and phase.solver == "gradient"]
     if len(rest) > 1:
-        yield Problem(f"strategy.phases.{rest[1]}.until", "only one phase can take the rest", "rest")
+        yield ConfigIssue(f"strategy.phases.{rest[1]}.until", "only one phase can take the rest", "rest")
     for i, phase in enumerate(phases):
         if not phase.train and phase.expand is None:
-            yield Problem(f"strategy.phases.{i}.train", "trains nothing; name a selector such as head or all")
+            yield ConfigIssue(f"strategy.phases.{i}.train", "trains nothing; name a selector such as head or all")
         if phase.solver == "logistic" and (list(phase.train) != ["head"] or phase.expand is not None):
-            yield Problem(f"strategy.phases.{i}.solver", "solves the head alone; set train: [head]", "logistic")
+            yield ConfigIssue(f"strategy.phases.{i}.solver", "solves the head alone; set train: [head]", "logistic")
         if phase.restore == "best" and i == 0 and phase.expand is None:
-            yield Problem(f"strategy.phases.{i}.restore", "the first phase has no phase before it", "best")
+            yield ConfigIssue(f"strategy.phases.{i}.restore", "the first phase has no phase before it", "best")
 
 
-def rates_agree(config: Any) -> Iterator[Problem]:
+def rates_agree(config: Any) -> Iterator[ConfigIssue]:
     """One rule says how rates fall with depth."""
     strategy = config.strategy
     if strategy.lr_shallow is not None:
         for key, unset in (("backbone_lr", None), ("layer_decay", 1.0)):
             if (value := getattr(strategy, key)) != unset:
                 message = "strategy.lr_shallow already says how rates fall with depth; set one of the two"
-                yield Problem(f"strategy.{key}", message, value)
+                yield ConfigIssue(f"strategy.{key}", message, value)
 
 
-def optimizer_is_known(config: Any) -> Iterator[Problem]:
+def optimizer_is_known(config: Any) -> Iterator[ConfigIssue]:
     """torch or timm have an optimizer of this name; only an unusual name costs the import of torch."""
     name = config.strategy.optimizer.name
     if name in _USUAL_OPTIMIZERS:
@@ -83,22 +83,22 @@ def optimizer_is_known(config: Any) -> Iterator[Problem]:
     known = names()
     if name not in known:
         hint = (
-            nearest(str(name).lower(), known)
+            suggest(str(name).lower(), known)
             or f"; torch and timm have {', '.join(_USUAL_OPTIMIZERS)}, lamb, muon, ..."
         )
-        yield Problem("strategy.optimizer.name", f"not an optimizer{hint}", name)
+        yield ConfigIssue("strategy.optimizer.name", f"not an optimizer{hint}", name)
 
 
-def parts_are_there(config: Any) -> Iterator[Problem]:
+def parts_are_there(config: Any) -> Iterator[ConfigIssue]:
     """What a strategy's parts need: a library, gradients, a network that is not compiled away."""
     strategy, hardware = config.strategy, config.hardware
     if strategy.peft is not None and strategy.init == "scratch":
-        yield Problem(
+        yield ConfigIssue(
             "strategy.init", "strategy.peft trains beside a pretrained network; leave it at pretrained", "scratch"
         )
     library = strategy.peft is not None and strategy.peft.kind in ("lora", "dora", "ia3")
     if library and importlib.util.find_spec("peft") is None:
-        yield Problem("strategy.peft", "needs the peft library: pip install 'tlx[peft]'", strategy.peft.kind)
+        yield ConfigIssue("strategy.peft", "needs the peft library: pip install 'tlx[peft]'", strategy.peft.kind)
     hooked = [
         (key, options.kind)
         for key, options, kinds in (
@@ -110,28 +110,30 @@ def parts_are_there(config: Any) -> Iterator[Problem]:
     if hardware.compile:
         for key, kind in hooked:
             message = "watches activations by hooks, which a compiled network does not call; set hardware.compile=false"
-            yield Problem(f"strategy.{key}.kind", message, kind)
+            yield ConfigIssue(f"strategy.{key}.kind", message, kind)
     if strategy.controller is not None and hardware.distributed == "fsdp":
-        yield Problem(
+        yield ConfigIssue(
             "strategy.controller.kind", "not with hardware.distributed=fsdp; use ddp", strategy.controller.kind
         )
 
 
-def averaging_makes_sense(config: Any) -> Iterator[Problem]:
+def averaging_makes_sense(config: Any) -> Iterator[ConfigIssue]:
     """There are weights to average, and a time to do it in."""
     strategy, averaging = config.strategy, config.strategy.averaging
     if averaging is None:
         return
     if any(phase.solver == "logistic" for phase in strategy.phases):
         message = "a head that is solved exactly has no weights to average; leave one of the two out"
-        yield Problem("strategy.averaging.kind", message, averaging.kind)
+        yield ConfigIssue("strategy.averaging.kind", message, averaging.kind)
     if averaging.kind in ("ema", "swa") and config.hardware.distributed == "fsdp":
-        yield Problem("strategy.averaging.kind", "not with hardware.distributed=fsdp; use ddp", averaging.kind)
+        yield ConfigIssue("strategy.averaging.kind", "not with hardware.distributed=fsdp; use ddp", averaging.kind)
     if not averaging.alphas or not all(0 <= alpha <= 1 for alpha in averaging.alphas):
-        yield Problem("strategy.averaging.alphas", "expected shares from 0 to 1, at least one", list(averaging.alphas))
+        yield ConfigIssue(
+            "strategy.averaging.alphas", "expected shares from 0 to 1, at least one", list(averaging.alphas)
+        )
     share = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*%\s*", str(averaging.start))
     if str(averaging.start).strip() == "rest" or (share and float(share.group(1)) >= 100):
-        yield Problem("strategy.averaging.start", "expected a time before the end, such as '75%'", averaging.start)
+        yield ConfigIssue("strategy.averaging.start", "expected a time before the end, such as '75%'", averaging.start)
     if averaging.kind == "wise_ft" and len(strategy.phases) < 2:
         message = "needs a phase that trains the head before the last one: its line begins where the last phase does"
-        yield Problem("strategy.averaging.kind", message, "wise_ft")
+        yield ConfigIssue("strategy.averaging.kind", message, "wise_ft")

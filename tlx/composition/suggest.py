@@ -8,7 +8,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from tlx.config.errors import nearest
+from tlx.config.errors import suggest
 from tlx.config.schema import EXPERIMENT, GROUPS
 
 # names of Lightning, Keras, transformers and timm, and what they are called here
@@ -67,9 +67,9 @@ def suggestion(base: DictConfig, key: str, path: str, name: str, siblings: list[
             least = min(found.count(".") for found in known)
             near = [found for found in known if found.count(".") == least]
             return f"; did you mean {' or '.join(near[:_SHOWN])}?"
-    if hint := nearest(name, siblings, path):
+    if hint := suggest(name, siblings, path):
         return hint
-    if not path and (hint := nearest(name, [found.rpartition(".")[2] for found in _keys(base)])):
+    if not path and (hint := suggest(name, [found.rpartition(".")[2] for found in _keys(base)])):
         word = hint.removeprefix("; did you mean ").removesuffix("?")
         return f"; did you mean {min((one for one in _keys(base) if one.rpartition('.')[2] == word), key=len)}?"
     return f"; {path.rstrip('.') or 'a trial'} has {', '.join(siblings) or 'nothing'}"

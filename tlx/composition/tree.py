@@ -15,7 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from tlx.composition import explain, hydra_words, interpolations, request, search_path
 from tlx.config import schema
-from tlx.config.errors import ConfigError, Problem
+from tlx.config.errors import ConfigError, ConfigIssue
 
 _KEPT = 512  # combinations of choices
 
@@ -57,12 +57,12 @@ def _compose(choices: tuple[str, ...]) -> tuple[DictConfig, str]:
         raise ConfigError(explain.problems(error)) from None
     except RecursionError:
         chosen = ", ".join(word for word in choices if not word.startswith("~"))
-        raise ConfigError([Problem("configuration", f"refers to itself, or is too deep: {chosen}")]) from None
+        raise ConfigError([ConfigIssue("configuration", f"refers to itself, or is too deep: {chosen}")]) from None
     chosen = str(found.hydra.runtime.choices.get(hydra_words.LAUNCHER))
     with open_dict(found):
         del found["hydra"]
     if key := interpolations.growing(found):
-        raise ConfigError([Problem(key, interpolations.ENDLESS)])
+        raise ConfigError([ConfigIssue(key, interpolations.ENDLESS)])
     return found, "" if chosen == "basic" else chosen
 
 

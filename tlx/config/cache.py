@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from tlx.config.errors import ConfigError, Problem
+from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.files import durable, marks
 
 KIND = "cache"
@@ -27,7 +27,7 @@ def cache_folder(*parts: str) -> Path:
     """
     root = cache_root()
     if reason := cache_obstacle():
-        raise ConfigError([Problem("TLX_CACHE", f"{reason}; name another folder, or {root / 'tlx'}", root)])
+        raise ConfigError([ConfigIssue("TLX_CACHE", f"{reason}; name another folder, or {root / 'tlx'}", root)])
     if not marks.is_marked(root, KIND):
         marks.mark(root, KIND)
     folder = root.joinpath(*parts)

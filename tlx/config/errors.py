@@ -13,7 +13,7 @@ _SHOWN = 200  # letters of a key or a value
 
 
 @dataclass(frozen=True)
-class Problem:
+class ConfigIssue:
     """One thing wrong with a request: the dotted ``key``, its ``value`` if it has one, and what to do.
 
     ``where`` names the file and line for a mistake made in a file; it is empty for the command line.
@@ -36,7 +36,7 @@ class RequestError(Exception):
 
     heading = "in this request"
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    def __init__(self, problems: Sequence[ConfigIssue]) -> None:
         self.problems = list({(p.key, p.message, repr(p.value), p.where): p for p in problems}.values())
         super().__init__(self.block())
 
@@ -74,7 +74,7 @@ def _short(value: object) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}... ({len(text):,} letters)"
 
 
-def nearest(word: str, known: Iterable[str], path: str = "") -> str:
+def suggest(word: str, known: Iterable[str], path: str = "") -> str:
     """``; did you mean X?`` for the closest known word (shown behind ``path``), or nothing when none is close."""
     close = get_close_matches(word, list(known), n=1, cutoff=0.6) if len(word) <= _SHOWN else []  # takes its time
     return f"; did you mean {path}{close[0]}?" if close else ""

@@ -12,15 +12,15 @@ from tlx.config.fields import IDENTITY
 from tlx.version import VERSION
 
 
-def deciding(node: Any) -> Any:
+def identity_fields(node: Any) -> Any:
     """A configuration as plain data, without the options marked as asides (paths, devices, logging)."""
     if is_dataclass(node):
         kept = (option for option in fields(node) if option.metadata.get(IDENTITY, True))
-        return {option.name: deciding(getattr(node, option.name)) for option in kept}
+        return {option.name: identity_fields(getattr(node, option.name)) for option in kept}
     if isinstance(node, Mapping):
-        return {str(key): deciding(value) for key, value in node.items()}
+        return {str(key): identity_fields(value) for key, value in node.items()}
     if isinstance(node, (list, tuple)):
-        return [deciding(value) for value in node]
+        return [identity_fields(value) for value in node]
     return node
 
 
@@ -29,6 +29,6 @@ def identity(config: Any, facts: Mapping[str, str]) -> str:
 
     ``facts`` are what the configuration only points at: the fingerprint of the data, the hash of the weights.
     """
-    canon = {"config": deciding(config), "facts": dict(facts), "tlx": VERSION}
+    canon = {"config": identity_fields(config), "facts": dict(facts), "tlx": VERSION}
     text = json.dumps(canon, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

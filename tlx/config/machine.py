@@ -27,7 +27,7 @@ def cluster() -> str:
     return _CLUSTER.get()
 
 
-def shares(hardware: Any) -> int:
+def num_micro_batches(hardware: Any) -> int:
     """Into how many shares each batch is asked to be cut; where devices are left to the machine, none is asked for."""
     return int((hardware.devices or 1) * hardware.nodes * hardware.accumulate)
 

@@ -6,7 +6,7 @@ import os
 from itertools import islice
 from pathlib import Path
 
-from tlx.config.errors import ConfigError, Problem
+from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.files import foreign, marks
 
 KIND = "runs"
@@ -33,12 +33,12 @@ def claim(output: str | Path) -> None:
         marks.mark(root, KIND)
     except OSError as error:
         message = f"cannot be written to ({error.strerror}); name another"
-        raise ConfigError([Problem("output", message, root)]) from error
+        raise ConfigError([ConfigIssue("output", message, root)]) from error
 
 
-def refused(reason: str, output: str | Path) -> Problem:
+def refused(reason: str, output: str | Path) -> ConfigIssue:
     """The problem with an output folder, and what to write instead."""
-    return Problem("output", f"{reason}; name a folder of its own: output={Path(output) / 'tlx-runs'}", output)
+    return ConfigIssue("output", f"{reason}; name a folder of its own: output={Path(output) / 'tlx-runs'}", output)
 
 
 def _holds_runs(root: Path) -> bool:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from tlx.backbones.input_spec import ImageSpec, Spec, TextSpec
+from tlx.backbones.input_spec import ImageSpec, InputSpec, TextSpec
 from tlx.config.dataset import Limits
 from tlx.data import augment, images
 from tlx.data.order import Item
@@ -32,7 +32,7 @@ class Examples(Dataset[list[Sample]]):
         self,
         source: Source,
         indices: Indices,
-        spec: Spec,
+        spec: InputSpec,
         *,
         augmentation: str = "none",
         seed: int = 0,

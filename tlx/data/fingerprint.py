@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tlx.config import dataset
-from tlx.config.errors import DataError, Problem
+from tlx.config.errors import ConfigIssue, DataError
 from tlx.data import remembered
 from tlx.data.sources.tree import Tree
 from tlx.files import regular
@@ -65,7 +65,7 @@ def _below(root: str) -> Iterator[tuple[str, str, str]]:
             yield name, name, os.path.join(root, name)
     except OSError as error:
         message = f"cannot be looked into: {regular.reason(error)}"
-        raise DataError([Problem("dataset.root", message, error.filename)]) from error
+        raise DataError([ConfigIssue("dataset.root", message, error.filename)]) from error
 
 
 def _listed(config: dataset.Table, files: dict[str, Path]) -> dict[str, Path]:
@@ -102,7 +102,7 @@ def _files(place: str, files: Iterable[tuple[str, str, str | Path]]) -> str:
             content = known.get(under, "")
             fresh[under] = content if len(content) == _DIGITS else content_hash(Path(path))
         except OSError as error:
-            raise DataError([Problem(str(path), f"cannot be read: {regular.reason(error)}")]) from error
+            raise DataError([ConfigIssue(str(path), f"cannot be read: {regular.reason(error)}")]) from error
         whole.update(f"{name}|{fresh[under]}\n".encode(errors="surrogateescape"))
     if fresh != known and (obstacle := remembered.store("hashes", key, fresh)):
         warnings.warn(f"hashes of the data are not remembered: {obstacle}", stacklevel=2)

@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from tlx.backbones.input_spec import ImageSpec, Spec
+from tlx.backbones.input_spec import ImageSpec, InputSpec
 from tlx.config import dataset
-from tlx.config.errors import DataError, Problem
+from tlx.config.errors import ConfigIssue, DataError
 from tlx.data import splits, validation
 from tlx.data.examples import PLAIN, Examples, Sample
 from tlx.data.fingerprint import fingerprint
@@ -77,7 +77,7 @@ class Data:
             multilabel=self.source.multilabel,
         )
 
-    def prepare(self, spec: Spec, views: int = 0) -> None:
+    def prepare(self, spec: InputSpec, views: int = 0) -> None:
         """Bind the splits to what the backbone reads; with ``views``, augmentations are those of that many epochs.
 
         Raises:
@@ -118,11 +118,11 @@ class Data:
             message = (
                 f"{what} {verb} too few for {world} device(s) x {accumulate} accumulation steps, two examples each"
             )
-            raise DataError([Problem("strategy.batch_size", message, self.batch_size)])
+            raise DataError([ConfigIssue("strategy.batch_size", message, self.batch_size)])
         for name in ("val", "test"):
             if len(self.splits[name]) < world:
                 message = f"{len(self.splits[name])} examples cannot be shared by {world} devices"
-                raise DataError([Problem(f"dataset.{name}", message)])
+                raise DataError([ConfigIssue(f"dataset.{name}", message)])
         return epochs
 
     def train_loader(

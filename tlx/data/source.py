@@ -55,7 +55,7 @@ class DataInfo:
 
 
 @dataclass(frozen=True)
-class Place:
+class RowLocation:
     """A row of a file, for messages."""
 
     file: Path

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tlx.config.dataset import Dataset
-from tlx.config.errors import DataError, Problem
+from tlx.config.errors import ConfigIssue, DataError
 from tlx.data.source import Indices, Source
 from tlx.data.stratify import train_test_split
 
@@ -21,7 +21,7 @@ def cut(source: Source, config: Dataset) -> dict[str, Indices]:
     for name, share in (("test", config.test), ("val", config.val)):
         if name not in splits:
             splits["train"], splits[name] = _cut(source, splits["train"], share, config.split_seed, name)
-    empty = [Problem(f"dataset ({name})", "no examples") for name, indices in splits.items() if len(indices) == 0]
+    empty = [ConfigIssue(f"dataset ({name})", "no examples") for name, indices in splits.items() if len(indices) == 0]
     if empty:
         raise DataError(empty)
     return splits
@@ -43,14 +43,14 @@ def _cut(source: Source, pool: Indices, share: float, seed: int, name: str) -> t
     return np.sort(rest), np.sort(taken)
 
 
-def _too_few(source: Source, pool: Indices, share: float, name: str, error: ValueError) -> Problem:
+def _too_few(source: Source, pool: Indices, share: float, name: str, error: ValueError) -> ConfigIssue:
     if not source.multilabel and len(pool):
         counts = np.bincount(source.labels[pool].astype(int), minlength=len(source.classes))
         rare = int(counts.argmin())
         if counts[rare] < 2:
             message = f"class {source.classes[rare]!r} has {counts[rare]} example(s): too few to give one to {name}"
-            return Problem(f"dataset.{name}", message, share)
-    return Problem(f"dataset.{name}", f"cannot be cut from {len(pool)} examples: {error}", share)
+            return ConfigIssue(f"dataset.{name}", message, share)
+    return ConfigIssue(f"dataset.{name}", f"cannot be cut from {len(pool)} examples: {error}", share)
 
 
 def _shots(source: Source, pool: Indices, config: Dataset, seed: int) -> Indices:
@@ -58,7 +58,7 @@ def _shots(source: Source, pool: Indices, config: Dataset, seed: int) -> Indices
     assert shots is not None
     if source.multilabel:
         message = "shots need one label per example; drop dataset.label_separator or set dataset.shots=null"
-        raise DataError([Problem("dataset.shots", message, shots)])
+        raise DataError([ConfigIssue("dataset.shots", message, shots)])
     rng = np.random.default_rng(config.shots_seed if config.shots_seed is not None else seed)
     taken, problems = [], []
     labels = source.labels[pool]
@@ -69,7 +69,9 @@ def _shots(source: Source, pool: Indices, config: Dataset, seed: int) -> Indices
         if len(mine) < shots:
             least = int(np.bincount(labels, minlength=len(source.classes)).min())
             more = f"; all classes have {least}: dataset.shots={least}" if least else ""
-            problems.append(Problem("dataset.shots", f"class {name!r} has {len(mine)} training examples{more}", shots))
+            problems.append(
+                ConfigIssue("dataset.shots", f"class {name!r} has {len(mine)} training examples{more}", shots)
+            )
         taken.append(rng.permutation(mine)[:shots])
     if problems:
         raise DataError(problems)

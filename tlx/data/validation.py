@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tlx.config.dataset import Dataset, Limits
-from tlx.config.errors import DataError, Problem
+from tlx.config.errors import ConfigIssue, DataError
 from tlx.data import remembered
 from tlx.data.decoding import allowing, decode, over_pixels
 from tlx.data.source import Indices, Source
@@ -45,10 +45,10 @@ def without(source: Source, splits: dict[str, Indices], config: Dataset, bad: Ma
         DataError: They are refused, or too little is left without them.
     """
     if bad and config.on_bad == "error":
-        problems = [Problem(source.origin(i), why) for i, why in list(bad.items())[:_SHOWN]]
+        problems = [ConfigIssue(source.origin(i), why) for i, why in list(bad.items())[:_SHOWN]]
         if len(bad) > _SHOWN:
-            problems.append(Problem("...", f"and {len(bad) - _SHOWN} more"))
-        problems.append(Problem("dataset.on_bad", "set it to skip to leave them out", "error"))
+            problems.append(ConfigIssue("...", f"and {len(bad) - _SHOWN} more"))
+        problems.append(ConfigIssue("dataset.on_bad", "set it to skip to leave them out", "error"))
         raise DataError(problems)
     if bad:
         source.notes.append(
@@ -127,24 +127,24 @@ def _fault(size: list[int], source: Source, limits: Limits) -> str:
     return ""
 
 
-def _counts(source: Source, splits: dict[str, Indices]) -> list[Problem]:
+def _counts(source: Source, splits: dict[str, Indices]) -> list[ConfigIssue]:
     problems = []
     for name, indices in splits.items():
         if len(indices) == 0:
-            problems.append(Problem(f"dataset ({name})", "no examples are left"))
+            problems.append(ConfigIssue(f"dataset ({name})", "no examples are left"))
     if source.multilabel or problems:
         return problems
     for label in np.setdiff1d(np.arange(len(source.classes)), source.labels[splits["train"]].astype(int)):
-        problems.append(Problem("dataset (train)", f"no example of class {source.classes[label]!r}"))
+        problems.append(ConfigIssue("dataset (train)", f"no example of class {source.classes[label]!r}"))
     if len(source.classes) < 2:
-        problems.append(Problem("dataset", f"only one class: {source.classes}"))
+        problems.append(ConfigIssue("dataset", f"only one class: {source.classes}"))
     return problems
 
 
-def _labels(source: Source, used: Indices) -> list[Problem]:
+def _labels(source: Source, used: Indices) -> list[ConfigIssue]:
     labels = source.labels[used]
     if not np.isfinite(labels).all():
-        return [Problem("dataset.label", "a label is not a number")]
+        return [ConfigIssue("dataset.label", "a label is not a number")]
     if not source.multilabel and (labels.min() < 0 or labels.max() >= len(source.classes)):
-        return [Problem("dataset.label", f"a label is outside 0..{len(source.classes) - 1}")]
+        return [ConfigIssue("dataset.label", f"a label is outside 0..{len(source.classes) - 1}")]
     return []

@@ -17,7 +17,7 @@ Groups = Sequence[tuple[Tensor, int]]  # features [examples, width], and how man
 
 
 @dataclass(frozen=True)
-class Rule:
+class UpdateRule:
     """How a gradient becomes a step; ``momentum`` is of sgd (Nesterov's, as everywhere in tlx)."""
 
     name: str
@@ -26,16 +26,16 @@ class Rule:
     eps: float = 1e-8
 
     @staticmethod
-    def of(name: str, momentum: float, args: Mapping[str, Any]) -> Rule:
+    def of(name: str, momentum: float, args: Mapping[str, Any]) -> UpdateRule:
         """From the options of an optimizer that :data:`~tlx.feature_cache.rules.RULES` knows."""
         known = {key: tuple(value) if key == "betas" else float(value) for key, value in args.items()}
-        return Rule(name, momentum, **known)  # type: ignore[arg-type]
+        return UpdateRule(name, momentum, **known)  # type: ignore[arg-type]
 
 
-class Heads:
+class BatchedLinear:
     """Weights [heads, classes, width] and biases [heads, classes]. The modules' own parameters become views of them."""
 
-    def __init__(self, heads: Sequence[nn.Linear], rule: Rule, decays: Sequence[float]) -> None:
+    def __init__(self, heads: Sequence[nn.Linear], rule: UpdateRule, decays: Sequence[float]) -> None:
         self.rule = rule
         self.steps = 0
         self._heads = list(heads)

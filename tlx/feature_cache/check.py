@@ -12,21 +12,21 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
-from tlx.feature_cache.cut import Leaf, Refused
+from tlx.feature_cache.cut import NotCacheable, OutputSpec
 from tlx.feature_cache.features import Features
 from tlx.feature_cache.replay import Replay, recording
-from tlx.feature_cache.writer import Pass
+from tlx.feature_cache.writer import WritePass
 
 COUNT = 16  # examples looked at; from as many on, CPU kernels give a row the same bits in every batch
 _ROUNDING = {torch.float64: 1e-14, torch.float32: 2e-6, torch.float16: 2e-3, torch.bfloat16: 2e-2}
 _TF32 = 2e-3  # what GPUs may make of float32
 
 
-def check(replay: Replay, features: Sequence[Features], over: Pass, model: nn.Module) -> float:
+def check(replay: Replay, features: Sequence[Features], over: WritePass, model: nn.Module) -> float:
     """Largest difference between what is kept and what is computed now, as a share of the largest value; 0 is exact.
 
     Kept values may differ by rounding, as they were computed in another batch. Replaying what was computed in this
-    one must give the network's output bit for bit on a CPU. Raises :class:`Refused` otherwise.
+    one must give the network's output bit for bit on a CPU. Raises :class:`NotCacheable` otherwise.
     """
     count = min(COUNT, len(over.items))
     first = replace(over, items=list(over.items[:count]), batch=count)
@@ -44,28 +44,28 @@ def check(replay: Replay, features: Sequence[Features], over: Pass, model: nn.Mo
     exact = over.device.type == "cpu"
     if not (torch.equal(full, played) if exact else _close(full, played)) or not _close(full, backwards):
         worst = max(float((full.float() - one.float()).abs().max()) for one in (played, backwards))
-        raise Refused(f"replaying it changes the network's output by up to {worst:.2g}")
+        raise NotCacheable(f"replaying it changes the network's output by up to {worst:.2g}")
     rows = np.arange(count, dtype=np.int64)
     worst = 0.0
     for site, read in zip(replay.cut.sites, features, strict=True):
         for kept, computed in zip(read.take(rows), now[site], strict=True):
             kept = kept.to(over.device)
             if kept.shape != computed.shape or kept.dtype != computed.dtype:
-                raise Refused(f"what is kept of {site} is {list(kept.shape)}, not {list(computed.shape)}")
+                raise NotCacheable(f"what is kept of {site} is {list(kept.shape)}, not {list(computed.shape)}")
             if not kept.is_floating_point():
                 if not torch.equal(kept, computed):
-                    raise Refused(f"what is kept of {site} is not what it gives now")
+                    raise NotCacheable(f"what is kept of {site} is not what it gives now")
                 continue
             largest = float(computed.double().abs().max()) or 1.0
             share = float((kept.double() - computed.double()).abs().max()) / largest
             allowed = max(_ROUNDING[kept.dtype], _TF32 if over.device.type != "cpu" else 0.0)
             if not share <= allowed:
-                raise Refused(f"what is kept of {site} differs by {share:.2g} of the largest value")
+                raise NotCacheable(f"what is kept of {site} differs by {share:.2g} of the largest value")
             worst = max(worst, share)
     return worst
 
 
-def _as_kept(leaves: Sequence[Leaf], tensors: Sequence[Tensor], lengths: Sequence[int] | None) -> list[Tensor]:
+def _as_kept(leaves: Sequence[OutputSpec], tensors: Sequence[Tensor], lengths: Sequence[int] | None) -> list[Tensor]:
     """What was recorded, as the store gives it back: zeros where a text has no token."""
     found = []
     for leaf, tensor in zip(leaves, tensors, strict=True):
@@ -78,7 +78,7 @@ def _as_kept(leaves: Sequence[Leaf], tensors: Sequence[Tensor], lengths: Sequenc
     return found
 
 
-def _turned(leaves: Sequence[Leaf], tensors: Sequence[Tensor]) -> list[Tensor]:
+def _turned(leaves: Sequence[OutputSpec], tensors: Sequence[Tensor]) -> list[Tensor]:
     """The same of the batch in reverse."""
     return [t.clone() if leaf.kind == "shared" else t.flip(0) for leaf, t in zip(leaves, tensors, strict=True)]
 

@@ -7,15 +7,15 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
-from tlx.feature_cache.process_group import Together
+from tlx.feature_cache.process_group import ProcessGroup
 
 
 @dataclass
-class Surroundings:
+class CacheContext:
     """Defaults are those of one process in full precision that tells nobody."""
 
     autocast: Callable[[], AbstractContextManager[Any]] = nullcontext
     precision: str = "32-true"
-    together: Together = field(default_factory=Together)
+    together: ProcessGroup = field(default_factory=ProcessGroup)
     note: Callable[..., None] = lambda event, **fields: None
     say: Callable[[str], None] = lambda line: None

@@ -19,18 +19,18 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.utils._pytree import TreeSpec, tree_flatten, tree_unflatten
 from torch.utils.flop_counter import flop_registry
 
-from tlx.backbones.input_spec import Spec, TextSpec, example
+from tlx.backbones.input_spec import InputSpec, TextSpec, example
 from tlx.backbones.partition.dry_run import Watch, dry_run
 
 _LENGTHS = (5, 7)  # tokens of the two dry runs; by what changes between them, the dimensions are known
 
 
-class Refused(Exception):
+class NotCacheable(Exception):
     """Nothing can be reused, or not exactly; says why."""
 
 
 @dataclass(frozen=True, order=True)
-class Site:
+class ModuleCall:
     """A module by its path, and which of its calls within one forward pass."""
 
     path: str
@@ -41,7 +41,7 @@ class Site:
 
 
 @dataclass(frozen=True)
-class Leaf:
+class OutputSpec:
     """One tensor a site gives: by example (``rows``) or by token (``tokens``), [*shape] each; or one for all."""
 
     kind: str  # rows | tokens | shared
@@ -56,18 +56,18 @@ class Leaf:
 
 
 @dataclass(frozen=True)
-class Shell:
+class OutputTree:
     """The shape of a module's output: a tensor, a tuple, a mapping, with values that are no tensors in their places."""
 
     spec: TreeSpec
     values: tuple[Any, ...]
 
     @staticmethod
-    def split(output: Any) -> tuple[list[Tensor], Shell]:
+    def split(output: Any) -> tuple[list[Tensor], OutputTree]:
         """An output as its tensors and its shell."""
         flat, spec = tree_flatten(output)
         tensors = [value for value in flat if isinstance(value, Tensor)]
-        return tensors, Shell(spec, tuple(_GAP if isinstance(value, Tensor) else value for value in flat))
+        return tensors, OutputTree(spec, tuple(_GAP if isinstance(value, Tensor) else value for value in flat))
 
     def fill(self, tensors: Sequence[Tensor]) -> Any:
         """The output with these tensors."""
@@ -79,13 +79,13 @@ _GAP = object()
 
 
 @dataclass(frozen=True)
-class Cut:
+class FrozenPrefix:
     """The constant part of a network, for one set of trained tensors."""
 
-    sites: tuple[Site, ...]  # their output is kept
-    constant: frozenset[Site]  # these need not run; sites are among them
-    leaves: dict[Site, tuple[Leaf, ...]]
-    shells: dict[Site, Shell]  # what to put the leaves into
+    sites: tuple[ModuleCall, ...]  # their output is kept
+    constant: frozenset[ModuleCall]  # these need not run; sites are among them
+    leaves: dict[ModuleCall, tuple[OutputSpec, ...]]
+    shells: dict[ModuleCall, OutputTree]  # what to put the leaves into
     tensors: frozenset[str]  # the parameters and buffers that the constant part reads
     cost: float  # FLOPs of the constant part, per example (per token of a text)
     whole: float  # FLOPs of a forward pass, likewise
@@ -93,24 +93,26 @@ class Cut:
     @property
     def is_features(self) -> bool:
         """Is all of the backbone constant?"""
-        return self.sites == (Site("backbone"),)
+        return self.sites == (ModuleCall("backbone"),)
 
 
-def whole_backbone(model: nn.Module, trainable: Collection[str], width: int) -> Cut | None:
+def whole_backbone(model: nn.Module, trainable: Collection[str], width: int) -> FrozenPrefix | None:
     """The cut where all of the backbone is frozen and in eval mode, which needs no dry run; null elsewhere.
 
     A backbone gives features [examples, ``width``]. What they cost is not known (NaN).
     """
-    backbone, site = model.get_submodule("backbone"), Site("backbone")
+    backbone, site = model.get_submodule("backbone"), ModuleCall("backbone")
     tensors = {f"backbone.{name}" for name, _ in [*backbone.named_parameters(), *backbone.named_buffers()]}
     if tensors & set(trainable) or any(module.training for module in backbone.modules()):
         return None
-    leaves, shell = (Leaf("rows", (width,), 4),), Shell.split(torch.empty(0))[1]
-    return Cut((site,), frozenset({site}), {site: leaves}, {site: shell}, frozenset(tensors), math.nan, math.nan)
+    leaves, shell = (OutputSpec("rows", (width,), 4),), OutputTree.split(torch.empty(0))[1]
+    return FrozenPrefix(
+        (site,), frozenset({site}), {site: leaves}, {site: shell}, frozenset(tensors), math.nan, math.nan
+    )
 
 
-def cut(model: nn.Module, spec: Spec, trainable: Collection[str]) -> Cut:
-    """The constant part of ``model``, a network with a ``backbone``, in its present modes; raises :class:`Refused`.
+def cut(model: nn.Module, spec: InputSpec, trainable: Collection[str]) -> FrozenPrefix:
+    """The constant part of ``model``, a network with a ``backbone``, in its modes; raises :class:`NotCacheable`.
 
     Only shapes are computed, for a real model as for one on the meta device; the model is left as it was.
     """
@@ -118,16 +120,16 @@ def cut(model: nn.Module, spec: Spec, trainable: Collection[str]) -> Cut:
     while True:
         first, second = (_look(model, spec, trainable, 2 + i, tokens, free) for i, tokens in enumerate(_LENGTHS))
         if first.live != second.live or first.constant != second.constant:
-            raise Refused("its forward pass depends on the size of the batch")
+            raise NotCacheable("its forward pass depends on the size of the batch")
         sites = tuple(sorted(first.live))
         if not sites:
-            raise Refused("nothing runs before the first trained tensor")
+            raise NotCacheable("nothing runs before the first trained tensor")
         found = {site: _leaves(first.outputs[site][0], second.outputs[site][0]) for site in sites}
         odd = {site.path for site in sites if found[site] is None}
         if not odd:
             break
         if any(True for path in odd for _ in model.get_submodule(path).parameters()):
-            raise Refused(f"{min(odd)} gives a tensor that is neither by example nor by token")
+            raise NotCacheable(f"{min(odd)} gives a tensor that is neither by example nor by token")
         free |= odd  # such as rotary embeddings: they depend on the batch's shape alone, and run again in no time
     names = {id(t): name for name, t in [*model.named_parameters(), *model.named_buffers()]}
     inside = {
@@ -136,7 +138,7 @@ def cut(model: nn.Module, spec: Spec, trainable: Collection[str]) -> Cut:
         for t in [*model.get_submodule(site.path).parameters(), *model.get_submodule(site.path).buffers()]
     }
     examples = 2 * (_LENGTHS[0] if isinstance(spec, TextSpec) else 1)
-    return Cut(
+    return FrozenPrefix(
         sites,
         frozenset(first.constant),
         {site: leaves for site, leaves in found.items() if leaves is not None},
@@ -148,7 +150,7 @@ def cut(model: nn.Module, spec: Spec, trainable: Collection[str]) -> Cut:
 
 
 def _look(
-    model: nn.Module, spec: Spec, trainable: Collection[str], count: int, tokens: int, free: Collection[str]
+    model: nn.Module, spec: InputSpec, trainable: Collection[str], count: int, tokens: int, free: Collection[str]
 ) -> _Flow:
     own = dict(model.named_parameters(remove_duplicate=False))
     for truth in (False, True):
@@ -157,23 +159,23 @@ def _look(
             if dry_run(model, (example(spec, count, tokens),), {}, flow):
                 break
     else:
-        raise Refused("its forward pass cannot be followed without values")
+        raise NotCacheable("its forward pass cannot be followed without values")
     if flow.hidden:
-        raise Refused(f"{flow.hidden} leaves something behind that is used later")
+        raise NotCacheable(f"{flow.hidden} leaves something behind that is used later")
     return flow
 
 
-def _leaves(first: list[Any], second: list[Any]) -> tuple[Leaf, ...] | None:
+def _leaves(first: list[Any], second: list[Any]) -> tuple[OutputSpec, ...] | None:
     """How each tensor a site gives grows with examples and tokens; null if in another way."""
     found = []
     for one, other in zip(first, second, strict=True):
         before, after = tuple(one.shape), tuple(other.shape)
         if before == after:
-            found.append(Leaf("shared", before, one.itemsize))
+            found.append(OutputSpec("shared", before, one.itemsize))
         elif before[0] == 2 and after == (3, *before[1:]):
-            found.append(Leaf("rows", before[1:], one.itemsize))
+            found.append(OutputSpec("rows", before[1:], one.itemsize))
         elif before[:2] == (2, _LENGTHS[0]) and after == (3, _LENGTHS[1], *before[2:]):
-            found.append(Leaf("tokens", before[2:], one.itemsize))
+            found.append(OutputSpec("tokens", before[2:], one.itemsize))
         else:
             return None
     return tuple(found)
@@ -187,17 +189,19 @@ class _Flow(Watch):  # type: ignore[no-untyped-call]
         self.trainable = trainable
         self.free = free  # modules that are not kept, whatever they give
         self.over = False  # the constant part
-        self.constant: set[Site] = set()
-        self.live: set[Site] = set()
-        self.outputs: dict[Site, tuple[list[Tensor], Shell]] = {}
+        self.constant: set[ModuleCall] = set()
+        self.live: set[ModuleCall] = set()
+        self.outputs: dict[ModuleCall, tuple[list[Tensor], OutputTree]] = {}
         self.touched: set[int] = set()  # real tensors read in the constant part, by id
         self.flops = self.flops_before = 0.0
         self.hidden = ""  # a module that keeps more than it gives
         self._model = model
         self._buffers = {id(buffer) for buffer in model.buffers()}
         self._calls: dict[str, int] = {}
-        self._open: list[tuple[Site, int, list[Site]]] = []  # running calls: when they began, what ended within
-        self._sources: dict[int, frozenset[Site]] = {}  # storage -> the calls its content comes from
+        self._open: list[
+            tuple[ModuleCall, int, list[ModuleCall]]
+        ] = []  # running calls: when they began, what ended within
+        self._sources: dict[int, frozenset[ModuleCall]] = {}  # storage -> the calls its content comes from
         self._born: dict[int, int] = {}  # storage -> when
         self._written: dict[int, int] = {}  # storage -> when last
         self._held: list[Any] = []  # storages, so that no address is used twice
@@ -217,11 +221,11 @@ class _Flow(Watch):  # type: ignore[no-untyped-call]
         self._calls[path] = number + 1
         if module.training and isinstance(module, _NormBase) and module.track_running_stats:
             self.over = True  # statistics that follow the data are no constants
-        self._open.append((Site(path, number), self.clock, []))
+        self._open.append((ModuleCall(path, number), self.clock, []))
 
     def _leave(self, output: Any) -> None:
         site, began, within = self._open.pop()
-        tensors, shell = Shell.split(output)
+        tensors, shell = OutputTree.split(output)
         made = any(self._written.get(self._storage(tensor), 0) > began for tensor in tensors)
         if not self.over and site.path and site.path not in self.free and made:  # else it hands on what it was given
             self.constant -= set(within)
@@ -251,7 +255,9 @@ class _Flow(Watch):  # type: ignore[no-untyped-call]
         cost = float(counter(*args, **kwargs, out_val=output)) if counter is not None else 0.0
         self.flops += cost
         read = [value for value in tree_flatten((args, kwargs))[0] if isinstance(value, Tensor)]
-        sources = frozenset[Site]().union(*(self._sources.get(self._storage(value), frozenset()) for value in read))
+        sources = frozenset[ModuleCall]().union(
+            *(self._sources.get(self._storage(value), frozenset()) for value in read)
+        )
         if self.over:
             self.live |= sources & self.constant
             if sources - self.constant and not self.hidden:

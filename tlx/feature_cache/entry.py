@@ -20,7 +20,7 @@ import torch
 import xxhash
 from torch import Tensor
 
-from tlx.feature_cache.cut import Leaf, Refused
+from tlx.feature_cache.cut import NotCacheable, OutputSpec
 from tlx.files import durable, foreign
 
 META = "entry.json"
@@ -29,7 +29,7 @@ _FORMAT = 1
 _PLAIN = {torch.bfloat16: torch.uint16}  # what numpy lacks is kept as its bits
 
 
-class Damaged(Refused):
+class CorruptEntryError(NotCacheable):
     """An entry is not what was written."""
 
 
@@ -43,7 +43,7 @@ class Column:
     order: tuple[int, ...]  # its dimensions, the outermost in memory first
 
     @staticmethod
-    def of(leaf: Leaf, tensor: Tensor) -> Column:
+    def of(leaf: OutputSpec, tensor: Tensor) -> Column:
         """The column of a recorded tensor."""
         lead = {"rows": 1, "tokens": 2, "shared": 0}[leaf.kind]
         strides = tensor.stride()[lead:]
@@ -136,12 +136,12 @@ class _Stream:
                 self._end_block()
 
     def same(self, values: npt.NDArray[Any]) -> None:
-        """A value that has to be the same for every batch; raises :class:`Refused` if it is not."""
+        """A value that has to be the same for every batch; raises :class:`NotCacheable` if it is not."""
         if self._first is None:
             self._first = values
             self.append(values)
         elif not np.array_equal(self._first, values):
-            raise Refused("what should be the same for every batch is not")
+            raise NotCacheable("what should be the same for every batch is not")
 
     def close(self) -> dict[str, Any]:
         if self._filled:
@@ -199,22 +199,22 @@ def write_meta(folder: Path, meta: Meta) -> None:
 
 
 def read_meta(folder: Path) -> Meta:
-    """What is in an entry; raises :class:`Damaged`."""
+    """What is in an entry; raises :class:`CorruptEntryError`."""
     try:
         sealed = foreign.json_file(folder / META, dict[str, str])
         body = sealed["body"]
         if xxhash.xxh3_64_hexdigest(body.encode()) != sealed["sum"]:
-            raise Damaged(f"{folder.name}: {META} has changed")
+            raise CorruptEntryError(f"{folder.name}: {META} has changed")
         fields = foreign.json_value(body)
         if not foreign.conforms(fields, dict[str, Any]) or not all(
             foreign.conforms(fields.get(name), kind) for name, kind in _SHAPE.items()
         ):
-            raise Damaged(f"{folder.name}: {META} has other fields than were written")
+            raise CorruptEntryError(f"{folder.name}: {META} has other fields than were written")
         if fields.pop("format") != _FORMAT:
-            raise Damaged(f"{folder.name}: of another format")
+            raise CorruptEntryError(f"{folder.name}: of another format")
         columns = tuple(
             Column(c["kind"], c["dtype"], tuple(c["shape"]), tuple(c["order"])) for c in fields.pop("columns")
         )
         return Meta(columns=columns, **fields)
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise Damaged(f"{folder.name}: {META} cannot be read ({type(error).__name__})") from error
+        raise CorruptEntryError(f"{folder.name}: {META} cannot be read ({type(error).__name__})") from error

@@ -18,7 +18,7 @@ import torch
 import xxhash
 from torch import Tensor
 
-from tlx.feature_cache.entry import BLOCK, HEADER, Column, Damaged, Meta, header, read_meta
+from tlx.feature_cache.entry import BLOCK, HEADER, Column, CorruptEntryError, Meta, header, read_meta
 from tlx.feature_cache.store import Store
 
 _MEMORY = 1 << 28  # bytes: entries up to this size are held in memory
@@ -31,7 +31,7 @@ class Features:
     """One entry, open for reading and kept from eviction until closed."""
 
     def __init__(self, store: Store, key: str, device: torch.device | None = None) -> None:
-        """Raises :class:`Damaged`."""
+        """Raises :class:`CorruptEntryError`."""
         self._stack = ExitStack()
         self._columns: list[_Mapped | _Held] = []
         try:
@@ -52,7 +52,7 @@ class Features:
     def take(self, rows: Rows) -> list[Tensor]:
         """The kept tensors of these examples, one per column; texts are padded with zeros to the longest.
 
-        Raises :class:`Damaged` for bytes that are not what was written.
+        Raises :class:`CorruptEntryError` for bytes that are not what was written.
         """
         return [column.take(rows) for column in self._columns]
 
@@ -131,7 +131,7 @@ class _Mapped:
                 if not sound[block]:
                     piece = os.pread(self._streams[number].fileno(), BLOCK, HEADER + block * BLOCK)
                     if xxhash.xxh3_64_hexdigest(piece) != self.sums[number][block]:
-                        raise Damaged(f"{self.key}: block {block} of a file has changed on disk")
+                        raise CorruptEntryError(f"{self.key}: block {block} of a file has changed on disk")
                     sound[block] = True
         if self._touched > _RESIDENT:
             for file in self.files:
@@ -167,19 +167,19 @@ class _Held:
 
 
 def _map(path: Path, column: Column, file: dict[str, Any]) -> npt.NDArray[Any]:
-    """A file's values, mapped; raises :class:`Damaged` unless it is as long as it was and begins as it did."""
+    """A file's values, mapped; raises :class:`CorruptEntryError` unless its length and beginning are what they were."""
     shape = (file["count"], *column.kept)
     size = column.plain.itemsize * math.prod(shape)
     try:
         with path.open("rb") as stream:
             begins = stream.read(HEADER) == header(column, file["count"])
         if not begins or path.stat().st_size != HEADER + size or len(file["sums"]) != -(-size // BLOCK):
-            raise Damaged(f"{path.parent.name}: {path.name} is not the file that was written")
+            raise CorruptEntryError(f"{path.parent.name}: {path.name} is not the file that was written")
         if not size:
             return np.empty(shape, column.plain)
         return np.memmap(path, column.plain, "r", HEADER, shape)
     except OSError as error:
-        raise Damaged(f"{path.parent.name}: {path.name} cannot be read") from error
+        raise CorruptEntryError(f"{path.parent.name}: {path.name} cannot be read") from error
 
 
 def _offsets(meta: Meta) -> npt.NDArray[np.int64]:

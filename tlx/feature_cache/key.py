@@ -14,7 +14,7 @@ from torch import nn
 from tlx.backbones.input_spec import ImageSpec
 from tlx.backbones.weights import content
 from tlx.data.module import Data
-from tlx.feature_cache.cut import Site
+from tlx.feature_cache.cut import ModuleCall
 
 
 def weights(model: nn.Module, names: Iterable[str]) -> str:
@@ -79,7 +79,7 @@ def machine(device: torch.device, precision: str, batch: int) -> dict[str, Any]:
     }
 
 
-def key(facts: dict[str, Any], site: Site) -> str:
+def key(facts: dict[str, Any], site: ModuleCall) -> str:
     """The name of an entry: 32 hexadecimal digits."""
     text = json.dumps({**facts, "site": str(site)}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from tlx.data.examples import Examples
 from tlx.data.order import Item
-from tlx.feature_cache.entry import Damaged
+from tlx.feature_cache.entry import CorruptEntryError
 from tlx.feature_cache.features import Features
 
 KEPT = "kept"  # in a batch: the kept tensors, site by site
@@ -35,7 +35,7 @@ class Replayed:
         views: int,
         inputs: bool,
         usual: Callable[[Sequence[Sequence[Item]]], Iterable[dict[str, Any]]],
-        damaged: Callable[[Damaged], None],
+        damaged: Callable[[CorruptEntryError], None],
     ) -> None:
         self.examples = examples
         self.features = features
@@ -58,7 +58,7 @@ class Replayed:
                 rows = positions + epochs % self.views * len(self.examples)
             try:
                 kept = [features.take(rows) for features in self.features]
-            except Damaged as damage:
+            except CorruptEntryError as damage:
                 self.damaged(damage)
                 yield from self.usual(self.batches[number:])
                 return

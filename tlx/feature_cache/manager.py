@@ -18,14 +18,14 @@ from tlx.data.module import Collate, Data
 from tlx.data.order import Item
 from tlx.feature_cache import key as address
 from tlx.feature_cache.check import check
-from tlx.feature_cache.context import Surroundings
-from tlx.feature_cache.cut import Cut, Leaf, Site
-from tlx.feature_cache.entry import Damaged
+from tlx.feature_cache.context import CacheContext
+from tlx.feature_cache.cut import FrozenPrefix, ModuleCall, OutputSpec
+from tlx.feature_cache.entry import CorruptEntryError
 from tlx.feature_cache.features import Features
 from tlx.feature_cache.policy import Need, found_pays, free_memory, pays, pays_too
 from tlx.feature_cache.replay import Replay, record
-from tlx.feature_cache.store import NoRoom, Store
-from tlx.feature_cache.writer import Costs, NotWorth, Pass, fill
+from tlx.feature_cache.store import CacheFull, Store
+from tlx.feature_cache.writer import Costs, NotProfitable, WritePass, fill
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Split:
 
 
 @dataclass
-class Stock:
+class CachedSplit:
     """Entries open for reading: one per site, and how they came to be."""
 
     features: list[Features]
@@ -55,7 +55,7 @@ class Stock:
             one.close()
 
 
-class Stockroom:
+class CacheManager:
     """Gets the stock for a network and its data."""
 
     def __init__(
@@ -68,15 +68,17 @@ class Stockroom:
         self.model = model
         self.data = data
         self.collate = collate
-        self.around = Surroundings()
+        self.around = CacheContext()
         self._hashed: tuple[Any, str] = (None, "")  # how tensors stood, and their hash then
         self._proven: Replay | None = None  # the last that agreed with a full forward pass
 
-    def get(self, split: Split, replay: Replay, need: Need, later: Sequence[tuple[Cut, Need]] = ()) -> Stock | None:
-        """The stock of a split; null where nothing would be gained. One pass fills what ``later`` cuts need too.
+    def get(
+        self, split: Split, replay: Replay, need: Need, later: Sequence[tuple[FrozenPrefix, Need]] = ()
+    ) -> CachedSplit | None:
+        """The features of a split; None where nothing would be gained. One pass fills what ``later`` cuts need too.
 
-        Raises :class:`~tlx.feature_cache.cut.Refused` with the reason there can be none, and ``OSError`` where the disk
-        refuses.
+        Raises :class:`~tlx.feature_cache.cut.NotCacheable` with the reason there can be none, and ``OSError`` where the
+        disk refuses.
         """
         keys = self._keys(split, replay.cut)
         together = self.around.together
@@ -90,7 +92,7 @@ class Stockroom:
                 stock = together.attempt(partial(self._open, keys, "found" if there else "filled"))
                 self._prove(split, replay, stock)
                 return stock
-            except Damaged:
+            except CorruptEntryError:
                 for key in keys.values() if together.rank == 0 else ():
                     self.store.discard(key)
                 together.share(None)
@@ -103,15 +105,15 @@ class Stockroom:
         over, found = self._pass(split), []
         for batch, count, _ in over.batches(0, len(over.items)):
             with over.autocast():
-                found.append(record(self.model, batch, [Site("backbone")])[Site("backbone")][0][:count])
+                found.append(record(self.model, batch, [ModuleCall("backbone")])[ModuleCall("backbone")][0][:count])
         return torch.cat(found)
 
-    def discard(self, split: Split, cut: Cut) -> None:
+    def discard(self, split: Split, cut: FrozenPrefix) -> None:
         """Remove what is kept of a split."""
         for key in self._keys(split, cut).values():
             self.store.discard(key)
 
-    def weights(self, cut: Cut) -> str:
+    def weights(self, cut: FrozenPrefix) -> str:
         """A hash of the constant part's tensors; made again only when one of them was written to."""
         own = {**dict(self.model.named_parameters()), **dict(self.model.named_buffers())}
         stand = (cut.tensors, tuple((own[name].data_ptr(), own[name]._version) for name in sorted(cut.tensors)))
@@ -119,7 +121,7 @@ class Stockroom:
             self._hashed = stand, address.weights(self.model, cut.tensors)
         return self._hashed[1]
 
-    def _keys(self, split: Split, cut: Cut) -> dict[Site, str]:
+    def _keys(self, split: Split, cut: FrozenPrefix) -> dict[ModuleCall, str]:
         facts = {"weights": self.weights(cut), **self._facts(split)}
         return {site: address.key(facts, site) for site in cut.sites}
 
@@ -136,18 +138,18 @@ class Stockroom:
         """Where the model is."""
         return next(self.model.parameters()).device
 
-    def _pass(self, split: Split) -> Pass:
+    def _pass(self, split: Split) -> WritePass:
         count = len(self.data.splits[split.name])
         epochs = range(split.views) if split.views else (PLAIN,)
         items: list[Item] = [(epoch, position) for epoch in epochs for position in range(count)]
         around = self.around
         batch = self.options.batch
-        return Pass(
+        return WritePass(
             self.model, self.data, self.collate, split.name, items, batch, self.device, around.autocast, around.together
         )
 
-    def _open(self, keys: Mapping[Site, str], state: str) -> Stock:
-        stock = Stock([], state)
+    def _open(self, keys: Mapping[ModuleCall, str], state: str) -> CachedSplit:
+        stock = CachedSplit([], state)
         try:
             for key in keys.values():
                 stock.features.append(Features(self.store, key, self.device))
@@ -155,13 +157,13 @@ class Stockroom:
             seconds = max(one.meta.seconds for one in stock.features)
             worth = found_pays(seconds, size, stock.features[0].meta.rows, free_memory())
             if self.options.when == "auto" and not worth:
-                raise NotWorth
+                raise NotProfitable
         except BaseException:
             stock.close()
             raise
         return stock
 
-    def _prove(self, split: Split, replay: Replay, stock: Stock) -> None:
+    def _prove(self, split: Split, replay: Replay, stock: CachedSplit) -> None:
         """Look at a first batch; not again for what has just been computed here, by a network that was proven."""
         if stock.state == "filled" and replay is self._proven:
             return
@@ -173,18 +175,18 @@ class Stockroom:
             stock.close()
             raise
 
-    def _fill(self, split: Split, now: Cut, need: Need, later: Sequence[tuple[Cut, Need]]) -> None:
+    def _fill(self, split: Split, now: FrozenPrefix, need: Need, later: Sequence[tuple[FrozenPrefix, Need]]) -> None:
         """Fill what is missing for ``now``, and by the same pass what ``later`` cuts need and is worth keeping."""
         over, tokens = self._pass(split), self._tokens(split)
-        leaves: dict[Site, tuple[Leaf, ...]] = {}
-        keys: dict[Site, str] = {}
+        leaves: dict[ModuleCall, tuple[OutputSpec, ...]] = {}
+        keys: dict[ModuleCall, str] = {}
         for cut in (now, *(cut for cut, _ in later)):
             leaves |= cut.leaves
             keys = {**self._keys(split, cut), **keys}
         size = {site: sum(leaf.size(tokens) for leaf in leaves[site]) for site in keys}
         whole = sum(size.values()) or 1.0
 
-        def choose(costs: Costs) -> set[Site]:
+        def choose(costs: Costs) -> set[ModuleCall]:
             own, memory = sum(size[site] for site in now.sites), free_memory()
             here = Costs(costs.compute, costs.write * own / whole)
             if self.options.when == "auto" and not pays(need, here, own, memory):
@@ -199,7 +201,7 @@ class Stockroom:
                 try:
                     self.store.make_room(int(sum(size[site] for site in sites if keys[site] in todo) * len(over.items)))
                     return sites
-                except NoRoom:
+                except CacheFull:
                     if sites <= set(now.sites):
                         raise
             raise AssertionError("not reached")

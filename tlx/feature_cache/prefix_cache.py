@@ -19,25 +19,25 @@ from tlx.config.cache import cache_root
 from tlx.config.reuse import Reuse
 from tlx.data.module import Collate, Data, Loader
 from tlx.data.order import Batches
-from tlx.feature_cache.context import Surroundings
-from tlx.feature_cache.cut import Cut, Refused, cut, whole_backbone
-from tlx.feature_cache.entry import Damaged
+from tlx.feature_cache.context import CacheContext
+from tlx.feature_cache.cut import FrozenPrefix, NotCacheable, cut, whole_backbone
+from tlx.feature_cache.entry import CorruptEntryError
 from tlx.feature_cache.loader import KEPT, Replayed
-from tlx.feature_cache.manager import Split, Stock, Stockroom
+from tlx.feature_cache.manager import CachedSplit, CacheManager, Split
 from tlx.feature_cache.policy import Need
 from tlx.feature_cache.replay import Replay
 from tlx.feature_cache.store import Store
 
 
 @dataclass(frozen=True)
-class Stretch:
+class PhaseUsage:
     """A stretch of training with one set of trained tensors, and how often it will pass over each split."""
 
     trainable: frozenset[str]
     passes: Mapping[str, float]
 
 
-class Prefix:
+class PrefixCache:
     """Serves batches of a trial's splits, their constant part read from the store where that is exact and pays."""
 
     def __init__(
@@ -62,26 +62,26 @@ class Prefix:
         self.obstacle = obstacle or ("reuse.when=off" if options.when == "off" else "")
         self.inner = inner
         self.sharers: Mapping[str, int] = {}  # trials of a sweep that read the same of a split, this one included
-        self.room = Stockroom(options, store(options), model, data, collate, title)
-        self._cuts: dict[Any, Cut | str] = {}  # by trained tensors and modes
+        self.room = CacheManager(options, store(options), model, data, collate, title)
+        self._cuts: dict[Any, FrozenPrefix | str] = {}  # by trained tensors and modes
         self._weights = ""  # of the constant part at hand
-        self._stretches: list[Stretch] = []  # the one at hand, and those to come
+        self._stretches: list[PhaseUsage] = []  # the one at hand, and those to come
         self._replay: Replay | None = None
-        self._stocks: dict[str, Stock | None] = {}
+        self._stocks: dict[str, CachedSplit | None] = {}
 
-    def surround(self, around: Surroundings) -> None:
+    def surround(self, around: CacheContext) -> None:
         """Work for this trainer from now on."""
         self.room.around = around
 
-    def enter(self, now: Stretch, *later: Stretch) -> None:
+    def enter(self, now: PhaseUsage, *later: PhaseUsage) -> None:
         """Begin a stretch; the model is in its modes. What ``later`` ones need may be filled by the same pass."""
         before = (self._replay.cut, self._weights) if self._replay is not None else None
         self._stretches = [now, *later]
         found = self.cut(now.trainable) if self._is_worth_a_look(0) else "too little is computed again"
-        self._weights = self.room.weights(found) if isinstance(found, Cut) else ""
+        self._weights = self.room.weights(found) if isinstance(found, FrozenPrefix) else ""
         if isinstance(found, str) or (found, self._weights) != before:
             self.close()
-            self._replay = Replay(self.model, self.backbone.spec, found) if isinstance(found, Cut) else None
+            self._replay = Replay(self.model, self.backbone.spec, found) if isinstance(found, FrozenPrefix) else None
 
     def _is_worth_a_look(self, number: int) -> bool:
         """Could a stretch spare more than it costs to find out what is constant? A whole backbone is found for free."""
@@ -90,14 +90,14 @@ class Prefix:
         names = [name for name in self._stretches[number].passes if not self._is_augmented(name) or self.options.views]
         return whole or self.options.when == "always" or any(self._need(name, number).plenty for name in names)
 
-    def cut(self, trainable: frozenset[str]) -> Cut | str:
+    def cut(self, trainable: frozenset[str]) -> FrozenPrefix | str:
         """The constant part for a set of trained tensors, in the present modes, or why there is none."""
         key = (trainable, tuple(module.training for module in self.model.modules()))
         if key not in self._cuts:
             self._cuts[key] = self._find(trainable)
         return self._cuts[key]
 
-    def _find(self, trainable: frozenset[str]) -> Cut | str:
+    def _find(self, trainable: frozenset[str]) -> FrozenPrefix | str:
         names = [name for name, _ in self.model.named_parameters() if name.startswith("backbone.")]
         if self.obstacle or not names:
             return self.obstacle or "raw inputs are features already"
@@ -108,7 +108,7 @@ class Prefix:
             return "nothing runs before the first trained tensor"
         try:
             return cut(self.model, self.backbone.spec, trainable)
-        except Refused as reason:
+        except NotCacheable as reason:
             return str(reason)
 
     @property
@@ -139,7 +139,7 @@ class Prefix:
             damaged=lambda damage: self._damaged(name, damage),
         )
 
-    def kept(self) -> dict[str, Stock]:
+    def kept(self) -> dict[str, CachedSplit]:
         """What is kept of each split that has been asked for."""
         return {name: stock for name, stock in self._stocks.items() if stock is not None}
 
@@ -179,7 +179,7 @@ class Prefix:
                 stock.close()
         self._stocks = {}
 
-    def _stock(self, name: str) -> Stock | None:
+    def _stock(self, name: str) -> CachedSplit | None:
         """What is kept of a split; null where nothing is."""
         if self._replay is None:
             return None
@@ -187,21 +187,21 @@ class Prefix:
             self._stocks[name] = self._decide(name, self._replay)
         return self._stocks[name]
 
-    def _decide(self, name: str, replay: Replay) -> Stock | None:
+    def _decide(self, name: str, replay: Replay) -> CachedSplit | None:
         split, reason, stock = self._split(name), "", None
         if self._is_augmented(name) and not split.views:
             reason = "augmentation is random; reuse.augment=off or views=K would change that"
         else:
             try:
                 stock = self.room.get(split, replay, self._need(name, 0), self._later(name, replay.cut))
-            except Refused as refused:
+            except NotCacheable as refused:
                 reason = str(refused)
             except OSError as error:  # a full disk, say: the trial goes on without
                 reason = f"the store cannot be used: {error}"
         self._tell(name, replay.cut, stock, reason)
         return stock
 
-    def _tell(self, name: str, now: Cut, stock: Stock | None, reason: str) -> None:
+    def _tell(self, name: str, now: FrozenPrefix, stock: CachedSplit | None, reason: str) -> None:
         sites = ", ".join(str(site).removeprefix("backbone.") for site in now.sites)
         if stock is not None:
             facts = {"bytes": stock.bytes, "examples": len(stock.features[0]), "difference": stock.difference}
@@ -213,7 +213,7 @@ class Prefix:
             self.room.around.note("reuse", split=name, sites=sites, state="none", reason=reason)
             self.room.around.say(f"reuse: none of {name}: {reason}")
 
-    def _damaged(self, name: str, damage: Damaged) -> None:
+    def _damaged(self, name: str, damage: CorruptEntryError) -> None:
         """What is kept of a split is not what was written: compute it anew, or without the store where ranks differ."""
         self.room.around.say(f"reuse: {damage}; computing it again")
         assert self._replay is not None
@@ -237,13 +237,13 @@ class Prefix:
         passes = self._stretches[number].passes.get(name, 0.0) * self.sharers.get(name, 1)
         return Need(len(self.data.splits[name]) * views, passes / views)
 
-    def _later(self, name: str, now: Cut) -> list[tuple[Cut, Need]]:
+    def _later(self, name: str, now: FrozenPrefix) -> list[tuple[FrozenPrefix, Need]]:
         """Cuts of later stretches whose constant part is untouched until then."""
-        found: list[tuple[Cut, Need]] = []
+        found: list[tuple[FrozenPrefix, Need]] = []
         touched = set(self._stretches[0].trainable)
         for number, stretch in enumerate(self._stretches[1:], start=1):
             then = self.cut(stretch.trainable) if self._is_worth_a_look(number) else ""
-            if isinstance(then, Cut) and then.sites != now.sites and not touched & then.tensors:
+            if isinstance(then, FrozenPrefix) and then.sites != now.sites and not touched & then.tensors:
                 found.append((then, self._need(name, number)))
             touched |= stretch.trainable
         return found

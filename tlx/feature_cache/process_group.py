@@ -8,13 +8,13 @@ from typing import Any, TypeVar
 
 import torch.distributed
 
-from tlx.feature_cache.cut import Refused
+from tlx.feature_cache.cut import NotCacheable
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Together:
+class ProcessGroup:
     """This process among those of its trial."""
 
     rank: int = 0
@@ -38,12 +38,12 @@ class Together:
         return found
 
     def attempt(self, act: Callable[[], T]) -> T:
-        """Act on every process; what refuses one (:class:`Refused`, or ``OSError`` from its disk) refuses all."""
+        """Act on every process; what refuses one (:class:`NotCacheable`, or ``OSError`` from its disk) refuses all."""
         result: list[T] = []
-        problem: Refused | OSError | None = None
+        problem: NotCacheable | OSError | None = None
         try:
             result.append(act())
-        except (Refused, OSError) as error:
+        except (NotCacheable, OSError) as error:
             problem = error
         for found in self.gather(problem):
             if found is not None:

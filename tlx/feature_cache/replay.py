@@ -12,22 +12,24 @@ from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.utils._pytree import tree_flatten, tree_map
 
 from tlx._compat.fake_tensors import fake, fake_parameters
-from tlx.backbones.input_spec import ImageSpec, Spec
+from tlx.backbones.input_spec import ImageSpec, InputSpec
 from tlx.backbones.partition.dry_run import unchanged
-from tlx.feature_cache.cut import Cut, Shell, Site
+from tlx.feature_cache.cut import FrozenPrefix, ModuleCall, OutputTree
 
-Kept = Mapping[Site, Sequence[Tensor]]
+Kept = Mapping[ModuleCall, Sequence[Tensor]]
 
 
 @contextmanager
-def recording(model: nn.Module, sites: Collection[Site], enough: bool = False) -> Iterator[dict[Site, list[Tensor]]]:
+def recording(
+    model: nn.Module, sites: Collection[ModuleCall], enough: bool = False
+) -> Iterator[dict[ModuleCall, list[Tensor]]]:
     """What every site gives in the forward pass inside; with ``enough`` it runs no further than the last of them."""
-    kept: dict[Site, list[Tensor]] = {}
+    kept: dict[ModuleCall, list[Tensor]] = {}
 
-    def call(site: Site, original: Any, args: Any, kwargs: Any) -> Any:
+    def call(site: ModuleCall, original: Any, args: Any, kwargs: Any) -> Any:
         output = original(*args, **kwargs)
         if site in sites:
-            kept[site] = [tensor.clone() for tensor in Shell.split(output)[0]]
+            kept[site] = [tensor.clone() for tensor in OutputTree.split(output)[0]]
             if enough and len(kept) == len(sites):
                 raise _Enough
         return output
@@ -39,7 +41,7 @@ def recording(model: nn.Module, sites: Collection[Site], enough: bool = False) -
 
 
 @torch.no_grad()
-def record(model: nn.Module, batch: dict[str, Any], sites: Collection[Site]) -> dict[Site, list[Tensor]]:
+def record(model: nn.Module, batch: dict[str, Any], sites: Collection[ModuleCall]) -> dict[ModuleCall, list[Tensor]]:
     """What every site gives for a batch."""
     with recording(model, sites, enough=True) as kept:
         model(batch)
@@ -53,7 +55,7 @@ class Replay:
     shapes; its values are read by nobody.
     """
 
-    def __init__(self, model: nn.Module, spec: Spec, cut: Cut) -> None:
+    def __init__(self, model: nn.Module, spec: InputSpec, cut: FrozenPrefix) -> None:
         self.cut = cut
         self._model = model
         self._spec = spec
@@ -64,7 +66,7 @@ class Replay:
     def playing(self, kept: Kept) -> Iterator[None]:
         """One forward pass inside is replayed; its batch may lack the inputs only the constant part reads."""
 
-        def call(site: Site, original: Any, args: Any, kwargs: Any) -> Any:
+        def call(site: ModuleCall, original: Any, args: Any, kwargs: Any) -> Any:
             if site not in self.cut.constant:
                 return original(*args, **kwargs)
             if site in kept:
@@ -95,7 +97,7 @@ class Replay:
         finally:
             handle.remove()
 
-    def _empty(self, site: Site, original: Any, args: Any, kwargs: Any) -> Any:
+    def _empty(self, site: ModuleCall, original: Any, args: Any, kwargs: Any) -> Any:
         flat, spec = tree_flatten((args, kwargs))
         looks = tuple(_look(value) for value in flat)
         key = (site, spec, looks)
@@ -115,7 +117,7 @@ def _calling(modules: Mapping[str, nn.Module], call: Any) -> Iterator[None]:
 
     def through(path: str, original: Any) -> Any:
         def forward(*args: Any, **kwargs: Any) -> Any:
-            site = Site(path, calls.get(path, 0))
+            site = ModuleCall(path, calls.get(path, 0))
             calls[path] = site.call + 1
             return call(site, original, args, kwargs)
 

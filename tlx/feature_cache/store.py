@@ -23,8 +23,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tlx.feature_cache.cut import Refused
-from tlx.feature_cache.entry import META, Damaged, Meta, read_meta, write_meta
+from tlx.feature_cache.cut import NotCacheable
+from tlx.feature_cache.entry import META, CorruptEntryError, Meta, read_meta, write_meta
 from tlx.files import durable, marks
 
 KIND, _ENTRY = "feature cache", "feature cache entry"
@@ -37,7 +37,7 @@ _FILES = re.compile(rf"{re.escape(META)}|[0-9]+-[0-9]+\.npy|\.{re.escape(META)}\
 _SPARE = 1 << 28  # bytes left free on the disk
 
 
-class NoRoom(Refused):
+class CacheFull(NotCacheable):
     """The budget or the disk has no room for an entry."""
 
 
@@ -92,10 +92,10 @@ class Store:
 
     @contextmanager
     def reading(self, key: str) -> Iterator[Path]:
-        """The folder of an entry, kept from eviction; raises :class:`Damaged` if there is none."""
+        """The folder of an entry, kept from eviction; raises :class:`CorruptEntryError` if there is none."""
         with self._lock(key, _PIN, fcntl.LOCK_SH):
             if not self.has(key):
-                raise Damaged(f"{key}: not there")
+                raise CorruptEntryError(f"{key}: not there")
             os.utime(self.root / key / META)  # used now
             yield self.root / key
 
@@ -111,16 +111,16 @@ class Store:
         self.drop(gone)
 
     def make_room(self, wanted: int) -> None:
-        """Evict what was used least recently until ``wanted`` more bytes fit; raises :class:`NoRoom`."""
+        """Evict what was used least recently until ``wanted`` more bytes fit; raises :class:`CacheFull`."""
         if wanted > self.budget:
-            raise NoRoom(f"needs {wanted / 1e9:.2g} GB, reuse.disk allows {self.budget / 1e9:.2g} GB")
+            raise CacheFull(f"needs {wanted / 1e9:.2g} GB, reuse.disk allows {self.budget / 1e9:.2g} GB")
         self._claim()
         self.prune(self.budget - wanted)
         held = sum(found.meta.bytes for found in self.entries())
         if held + wanted > self.budget:
-            raise NoRoom(f"needs {wanted / 1e9:.2g} GB, but {held / 1e9:.2g} GB are in use")
+            raise CacheFull(f"needs {wanted / 1e9:.2g} GB, but {held / 1e9:.2g} GB are in use")
         if shutil.disk_usage(self.root).free < wanted + _SPARE:
-            raise NoRoom(f"needs {wanted / 1e9:.2g} GB, and the disk is nearly full")
+            raise CacheFull(f"needs {wanted / 1e9:.2g} GB, and the disk is nearly full")
 
     def entries(self) -> list[Found]:
         """Every whole entry, the least recently used first."""
@@ -128,7 +128,10 @@ class Store:
         for folder in self._folders(self.root, _NAMES):
             try:
                 meta, used = read_meta(folder), (folder / META).stat().st_mtime
-            except (Damaged, FileNotFoundError):  # evicted this moment, or to be found damaged by who reads it
+            except (
+                CorruptEntryError,
+                FileNotFoundError,
+            ):  # evicted this moment, or to be found damaged by who reads it
                 continue
             found.append(Found(folder.name, meta, used, not self._alone(folder.name, _PIN, lambda: None)))
         return sorted(found, key=lambda one: one.used)
@@ -153,7 +156,7 @@ class Store:
         for folder in self._folders(self.root, _NAMES):
             try:
                 read_meta(folder)
-            except Damaged:
+            except CorruptEntryError:
                 self._alone(folder.name, _PIN, partial(self.discard, folder.name))
         for folder in self._aside():
             self._alone(folder.name.partition(".")[0], _FILL, partial(self.drop, folder))
@@ -171,16 +174,16 @@ class Store:
         self._claim()
         parent = self.root / _ASIDE
         if parent.is_symlink():
-            raise Refused(f"{parent} is a symbolic link")
+            raise NotCacheable(f"{parent} is a symbolic link")
         durable.make_folder(parent)
         return parent / f"{key}.{uuid.uuid4().hex[:8]}"
 
     def _claim(self) -> None:
-        """Make the store, or see that it is one; raises :class:`Refused` for a folder that is somebody else's."""
+        """Make the store, or see that it is one; raises :class:`NotCacheable` for a folder that is somebody else's."""
         try:
             marks.claim(self.root, KIND)
         except marks.NotOurs as reason:
-            raise Refused(f"{self.root} {reason}") from None
+            raise NotCacheable(f"{self.root} {reason}") from None
 
     @staticmethod
     def _folders(root: Path, names: re.Pattern[str]) -> list[Path]:

@@ -14,14 +14,14 @@ from torch import Tensor, nn
 
 from tlx.data.module import Collate, Data
 from tlx.data.order import Batches, Item
-from tlx.feature_cache.cut import Leaf, Refused, Site
+from tlx.feature_cache.cut import ModuleCall, NotCacheable, OutputSpec
 from tlx.feature_cache.entry import Column, Meta, Writer
-from tlx.feature_cache.process_group import Together
+from tlx.feature_cache.process_group import ProcessGroup
 from tlx.feature_cache.replay import record
 from tlx.feature_cache.store import Store
 
 
-class NotWorth(Refused):
+class NotProfitable(NotCacheable):
     """Measured, computing again and again is no dearer."""
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class Costs:
 
 
 @dataclass(frozen=True)
-class Pass:
+class WritePass:
     """A pass over the items of a split, ``batch`` at a time, under the ``autocast`` training has."""
 
     model: nn.Module
@@ -48,7 +48,7 @@ class Pass:
     batch: int
     device: torch.device
     autocast: Callable[[], AbstractContextManager[Any]]
-    together: Together
+    together: ProcessGroup
 
     def share(self) -> tuple[int, int]:
         """First and last of this process's items: whole batches, except at the end."""
@@ -67,15 +67,15 @@ class Pass:
 
 def fill(
     store: Store,
-    keys: Mapping[Site, str],
-    leaves: Mapping[Site, tuple[Leaf, ...]],
-    over: Pass,
+    keys: Mapping[ModuleCall, str],
+    leaves: Mapping[ModuleCall, tuple[OutputSpec, ...]],
+    over: WritePass,
     facts: Mapping[str, Any],
-    choose: Callable[[Costs], Collection[Site]],
+    choose: Callable[[Costs], Collection[ModuleCall]],
 ) -> None:
     """Fill the entries of ``keys``, whose locks the caller holds; ``choose`` says which, once the costs are known.
 
-    Raises :class:`NotWorth`, or ``OSError`` where the disk refuses. Whatever ends it early, nothing is left that
+    Raises :class:`NotProfitable`, or ``OSError`` where the disk refuses. Whatever ends it early, nothing is left that
     could be found.
     """
     first = over.together.rank == 0
@@ -84,10 +84,10 @@ def fill(
     part = _Part(leaves, over, folders)
     try:
         over.together.attempt(part.begin)
-        worth = over.together.attempt(lambda: set(choose(part.costs)) & set(keys) if first else set[Site]())
+        worth = over.together.attempt(lambda: set(choose(part.costs)) & set(keys) if first else set[ModuleCall]())
         chosen = over.together.share(worth)
         if not chosen:
-            raise NotWorth
+            raise NotProfitable
         part.keep(chosen)
         over.together.attempt(part.rest)
         parts = over.together.gather(part.closed)
@@ -109,14 +109,16 @@ def fill(
 class _Part:
     """This process's share of a pass."""
 
-    def __init__(self, leaves: Mapping[Site, tuple[Leaf, ...]], over: Pass, folders: Mapping[Site, Path]) -> None:
+    def __init__(
+        self, leaves: Mapping[ModuleCall, tuple[OutputSpec, ...]], over: WritePass, folders: Mapping[ModuleCall, Path]
+    ) -> None:
         self.leaves = leaves
         self.over = over
         self.folders = folders
         self.start, self.stop = over.share()
         self.batches = over.batches(self.start, self.stop)
-        self.writers: dict[Site, Writer] = {}
-        self.closed: dict[Site, dict[str, Any]] = {}
+        self.writers: dict[ModuleCall, Writer] = {}
+        self.closed: dict[ModuleCall, dict[str, Any]] = {}
         self.costs = Costs(0.0, 0.0)
 
     def begin(self) -> None:
@@ -124,7 +126,7 @@ class _Part:
         if self.start < self.stop:
             self.costs = self._batch()
 
-    def keep(self, chosen: Collection[Site]) -> None:
+    def keep(self, chosen: Collection[ModuleCall]) -> None:
         """Go on with these sites alone."""
         self.folders = {site: folder for site, folder in self.folders.items() if site in chosen}
         for site in self.writers.keys() - set(chosen):
@@ -160,7 +162,7 @@ def _publish(
     store: Store,
     key: str,
     folder: Path,
-    site: Site,
+    site: ModuleCall,
     part: _Part,
     parts: list[dict[str, Any]],
     facts: Mapping[str, Any],

@@ -11,14 +11,14 @@ from tlx.files import foreign
 _END = re.compile(r',\s*"sum": "([0-9a-f]{8})"\s*\}\s*\Z')
 
 
-def sealed(text: str) -> str:
+def with_checksum(text: str) -> str:
     """A JSON object with ``sum``, the CRC-32 of what stands before it, as its last entry."""
     body = text.rstrip()[:-1].rstrip()
     gap = ",\n  " if "\n" in body else ", "
     return f'{body}{gap}"sum": "{_sum(body)}"' + ("\n}\n" if "\n" in body else "}")
 
 
-def opened(text: str) -> dict[str, Any] | None:
+def without_checksum(text: str) -> dict[str, Any] | None:
     """The object of a sealed text, without its ``sum``; null if it is not what was written."""
     found = _END.search(text)
     if found is None or _sum(text[: found.start()]) != found[1]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from tlx.config.identity import deciding
-from tlx.config.machine import shares
+from tlx.config.identity import identity_fields
+from tlx.config.machine import num_micro_batches
 from tlx.config.schema import Trial
 from tlx.config.strategy import Phase, Schedule, Strategy
 from tlx.config.task import Classification
@@ -41,7 +41,7 @@ def key(trial: Trial) -> str | None:
         phases=[Phase(train=["head"], until=phase.until)],
     )
     task = replace(trial.task, label_smoothing=0.0) if isinstance(trial.task, Classification) else trial.task
-    same = deciding(replace(trial, strategy=strategy, task=task, seed=seed))
+    same = identity_fields(replace(trial, strategy=strategy, task=task, seed=seed))
     places = [str(part) for part in (trial.dataset, trial.hardware, trial.reuse, trial.output)]  # files are not in it
     return json.dumps([same, places], sort_keys=True, default=str)
 
@@ -52,7 +52,7 @@ def alike(trial: Trial) -> str:
     random_weights = trial.strategy.init == "scratch" or trial.backbone.weights == "none"
     phases = [[phase.train, phase.freeze] for phase in trial.strategy.phases]
     same = [trial.backbone, dataset, phases, trial.strategy.init, trial.seed if random_weights else 0]
-    return json.dumps(deciding(same), sort_keys=True, default=str)
+    return json.dumps(identity_fields(same), sort_keys=True, default=str)
 
 
 def _is_plain(strategy: Strategy) -> bool:
@@ -79,4 +79,4 @@ def _is_simple(trial: Trial) -> bool:
     """One device in full precision, with features that can be kept."""
     hardware, reuse = trial.hardware, trial.reuse
     keeps = reuse.when != "off" and (trial.dataset.augment == "none" or reuse.augment != "refuse")
-    return keeps and hardware.precision == "32-true" and not hardware.compile and shares(hardware) == 1
+    return keeps and hardware.precision == "32-true" and not hardware.compile and num_micro_batches(hardware) == 1

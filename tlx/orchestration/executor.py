@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tlx.files import foreign
 from tlx.orchestration import batchable, worker
-from tlx.orchestration.backends.processes import Place, Process, Work
+from tlx.orchestration.backends.processes import Backend, Process, Work
 from tlx.orchestration.jobs import Job, Outcome
 from tlx.tracking import event_log
 
@@ -36,10 +36,10 @@ class _Running:
 
 
 @dataclass
-class Pool:
+class Executor:
     """Runs jobs at a place. ``done`` hears each outcome and may answer with further jobs."""
 
-    place: Place
+    place: Backend
     done: Callable[[Outcome], Iterable[Job]]
     started: Callable[[Job], None] = lambda job: None
     tick: Callable[[], None] = lambda: None
@@ -214,4 +214,4 @@ def _close_journal(job: Job, status: str, reason: str, began: int) -> None:
     first, last = event_log.first(job.place.path), event_log.last(job.place.path)
     if first.get("time", 0) >= began and last.get("event", "end") != "end" and not job.place.is_busy():
         with suppress(OSError):  # no room to say so: the outcome has the reason
-            event_log.Journal(job.place.path).write("end", status=status, reason=reason)
+            event_log.EventLog(job.place.path).write("end", status=status, reason=reason)

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from tlx.composition.name_rules import path_fault
-from tlx.config.errors import ConfigError, Problem
+from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.tracking import Tracking
 from tlx.files.secrets import redacted
 from tlx.orchestration import status
@@ -17,7 +17,7 @@ from tlx.tracking import event_log, store
 def runs(word: str) -> list[Path]:
     """Finished trials; raises :class:`ConfigError` where the word stands for none."""
     if fault := path_fault(word):
-        raise ConfigError([Problem("run", fault, word)])
+        raise ConfigError([ConfigIssue("run", fault, word)])
     folder = Path(word).expanduser().resolve()
     if (folder / RESULT).is_file():
         return [folder]
@@ -29,7 +29,7 @@ def runs(word: str) -> list[Path]:
             return done
     elif re.fullmatch("[0-9a-f]{32}", word):
         return [_of_mlflow(word)]
-    raise ConfigError([Problem("run", "no finished trial; expected a run folder, an MLflow run or a sweep", word)])
+    raise ConfigError([ConfigIssue("run", "no finished trial; expected a run folder, an MLflow run or a sweep", word)])
 
 
 def _named(word: str) -> list[Path]:
@@ -46,8 +46,8 @@ def _of_mlflow(word: str) -> Path:
         tags = store.reached(uri).get_run(word).data.tags
     except MlflowException as error:
         message = f"{store.failure(error, uri)} ({redacted(uri)})"
-        raise ConfigError([Problem("run", message, word)]) from None
+        raise ConfigError([ConfigIssue("run", message, word)]) from None
     folder = Path(tags.get("tlx.folder", ""))
     if not (folder / RESULT).is_file():
-        raise ConfigError([Problem("run", f"its folder {folder} holds no finished trial on this machine", word)])
+        raise ConfigError([ConfigIssue("run", f"its folder {folder} holds no finished trial on this machine", word)])
     return folder

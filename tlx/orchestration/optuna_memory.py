@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tlx.config.errors import ConfigError, Problem
+from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.search import Pruning
 
 
@@ -15,7 +15,7 @@ def need() -> Any:
         import optuna
     except ImportError:
         message = "a search needs Optuna; run: pip install 'tlx[search]'"
-        raise ConfigError([Problem("search", message)]) from None
+        raise ConfigError([ConfigIssue("search", message)]) from None
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return optuna
 

@@ -8,15 +8,15 @@ from collections.abc import Iterable
 from dataclasses import asdict, replace
 from multiprocessing.connection import Connection
 
-from tlx.config.errors import ConfigError, Problem, RequestError, WeightsError
-from tlx.config.identity import deciding
+from tlx.config.errors import ConfigError, ConfigIssue, RequestError, WeightsError
+from tlx.config.identity import identity_fields
 from tlx.config.schema import Trial
 from tlx.orchestration.backends.processes import warm
 
 _NUMBERS = ("lr", "backbone_lr", "lr_shallow")  # of a strategy: they are right or wrong in every network alike
 
 
-def rehearse(trials: Iterable[Trial]) -> None:
+def preflight(trials: Iterable[Trial]) -> None:
     """Raise :class:`ConfigError` with every problem of the trials' networks, phases and metrics.
 
     Trials that differ in seeds, rates and labels only are one kind. What needs the hub is left to the trial itself.
@@ -31,7 +31,7 @@ def rehearse(trials: Iterable[Trial]) -> None:
     process.start()
     theirs.close()
     try:
-        problems = [Problem(**fields) for fields in ours.recv()]
+        problems = [ConfigIssue(**fields) for fields in ours.recv()]
     except EOFError:
         raise RuntimeError("the process that looks through a sweep's trials died") from None
     finally:
@@ -44,7 +44,7 @@ def _kind(trial: Trial) -> str:
     strategy = replace(trial.strategy, **dict.fromkeys(_NUMBERS, 0.0))  # type: ignore[arg-type]
     backbone = replace(trial.backbone, weights="none")
     plain = replace(trial, strategy=strategy, backbone=backbone, dataset=replace(trial.dataset, shots=None), seed=0)
-    return json.dumps(deciding(plain), sort_keys=True, default=str)
+    return json.dumps(identity_fields(plain), sort_keys=True, default=str)
 
 
 def _look(trials: list[Trial], connection: Connection) -> None:
@@ -52,7 +52,7 @@ def _look(trials: list[Trial], connection: Connection) -> None:
     from tlx.planning.trial_plan import outline
     from tlx.training.quiet import quiet
 
-    problems: list[Problem] = []
+    problems: list[ConfigIssue] = []
     for trial in trials:
         try:
             with quiet():

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from tlx.files.printable import printable
 
 
-class Sweeping:
+class SweepProgress:
     """Counts trials; the time left is estimated from the work done so far."""
 
     _PLAIN_PERIOD = 10.0  # seconds between plain lines
@@ -37,7 +37,7 @@ class Sweeping:
         )
         self.task = self.bar.add_task(title, total=total, left="importing")
 
-    def __enter__(self) -> Sweeping:
+    def __enter__(self) -> SweepProgress:
         self.bar.start()
         return self
 

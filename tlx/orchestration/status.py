@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tlx.composition.name_rules import path_fault
-from tlx.config.errors import ConfigError, Problem, nearest
+from tlx.config.errors import ConfigError, ConfigIssue, suggest
 from tlx.orchestration.backends import slurm
 from tlx.orchestration.pruning import PRUNED
 from tlx.orchestration.sweep_record import FAILED
@@ -20,7 +20,7 @@ ORDER = ("done", "pruned", "running", "queued", "failed", "interrupted", "waitin
 
 
 @dataclass(frozen=True)
-class Standing:
+class TrialStatus:
     """One trial: its folder, its state (of :data:`ORDER`), and what there is to say of it."""
 
     folder: Path
@@ -35,7 +35,7 @@ class Summary:
     """A sweep's trials."""
 
     folder: Path
-    trials: tuple[Standing, ...]
+    trials: tuple[TrialStatus, ...]
     note: str = ""  # what could not be found out
     more: int = 0  # trials that are still to follow from the results of these
 
@@ -72,11 +72,11 @@ def named(root: Path, words: Sequence[str]) -> list[Path]:
     """
     found = sweeps(root)
     if not found:
-        raise ConfigError([Problem("output", "holds no sweep; name another with output=FOLDER", root)])
+        raise ConfigError([ConfigIssue("output", "holds no sweep; name another with output=FOLDER", root)])
     chosen = [folder for folder in found if not words or any(_is(folder, word) for word in words)]
     if not chosen:
         known = [name for folder in found for name in (folder.name, folder.name.rpartition("-")[0])]
-        raise ConfigError([Problem("sweep", f"none of that name{nearest(words[0], known)}", words[0])])
+        raise ConfigError([ConfigIssue("sweep", f"none of that name{suggest(words[0], known)}", words[0])])
     return chosen
 
 
@@ -114,28 +114,28 @@ def _more(folder: Path) -> int:
     return more if isinstance(more, int) and not is_over else 0
 
 
-def standing(folder: Path, queued: str | None = None, output: Path | None = None) -> Standing:
+def standing(folder: Path, queued: str | None = None, output: Path | None = None) -> TrialStatus:
     """How one trial stands: ``queued`` is what Slurm says of it, ``output`` where its last task there printed."""
     if (result := results.result_in(folder)) is not None:
-        return Standing(folder, "done", seconds=result.wall_seconds)
+        return TrialStatus(folder, "done", seconds=result.wall_seconds)
     last = event_log.last(folder)
     if lock.is_locked(folder):
-        return Standing(folder, "running", f"{_progress(folder)}, {lock.owner(folder)}")
+        return TrialStatus(folder, "running", f"{_progress(folder)}, {lock.owner(folder)}")
     if queued:
-        return Standing(folder, "queued", f"Slurm job {queued}")
+        return TrialStatus(folder, "queued", f"Slurm job {queued}")
     if gone := results.incomplete(folder):
-        return Standing(folder, "interrupted", f"{gone}; begins anew")
+        return TrialStatus(folder, "interrupted", f"{gone}; begins anew")
     if last.get("event") == "end" and last["status"] == "FAILED":
-        return Standing(folder, "failed", f"{_line(last['reason'])}  (log: {folder / LOG})")
+        return TrialStatus(folder, "failed", f"{_line(last['reason'])}  (log: {folder / LOG})")
     if last.get("event") == "end" and last["reason"].startswith(f"{PRUNED}:"):
-        return Standing(folder, "pruned", _line(last["reason"]))
+        return TrialStatus(folder, "pruned", _line(last["reason"]))
     if any((folder / name).is_file() for name in layout.STATES):
-        return Standing(folder, "interrupted", f"{_progress(folder)}; goes on from its saved state")
+        return TrialStatus(folder, "interrupted", f"{_progress(folder)}; goes on from its saved state")
     if last:
-        return Standing(folder, "interrupted", f"{_progress(folder)}; begins anew")
+        return TrialStatus(folder, "interrupted", f"{_progress(folder)}; begins anew")
     if output is not None and output.is_file():
-        return Standing(folder, "failed", f"its task on Slurm ended before it began  (log: {output})")
-    return Standing(folder, "waiting")
+        return TrialStatus(folder, "failed", f"its task on Slurm ended before it began  (log: {output})")
+    return TrialStatus(folder, "waiting")
 
 
 def _progress(folder: Path) -> str:

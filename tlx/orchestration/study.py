@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from tlx.composition.compose import compose
-from tlx.config.errors import ConfigError, Problem, nearest
+from tlx.config.errors import ConfigError, ConfigIssue, suggest
 from tlx.config.study import Arm, Study
 from tlx.orchestration import sweep as sweeps
 from tlx.orchestration.backends.launchers import Launcher
@@ -27,7 +27,7 @@ from tlx.runs.result import Result
 from tlx.training.locate import experiment, locate
 
 if TYPE_CHECKING:
-    from tlx.reports.study_results import Findings
+    from tlx.reports.study_results import StudyResults
 
 
 @dataclass(frozen=True)
@@ -39,21 +39,21 @@ class Cell:
 
 
 @dataclass
-class Conducted:
+class FinishedStudy:
     """A study that is over: its findings, its sweep, and the folder of its report."""
 
-    found: Findings
+    found: StudyResults
     sweep: Sweep
 
 
-def conduct(name: str, overrides: Sequence[str], console: Console, launcher: Launcher) -> Conducted:
+def conduct(name: str, overrides: Sequence[str], console: Console, launcher: Launcher) -> FinishedStudy:
     """Run a study to its end and write its report; raises :class:`ConfigError` before anything starts."""
-    conductor = Conductor(name, list(overrides))
+    conductor = StudyScheduler(name, list(overrides))
     opening = conductor.opening()
     sweeps.prepare(opening)
     from tlx.reports import page
 
-    written: list[Findings] = []
+    written: list[StudyResults] = []
 
     def close(sweep: Sweep) -> str:
         """The report, before the sweep's record is closed, so that MLflow gets both."""
@@ -64,14 +64,14 @@ def conduct(name: str, overrides: Sequence[str], console: Console, launcher: Lau
     sweep = sweeps.run(
         name, opening, console, launcher, after=conductor.after, more=lambda: conductor.later, close=close
     )
-    return Conducted(written[0], sweep)
+    return FinishedStudy(written[0], sweep)
 
 
-def collect(name: str, overrides: Sequence[str]) -> Conducted:
+def collect(name: str, overrides: Sequence[str]) -> FinishedStudy:
     """The findings of a study that has been run, with its report written again; raises :class:`ConfigError`."""
     from tlx.reports import page
 
-    conductor = Conductor(name, list(overrides))
+    conductor = StudyScheduler(name, list(overrides))
     sweep, missing = sweeps.gather(name, conductor.opening(), conductor.after)
     unfinished: list[Job] = []
     while missing:
@@ -85,19 +85,19 @@ def collect(name: str, overrides: Sequence[str]) -> Conducted:
         missing += sweeps.settle(sweep, conductor.after(outcome), conductor.after)
     if unfinished:
         message = f"{len(unfinished)} trials are not finished; run: tlx sweep experiment={name}"
-        raise ConfigError([Problem("study", message, name)])
+        raise ConfigError([ConfigIssue("study", message, name)])
     found = conductor.findings(sweep)
     page.write(found, sweep.folder)
-    return Conducted(found, sweep)
+    return FinishedStudy(found, sweep)
 
 
 def plan(overrides: Sequence[str]) -> tuple[list[Job], int]:
     """The trials a study begins with, and how many more follow from what tuning finds."""
-    conductor = Conductor("plan", list(overrides))
+    conductor = StudyScheduler("plan", list(overrides))
     return sweeps.with_sources(conductor.opening()), conductor.later
 
 
-class Conductor:
+class StudyScheduler:
     """Knows which trials a study begins with, and which follow from which results."""
 
     def __init__(self, name: str, overrides: list[str]) -> None:
@@ -105,7 +105,7 @@ class Conductor:
         self.overrides = overrides
         whole = compose(overrides)
         if whole.study is None:
-            raise ConfigError([Problem("study", "this experiment has no study")])
+            raise ConfigError([ConfigIssue("study", "this experiment has no study")])
         self.study = with_axes(whole.study)
         verify(self.study)
         self.arms = {arm: _arm(overrides, options.overrides) for arm, options in self.study.arms.items()}
@@ -150,7 +150,7 @@ class Conductor:
                 further += self._settle(cell, seed)
         return further
 
-    def findings(self, sweep: Sweep) -> Findings:
+    def findings(self, sweep: Sweep) -> StudyResults:
         """Every number of the report."""
         from tlx.reports.study_results import gather
 
@@ -200,12 +200,14 @@ def with_axes(study: Study) -> Study:
     """
     empty = [key for key, values in study.axes.items() if not isinstance(values, list) or not values]
     if empty:
-        raise ConfigError([Problem(f"study.axes.{key}", "expected a list of values", study.axes[key]) for key in empty])
+        raise ConfigError(
+            [ConfigIssue(f"study.axes.{key}", "expected a list of values", study.axes[key]) for key in empty]
+        )
     arms = dict(study.arms)
     for values in itertools.product(*study.axes.values()) if study.axes else ():
         name = " + ".join(map(str, values))
         if name in arms:
-            raise ConfigError([Problem("study.axes", "gives an arm of a name that there is already", name)])
+            raise ConfigError([ConfigIssue("study.axes", "gives an arm of a name that there is already", name)])
         chosen = zip(study.axes, values, strict=True)
         arms[name] = Arm(overrides=[f"{key}={_quoted(value)}" for key, value in chosen], tune=study.tune)
     return replace(study, arms=arms)
@@ -234,14 +236,14 @@ def verify(study: Study) -> None:
     """Raise :class:`ConfigError` for a study that cannot answer its question."""
     problems = []
     if study.control not in study.arms:
-        hint = nearest(study.control, study.arms) or f"; the arms are {', '.join(study.arms)}"
-        problems.append(Problem("study.control", f"not an arm{hint}", study.control))
+        hint = suggest(study.control, study.arms) or f"; the arms are {', '.join(study.arms)}"
+        problems.append(ConfigIssue("study.control", f"not an arm{hint}", study.control))
     for field_name in ("points", "seeds"):
         if not getattr(study, field_name):
-            problems.append(Problem(f"study.{field_name}", "empty: nothing would be run"))
+            problems.append(ConfigIssue(f"study.{field_name}", "empty: nothing would be run"))
     for arm, options in study.arms.items():
         for key, values in options.tune.items():
             if not isinstance(values, list) or not values:
-                problems.append(Problem(f"study.arms.{arm}.tune.{key}", "expected a list of values", values))
+                problems.append(ConfigIssue(f"study.arms.{arm}.tune.{key}", "expected a list of values", values))
     if problems:
         raise ConfigError(problems)

@@ -17,22 +17,22 @@ from rich.console import Console
 from tlx.composition import request
 from tlx.composition.compose import compose
 from tlx.composition.multirun import expand, varied
-from tlx.composition.rules import alone
+from tlx.composition.rules import refuse_many_trials
 from tlx.config import output
-from tlx.config.errors import ConfigError, Problem
+from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.schema import Trial
 from tlx.config.select import select
 from tlx.orchestration.backends import slurm
 from tlx.orchestration.backends.launchers import Launcher, Local, Ray, Slurm
-from tlx.orchestration.backends.processes import Here, Place, warm
-from tlx.orchestration.executor import Pool, failure
+from tlx.orchestration.backends.processes import Backend, LocalBackend, warm
+from tlx.orchestration.executor import Executor, failure
 from tlx.orchestration.jobs import Job, Outcome
-from tlx.orchestration.preflight import rehearse
-from tlx.orchestration.progress import Sweeping
+from tlx.orchestration.preflight import preflight
+from tlx.orchestration.progress import SweepProgress
 from tlx.orchestration.sweep_record import Record, Sweep, conclude, described
 from tlx.runs.lock import Busy, locked
 from tlx.tracking import event_log
-from tlx.tracking.mlflow_sync import Mirror
+from tlx.tracking.mlflow_sync import MLflowSync
 from tlx.training.locate import experiment, locate
 
 LOCAL = Local()
@@ -42,12 +42,12 @@ After = Callable[[Outcome], Iterable[Job]]
 
 def plan(overrides: list[str]) -> list[Trial]:
     """Every trial of a multirun, composed and checked; raises :class:`ConfigError` with the problems of all."""
-    trials, problems, left_out = list[Trial](), list[Problem](), 0
+    trials, problems, left_out = list[Trial](), list[ConfigIssue](), 0
     keys = varied(overrides)
     for words in expand(overrides):
         try:
             trial = compose(words)
-            alone(trial)
+            refuse_many_trials(trial)
         except ConfigError as error:
             problems += error.problems
             continue
@@ -61,7 +61,7 @@ def plan(overrides: list[str]) -> list[Trial]:
     if left_out:
         _log.warning("tlx: %d of %d trials are left out (sweep.exclude)", left_out, left_out + len(trials))
     if not trials:
-        raise ConfigError([Problem("sweep.exclude", "leaves no trial")])
+        raise ConfigError([ConfigIssue("sweep.exclude", "leaves no trial")])
     return trials
 
 
@@ -106,7 +106,7 @@ def gather(name: str, jobs: list[Job], after: After, folder: Path | None = None)
     """The results there are already, following ``after``, and the jobs still to be run."""
     jobs = with_sources(jobs)
     if not jobs:
-        raise ConfigError([Problem("sweep", "no trials")])
+        raise ConfigError([ConfigIssue("sweep", "no trials")])
     sweep = Sweep(folder or folder_of(name, jobs))
     return sweep, settle(sweep, jobs, after)
 
@@ -144,13 +144,13 @@ def run(
     return sweep
 
 
-def place(launcher: Launcher, trials: list[Trial], console: Console) -> Place:
+def place(launcher: Launcher, trials: list[Trial], console: Console) -> Backend:
     """Where the trials run; raises :class:`ConfigError` where a cluster cannot be reached."""
     if isinstance(launcher, Ray):
         from tlx.orchestration.backends.ray import connect
 
         return connect(launcher, trials, console)
-    return Here(launcher.n_jobs)
+    return LocalBackend(launcher.n_jobs)
 
 
 def submit(name: str, jobs: list[Job], launcher: Slurm, *, after: After = lambda outcome: ()) -> Submitted:
@@ -162,9 +162,9 @@ def submit(name: str, jobs: list[Job], launcher: Slurm, *, after: After = lambda
     first = jobs[0].trial
     if not todo:
         return Submitted(sweep, [], 0)
-    rehearse(one.trial for one in todo)
+    preflight(one.trial for one in todo)
     output.claim(sweep.folder.parent)
-    with locked(sweep.folder, f"the sweep {name}"), Mirror(first.tracking) as mirror:
+    with locked(sweep.folder, f"the sweep {name}"), MLflowSync(first.tracking) as mirror:
         mirror.watch(sweep.folder)
         record = Record(sweep, described(name, first, sweep.folder))
         record.begin()
@@ -196,11 +196,11 @@ def _run(
     began = time.monotonic()
     warm([one.trial for one in todo])
     expected = more()
-    progress = Sweeping(console, name, len(todo) + expected)
+    progress = SweepProgress(console, name, len(todo) + expected)
     known = {one.place.identity for one in todo}
-    rehearse(one.trial for one in todo)
+    preflight(one.trial for one in todo)
     at = place(launcher, [one.trial for one in todo], console)
-    with Mirror(first.tracking) as mirror:
+    with MLflowSync(first.tracking) as mirror:
         if record.description is not None:
             mirror.watch(sweep.folder)
         record.begin()
@@ -237,7 +237,7 @@ def _run(
         try:
             with progress:
                 finished = set(sweep.results)
-                Pool(at, done, started, progress.tick, finished, timeout=launcher.timeout, over=over).run(todo)
+                Executor(at, done, started, progress.tick, finished, timeout=launcher.timeout, over=over).run(todo)
             note = close(sweep)
         except BaseException as error:
             record.stopped(error)
@@ -278,7 +278,7 @@ def folder_of(name: str, jobs: list[Job]) -> Path:
     if given := jobs[0].trial.sweep.name:
         folder = Path(jobs[0].trial.output).expanduser().resolve() / given
         if folder.exists() and event_log.first(folder).get("tags", {}).get("tlx.kind") != "sweep":
-            raise ConfigError([Problem("sweep.name", f"{folder} is there already, and is no sweep's", given)])
+            raise ConfigError([ConfigIssue("sweep.name", f"{folder} is there already, and is no sweep's", given)])
         return folder
     key = hashlib.sha256(json.dumps(sorted(one.place.identity for one in jobs)).encode()).hexdigest()[:8]
     return Path(jobs[0].trial.output).expanduser().resolve() / f"{name}-{key}"

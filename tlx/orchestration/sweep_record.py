@@ -13,11 +13,11 @@ from tlx.orchestration.jobs import Outcome
 from tlx.runs.describe import experiment_name
 from tlx.runs.layout import RESULT
 from tlx.runs.lock import Busy, locked
-from tlx.runs.recover import tidy
+from tlx.runs.recover import recover
 from tlx.runs.result import Result
 from tlx.tracking import event_log
-from tlx.tracking.event_log import Journal
-from tlx.tracking.mlflow_sync import Mirror
+from tlx.tracking.event_log import EventLog
+from tlx.tracking.mlflow_sync import MLflowSync
 
 FAILED = "trials failed"  # how the reason ends of a sweep that is over
 
@@ -37,7 +37,7 @@ class Sweep:
 def conclude(sweep: Sweep, first: Trial, note: str = "") -> None:
     """End the record of a sweep whose trials are all over, if nobody has, and let MLflow know of all of them."""
     last = event_log.last(sweep.folder)
-    mirror = Mirror(first.tracking)
+    mirror = MLflowSync(first.tracking)
     is_open = bool(last) and last["event"] != "end"
     if not (is_open or (last and mirror.is_behind(sweep.folder))):
         return
@@ -55,7 +55,7 @@ class Record:
     """A sweep's journal; without a description, none is written: another process has it."""
 
     def __init__(self, sweep: Sweep, description: dict[str, Any] | None) -> None:
-        self.journal = Journal(sweep.folder if description is not None else None)
+        self.journal = EventLog(sweep.folder if description is not None else None)
         self.sweep = sweep
         self.description = description
         self._told: set[str] = set()  # folders that this command has written down
@@ -80,14 +80,14 @@ class Record:
         """A trial begins here."""
         self.journal.write("child", folder=folder)
 
-    def catch_up(self, mirror: Mirror) -> None:
+    def catch_up(self, mirror: MLflowSync) -> None:
         """Let MLflow have what a command that was killed did not send of trials that are over."""
         if self.description is not None:
             mirror.catch_up(self.sweep.folder)
             names = sorted(set(event_log.members(self.sweep.folder)))
             over = [self.sweep.folder.parent / name for name in names]
             for folder in over:
-                tidy(folder)
+                recover(folder)
             mirror.catch_up(*(one for one in over if (one / RESULT).is_file()), parent=self.sweep.folder)
 
     def end(self, note: str) -> None:

@@ -34,7 +34,7 @@ def rows(sweep: Path) -> list[dict[str, Any]]:
     ]
 
 
-def _row(trial: status.Standing) -> dict[str, Any]:
+def _row(trial: status.TrialStatus) -> dict[str, Any]:
     result = results.result_in(trial.folder)
     cost = {name: getattr(result, name, None) for name in ("steps", "cpu_seconds", "wall_seconds")}
     return {

@@ -85,12 +85,12 @@ def _train(trials: list[Trial], alike: int, pruner: Pruner | None, says: list[Ca
 
         train(trials[0], says[0], alike, pruner.watch if pruner is not None else None)
         return 0
-    from tlx.feature_cache.entry import Damaged
-    from tlx.training.multi_head import NotTogether, train_together
+    from tlx.feature_cache.entry import CorruptEntryError
+    from tlx.training.multi_head import NotBatchable, train_together
 
     try:
         train_together(trials, says)
-    except (NotTogether, Damaged) as reason:
+    except (NotBatchable, CorruptEntryError) as reason:
         for say in says:
             say(f"not trained side by side: {reason}")
         return APART

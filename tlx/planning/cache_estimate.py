@@ -12,7 +12,7 @@ from torch import nn
 
 from tlx.backbones.input_spec import TextSpec
 from tlx.config.schema import Trial
-from tlx.feature_cache.cut import Cut, Refused, cut
+from tlx.feature_cache.cut import FrozenPrefix, NotCacheable, cut
 from tlx.feature_cache.policy import READ, Need, free_memory, pays, pays_too
 from tlx.feature_cache.writer import Costs
 
@@ -27,7 +27,7 @@ class Saving:
     sites: str
     bytes: float
     share: float  # of the phase's FLOPs
-    cut: Cut
+    cut: FrozenPrefix
 
 
 def saving(
@@ -44,7 +44,7 @@ def saving(
     n_train: int,
     n_val: int,
     batch: int,
-    before: Cut | None = None,
+    before: FrozenPrefix | None = None,
 ) -> Saving | str:
     """The saving of a phase whose model is frozen as it will be, or why there is none.
 
@@ -56,7 +56,7 @@ def saving(
         return "reuse.when=off"
     try:
         found = cut(model, spec, trainable)  # type: ignore[arg-type]
-    except Refused as reason:
+    except NotCacheable as reason:
         return str(reason)
     augmented = trial.dataset.augment != "none"
     plain = augmented and trial.reuse.augment == "off" and found.is_features

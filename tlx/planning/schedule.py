@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tlx.config.strategy import Strategy
-from tlx.planning.trial_plan import Forecast, PhaseForecast
+from tlx.planning.trial_plan import PhaseForecast, TrialPlan
 from tlx.reports.heatmap import Span
 from tlx.reports.timeline import draw
 from tlx.strategies import schedule as curves
 from tlx.strategies.phases import budget_steps
 
 
-def of_forecast(forecast: Forecast, strategy: Strategy, subject: str = "") -> str:
+def of_forecast(forecast: TrialPlan, strategy: Strategy, subject: str = "") -> str:
     """What a trial would do, as ``tlx plan`` foresees it; ``subject`` is what is transferred."""
     whole = budget_steps(strategy, forecast.steps_per_epoch)
     spans = []

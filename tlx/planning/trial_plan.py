@@ -21,7 +21,7 @@ from tlx.data.module import read
 from tlx.data.order import Epochs
 from tlx.data.source import DataInfo
 from tlx.data.splits import assign
-from tlx.feature_cache.cut import Cut
+from tlx.feature_cache.cut import FrozenPrefix
 from tlx.planning.cache_estimate import Saving, saving
 from tlx.strategies import freezing, optimizers
 from tlx.strategies.phases import PhasePlan, budget_steps, plan, validation_interval
@@ -52,7 +52,7 @@ class PhaseForecast:
 
 
 @dataclass(frozen=True)
-class Forecast:
+class TrialPlan:
     """A trial on paper."""
 
     info: DataInfo
@@ -63,7 +63,7 @@ class Forecast:
 
 
 @dataclass(frozen=True)
-class Outline:
+class MetaModel:
     """A trial's parts on the meta device."""
 
     info: DataInfo
@@ -75,7 +75,7 @@ class Outline:
     steps_per_epoch: int
 
 
-def outline(trial: Trial) -> Outline:
+def outline(trial: Trial) -> MetaModel:
     """Everything that can be found wrong without weights or training; raises
     :class:`~tlx.config.errors.RequestError`. A hub data set is not fetched: 1000 examples of 10 classes are assumed,
     and ``info.n_train`` is 0.
@@ -90,10 +90,10 @@ def outline(trial: Trial) -> Outline:
     optimizers.check(trial.strategy.optimizer)
     check_monitors(trial.strategy, task)
     phases = plan(trial.strategy, cut, epochs.steps_per_epoch, trial.seed)
-    return Outline(info, backbone, model, cut, phases, rates(trial.strategy, cut, phases), epochs.steps_per_epoch)
+    return MetaModel(info, backbone, model, cut, phases, rates(trial.strategy, cut, phases), epochs.steps_per_epoch)
 
 
-def forecast(trial: Trial) -> Forecast:
+def plan_trial(trial: Trial) -> TrialPlan:
     """Plan a trial, with what each phase costs; raises as :func:`outline` does."""
     made = outline(trial)
     total = budget_steps(trial.strategy, made.steps_per_epoch)
@@ -110,7 +110,7 @@ def forecast(trial: Trial) -> Forecast:
             passed = replace(passed, tensors=passed.tensors - phase.trainable)
         start = stop
     parameters = sum(p.numel() for p in made.model.parameters())
-    return Forecast(made.info, made.stages, forecasts, made.steps_per_epoch, parameters)
+    return TrialPlan(made.info, made.stages, forecasts, made.steps_per_epoch, parameters)
 
 
 def _info(trial: Trial) -> DataInfo:
@@ -134,12 +134,12 @@ def _backbone(trial: Trial, info: DataInfo) -> Loaded:
 def _phase(
     trial: Trial,
     phase: PhasePlan,
-    made: Outline,
+    made: MetaModel,
     shown: dict[str, float],
     start: int,
     stop: int,
     batch: int,
-    passed: Cut | None,
+    passed: FrozenPrefix | None,
 ) -> PhaseForecast:
     model = made.model
     freezing.freeze(model, phase.trainable, trial.strategy.frozen_norm)

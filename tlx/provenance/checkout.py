@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tlx.config.errors import ConfigError, Problem
+from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.files import durable, marks
 
 Run = Callable[[Sequence[str], Path], None]
@@ -29,13 +29,13 @@ def rebuild(record: Mapping[str, Any], where: Path, say: Callable[[str], None], 
     ``run`` runs a command in a folder. Raises :class:`ConfigError` for what the record or this machine has not.
     """
     if reason := marks.precious(where) or ("is not empty" if where.exists() and any(where.iterdir()) else ""):
-        raise ConfigError([Problem("--checkout", f"{reason}; name another folder", where)])
+        raise ConfigError([ConfigIssue("--checkout", f"{reason}; name another folder", where)])
     code = record.get("code") or {}
     if not record.get("packages") or "version" not in code.get(_OWN, {}):
-        raise ConfigError([Problem("run", "has no record of its code and packages (repro.json)")])
+        raise ConfigError([ConfigIssue("run", "has no record of its code and packages (repro.json)")])
     strange = [f"{n}=={v}" for n, v in record["packages"].items() if not _PACKAGE.fullmatch(f"{n}=={v}")]
     if strange:
-        raise ConfigError([Problem("run", "names what is no package and version", strange[0])])
+        raise ConfigError([ConfigIssue("run", "names what is no package and version", strange[0])])
     durable.make_folder(where)
     for name, root in (("project", Path.cwd()), (_OWN, Path(__file__).parents[1])):
         if commit := code.get(name, {}).get("commit"):
@@ -60,7 +60,7 @@ def _worktree(
     name: str, root: Path, commit: str, state: Mapping[str, Any], where: Path, say: Callable[[str], None], run: Run
 ) -> None:
     if not re.fullmatch("[0-9a-f]{40,64}", commit):
-        raise ConfigError([Problem("run", f"its {name} has no commit but", commit)])
+        raise ConfigError([ConfigIssue("run", f"its {name} has no commit but", commit)])
     try:
         hooks = [
             "-c",
@@ -71,7 +71,7 @@ def _worktree(
         run(["git", *hooks, "worktree", "add", "--quiet", "--detach", str(where / name), commit], root)
     except subprocess.CalledProcessError as error:
         message = f"git has no commit {commit[:12]} of {name} here; fetch it first"
-        raise ConfigError([Problem("--checkout", message, root)]) from error
+        raise ConfigError([ConfigIssue("--checkout", message, root)]) from error
     if state.get("diff"):
         file = where / f"{name}.diff"
         durable.write(file, str(state["diff"]))

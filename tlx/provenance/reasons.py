@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tlx.config.errors import ConfigError
-from tlx.config.identity import deciding
+from tlx.config.identity import identity_fields
 from tlx.config.schema import Trial
 from tlx.provenance import compare
 from tlx.provenance.compare import SAME, Row
@@ -28,7 +28,7 @@ def reasons(trial: Trial, place: Folder, run: Path) -> list[Row]:
     result = result_in(run)
     facts = result.facts if result is not None else {}
     version = event_log.first(run).get("tags", {}).get("tlx.version", VERSION)
-    rows = compare.settings(deciding(read_config(run)), deciding(trial))
+    rows = compare.settings(identity_fields(read_config(run)), identity_fields(trial))
     rows += [Row("fact", name, facts.get(name), now) for name, now in place.facts.items()]
     rows.append(Row("tlx", "version", version, VERSION))
     return [row for row in rows if row.state != SAME]

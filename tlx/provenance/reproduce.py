@@ -9,8 +9,8 @@ from typing import Any
 
 from tlx.composition.compose import with_overrides
 from tlx.composition.request import read as requested
-from tlx.config.errors import ConfigError, Problem
-from tlx.config.identity import deciding
+from tlx.config.errors import ConfigError, ConfigIssue
+from tlx.config.identity import identity_fields
 from tlx.config.schema import Trial
 from tlx.config.tracking import Tracking
 from tlx.data.module import Data
@@ -27,7 +27,7 @@ from tlx.runs.folder import Folder
 from tlx.runs.result import Result
 from tlx.tracking import event_log, store
 from tlx.training.locate import locate
-from tlx.training.machine import choose
+from tlx.training.machine import choose_machine
 from tlx.training.runner import Say, train
 
 REPEATED = "reproduced"
@@ -43,10 +43,12 @@ class Enough(SystemExit):
 def recorded(folder: Path, overrides: Sequence[str] = ()) -> Trial:
     """The trial of a run folder, as ``overrides`` change it; raises :class:`ConfigError` where there is none."""
     if not (folder / layout.CONFIG).is_file() or not (folder / layout.RESULT).is_file():
-        raise ConfigError([Problem("run", "no finished trial there; expected a run folder or an MLflow run", folder)])
+        raise ConfigError(
+            [ConfigIssue("run", "no finished trial there; expected a run folder or an MLflow run", folder)]
+        )
     trial = folders.read_config(folder)
     asked = requested(list(overrides))
-    problems = [*asked.problems, *(Problem(key, "only settings can be changed here") for key in asked.choices)]
+    problems = [*asked.problems, *(ConfigIssue(key, "only settings can be changed here") for key in asked.choices)]
     if problems:
         raise ConfigError(problems)
     return with_overrides(_at_home(trial), {setting.key: setting.value for setting in asked.settings})
@@ -96,13 +98,16 @@ def place_beside(old: Path, trial: Trial) -> Folder:
 def checks(old: Path, trial: Trial, place: Folder) -> list[Row]:
     """What is the same as when the old run was made, and what is not; the repetition has run."""
     then, now = manifest.read(old), manifest.read(place.path) or _looked_at(trial, place)
-    return [*compare.settings(deciding(folders.read_config(old)), deciding(trial)), *compare.surroundings(then, now)]
+    return [
+        *compare.settings(identity_fields(folders.read_config(old)), identity_fields(trial)),
+        *compare.surroundings(then, now),
+    ]
 
 
 def _looked_at(trial: Trial, place: Folder) -> dict[str, Any]:
     """The surroundings of a repetition that was stopped early and has no record of its own."""
     data = Data(trial.dataset, seed=trial.seed, batch_size=trial.strategy.batch_size)
-    facts = {**place.facts, "channels": str(data.info.channels), "hardware": str(choose(trial.hardware))}
+    facts = {**place.facts, "channels": str(data.info.channels), "hardware": str(choose_machine(trial.hardware))}
     return observed(trial, facts, classes=list(data.info.classes), splits=data.hashes())
 
 
@@ -133,6 +138,6 @@ def siblings(old: Path) -> Iterator[Result]:
                 other = folders.read_config(path.parent)
             except ConfigError:  # no trial that this one could be compared with
                 continue
-            alike = other.seed != mine.seed and deciding(replace(other, seed=mine.seed)) == deciding(mine)
+            alike = other.seed != mine.seed and identity_fields(replace(other, seed=mine.seed)) == identity_fields(mine)
             if alike and (result := results.result_in(path.parent)) is not None:
                 yield result

@@ -16,7 +16,7 @@ mpl.use("svg")
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tlx.reports.study_results import Findings
+from tlx.reports.study_results import StudyResults
 
 _COLOURS = ("#999999", "#000000", "#56B4E9", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#0072B2")
 _MARKERS = ("s", "o", "^", "D", "v", "P", "X", "*")
@@ -34,7 +34,7 @@ _STYLE: dict[Any, Any] = {
 }
 
 
-def score_by_point(found: Findings) -> str:
+def score_by_point(found: StudyResults) -> str:
     """Test score against the axis, one line per arm with its interval."""
     figure, axes = _figure(7.2, 4.0)
     for i, arm in enumerate(found.arms):
@@ -49,7 +49,7 @@ def score_by_point(found: Findings) -> str:
     return _svg(figure)
 
 
-def gains(found: Findings) -> str:
+def gains(found: StudyResults) -> str:
     """Paired difference from the control at each point; an interval that crosses the line shows no difference."""
     figure, axes = _figure(7.2, 3.6)
     others = [arm for arm in found.arms if arm != found.study.control]
@@ -68,7 +68,7 @@ def gains(found: Findings) -> str:
     return _svg(figure)
 
 
-def learning_curves(found: Findings) -> str:
+def learning_curves(found: StudyResults) -> str:
     """Validation score against optimizer steps: mean over seeds as a line, the seeds behind it."""
     points = [p for p in found.study.points if any(found.cells[k].runs[0].curve for k in found.cells if k[1] == p)]
     figure = Figure(figsize=(2.6 * max(1, len(points)) + 0.8, 3.4), layout="constrained")
@@ -93,7 +93,7 @@ def learning_curves(found: Findings) -> str:
     return _svg(figure)
 
 
-def cost(found: Findings) -> str:
+def cost(found: StudyResults) -> str:
     """CPU-seconds of one trial, by arm and point."""
     figure, axes = _figure(7.2, 3.2)
     width = 0.8 / max(1, len(found.arms))
@@ -107,7 +107,7 @@ def cost(found: Findings) -> str:
     return _svg(figure)
 
 
-def draw(found: Findings) -> dict[str, str]:
+def draw(found: StudyResults) -> dict[str, str]:
     """Every figure of a study by file name."""
     with mpl.rc_context(_STYLE):
         return {
@@ -135,15 +135,15 @@ def _marker(i: int) -> str:
     return _MARKERS[i % len(_MARKERS)]
 
 
-def _axis(found: Findings) -> str:
+def _axis(found: StudyResults) -> str:
     return found.study.axis.rsplit(".", 1)[-1]
 
 
-def _metric(found: Findings) -> str:
+def _metric(found: StudyResults) -> str:
     return {"acc": "accuracy", "f1_macro": "macro F1"}.get(found.metric, found.metric)
 
 
-def _categories(axes: Axes, found: Findings) -> None:
+def _categories(axes: Axes, found: StudyResults) -> None:
     axes.set_xticks(range(len(found.study.points)), [str(point) for point in found.study.points])
     label = {"shots": "labelled examples per class"}.get(_axis(found), _axis(found))
     axes.set_xlabel(label)

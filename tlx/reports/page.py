@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from tlx.files import durable, foreign
 from tlx.reports.figures import draw
 from tlx.reports.statistics import Estimate
-from tlx.reports.study_results import CellFinding, Findings, Run
+from tlx.reports.study_results import CellFinding, Run, StudyResults
 from tlx.runs.layout import RESULT, SCHEDULE
 from tlx.runs.result import Result
 from tlx.version import VERSION
@@ -22,7 +22,7 @@ _LARGEST = 1 << 20  # bytes of a trial's picture
 _METRICS = {"acc": "accuracy", "f1_macro": "macro F1"}
 
 
-def write(found: Findings, folder: Path) -> Path:
+def write(found: StudyResults, folder: Path) -> Path:
     """Write ``report.html`` and the figures as SVG into a study's folder; returns the page's path."""
     durable.make_folder(folder)
     figures = draw(found)
@@ -52,7 +52,7 @@ def write(found: Findings, folder: Path) -> Path:
     return folder / FILE
 
 
-def best_arms(found: Findings) -> dict[Any, str]:
+def best_arms(found: StudyResults) -> dict[Any, str]:
     """The arm with the highest mean at each point."""
     best: dict[Any, str] = {}
     for point in found.study.points:
@@ -61,7 +61,7 @@ def best_arms(found: Findings) -> dict[Any, str]:
     return best
 
 
-def schedules(found: Findings, folder: Path) -> dict[str, str]:
+def schedules(found: StudyResults, folder: Path) -> dict[str, str]:
     """What trained when, as the address of an image: of each arm the first seed's trial at the last point.
 
     As an image an SVG runs nothing and loads nothing, whoever wrote it.
@@ -79,7 +79,7 @@ def schedules(found: Findings, folder: Path) -> dict[str, str]:
     return pictures
 
 
-def rows(found: Findings) -> list[list[str]]:
+def rows(found: StudyResults) -> list[list[str]]:
     """The table for a terminal: arm, score at each point, paired gain at each point."""
     table = []
     for arm in found.arms:
@@ -90,7 +90,7 @@ def rows(found: Findings) -> list[list[str]]:
     return table
 
 
-def markdown(found: Findings) -> str:
+def markdown(found: StudyResults) -> str:
     """The same table as Markdown, for MLflow's note."""
     axis = found.study.axis.rsplit(".", 1)[-1]
     head = ["arm", *(f"{axis}={p}" for p in found.study.points), *(f"gain, {axis}={p}" for p in found.study.points)]

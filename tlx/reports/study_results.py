@@ -40,7 +40,7 @@ class CellFinding:
 
 
 @dataclass(frozen=True)
-class Findings:
+class StudyResults:
     """Everything the report shows."""
 
     name: str
@@ -85,7 +85,7 @@ def gather(
     source: Result | None,
     failures: Sequence[tuple[str, str]],
     command: str,
-) -> Findings:
+) -> StudyResults:
     """Compute every number of the report. ``output`` is the folder that holds the run folders."""
     metric = _metric(cells)
     runs = {key: _runs(output, found, metric) for key, found in cells.items() if found}
@@ -114,7 +114,7 @@ def gather(
         )
         for arm in study.arms
     }
-    return Findings(name, study, metric, findings, source, tuning, tuple(failures), command)
+    return StudyResults(name, study, metric, findings, source, tuning, tuple(failures), command)
 
 
 def _metric(cells: dict[tuple[str, Any], dict[int, Result]]) -> str:

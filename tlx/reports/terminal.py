@@ -8,10 +8,10 @@ from rich.text import Text
 
 from tlx.files.printable import printable
 from tlx.reports import page
-from tlx.reports.study_results import Findings
+from tlx.reports.study_results import StudyResults
 
 
-def show(found: Findings, folder: str, console: Console) -> None:
+def show(found: StudyResults, folder: str, console: Console) -> None:
     """Print scores and paired gains."""
     axis = found.study.axis.rsplit(".", 1)[-1]
     console.print(Text(f"\n{printable(found.study.question)}", style="bold"))

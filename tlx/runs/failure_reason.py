@@ -27,7 +27,7 @@ _DISK = {  # what a disk may say of a write, and what to do about it
 _OOM = ("out of memory", "can't allocate memory", "cannot allocate memory")
 
 
-def ending(error: BaseException) -> dict[str, str]:
+def failure_reason(error: BaseException) -> dict[str, str]:
     """The fields of a journal's ``end``."""
     status = "KILLED" if isinstance(error, (KeyboardInterrupt, SystemExit)) else "FAILED"
     trace = "".join(traceback.format_exception(error))

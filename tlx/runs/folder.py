@@ -11,10 +11,10 @@ from typing import Any
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from tlx.config.errors import ConfigError, Problem
+from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.schema import GROUPS, Trial, as_yaml
 from tlx.files import durable, foreign
-from tlx.files.checksum import sealed
+from tlx.files.checksum import with_checksum
 from tlx.runs.layout import CONFIG, OWN, PREPARED, RESULT
 from tlx.runs.lock import is_locked, locked
 from tlx.runs.result import Result, result_in
@@ -38,11 +38,11 @@ class Folder:
 
     def finish(self, result: Result) -> None:
         """Record the result, the last of all files: from now on the trial is finished."""
-        durable.write(self.path / RESULT, sealed(json.dumps(asdict(result), indent=2)))
+        durable.write(self.path / RESULT, with_checksum(json.dumps(asdict(result), indent=2)))
 
     def prepare(self, result: Result) -> None:
         """Write the result beside its place."""
-        durable.write(self.path / PREPARED, sealed(json.dumps(asdict(result), indent=2)))
+        durable.write(self.path / PREPARED, with_checksum(json.dumps(asdict(result), indent=2)))
 
     def settle(self) -> None:
         """Put the result in its place: from now on the trial is finished."""
@@ -86,6 +86,6 @@ def read_config(folder: Path) -> Trial:
         trial = OmegaConf.to_object(OmegaConf.merge(schema, plain))
     except (OSError, OmegaConfBaseException, LookupError, TypeError, ValueError, AttributeError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise ConfigError([Problem(CONFIG, f"cannot be read: {reason}", folder)]) from error
+        raise ConfigError([ConfigIssue(CONFIG, f"cannot be read: {reason}", folder)]) from error
     assert isinstance(trial, Trial)
     return trial

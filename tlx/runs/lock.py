@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from tlx.config.errors import ConfigError, Problem
+from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.files import durable, foreign
 from tlx.files.printable import printable
 
@@ -60,7 +60,7 @@ def _opened(folder: Path) -> BinaryIO:
         if error.errno not in _CLOSED:
             raise
         message = f"cannot be written to ({error.strerror}); name another with output=..."
-        raise ConfigError([Problem("output", message, folder)]) from error
+        raise ConfigError([ConfigIssue("output", message, folder)]) from error
 
 
 def is_locked(folder: Path) -> bool:

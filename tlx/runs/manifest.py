@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tlx.config.errors import ConfigError, Problem
+from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.files import durable, foreign
 from tlx.runs import code, environment
 
@@ -48,5 +48,5 @@ def read(folder: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except foreign.Unreadable as reason:
-        raise ConfigError([Problem(FILE, f"cannot be read: it {reason}", folder)]) from None
+        raise ConfigError([ConfigIssue(FILE, f"cannot be read: it {reason}", folder)]) from None
     return found

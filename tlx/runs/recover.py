@@ -35,7 +35,7 @@ def finish_together(pairs: Sequence[tuple[Folder, Result]]) -> None:
         (place.path / GROUP).unlink()
 
 
-def tidy(folder: Path) -> None:
+def recover(folder: Path) -> None:
     """Finish what is to be finished in a run folder; one that a process holds is left to it."""
     if not (_is_settled(folder) or _is_undone(folder)):
         return
@@ -49,7 +49,7 @@ def tidy(folder: Path) -> None:
             durable.sweep(folder, layout.OWN)
             durable.sync_folder(folder)
             if undone:
-                event_log.Journal(folder).write("end", status="FINISHED", reason="")
+                event_log.EventLog(folder).write("end", status="FINISHED", reason="")
     except Busy:
         return
 

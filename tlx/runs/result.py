@@ -8,9 +8,9 @@ import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tlx.config.errors import ConfigError, Problem
+from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.files import durable, foreign
-from tlx.files.checksum import opened
+from tlx.files.checksum import without_checksum
 from tlx.files.content_hash import content_hash
 from tlx.runs.layout import CHECKPOINT, CONFIG, MANIFEST, OWN, PREDICTIONS, PREPARED, RESULT, SCHEDULE
 
@@ -38,7 +38,7 @@ def read_result(folder: Path) -> Result:
     result = result_in(folder)
     if result is None:
         message = f"{incomplete(folder) or 'is torn or was altered'}; the trial's command makes it again"
-        raise ConfigError([Problem(RESULT, message, folder)])
+        raise ConfigError([ConfigIssue(RESULT, message, folder)])
     return result
 
 
@@ -56,7 +56,7 @@ def incomplete(folder: Path) -> str:
 
 def _recorded(path: Path) -> Result | None:
     try:
-        row = opened(foreign.read(path).decode(errors="replace"))
+        row = without_checksum(foreign.read(path).decode(errors="replace"))
     except (FileNotFoundError, foreign.Unreadable):
         return None
     if row is None or not foreign.conforms(row, Result):

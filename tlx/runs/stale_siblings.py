@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tlx.config.errors import ConfigError
-from tlx.config.identity import deciding
+from tlx.config.identity import identity_fields
 from tlx.config.schema import Trial
 from tlx.runs import folder as folders
 from tlx.runs import layout
@@ -16,7 +16,7 @@ from tlx.tracking import event_log
 _FACTS = {"tlx.data_sha": "data", "tlx.weights_sha": "weights", "tlx.version": "tlx version"}
 
 
-def begun_otherwise(trial: Trial, place: Folder) -> Iterator[str]:
+def find_stale_siblings(trial: Trial, place: Folder) -> Iterator[str]:
     """A line for each, with what differs. They are left as they are: nothing of them is gone on with."""
     mine = described(trial, place)["tags"]
     for other in sorted(place.path.parent.glob(f"{place.name}-*")):
@@ -30,7 +30,7 @@ def begun_otherwise(trial: Trial, place: Folder) -> Iterator[str]:
         if not changed or (other / layout.RESULT).exists():
             continue
         try:
-            alike = deciding(folders.read_config(other)) == deciding(trial)
+            alike = identity_fields(folders.read_config(other)) == identity_fields(trial)
         except ConfigError:
             continue
         if alike:

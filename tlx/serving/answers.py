@@ -9,13 +9,13 @@ from typing import Any
 
 from tlx.backbones.input_spec import ImageSpec
 from tlx.serving import inputs
-from tlx.serving.inputs import Unusable
+from tlx.serving.inputs import InvalidInput
 from tlx.serving.limits import Limits
 from tlx.serving.model import Model, Sample
 
 
 class Answerer:
-    """Turns what was sent into answers; every refusal is one :class:`Unusable`."""
+    """Turns what was sent into answers; every refusal is one :class:`InvalidInput`."""
 
     def __init__(self, model: Model, limits: Limits) -> None:
         self.limits = limits
@@ -45,10 +45,10 @@ class Answerer:
 
     def _count(self, values: Sequence[Any]) -> None:
         if len(values) > self.limits.rows:
-            raise Unusable(f"{len(values):,} rows; at most {self.limits.rows:,} are answered at once")
+            raise InvalidInput(f"{len(values):,} rows; at most {self.limits.rows:,} are answered at once")
         size = sum(len(value) for value in values if isinstance(value, (str, bytes)))
         if size > self.limits.bytes:
-            raise Unusable(f"{size:,} bytes; at most {self.limits.bytes:,} are read at once")
+            raise InvalidInput(f"{size:,} bytes; at most {self.limits.bytes:,} are read at once")
 
     def _images(self, values: Sequence[Any], spec: ImageSpec) -> list[Sample]:
         """Headers of all first, as they say what the rest would cost; then decoded one by one."""
@@ -63,7 +63,7 @@ class Answerer:
         try:
             return self._model.sample(values, inputs.drawing(self.limits))
         except ValueError as error:  # colours that the network does not read
-            raise Unusable(str(error)) from None
+            raise InvalidInput(str(error)) from None
 
     def _texts(self, values: Sequence[Any]) -> list[Sample]:
         texts = inputs.checked(values, lambda value: inputs.text(value, self.limits))
@@ -72,15 +72,15 @@ class Answerer:
 
     def _total(self, found: int, most: int, what: str) -> None:
         if found > most:
-            raise Unusable(f"{found:,} {what}; at most {most:,} are read at once: send fewer rows")
+            raise InvalidInput(f"{found:,} {what}; at most {most:,} are read at once: send fewer rows")
 
 
 def _tokens(sample: Sample) -> Sample:
     if not sample["input_ids"]:
-        raise Unusable("holds nothing that the model's tokenizer knows")
+        raise InvalidInput("holds nothing that the model's tokenizer knows")
     return sample
 
 
 def _numbers(answer: dict[str, Any]) -> None:
     if not all(math.isfinite(value) for value in answer["probabilities"].values()):
-        raise Unusable("the network gives no number for it")
+        raise InvalidInput("the network gives no number for it")

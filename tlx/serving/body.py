@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from tlx.serving import inputs
-from tlx.serving.inputs import Unusable, shortened
+from tlx.serving.inputs import InvalidInput, shortened
 from tlx.serving.limits import Limits
 
 JSON, CSV = "application/json", "text/csv"
@@ -61,11 +61,11 @@ def values(content: bytes, media: str, column: str, limits: Limits) -> list[Any]
     """
     content = content.removeprefix(codecs.BOM_UTF8)
     if b"\0" in content:  # neither format has it, and json would take it for UTF-16
-        raise Unusable("the body holds a zero byte")
+        raise InvalidInput("the body holds a zero byte")
     try:
         letters = content.decode()
     except UnicodeDecodeError as error:
-        raise Unusable(f"the body is not UTF-8 at byte {error.start}") from None
+        raise InvalidInput(f"the body is not UTF-8 at byte {error.start}") from None
     if media == CSV:
         return _csv(content, letters, column, limits)
     _check_json(content, limits.depth)
@@ -85,25 +85,25 @@ def _check_json(content: bytes, most: int) -> None:
         elif letter in b"]}":
             depth -= 1
         if depth > most:
-            raise Unusable(f"the JSON is nested more than {most} deep")
+            raise InvalidInput(f"the JSON is nested more than {most} deep")
         if count > _VALUES:
-            raise Unusable(f"the JSON holds more than {_VALUES:,} values")
+            raise InvalidInput(f"the JSON holds more than {_VALUES:,} values")
 
 
 def _json(letters: str) -> Any:
     try:
         return json.loads(letters, object_pairs_hook=_object)
-    except Unusable:
+    except InvalidInput:
         raise
     except (ValueError, RecursionError) as error:  # ValueError: an integer of too many digits, too
-        raise Unusable(f"not JSON: {shortened(str(error).splitlines()[0], 120)}") from None
+        raise InvalidInput(f"not JSON: {shortened(str(error).splitlines()[0], 120)}") from None
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in pairs:
         if name in found:
-            raise Unusable(f"a name is there twice: {shortened(name)!r}")
+            raise InvalidInput(f"a name is there twice: {shortened(name)!r}")
         found[name] = value
     return found
 
@@ -111,14 +111,14 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _rows(found: Any, column: str) -> list[Any]:
     """The rows of a parsed request."""
     if not isinstance(found, dict):
-        raise Unusable(f"expected a JSON object with {_one_of()}, found {_kind(found)}")
+        raise InvalidInput(f"expected a JSON object with {_one_of()}, found {_kind(found)}")
     there = [name for name in found if name in _FORMATS]
     unknown = [name for name in found if name not in _FORMATS and name != "params"]
     if len(there) != 1 or unknown:
         shown = ", ".join(repr(shortened(name)) for name in list(found)[:10]) or "nothing"
-        raise Unusable(f"expected {_one_of()}, and nothing else; found {shown}")
+        raise InvalidInput(f"expected {_one_of()}, and nothing else; found {shown}")
     if found.get("params"):
-        raise Unusable("the model takes no params")
+        raise InvalidInput("the model takes no params")
     return _FORMATS[there[0]](found[there[0]], column)
 
 
@@ -128,11 +128,11 @@ def _records(found: Any, column: str) -> list[Any]:
 
 def _split(found: Any, column: str) -> list[Any]:
     if not isinstance(found, dict) or not {"columns", "data"} <= found.keys() <= {"columns", "data", "index"}:
-        raise Unusable(f"dataframe_split: expected an object with columns and data, found {_kind(found)}")
+        raise InvalidInput(f"dataframe_split: expected an object with columns and data, found {_kind(found)}")
     inputs.column(_listed(found["columns"], "dataframe_split: columns"), column)
     rows = _listed(found["data"], "dataframe_split: data")
     if "index" in found and len(_listed(found["index"], "dataframe_split: index")) != len(rows):
-        raise Unusable(f"dataframe_split: index has {len(found['index'])} entries for {len(rows)} rows")
+        raise InvalidInput(f"dataframe_split: index has {len(found['index'])} entries for {len(rows)} rows")
     return inputs.checked(rows, _single)
 
 
@@ -160,20 +160,20 @@ _FORMATS: dict[str, Callable[[Any, str], list[Any]]] = {
 
 def _field(row: Any, column: str) -> Any:
     if not isinstance(row, dict):
-        raise Unusable(f"expected an object with {column!r}, found {_kind(row)}")
+        raise InvalidInput(f"expected an object with {column!r}, found {_kind(row)}")
     inputs.column(list(row), column)
     return row[column]
 
 
 def _single(row: Any) -> Any:
     if not isinstance(row, list) or len(row) != 1:
-        raise Unusable(f"expected a list of one value, found {_kind(row)}")
+        raise InvalidInput(f"expected a list of one value, found {_kind(row)}")
     return row[0]
 
 
 def _listed(found: Any, what: str) -> list[Any]:
     if not isinstance(found, list):
-        raise Unusable(f"{what}: expected a list, found {_kind(found)}")
+        raise InvalidInput(f"{what}: expected a list, found {_kind(found)}")
     return found
 
 
@@ -191,10 +191,10 @@ def _one_of() -> str:
 def _csv(content: bytes, letters: str, column: str, limits: Limits) -> list[Any]:
     """The one column of a CSV."""
     if sum(1 for part in _CSV_PARTS.finditer(content) if content[part.start()] != 0x22) > _VALUES:
-        raise Unusable(f"the CSV holds more than {_VALUES:,} commas and line ends outside of quotes")
+        raise InvalidInput(f"the CSV holds more than {_VALUES:,} commas and line ends outside of quotes")
     rows = [row for row in _cells(io.StringIO(letters, newline=""), limits) if row]
     if not rows:
-        raise Unusable("the CSV is empty; expected a line of names, then rows")
+        raise InvalidInput("the CSV is empty; expected a line of names, then rows")
     inputs.column(rows[0], column)
     return inputs.checked(rows[1:], _single)
 
@@ -205,6 +205,6 @@ def _cells(lines: Iterable[str], limits: Limits) -> list[list[str]]:
         try:
             return list(csv.reader(lines, strict=True))
         except csv.Error as error:
-            raise Unusable(f"not CSV: {error}") from None
+            raise InvalidInput(f"not CSV: {error}") from None
         finally:
             csv.field_size_limit(before)

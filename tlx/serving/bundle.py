@@ -17,11 +17,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from tlx.backbones.backbone import Loaded
-from tlx.backbones.input_spec import ImageSpec, Spec
+from tlx.backbones.input_spec import ImageSpec, InputSpec
 from tlx.backbones.load import load
 from tlx.backbones.weights import content
 from tlx.config.backbone import BytesBackbone, TimmBackbone, TransformersBackbone
-from tlx.config.errors import ConfigError, Problem, RequestError, WeightsError
+from tlx.config.errors import ConfigError, ConfigIssue, RequestError, WeightsError
 from tlx.config.schema import Trial
 from tlx.data.source import DataInfo
 from tlx.files import durable, foreign
@@ -34,7 +34,7 @@ from tlx.serving.model import Model
 from tlx.serving.offline import offline
 from tlx.tasks.build import build as build_task
 from tlx.tasks.protocol import Task
-from tlx.training.build import Built, assemble
+from tlx.training.build import TrialComponents, assemble
 
 WEIGHTS, ENCODER = "model.safetensors", encoder.FOLDER
 _NAMES = (WEIGHTS, FACTS, layout.CONFIG, ENCODER)
@@ -43,12 +43,12 @@ _READ = 1 << 20  # tokens that it may read
 Shapes = dict[str, list[int]]
 
 
-def model_of(built: Built) -> Model:
+def model_of(built: TrialComponents) -> Model:
     """The model of a built trial, in eval mode."""
     return Model(built.learner.model.eval(), built.backbone.spec, built.learner.task, built.data.info)
 
 
-def write(built: Built, run: Path, folder: Path) -> None:
+def write(built: TrialComponents, run: Path, folder: Path) -> None:
     """Put a finished trial's model, as built and restored, into a folder of its own.
 
     Args:
@@ -61,7 +61,7 @@ def write(built: Built, run: Path, folder: Path) -> None:
         OSError: The disk refuses.
     """
     if folder.is_symlink() or (folder.exists() and not (folder.is_dir() and not any(folder.iterdir()))):
-        raise ConfigError([Problem("bundle", "expected a new or an empty folder; name another one", folder)])
+        raise ConfigError([ConfigIssue("bundle", "expected a new or an empty folder; name another one", folder)])
     durable.make_folder(folder)
     state = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in own(built.learner.model).items()}
     with durable.replacing(folder / WEIGHTS) as partial:
@@ -188,7 +188,7 @@ def _fits(network: nn.Module, shapes: Shapes) -> None:
             raise _refuse("model", f"{name} has the shape {shapes[name]}, its configuration asks for {[*tensor.shape]}")
 
 
-def _build(trial: Trial, info: DataInfo) -> tuple[nn.Module, Spec, Task]:
+def _build(trial: Trial, info: DataInfo) -> tuple[nn.Module, InputSpec, Task]:
     backbone: Loaded = load(trial.backbone, channels=info.channels, pretrained=False)
     spec = backbone.spec
     if isinstance(spec, ImageSpec):
@@ -220,4 +220,4 @@ def _vocabulary(network: nn.Module) -> int | None:
 
 
 def _refuse(what: str, message: str) -> WeightsError:
-    return WeightsError([Problem(f"bundle: {what}", message)])
+    return WeightsError([ConfigIssue(f"bundle: {what}", message)])

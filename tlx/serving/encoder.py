@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tlx.config.errors import Problem, WeightsError
+from tlx.config.errors import ConfigIssue, WeightsError
 from tlx.files import durable, foreign
 from tlx.files.printable import printable
 
@@ -103,4 +103,4 @@ def _leads(name: object, value: Any) -> bool:
 
 
 def _refuse(name: str, message: str) -> WeightsError:
-    return WeightsError([Problem(f"bundle: {name}", message)])
+    return WeightsError([ConfigIssue(f"bundle: {name}", message)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tlx.config.errors import ConfigError, Problem
+from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.tracking import Tracking
 from tlx.runs.layout import RESULT
 from tlx.serving import bundle, facts, mlmodel
@@ -40,7 +40,7 @@ def model(word: str) -> Model:
         return bundle.model_of(rebuilt(place))
     if re.fullmatch("m-[0-9a-f]{32}", word):
         return model(f"models:/{word}")
-    raise ConfigError([Problem("model", f"no model there; expected {_KINDS}", word)])
+    raise ConfigError([ConfigIssue("model", f"no model there; expected {_KINDS}", word)])
 
 
 def _fetched(address: str) -> Path:
@@ -54,4 +54,4 @@ def _fetched(address: str) -> Path:
         return Path(mlflow.artifacts.download_artifacts(artifact_uri=address))
     except (MlflowException, OSError) as error:
         first = (str(error) or type(error).__name__).splitlines()[0]
-        raise ConfigError([Problem("model", f"{first} ({store.without_password(uri)})", address)]) from None
+        raise ConfigError([ConfigIssue("model", f"{first} ({store.without_password(uri)})", address)]) from None

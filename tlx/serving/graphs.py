@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from tlx.backbones.input_spec import ImageSpec, TextSpec
-from tlx.config.errors import ConfigError, Problem
+from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.files import durable
 from tlx.serving.model import Model
 
@@ -35,15 +35,15 @@ class Logits(nn.Module):
 def check_place(path: Path) -> None:
     """See that a new file can be written there; raises :class:`ConfigError`, and writes nothing."""
     if path.is_symlink():
-        raise ConfigError([Problem("--out", "is a symbolic link; name a new file", path)])
+        raise ConfigError([ConfigIssue("--out", "is a symbolic link; name a new file", path)])
     if path.is_dir():
-        raise ConfigError([Problem("--out", f"is a folder; name a new file in it: {path / 'model.onnx'}", path)])
+        raise ConfigError([ConfigIssue("--out", f"is a folder; name a new file in it: {path / 'model.onnx'}", path)])
     if path.exists():
-        raise ConfigError([Problem("--out", "is there already; name another file", path)])
+        raise ConfigError([ConfigIssue("--out", "is there already; name another file", path)])
     if not path.parent.is_dir():
-        raise ConfigError([Problem("--out", f"there is no folder {path.parent}; make it first", path)])
+        raise ConfigError([ConfigIssue("--out", f"there is no folder {path.parent}; make it first", path)])
     if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise ConfigError([Problem("--out", f"the folder {path.parent} cannot be written to; name another", path)])
+        raise ConfigError([ConfigIssue("--out", f"the folder {path.parent} cannot be written to; name another", path)])
 
 
 def export(model: Model, kind: str, path: Path) -> float:
@@ -77,11 +77,11 @@ def export(model: Model, kind: str, path: Path) -> float:
                 expected, got = network(*other), torch.as_tensor(found(*other))
         except (RuntimeError, ValueError, TypeError) as error:
             first = (str(error) or type(error).__name__).strip().splitlines()[0]
-            raise ConfigError([Problem("export", f"torch cannot follow this network: {first}", kind)]) from error
+            raise ConfigError([ConfigIssue("export", f"torch cannot follow this network: {first}", kind)]) from error
         worst = float((expected - got).abs().max())
         if not torch.allclose(expected, got, atol=TOLERANCE, rtol=TOLERANCE):
             message = f"the graph's logits are up to {worst:.3g} off; nothing was written"
-            raise ConfigError([Problem("export", message, kind)])
+            raise ConfigError([ConfigIssue("export", message, kind)])
         check_place(path)  # somebody else may have put a file there since
     return worst
 
@@ -111,7 +111,7 @@ def _onnx(network: nn.Module, inputs: tuple[Tensor, ...], names: tuple[str, ...]
         import onnxruntime
         import onnxscript  # noqa: F401 (torch's exporter needs it)
     except ImportError as error:
-        raise ConfigError([Problem("export", "needs more packages: pip install 'tlx[export]'", "onnx")]) from error
+        raise ConfigError([ConfigIssue("export", "needs more packages: pip install 'tlx[export]'", "onnx")]) from error
     torch.onnx.export(
         network,
         inputs,

@@ -21,7 +21,7 @@ from starlette.routing import Route
 
 from tlx.serving import body
 from tlx.serving.answers import Answerer
-from tlx.serving.inputs import Unusable
+from tlx.serving.inputs import InvalidInput
 from tlx.serving.limits import Limits
 
 LOCAL = ("localhost", "127.0.0.1", "[::1]")
@@ -64,7 +64,7 @@ def app(answerer: Answerer, version: str, hosts: Sequence[str] = LOCAL) -> Starl
             found = await run_in_threadpool(_answers, answerer, content, media)
         except body.Unsupported as reason:
             return _error(415, str(reason))
-        except Unusable as reason:
+        except InvalidInput as reason:
             return _error(400, str(reason))
         except _Refused as reason:
             return _error(reason.status, str(reason))

@@ -27,7 +27,7 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 
-class Unusable(ValueError):
+class InvalidInput(ValueError):
     """Rows that are no input, each with the reason; the message is for the one who sent them."""
 
 
@@ -51,34 +51,34 @@ def image(value: Any, limits: Limits | None = None, spec: ImageSpec | None = Non
 
 
 def payload(value: Any, limits: Limits) -> bytes:
-    """The bytes of a picture sent in base64; raises :class:`Unusable`."""
+    """The bytes of a picture sent in base64; raises :class:`InvalidInput`."""
     if isinstance(value, str):
         value = value.partition(",")[2] if value.startswith("data:") else value
         if len(value) > limits.bytes:
-            raise Unusable(f"larger than {limits.bytes:,} bytes")
+            raise InvalidInput(f"larger than {limits.bytes:,} bytes")
         try:
             value = base64.b64decode(value, validate=True)
         except (binascii.Error, ValueError):
-            raise Unusable("not base64") from None
+            raise InvalidInput("not base64") from None
     if not isinstance(value, bytes):
-        raise Unusable(f"expected an image in base64, found {type(value).__name__}")
+        raise InvalidInput(f"expected an image in base64, found {type(value).__name__}")
     return value
 
 
 def measured(content: bytes, limits: Limits, spec: ImageSpec | None = None) -> int:
-    """The pixels of a picture by its header, as sent or as resized, whichever are more; raises :class:`Unusable`."""
+    """The pixels of a picture by its header, sent or resized, whichever are more; raises :class:`InvalidInput`."""
     with _opened(content) as picture:
         width, height = picture.size
         tags = getattr(picture, "tag_v2", {})
         pixels, tile = width * height, math.prod(int(tags.get(tag, 1)) for tag in _TILE)
     if max(pixels, tile) > limits.pixels:
         tiles = f" in tiles of {tile:,}" if tile > pixels else ""
-        raise Unusable(f"{width} x {height} pixels{tiles}; at most {limits.pixels:,} are read")
+        raise InvalidInput(f"{width} x {height} pixels{tiles}; at most {limits.pixels:,} are read")
     if spec is None:
         return pixels
     resized = resized_pixels(width, height, spec)
     if resized > limits.pixels:
-        raise Unusable(
+        raise InvalidInput(
             f"{width} x {height} pixels would be {resized:,} when its shorter side is resized; "
             f"at most {limits.pixels:,} are made: crop it"
         )
@@ -97,11 +97,11 @@ def drawing(limits: Limits) -> dataset.Limits:
 
 
 def decoded(content: bytes, limits: Limits) -> images.Array:
-    """The pixels of a picture that was :func:`measured`; raises :class:`Unusable`."""
+    """The pixels of a picture that was :func:`measured`; raises :class:`InvalidInput`."""
     with _opened(content) as picture:
         values = images.decode(picture, drawing(limits))
     if values.dtype.kind == "f" and not np.isfinite(values).all():
-        raise Unusable("has pixels that are no numbers")
+        raise InvalidInput("has pixels that are no numbers")
     return values if values.flags.writeable else values.copy()  # torch warns of the others
 
 
@@ -112,33 +112,33 @@ def _opened(content: bytes) -> Iterator[Image.Image]:
             warnings.simplefilter("ignore")  # of large pictures, which the limits are for, and of odd metadata
             with Image.open(io.BytesIO(content), formats=_FORMATS) as picture:
                 yield picture
-    except Unusable:
+    except InvalidInput:
         raise
     except Exception as error:  # decoders raise whatever they like on bytes that are no picture
-        raise Unusable(f"not a picture in {', '.join(_FORMATS)} ({type(error).__name__})") from None
+        raise InvalidInput(f"not a picture in {', '.join(_FORMATS)} ({type(error).__name__})") from None
 
 
 def text(value: Any, limits: Limits | None = None) -> str:
-    """A text; raises :class:`Unusable`."""
+    """A text; raises :class:`InvalidInput`."""
     most = (limits or Limits()).letters
     if not isinstance(value, str):
-        raise Unusable(f"expected a text, found {type(value).__name__}")
+        raise InvalidInput(f"expected a text, found {type(value).__name__}")
     if len(value) > most:
-        raise Unusable(f"{len(value):,} letters; at most {most:,} are read")
+        raise InvalidInput(f"{len(value):,} letters; at most {most:,} are read")
     try:
         value.encode()
     except UnicodeEncodeError as error:
-        raise Unusable(f"holds half a letter at {error.start} (a lone surrogate)") from None
+        raise InvalidInput(f"holds half a letter at {error.start} (a lone surrogate)") from None
     return value
 
 
 def column(names: Sequence[Any], wanted: str) -> None:
-    """See that a table has the one column that is wanted, and no other; raises :class:`Unusable`."""
+    """See that a table has the one column that is wanted, and no other; raises :class:`InvalidInput`."""
     if list(names) == [wanted]:
         return
     shown = ", ".join(repr(shortened(name)) for name in names[:_NAMED]) or "none"
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    raise Unusable(f"expected one column {wanted!r}, found {shown}{more}")
+    raise InvalidInput(f"expected one column {wanted!r}, found {shown}{more}")
 
 
 def shortened(word: object, most: int = 60) -> str:
@@ -148,16 +148,16 @@ def shortened(word: object, most: int = 60) -> str:
 
 
 def checked(values: Sequence[T], one: Callable[[T], U]) -> list[U]:
-    """All inputs; raises :class:`Unusable` with the first rows that are none, and how many more there are."""
+    """All inputs; raises :class:`InvalidInput` with the first rows that are none, and how many more there are."""
     found: list[U] = []
     wrong: list[str] = []
     more = 0
     for row, value in enumerate(values):
         try:
             found.append(one(value))
-        except Unusable as reason:
+        except InvalidInput as reason:
             more += len(wrong) == _NAMED
             wrong += [f"row {row}: {reason}"] if len(wrong) < _NAMED else []
     if wrong:
-        raise Unusable("; ".join(wrong) + (f"; and {more} more" if more else ""))
+        raise InvalidInput("; ".join(wrong) + (f"; and {more} more" if more else ""))
     return found

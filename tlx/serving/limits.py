@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from tlx.config.errors import ConfigError, Problem
+from tlx.config.errors import ConfigError, ConfigIssue
 
 HELP = "help"
 _PREFIX = "TLX_SERVE_"
@@ -59,7 +59,7 @@ def settled(chosen: Mapping[str, str] | None = None, environment: Mapping[str, s
     names = [one.name for one in fields(Limits)]
     known = {variable(name) for name in names}
     problems = [
-        Problem(name, f"no such limit; there are {', '.join(sorted(known))}", environment[name])
+        ConfigIssue(name, f"no such limit; there are {', '.join(sorted(known))}", environment[name])
         for name in sorted(environment)
         if name.startswith(_PREFIX) and name not in known
     ]
@@ -73,7 +73,7 @@ def settled(chosen: Mapping[str, str] | None = None, environment: Mapping[str, s
         if re.fullmatch("[0-9]{1,15}", value, re.ASCII) and int(value) > 0:
             found[name] = int(value)
         else:
-            problems.append(Problem(where, "expected a whole number from 1 on", value))
+            problems.append(ConfigIssue(where, "expected a whole number from 1 on", value))
     if problems:
         raise ConfigError(problems)
     return Limits(**found)

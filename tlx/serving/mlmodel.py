@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from tlx.config.errors import Problem, WeightsError
+from tlx.config.errors import ConfigIssue, WeightsError
 from tlx.files import foreign
 from tlx.files.printable import printable
 
@@ -64,4 +64,4 @@ def _data(found: Any) -> PurePosixPath:
 
 
 def _refuse(message: str) -> WeightsError:
-    return WeightsError([Problem(FILE, message)])
+    return WeightsError([ConfigIssue(FILE, message)])

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from tlx.backbones.input_spec import ImageSpec, Spec
+from tlx.backbones.input_spec import ImageSpec, InputSpec
 from tlx.config.dataset import Limits
 from tlx.data import images
 from tlx.data.source import DataInfo
@@ -24,7 +24,7 @@ class Model:
     """A trained model that answers for raw inputs."""
 
     network: nn.Module
-    spec: Spec
+    spec: InputSpec
     task: Task
     info: DataInfo
 

@@ -12,14 +12,14 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from tlx.config.errors import ConfigError, Problem
+from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.tracking import Tracking
 from tlx.files.printable import printable
 from tlx.files.secrets import redacted
 from tlx.serving import bundle, mlmodel
 from tlx.tracking import store, sync
 from tlx.tracking.sending import own_run
-from tlx.training.build import Built
+from tlx.training.build import TrialComponents
 
 _NEEDED = ("tlx", "torch", "torchvision", "timm", "transformers", "peft", "mlflow", "pandas", "pillow")
 
@@ -35,7 +35,7 @@ def requirements() -> list[str]:
     return found
 
 
-def log(built: Built, run: Path, register: str | None) -> tuple[str, str]:
+def log(built: TrialComponents, run: Path, register: str | None) -> tuple[str, str]:
     """Log the model of a run folder to its MLflow run: the store, and the model's ``models:/`` address in it.
 
     Raises:
@@ -97,7 +97,7 @@ def _sent(run: Path) -> str:
     for uri in found.elsewhere:
         command = printable(redacted(f"MLFLOW_TRACKING_URI={shlex.quote(uri)} tlx export {shlex.quote(str(run))}"))
         message = f"was recorded for another store than yours; if you trust that address: {command}"
-        raise ConfigError([Problem("run", message, printable(run))])
+        raise ConfigError([ConfigIssue("run", message, printable(run))])
     for _, reason in found.failed:
-        raise ConfigError([Problem("run", f"cannot be sent to MLflow: {printable(reason)}", printable(run))])
+        raise ConfigError([ConfigIssue("run", f"cannot be sent to MLflow: {printable(reason)}", printable(run))])
     return next(iter(found.done), store.uri(Tracking()))

@@ -37,10 +37,10 @@ class Served:
         """
         try:
             if not isinstance(model_input, pd.DataFrame):
-                raise inputs.Unusable(f"expected a table, found {type(model_input).__name__}")
+                raise inputs.InvalidInput(f"expected a table, found {type(model_input).__name__}")
             inputs.column(list(model_input.columns), self._answerer.column)
             return pd.DataFrame(self._answerer.answer(model_input.iloc[:, 0].tolist()))
-        except inputs.Unusable as reason:
+        except inputs.InvalidInput as reason:
             raise MlflowException(str(reason), error_code=INVALID_PARAMETER_VALUE) from None
         except Exception as error:  # MLflow would send the trace, with this machine's paths, to whoever asked
             _log.exception("the model could not answer")

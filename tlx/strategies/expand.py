@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from tlx.backbones.partition.stages import Stage
-from tlx.config.errors import ConfigError, Problem
+from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.strategy import Expand, Phase
 from tlx.strategies.selectors import matching, select
 
@@ -25,7 +25,7 @@ def trainable_sets(options: Phase, stages: Sequence[Stage], epochs: int, seed: i
     body = [frozenset(stage.names) & reach - frozen - base for stage in stages]
     body = [names for names in body if names]
     if not body:
-        raise ConfigError([Problem(f"{key}.expand", "no stage is left to add", how.over)])
+        raise ConfigError([ConfigIssue(f"{key}.expand", "no stage is left to add", how.over)])
     if how.order == "random_half":
         return [base | half for half in _halves(body, how.levels or max(1, epochs), seed)]
     return [base | level for level in _levels(how, body)]

@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 
 from tlx.backbones.partition.stages import Stage
 from tlx.composition.optimizer_names import names, of_torch
-from tlx.config.errors import ConfigError, Problem, nearest
+from tlx.config.errors import ConfigError, ConfigIssue, suggest
 from tlx.config.strategy import Optimizer as Options
 from tlx.config.strategy import Strategy
 from tlx.strategies.groups import parameter_groups
@@ -48,7 +48,7 @@ def check(options: Options) -> None:
     """Raise :class:`ConfigError` unless the optimizer exists, takes its arguments and leaves frozen tensors alone."""
     reason = _refusal(options.name, options.weight_decay, options.momentum, json.dumps(options.args, sort_keys=True))
     if reason:
-        raise ConfigError([Problem(_KEY, reason, options.name)])
+        raise ConfigError([ConfigIssue(_KEY, reason, options.name)])
 
 
 @cache
@@ -62,7 +62,7 @@ def _refusal(name: str, decay: float, momentum: float, args: str) -> str:
     if taken:
         return f"args cannot set {', '.join(taken)}, which the strategy does"
     if options.name not in of_torch() and options.name not in names():
-        return f"neither torch nor timm has it{nearest(options.name.lower(), names())}"
+        return f"neither torch nor timm has it{suggest(options.name.lower(), names())}"
     generator = torch.Generator().manual_seed(0)
     steady, frozen = (nn.Parameter(torch.randn(8, 8, generator=generator)) for _ in range(2))
     vector = nn.Parameter(torch.randn(8, generator=generator))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from tlx.backbones.partition.stages import Stage
 from tlx.config.amount import Amount
-from tlx.config.errors import ConfigError, Problem
+from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.strategy import Phase, Strategy
 from tlx.strategies.expand import trainable_sets
 from tlx.strategies.selectors import matching, select
@@ -68,7 +68,7 @@ def plan(strategy: Strategy, stages: Sequence[Stage], steps_per_epoch: int, seed
         key = f"strategy.phases.{i}"
         if steps is not None and steps < 1 and options.solver == "gradient":
             message = f"less than one step: the budget is {budget} steps"
-            raise ConfigError([Problem(f"{key}.until", message, options.until)])
+            raise ConfigError([ConfigIssue(f"{key}.until", message, options.until)])
         fresh = frozenset(name for one in options.reinit for name in matching(one, stages, f"{key}.reinit"))
         if options.expand is None:
             chosen = select(options.train, options.freeze, stages, key)
@@ -78,12 +78,12 @@ def plan(strategy: Strategy, stages: Sequence[Stage], steps_per_epoch: int, seed
             steps = budget - sum(phase.steps or 0 for phase in phases)
         if steps < 1:
             message = f"nothing of the budget, {budget} steps, is left for it"
-            raise ConfigError([Problem(f"{key}.until", message, options.until)])
+            raise ConfigError([ConfigIssue(f"{key}.until", message, options.until)])
         sets = trainable_sets(options, stages, round(steps / steps_per_epoch), seed, key)
         borders = [round(j * steps / len(sets)) for j in range(len(sets) + 1)]
         if steps < len(sets):
             message = f"{steps} steps are too few for {len(sets)} phases; raise strategy.budget or set expand.levels"
-            raise ConfigError([Problem(f"{key}.until", message, options.until)])
+            raise ConfigError([ConfigIssue(f"{key}.until", message, options.until)])
         for chosen, before, after in zip(sets, borders, borders[1:], strict=False):
             phases.append(PhasePlan(title(chosen, stages), chosen, after - before, options, i, fresh=fresh))
             fresh = frozenset()
@@ -91,7 +91,7 @@ def plan(strategy: Strategy, stages: Sequence[Stage], steps_per_epoch: int, seed
     open_end = any(phase.steps is None for phase in phases)
     if planned > budget or (planned == budget and open_end):
         message = f"the phases take {planned} steps and more, the budget is {budget}"
-        raise ConfigError([Problem("strategy.budget", message, strategy.budget)])
+        raise ConfigError([ConfigIssue("strategy.budget", message, strategy.budget)])
     return [replace(phase, number=number) for number, phase in enumerate(phases)]
 
 

@@ -22,7 +22,7 @@ from torch import nn
 
 from tlx.backbones.partition.stages import HEAD, Stage
 from tlx.config import patterns
-from tlx.config.errors import ConfigError, Problem, nearest
+from tlx.config.errors import ConfigError, ConfigIssue, suggest
 from tlx.strategies.peft import adapters
 
 WORDS = ("head", "backbone", "stem", "all", "norm", "bias", "peft")
@@ -38,19 +38,19 @@ def select(train: Sequence[str], freeze: Sequence[str], stages: Sequence[Stage],
     Raises :class:`ConfigError` at ``key`` for a selector that cannot be read or matches nothing, for an empty set,
     and for a tensor that would be trained under one of its names and frozen under another.
     """
-    problems: list[Problem] = []
+    problems: list[ConfigIssue] = []
     chosen: set[str] = set()
     for field, selectors in (("train", train), ("freeze", freeze)):
         for selector in selectors:
             found = _match(selector, stages)
             if isinstance(found, str):
-                problems.append(Problem(f"{key}.{field}", found, selector))
+                problems.append(ConfigIssue(f"{key}.{field}", found, selector))
                 continue
             if not found:
-                problems.append(Problem(f"{key}.{field}", "matches no parameter of this backbone", selector))
+                problems.append(ConfigIssue(f"{key}.{field}", "matches no parameter of this backbone", selector))
             chosen = chosen | found if field == "train" else chosen - found
     if not problems and not chosen:
-        problems.append(Problem(f"{key}.train", "nothing is left to train after freeze", list(train)))
+        problems.append(ConfigIssue(f"{key}.train", "nothing is left to train after freeze", list(train)))
     if not problems:
         problems += _torn(chosen, stages, key, train)
     if problems:
@@ -62,7 +62,7 @@ def matching(selector: str, stages: Sequence[Stage], key: str) -> frozenset[str]
     """Names of the parameters one selector finds, a tied one by its first; raises :class:`ConfigError` at ``key``."""
     found = _match(selector, stages) or "matches no parameter of this backbone"
     if isinstance(found, str):
-        raise ConfigError([Problem(key, found, selector)])
+        raise ConfigError([ConfigIssue(key, found, selector)])
     if not any(stage.tied for stage in stages):
         return frozenset(found)
     own = dict(stages[0].model.named_parameters(remove_duplicate=False))
@@ -70,7 +70,7 @@ def matching(selector: str, stages: Sequence[Stage], key: str) -> frozenset[str]
     return frozenset(first[id(own[name])] for name in found)
 
 
-def _torn(chosen: set[str], stages: Sequence[Stage], key: str, train: Sequence[str]) -> list[Problem]:
+def _torn(chosen: set[str], stages: Sequence[Stage], key: str, train: Sequence[str]) -> list[ConfigIssue]:
     """Tied tensors of which one name is chosen and another is not."""
     if not any(stage.tied for stage in stages):
         return []
@@ -85,7 +85,7 @@ def _torn(chosen: set[str], stages: Sequence[Stage], key: str, train: Sequence[s
         if inside and outside:
             one, other = f"{inside[0]} ({place[inside[0]]})", f"{outside[0]} ({place[outside[0]]})"
             message = f"{one} would train and {other} stay frozen, but they are one tied tensor: select both or neither"
-            problems.append(Problem(f"{key}.train", message, list(train)))
+            problems.append(ConfigIssue(f"{key}.train", message, list(train)))
     return problems
 
 
@@ -124,7 +124,7 @@ def _match(selector: str, stages: Sequence[Stage]) -> set[str] | str:
     if match := _TOWER.match(selector):
         if match["name"] not in towers:
             have = f"its towers are {', '.join(towers)}" if towers else "it is a single tower; write stages[...]"
-            return f"this backbone has no such tower{nearest(match['name'], towers)}; {have}"
+            return f"this backbone has no such tower{suggest(match['name'], towers)}; {have}"
         tower = [stage for stage in body if stage.tower == match["name"]]
         return _union(tower) if match["rest"] is None else _of(match["rest"], tower) or _strange(match["rest"])
     found = _of(selector, body)
@@ -148,7 +148,7 @@ def _of(selector: str, body: Sequence[Stage]) -> set[str] | str | None:
 
 
 def _strange(selector: str) -> str:
-    return f"not a selector{nearest(selector, WORDS) or '; expected ' + ', '.join(WORDS) + ', ' + _FORMS}"
+    return f"not a selector{suggest(selector, WORDS) or '; expected ' + ', '.join(WORDS) + ', ' + _FORMS}"
 
 
 def _inside(modules: Iterable[nn.Module], stages: Sequence[Stage]) -> set[str]:

@@ -17,11 +17,11 @@ from torchmetrics.classification.f_beta import MulticlassF1Score, MultilabelF1Sc
 
 from tlx.backbones.backbone import Loaded
 from tlx.backbones.input_spec import TextSpec
-from tlx.config.errors import ConfigError, Problem
+from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.task import Classification
 from tlx.data.examples import Sample
 from tlx.data.source import DataInfo
-from tlx.tasks.protocol import Batch, Out
+from tlx.tasks.protocol import Batch, StepOutput
 
 _NOT_INPUT = ("index", "y")
 
@@ -60,7 +60,7 @@ class ClassificationTask:
     def __init__(self, options: Classification, info: DataInfo, pad_id: int = 0) -> None:
         if info.multilabel != options.multilabel:
             message = "the data have several labels per example" if info.multilabel else "the data have one label each"
-            raise ConfigError([Problem("task.multilabel", message, options.multilabel)])
+            raise ConfigError([ConfigIssue("task.multilabel", message, options.multilabel)])
         self.options = options
         self.info = info
         self.pad_id = pad_id
@@ -98,17 +98,17 @@ class ClassificationTask:
         mask = (torch.arange(padded.shape[1]) < lengths[:, None]).long()
         return batch | {"input_ids": padded, "attention_mask": mask}
 
-    def training_step(self, model: nn.Module, batch: Batch) -> Out:
+    def training_step(self, model: nn.Module, batch: Batch) -> StepOutput:
         """The (label-smoothed) loss."""
-        return Out(self._loss(model(batch), batch["y"], self.options.label_smoothing), len(batch["y"]))
+        return StepOutput(self._loss(model(batch), batch["y"], self.options.label_smoothing), len(batch["y"]))
 
-    def eval_step(self, model: nn.Module, batch: Batch, metrics: nn.Module) -> Out:
+    def eval_step(self, model: nn.Module, batch: Batch, metrics: nn.Module) -> StepOutput:
         """The plain loss; logits go to the metrics."""
         logits = model(batch)
         loss = self._loss(logits, batch["y"], 0.0)
         assert isinstance(metrics, ClassificationMetrics)
         metrics.update(logits, batch["y"], loss)
-        return Out(loss, len(batch["y"]), {"logits": logits})
+        return StepOutput(loss, len(batch["y"]), {"logits": logits})
 
     def metrics(self) -> nn.Module:
         """Metrics for this many classes."""
@@ -119,7 +119,7 @@ class ClassificationTask:
         assert isinstance(metrics, ClassificationMetrics)
         return metrics.compute()
 
-    def predict(self, model: nn.Module, batch: Batch, out: Out | None = None) -> list[dict[str, Any]]:
+    def predict(self, model: nn.Module, batch: Batch, out: StepOutput | None = None) -> list[dict[str, Any]]:
         """Index, true label, prediction and probabilities of each example, classes by name."""
         logits = (out.parts["logits"] if out else model(batch)).float()
         probabilities = logits.sigmoid() if self.info.multilabel else logits.softmax(-1)

@@ -15,7 +15,7 @@ Batch = dict[str, Any]
 
 
 @dataclass
-class Out:
+class StepOutput:
     """What one step gives: the mean loss over ``n`` examples (null where there is none), and what it came from."""
 
     loss: Tensor | None
@@ -35,10 +35,10 @@ class Task(Protocol):
     def collate(self, samples: list[Sample]) -> Batch:
         """Samples to one batch of tensors; ``index`` says which examples they are. They may lack their inputs."""
 
-    def training_step(self, model: nn.Module, batch: Batch) -> Out:
+    def training_step(self, model: nn.Module, batch: Batch) -> StepOutput:
         """The loss to descend."""
 
-    def eval_step(self, model: nn.Module, batch: Batch, metrics: nn.Module) -> Out:
+    def eval_step(self, model: nn.Module, batch: Batch, metrics: nn.Module) -> StepOutput:
         """The loss on held-out data; updates ``metrics``."""
 
     def metrics(self) -> nn.Module:
@@ -47,5 +47,5 @@ class Task(Protocol):
     def compute(self, metrics: nn.Module) -> dict[str, float | None]:
         """Values since the last reset, undefined ones as ``None``; resets."""
 
-    def predict(self, model: nn.Module, batch: Batch, out: Out | None = None) -> list[dict[str, Any]]:
+    def predict(self, model: nn.Module, batch: Batch, out: StepOutput | None = None) -> list[dict[str, Any]]:
         """One record per example, plain enough for a JSON line; ``out`` of the same batch saves a second forward."""

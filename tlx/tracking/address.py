@@ -17,7 +17,7 @@ _OPTIONS = ("timeout", "isolation_level", "detect_types", "check_same_thread", "
 _PORTS = {"postgresql": 5432, "postgres": 5432, "mysql": 3306, "mariadb": 3306, "mssql": 1433}
 
 
-class Unusable(ValueError):
+class InvalidAddress(ValueError):
     """A place or an address cannot be used; the message says why, and what to write instead."""
 
 
@@ -41,12 +41,12 @@ def of_file(path: Path) -> str:
     except (UnicodeError, ArgumentError):
         reached = None
     if reached != text:
-        raise Unusable(f"{text!r} cannot be written as a URL; work in a folder with a plainer name")
+        raise InvalidAddress(f"{text!r} cannot be written as a URL; work in a folder with a plainer name")
     return url
 
 
 def file_of(url: str) -> Path | None:
-    """The database file of a sqlite URL; null for any other store; raises :class:`Unusable` where it is no URL."""
+    """The database file of a sqlite URL; None for any other store; raises :class:`InvalidAddress` for what is no URL."""
     found = _SQLITE.match(url)
     if found is None:
         return None
@@ -67,17 +67,17 @@ def absolute(url: str) -> str:
         return url
     _, _, rest = url.partition("://")
     if str(path) == ":memory:" and rest[:1] in ("", "/"):
-        raise Unusable("is gone when the command ends; name a file, as in sqlite:///mlflow.db")
+        raise InvalidAddress("is gone when the command ends; name a file, as in sqlite:///mlflow.db")
     if rest[1:] == str(path):
         return of_file(Path(os.path.abspath(path)))
     parsed = _parsed(url)
     if parsed.host or parsed.username:
-        raise Unusable("expected sqlite:///file.db, or sqlite:////folder/file.db")
+        raise InvalidAddress("expected sqlite:///file.db, or sqlite:////folder/file.db")
     raw, _, options = rest[1:].partition("?")
     if set(parsed.query) - set(_OPTIONS) or (options and not parsed.query):
-        raise Unusable("has options behind the ? that are none; a ? in the name of a file is written %3F")
+        raise InvalidAddress("has options behind the ? that are none; a ? in the name of a file is written %3F")
     if str(path) != raw and Path(raw).parent.is_dir() and not path.parent.is_dir():
-        raise Unusable("has a % that stands for another letter; the % of a name is written %25")
+        raise InvalidAddress("has a % that stands for another letter; the % of a name is written %25")
     made = of_file(Path(os.path.abspath(path)))
     return f"{made}?{options}" if options else made
 
@@ -90,7 +90,7 @@ def _parsed(url: str) -> Any:
     try:
         return make_url(name.lower() + colon + rest)
     except (ArgumentError, ValueError):  # ValueError: a port that is no number
-        raise Unusable("is not the address of a database") from None
+        raise InvalidAddress("is not the address of a database") from None
 
 
 def endpoint(url: str) -> tuple[str, int] | None:
@@ -100,7 +100,7 @@ def endpoint(url: str) -> tuple[str, int] | None:
         return None
     try:
         parsed = _parsed(url)
-    except Unusable:  # the store says so
+    except InvalidAddress:  # the store says so
         return None
     if not parsed.host or {"host", "hostaddr", "service", "odbc_connect"} & set(parsed.query):
         return None

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from tlx.files import durable, foreign
-from tlx.files.checksum import opened, sealed
+from tlx.files.checksum import with_checksum, without_checksum
 
 FILE = "journal.jsonl"
 _SHAPES: dict[str, dict[str, Any]] = {  # what readers rely on; other events are theirs who ask
@@ -36,7 +36,7 @@ _LONGEST = 1 << 24  # bytes of a line; a longer one is none of ours
 _SAFE = 1.0  # seconds of rows that a power cut may take; the death of a process takes none
 
 
-class Journal:
+class EventLog:
     """Appends events: with the kernel before the call returns, on the disk within a second, the last one at once."""
 
     def __init__(self, folder: Path | None) -> None:
@@ -56,7 +56,7 @@ class Journal:
         with durable.appending(self.path) as stream:
             if stream.tell() and not _ends_a_line(stream):  # a torn line stays a line of its own
                 stream.write(b"\n")
-            stream.write((sealed(json.dumps(row, allow_nan=True)) + "\n").encode())
+            stream.write((with_checksum(json.dumps(row, allow_nan=True)) + "\n").encode())
             stream.flush()
             if event in ("start", "end") or time.monotonic() - self._synced >= _SAFE:
                 os.fsync(stream.fileno())
@@ -240,7 +240,7 @@ def _tail(folder: Path, wanted: int) -> list[bytes]:
 
 
 def _row(line: bytes) -> dict[str, Any] | None:
-    row = opened(line.decode(errors="replace"))
+    row = without_checksum(line.decode(errors="replace"))
     return row if row is not None and _is_sound(row) else None
 
 

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tlx.config.errors import ConfigError, Problem
+from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.tracking import Tracking
 from tlx.files import foreign
 from tlx.files.printable import printable
@@ -31,12 +31,12 @@ _ALTOGETHER = 6  # times the patience: how long the end takes at most with a sto
 _log = logging.getLogger("tlx.tracking")
 
 
-class Mirror:
+class MLflowSync:
     """Sends the journals of the folders it watches. Use as a context manager; leaving it sends the rest."""
 
     def __init__(self, tracking: Tracking) -> None:
         if not tracking.patience >= 0:
-            raise ConfigError([Problem("tracking.patience", "expected 0 or more seconds", tracking.patience)])
+            raise ConfigError([ConfigIssue("tracking.patience", "expected 0 or more seconds", tracking.patience)])
         self.uri = store.uri(tracking) if tracking.kind == "mlflow" else ""
         self.failure = ""  # why the last attempt to send failed, if it did
         self._tracking = tracking
@@ -48,7 +48,7 @@ class Mirror:
         self._thread = threading.Thread(target=self._run, name="mlflow-mirror", daemon=True)
         self._client: Any = None
 
-    def __enter__(self) -> Mirror:
+    def __enter__(self) -> MLflowSync:
         if self.uri:
             self._thread.start()
         return self

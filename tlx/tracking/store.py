@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from tlx.config.errors import ConfigError, Problem, WeightsError
+from tlx.config.errors import ConfigError, ConfigIssue, WeightsError
 from tlx.config.tracking import Tracking
 from tlx.files import durable
 from tlx.files.printable import printable
@@ -42,20 +42,20 @@ def uri(tracking: Tracking) -> str:
             key = "working directory"
             return address.of_file(Path.cwd() / "mlflow.db")
         if chosen.lower().startswith("file:") or "://" not in chosen:
-            raise address.Unusable(
+            raise address.InvalidAddress(
                 "MLflow no longer writes to plain folders; use sqlite:///mlflow.db (mlflow migrate-filestore moves one)"
             )
         found = address.absolute(chosen)
         if key == "tracking.uri" and secrets_in(found):
-            raise address.Unusable(WAY_OUT)
+            raise address.InvalidAddress(WAY_OUT)
         return found
     except FileNotFoundError:
-        raise ConfigError([Problem("working directory", "is gone; change into one that is there")]) from None
-    except address.Unusable as reason:
+        raise ConfigError([ConfigIssue("working directory", "is gone; change into one that is there")]) from None
+    except address.InvalidAddress as reason:
         shown = redacted(chosen or Path.cwd())
         if "://" not in shown and "@" in shown:
             shown = "***"  # a login without its scheme
-        raise ConfigError([Problem(key, str(reason), printable(shown))]) from None
+        raise ConfigError([ConfigIssue(key, str(reason), printable(shown))]) from None
 
 
 def client(store: str) -> Any:
@@ -82,7 +82,7 @@ def reached(store: str) -> Any:
         return client(store)
     except Exception as error:  # whatever MLflow, SQLAlchemy, a driver or the network raises
         message = f"cannot be reached: {failure(error, store)}"
-        raise ConfigError([Problem("tracking.uri", message, redacted(store))]) from None
+        raise ConfigError([ConfigIssue("tracking.uri", message, redacted(store))]) from None
 
 
 def failure(error: Exception, store: str) -> str:
@@ -146,9 +146,9 @@ def run_folder(tracking: Tracking, run_id: str) -> Path:
         run = reached(store).get_run(run_id)
     except MlflowException as error:
         message = f"no such run in {redacted(store)}: {failure(error, store)}"
-        raise WeightsError([Problem("backbone.weights", message, asked)]) from None
+        raise WeightsError([ConfigIssue("backbone.weights", message, asked)]) from None
     folder = Path(run.data.tags.get("tlx.folder", ""))
     if not folder.is_absolute() or not (folder / "checkpoint.safetensors").is_file():
         message = f"its run folder {printable(folder)} is not on this machine"
-        raise WeightsError([Problem("backbone.weights", message, asked)])
+        raise WeightsError([ConfigIssue("backbone.weights", message, asked)])
     return folder

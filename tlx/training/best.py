@@ -25,7 +25,7 @@ class Best:
         return self.value is None or (value >= self.value if mode == "max" else value <= self.value)
 
 
-class Ingredients:
+class TopK:
     """The best ``size`` validations, best first; of equals, the later one first."""
 
     def __init__(self, size: int) -> None:
@@ -39,7 +39,7 @@ class Ingredients:
         self.kept = [*self.kept[:place], found, *self.kept[place:]][: self.size]
 
 
-class Remembered:
+class BestTracker:
     """The validations a trial may come back to: the best of the run, the best of the phase, a soup's ingredients."""
 
     def __init__(self, strategy: Strategy) -> None:
@@ -47,7 +47,7 @@ class Remembered:
         self.wanted = strategy.keep == "best" or any(phase.restore == "best" for phase in strategy.phases)
         self.best = Best()
         self.best_of_phase = Best()
-        self.ingredients = Ingredients(averaging.size if averaging is not None and "soup" in averaging.kind else 0)
+        self.ingredients = TopK(averaging.size if averaging is not None and "soup" in averaging.kind else 0)
 
     def offer(self, value: float, mode: str, values: dict[str, float | None], snapshot: Callable[[], State]) -> None:
         """Take a validation for the best of the phase, of the run, or for a soup, if it is."""

@@ -17,11 +17,11 @@ from tlx.backbones.input_spec import example
 from tlx.backbones.load import load as load_backbone
 from tlx.backbones.partition.stages import Stage, digest, merge, stages
 from tlx.backbones.weights import State
-from tlx.config.errors import ConfigError, Problem, WeightsError
-from tlx.config.identity import deciding
+from tlx.config.errors import ConfigError, ConfigIssue, WeightsError
+from tlx.config.identity import identity_fields
 from tlx.config.schema import Trial
 from tlx.data.module import Data
-from tlx.feature_cache.prefix_cache import Prefix
+from tlx.feature_cache.prefix_cache import PrefixCache
 from tlx.runs import folder as folders
 from tlx.runs import layout
 from tlx.runs import result as results
@@ -35,12 +35,12 @@ from tlx.tracking.store import run_folder
 from tlx.training.checkpoint import opened, origin, read, restore
 from tlx.training.learner import Learner
 from tlx.training.locate import experiment, locate
-from tlx.training.machine import Machine, choose
+from tlx.training.machine import Machine, choose_machine
 from tlx.training.monitors import check_monitors
 
 
 @dataclass
-class Built:
+class TrialComponents:
     """Everything a trial runs with."""
 
     machine: Machine
@@ -53,9 +53,9 @@ class Built:
     origin: str  # of the model before training: what a checkpoint belongs to
 
 
-def build(trial: Trial) -> Built:
+def build(trial: Trial) -> TrialComponents:
     """Build a trial; raises :class:`~tlx.config.errors.RequestError` for data or weights that cannot be used."""
-    machine = choose(trial.hardware)
+    machine = choose_machine(trial.hardware)
     data = Data(trial.dataset, seed=trial.seed, batch_size=trial.strategy.batch_size, workers=trial.hardware.workers)
     task, backbone, model, cut = _network(trial, data, pretrained=trial.strategy.init == "pretrained")
     data.prepare(backbone.spec, trial.reuse.views)
@@ -64,14 +64,16 @@ def build(trial: Trial) -> Built:
     optimizers.check(trial.strategy.optimizer)
     check_monitors(trial.strategy, task)
     title = trial.backbone.alias or trial.backbone.name
-    prefix = Prefix(trial.reuse, model, backbone, data, task.collate, *_obstacles(trial, machine), title)
+    prefix = PrefixCache(trial.reuse, model, backbone, data, task.collate, *_obstacles(trial, machine), title)
     learner = Learner(trial.strategy, task, model, cut, phases, data, epochs, prefix, trial.hardware.accumulate)
     learner.fresh = _fresh(trial, data, phases)
     table = rates(trial.strategy, cut, phases)
-    return Built(machine, data, backbone, cut, phases, table, learner, origin(digest(cut), freezing.checksums(model)))
+    return TrialComponents(
+        machine, data, backbone, cut, phases, table, learner, origin(digest(cut), freezing.checksums(model))
+    )
 
 
-def beside(first: Built, trial: Trial) -> Built:
+def build_sibling(first: TrialComponents, trial: Trial) -> TrialComponents:
     """A trial that differs from the ``first`` one's in seed and head alone, built on its data and its backbone."""
     data = first.data.reseeded(trial.seed)
     torch.set_rng_state(_after_backbone(trial, data))
@@ -83,7 +85,7 @@ def beside(first: Built, trial: Trial) -> Built:
     check_monitors(trial.strategy, task)
     learner = Learner(trial.strategy, task, model, cut, phases, data, epochs, first.learner.prefix)
     table = rates(trial.strategy, cut, phases)
-    return Built(first.machine, data, first.backbone, cut, phases, table, learner, origin="")
+    return TrialComponents(first.machine, data, first.backbone, cut, phases, table, learner, origin="")
 
 
 def reader(trial: Trial) -> weights.Reader:
@@ -94,7 +96,7 @@ def reader(trial: Trial) -> weights.Reader:
             where = locate(experiment(source, trial)).path
             if not (where / layout.RESULT).is_file():
                 command = f"tlx train experiment={source.removeprefix('trial:')}"
-                raise WeightsError([Problem("backbone.weights", f"not trained yet; run: {command}", source)])
+                raise WeightsError([ConfigIssue("backbone.weights", f"not trained yet; run: {command}", source)])
             return backbone_of(where)
         if source.startswith("mlflow:"):
             return backbone_of(run_folder(trial.tracking, source.removeprefix("mlflow:")))
@@ -107,14 +109,14 @@ def backbone_of(where: Path) -> weights.State:
     """The backbone's tensors of a finished trial, those it never trained included."""
     result, source = results.read_result(where), folders.read_config(where)
     if not {"weights", "channels"} <= result.facts.keys() or not result.facts["channels"].isdecimal():
-        raise WeightsError([Problem("backbone.weights", "its result does not say what it began from", where)])
+        raise WeightsError([ConfigIssue("backbone.weights", "its result does not say what it began from", where)])
     from_nothing = result.facts["weights"] == "none" and result.trained < result.parameters
     if source.strategy.peft is not None or from_nothing:  # adapters to merge, or random weights to draw again
         model = rebuilt(where).learner.model
         try:
             whole_state = (adapters.merge(model) if source.strategy.peft is not None else model).state_dict()
         except ConfigError as error:
-            reasons = [Problem("backbone.weights", problem.message, str(where.name)) for problem in error.problems]
+            reasons = [ConfigIssue("backbone.weights", problem.message, str(where.name)) for problem in error.problems]
             raise WeightsError(reasons) from error
         return {name.removeprefix("backbone."): t for name, t in whole_state.items() if name.startswith("backbone.")}
     state = {name.removeprefix("backbone."): t for name, t in opened(where / layout.CHECKPOINT)[1].items()}
@@ -131,7 +133,7 @@ def load(run: str | Path) -> Learner:
     return rebuilt(Path(run)).learner.eval()
 
 
-def rebuilt(where: Path) -> Built:
+def rebuilt(where: Path) -> TrialComponents:
     """A finished trial with its trained weights; raises :class:`WeightsError` where they do not belong to it."""
     if not (where / layout.RESULT).is_file():
         raise FileNotFoundError(f"{where} is not the folder of a finished trial (it has no {layout.RESULT})")
@@ -157,7 +159,7 @@ def _backbone(trial: Trial, data: Data, pretrained: bool) -> Loaded:
 
 
 def _drawn_by(trial: Trial, data: Data, pretrained: bool) -> str:
-    return json.dumps(deciding([trial.backbone, pretrained, trial.seed, data.info.channels]), sort_keys=True)
+    return json.dumps(identity_fields([trial.backbone, pretrained, trial.seed, data.info.channels]), sort_keys=True)
 
 
 _STATES: dict[str, Tensor] = {}
@@ -179,7 +181,7 @@ def assemble(trial: Trial, model: nn.Module, backbone: Loaded) -> list[Stage]:
     try:
         cut = stages(model, trial.backbone.stages, example(backbone.spec, 2))
     except ValueError as error:
-        raise ConfigError([Problem("backbone.stages", str(error), list(trial.backbone.stages))]) from error
+        raise ConfigError([ConfigIssue("backbone.stages", str(error), list(trial.backbone.stages))]) from error
     if trial.strategy.partition.max_stages is not None:
         cut = merge(cut, trial.strategy.partition.max_stages)
     if trial.strategy.peft is not None:

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from tlx.backbones import weights
-from tlx.config.errors import Problem, WeightsError
+from tlx.config.errors import ConfigIssue, WeightsError
 from tlx.files import durable, foreign
 from tlx.strategies.sharded import is_sharded
 
@@ -69,7 +69,7 @@ def read(path: Path, origin: str) -> dict[str, Tensor]:
     saved, state = opened(path)
     if saved != origin:
         message = "it was trained from other initial weights or stages than this machine builds (library versions?)"
-        raise WeightsError([Problem("checkpoint", message, str(path))])
+        raise WeightsError([ConfigIssue("checkpoint", message, str(path))])
     return state
 
 
@@ -83,7 +83,9 @@ def opened(path: Path) -> tuple[str, dict[str, Tensor]]:
         origin, sound = str(known["origin"]), known["sum"] == weights.content(state)
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         message = f"cannot be read: {(str(error) or type(error).__name__).splitlines()[0]}"
-        raise WeightsError([Problem("checkpoint", message, str(path))]) from error
+        raise WeightsError([ConfigIssue("checkpoint", message, str(path))]) from error
     if not sound:
-        raise WeightsError([Problem("checkpoint", "is not what was written: its tensors have other bits", str(path))])
+        raise WeightsError(
+            [ConfigIssue("checkpoint", "is not what was written: its tensors have other bits", str(path))]
+        )
     return origin, state

@@ -10,12 +10,12 @@ from torch import nn
 
 from tlx.backbones.weights import State
 from tlx.strategies import averaging, freezing
-from tlx.training.build import Built
+from tlx.training.build import TrialComponents
 from tlx.training.checkpoint import restore, tensors
 from tlx.training.learner import Learner
 
 
-def conclude(built: Built, trainer: Trainer, say: Callable[[str], None]) -> None:
+def select_final_weights(built: TrialComponents, trainer: Trainer, say: Callable[[str], None]) -> None:
     """Put the weights to be tested into the model, and their validation into ``learner.values``."""
     learner = built.learner
     options = learner.strategy.averaging
@@ -64,7 +64,7 @@ def keep_best(learner: Learner) -> bool:
     return True
 
 
-def _measure(built: Built, trainer: Trainer) -> float:
+def _measure(built: TrialComponents, trainer: Trainer) -> float:
     """Validate the model as it is; the monitored metric."""
     trainer.validate(built.learner, verbose=False)
     value = built.learner.values[built.learner.task.monitor[0]]
@@ -73,7 +73,7 @@ def _measure(built: Built, trainer: Trainer) -> float:
 
 
 @torch.no_grad()
-def _refresh_norms(built: Built, trainer: Trainer) -> None:
+def _refresh_norms(built: TrialComponents, trainer: Trainer) -> None:
     """BatchNorm statistics of averaged weights, from one pass over the training examples (Izmailov et al. 2018)."""
     model = built.learner.model.to(trainer.strategy.root_device)
     freezing.set_modes(model, built.learner.strategy.frozen_norm)

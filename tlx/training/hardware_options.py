@@ -7,22 +7,22 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from tlx.config.errors import ConfigError, Problem
+from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.schema import Trial
-from tlx.training.build import Built
+from tlx.training.build import TrialComponents
 
 if TYPE_CHECKING:
     pass
 
 
-def equip(trial: Trial, built: Built) -> None:
+def apply_hardware_options(trial: Trial, built: TrialComponents) -> None:
     """Prepare the network as ``hardware`` asks; raises :class:`ConfigError` where it cannot."""
     hardware, model = trial.hardware, built.learner.model
     followed = _followed_norms(built)
     if hardware.sync_batchnorm and built.machine.world > 1:
         if built.machine.accelerator != "gpu":
             raise ConfigError(
-                [Problem("hardware.sync_batchnorm", "torch has it on GPUs only; leave it at false", True)]
+                [ConfigIssue("hardware.sync_batchnorm", "torch has it on GPUs only; leave it at false", True)]
             )
         from timm.layers import convert_sync_batchnorm
 
@@ -30,18 +30,20 @@ def equip(trial: Trial, built: Built) -> None:
     if hardware.gradient_checkpointing:
         if followed:
             message = f"{followed} follows the data and would see each batch twice; freeze norms, or set it to false"
-            raise ConfigError([Problem("hardware.gradient_checkpointing", message, True)])
+            raise ConfigError([ConfigIssue("hardware.gradient_checkpointing", message, True)])
         _checkpoint_gradients(model.get_submodule("backbone"))
     if hardware.distributed == "fsdp" and built.machine.world > 1:
         if followed and not hardware.sync_batchnorm:
             message = f"{followed} would differ between processes; freeze norms, use ddp, or sync_batchnorm on GPUs"
-            raise ConfigError([Problem("hardware.distributed", message, "fsdp")])
+            raise ConfigError([ConfigIssue("hardware.distributed", message, "fsdp")])
         for key, value in (
             ("strategy.clip", trial.strategy.clip),
             ("strategy.regulariser", trial.strategy.regulariser),
         ):
             if value is not None:
-                raise ConfigError([Problem(key, "not with hardware.distributed=fsdp; use ddp, or leave it out", value)])
+                raise ConfigError(
+                    [ConfigIssue(key, "not with hardware.distributed=fsdp; use ddp, or leave it out", value)]
+                )
         built.learner.shards = True
     if hardware.compile:
         import torch._dynamo
@@ -51,7 +53,7 @@ def equip(trial: Trial, built: Built) -> None:
         model.compile()
 
 
-def _followed_norms(built: Built) -> str:
+def _followed_norms(built: TrialComponents) -> str:
     """A BatchNorm whose statistics some phase lets follow the data; empty without one."""
     trained = {name for phase in built.phases for name in phase.trainable}
     always = built.learner.strategy.frozen_norm == "train"
@@ -79,4 +81,4 @@ def _checkpoint_gradients(backbone: nn.Module) -> None:
         reason = f"{type(backbone).__name__} has none"
     except (AssertionError, ValueError, NotImplementedError) as error:
         reason = str(error) or "this network refuses it"
-    raise ConfigError([Problem("hardware.gradient_checkpointing", f"not possible here: {reason}", True)])
+    raise ConfigError([ConfigIssue("hardware.gradient_checkpointing", f"not possible here: {reason}", True)])

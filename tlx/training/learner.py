@@ -17,7 +17,7 @@ from tlx.backbones.weights import State
 from tlx.config.strategy import Strategy
 from tlx.data.module import Data, Loader
 from tlx.data.order import Epochs
-from tlx.feature_cache.prefix_cache import Prefix
+from tlx.feature_cache.prefix_cache import PrefixCache
 from tlx.runs import signals
 from tlx.strategies import freezing, groups, optimizers, schedule
 from tlx.strategies.averaging import Running
@@ -27,12 +27,12 @@ from tlx.strategies.regularisers import penalty
 from tlx.strategies.sharded import shard
 from tlx.strategies.stopping import Stopper, stoppers
 from tlx.tasks.protocol import Batch, Task
-from tlx.tracking.event_log import Journal
+from tlx.tracking.event_log import EventLog
 from tlx.training import nan_guard
-from tlx.training.best import Remembered
+from tlx.training.best import BestTracker
 from tlx.training.checkpoint import restore, tensors, whole
 from tlx.training.monitors import monitored
-from tlx.training.nan_guard import Guard, Losses
+from tlx.training.nan_guard import Losses, NanGuard
 from tlx.training.scaling import carried, is_skipped
 
 
@@ -48,7 +48,7 @@ class Learner(LightningModule):
         phases: Sequence[PhasePlan],
         data: Data,
         epochs: Epochs,
-        prefix: Prefix,
+        prefix: PrefixCache,
         accumulate: int = 1,
     ) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ class Learner(LightningModule):
         self.interval = validation_interval(strategy, epochs.steps_per_epoch)
         self.decision_interval = decision_interval(strategy, epochs.steps_per_epoch)
         self.metrics = task.metrics()
-        self.journal = Journal(None)
+        self.journal = EventLog(None)
         self.say: Callable[[str], None] = lambda line: None
         self.after_round: Callable[[], None] = lambda: None
         self.before_first_round: Callable[[], None] | None = None  # how a resumed trial puts its last pieces in place
@@ -81,7 +81,7 @@ class Learner(LightningModule):
         self.anchor: State | None = None  # the weights that wise_ft's line begins at
         self.trained: frozenset[str] = frozenset()
         self.keeps = True  # does a validation count for the best? (not when weights are only tried)
-        self.remembered = Remembered(strategy)
+        self.remembered = BestTracker(strategy)
         self.predicted: Callable[[list[dict[str, Any]]], None] = lambda records: None  # hears of each test batch
         self.values: dict[str, float | None] = {}  # of the last evaluation
         self.shards = False  # FSDP2 instead of whole copies
@@ -96,7 +96,7 @@ class Learner(LightningModule):
         self.optimizer_state: dict[str, Any] | None = None
         self._phase: PhasePlan | None = None
         self._losses = Losses()
-        self._guard = Guard() if strategy.on_nan == "skip" else None
+        self._guard = NanGuard() if strategy.on_nan == "skip" else None
         self._round_began = 0  # at this optimizer step
         self._batch: Batch = {}
         self.taken = 0  # optimizer steps the running mean has seen

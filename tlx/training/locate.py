@@ -9,10 +9,10 @@ from functools import cache
 from pathlib import Path
 
 from tlx.composition.compose import compose
-from tlx.composition.rules import alone
-from tlx.config.errors import ConfigError, Problem, RequestError
+from tlx.composition.rules import refuse_many_trials
+from tlx.config.errors import ConfigError, ConfigIssue, RequestError
 from tlx.config.identity import identity
-from tlx.config.machine import shares
+from tlx.config.machine import num_micro_batches
 from tlx.config.schema import Trial
 from tlx.data.fingerprint import fingerprint
 from tlx.files import regular
@@ -27,7 +27,7 @@ def locate(trial: Trial) -> Folder:
     local = _local_model(trial)
     if local is not None:
         facts["backbone"] = _folder_hash(local)
-    count = shares(trial.hardware)  # each has its own BatchNorm statistics and draws of dropout
+    count = num_micro_batches(trial.hardware)  # each has its own BatchNorm statistics and draws of dropout
     key = identity(_settled(trial), facts | ({"shares": str(count)} if count > 1 else {}))
     name = readable_name(trial)
     return Folder(Path(trial.output).expanduser().resolve() / f"{name}-{key[:12]}", key, name, facts)
@@ -60,7 +60,7 @@ def _content_hash(path: Path) -> str:
     try:
         return content_hash(path)
     except OSError as error:
-        raise RequestError([Problem(str(path), f"cannot be read: {regular.reason(error)}")]) from error
+        raise RequestError([ConfigIssue(str(path), f"cannot be read: {regular.reason(error)}")]) from error
 
 
 def _refuse_circles(trial: Trial) -> None:
@@ -69,7 +69,7 @@ def _refuse_circles(trial: Trial) -> None:
     while trial.strategy.init == "pretrained" and trial.backbone.weights.startswith("trial:"):
         if trial.backbone.weights in seen:
             path = " -> ".join([*seen, trial.backbone.weights])
-            raise ConfigError([Problem("backbone.weights", f"starts from itself: {path}", seen[0])])
+            raise ConfigError([ConfigIssue("backbone.weights", f"starts from itself: {path}", seen[0])])
         seen.append(trial.backbone.weights)
         trial = experiment(trial.backbone.weights, trial)
 
@@ -78,7 +78,7 @@ def readable_name(trial: Trial) -> str:
     """``resnet18-fine_tune-digits-k5-s0``; with ``-x2`` where each batch is cut in two."""
     backbone = trial.backbone.alias or Path(trial.backbone.name).name
     shots = f"-k{trial.dataset.shots}" if trial.dataset.shots is not None else ""
-    cut = f"-x{count}" if (count := shares(trial.hardware)) > 1 else ""
+    cut = f"-x{count}" if (count := num_micro_batches(trial.hardware)) > 1 else ""
     dataset = Path(trial.dataset.name).name
     name = f"{backbone}-{trial.strategy.name}-{dataset}{shots}-s{trial.seed}{cut}"
     return "".join("_" if letter in "/ " or not letter.isprintable() else letter for letter in name)
@@ -108,5 +108,5 @@ def experiment(weights: str, trial: Trial) -> Trial:
 def _experiment(name: str, output: str, _cwd: str) -> Trial:
     """Composed once: a sweep asks for it with every trial."""
     found = compose([f"experiment={name}", f"output={json.dumps(output)}"])
-    alone(found)
+    refuse_many_trials(found)
     return found

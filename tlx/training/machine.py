@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from tlx.config.errors import ConfigError, Problem
+from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.hardware import Hardware
 from tlx.config.machine import cores
 
@@ -34,7 +34,7 @@ class Machine:
         return f"{device}, {processes} x {self.threads} thread{'s' if self.threads > 1 else ''}, {self.precision}"
 
 
-def choose(hardware: Hardware) -> Machine:
+def choose_machine(hardware: Hardware) -> Machine:
     """Settle ``auto``: every CUDA device, else Apple's, else the CPU; raises :class:`ConfigError`."""
     accelerator = hardware.accelerator
     if accelerator == "auto":
@@ -43,7 +43,7 @@ def choose(hardware: Hardware) -> Machine:
     devices = hardware.devices or (have if accelerator == "gpu" and hardware.accelerator == "auto" else 1)
     if devices > have:
         message = f"torch sees {have} here; use hardware=cpu or fewer devices"
-        raise ConfigError([Problem("hardware.devices", message, devices)])
+        raise ConfigError([ConfigIssue("hardware.devices", message, devices)])
     threads = hardware.threads or max(1, cores() // devices)
     return Machine(accelerator, devices, threads, hardware.precision, hardware.nodes)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tlx.config.errors import ConfigError, Problem, nearest
+from tlx.config.errors import ConfigError, ConfigIssue, suggest
 from tlx.config.strategy import Strategy
 from tlx.tasks.protocol import Task
 
@@ -21,7 +21,7 @@ def check_monitors(strategy: Strategy, task: Task) -> None:
         for kind, options in (("plateau", phase.plateau), ("threshold", phase.threshold)):
             name = options.monitor if options is not None else None
             if name is not None and name not in task.measures:
-                message = f"not a metric of this task{nearest(name, task.measures)}; it has {', '.join(task.measures)}"
-                problems.append(Problem(f"strategy.phases.{i}.{kind}.monitor", message, name))
+                message = f"not a metric of this task{suggest(name, task.measures)}; it has {', '.join(task.measures)}"
+                problems.append(ConfigIssue(f"strategy.phases.{i}.{kind}.monitor", message, name))
     if problems:
         raise ConfigError(problems)

@@ -22,31 +22,31 @@ from tlx.backbones.weights import State
 from tlx.config import output
 from tlx.config.schema import Trial
 from tlx.data.source import Indices
-from tlx.feature_cache.batched_linear import Heads, Rule
-from tlx.feature_cache.context import Surroundings
-from tlx.feature_cache.entry import Damaged
-from tlx.feature_cache.prefix_cache import Prefix, Stretch
+from tlx.feature_cache.batched_linear import BatchedLinear, UpdateRule
+from tlx.feature_cache.context import CacheContext
+from tlx.feature_cache.entry import CorruptEntryError
+from tlx.feature_cache.prefix_cache import PhaseUsage, PrefixCache
 from tlx.files import durable
 from tlx.runs import folder as folders
 from tlx.runs import layout
 from tlx.runs import result as results
 from tlx.runs.describe import described
-from tlx.runs.failure_reason import ending
+from tlx.runs.failure_reason import failure_reason
 from tlx.runs.folder import Folder
-from tlx.runs.recover import finish_together, tidy
+from tlx.runs.recover import finish_together, recover
 from tlx.strategies import freezing
 from tlx.strategies.phases import budget_steps
 from tlx.tasks import many
-from tlx.tasks.protocol import Out
+from tlx.tasks.protocol import StepOutput
 from tlx.tracking import event_log as journals
-from tlx.tracking.event_log import Journal
-from tlx.training.build import Built, beside, build
+from tlx.tracking.event_log import EventLog
+from tlx.training.build import TrialComponents, build, build_sibling
 from tlx.training.checkpoint import origin
 from tlx.training.deterministic import deterministic
 from tlx.training.final_weights import keep_best
 from tlx.training.locate import locate
-from tlx.training.machine import choose
-from tlx.training.phase_loop import enter
+from tlx.training.machine import choose_machine
+from tlx.training.phase_loop import start_phase
 from tlx.training.predictions import predictions
 from tlx.training.quiet import quiet
 from tlx.training.resume import can_resume
@@ -56,18 +56,18 @@ Say = Callable[[str], None]
 _CHUNK = 1024  # examples whose predictions are in memory
 
 
-class NotTogether(Exception):
+class NotBatchable(Exception):
     """These trials cannot be trained side by side after all: each has to be run by itself."""
 
 
 @dataclass
-class Seat:
+class HeadTrial:
     """One of the trials."""
 
     trial: Trial
     place: Folder
     say: Say
-    built: Built
+    built: TrialComponents
     steps: int = 0
     failure: str = ""
 
@@ -82,22 +82,22 @@ class Seat:
 def train_together(trials: Sequence[Trial], says: Sequence[Say]) -> None:
     """Run trials that :func:`tlx.orchestration.batchable.key` says can be, to their ends; each leaves its record.
 
-    Raises :class:`NotTogether` before anything is written, :class:`~tlx.config.errors.RequestError` as a single trial
-    would, and :class:`~tlx.feature_cache.entry.Damaged` for kept features that have changed on disk, which are gone
-    then. What else goes wrong is in the journals of all, as is what goes wrong with one head in its own.
+    Raises :class:`NotBatchable` before anything is written, :class:`~tlx.config.errors.RequestError` as a single trial
+    would, and :class:`~tlx.feature_cache.entry.CorruptEntryError` for kept features that have changed on disk, which are
+    gone then. What else goes wrong is in the journals of all, as is what goes wrong with one head in its own.
     """
     began = time.process_time(), time.perf_counter()
     with ExitStack() as stack, quiet():
         pairs = [(trial, say, locate(trial)) for trial, say in zip(trials, says, strict=True)]
         for _, _, place in pairs:
-            tidy(place.path)
+            recover(place.path)
             output.claim(place.path.parent)
             stack.enter_context(place.lock())
         hardware = trials[0].hardware
-        stack.enter_context(deterministic(choose(hardware), hardware.deterministic))
+        stack.enter_context(deterministic(choose_machine(hardware), hardware.deterministic))
         pairs = [one for one in pairs if one[2].result() is None]
         if any(can_resume(place.path) for _, _, place in pairs):
-            raise NotTogether("one of them goes on from a saved state")
+            raise NotBatchable("one of them goes on from a saved state")
         seats = _seats(pairs)
         if not seats:
             return
@@ -106,27 +106,27 @@ def train_together(trials: Sequence[Trial], says: Sequence[Say]) -> None:
             _train(seats)
             _conclude(seats, began)
         except BaseException as error:
-            if isinstance(error, Damaged):
+            if isinstance(error, CorruptEntryError):
                 seats[0].built.learner.prefix.discard()
             for seat in (seat for seat in seats if seat.place.result() is None and not seat.failure):
-                _end(seat, **ending(error))
+                _end(seat, **failure_reason(error))
             raise
 
 
-def _seats(pairs: Sequence[tuple[Trial, Say, Folder]]) -> list[Seat]:
-    """Every trial's parts, on one backbone; raises :class:`NotTogether` if its features cannot be kept."""
-    seats: list[Seat] = []
+def _seats(pairs: Sequence[tuple[Trial, Say, Folder]]) -> list[HeadTrial]:
+    """Every trial's parts, on one backbone; raises :class:`NotBatchable` if its features cannot be kept."""
+    seats: list[HeadTrial] = []
     for trial, say, place in pairs:
-        built = beside(seats[0].built, trial) if seats else build(trial)
-        seats.append(Seat(trial, place, say, built))
+        built = build_sibling(seats[0].built, trial) if seats else build(trial)
+        seats.append(HeadTrial(trial, place, say, built))
         if len(seats) > 1:
             continue
         torch.set_num_threads(built.machine.threads)
         if built.data.info.multilabel:
-            raise NotTogether("examples have several labels")
+            raise NotBatchable("examples have several labels")
         match, seeds = built.backbone.match, {one[0].seed for one in pairs}
         if match is not None and match.missing and len(seeds) > 1:
-            raise NotTogether("the weights leave some of the backbone to chance, and the seeds differ")
+            raise NotBatchable("the weights leave some of the backbone to chance, and the seeds differ")
         learner = built.learner
         device = torch.device("cuda" if built.machine.accelerator == "gpu" else built.machine.accelerator)
         learner.to(device)
@@ -134,14 +134,14 @@ def _seats(pairs: Sequence[tuple[Trial, Say, Folder]]) -> list[Seat]:
         total = budget_steps(trial.strategy, learner.epochs.steps_per_epoch)
         passes = {"train": total / learner.epochs.steps_per_epoch, "val": total / learner.interval}
         learner.prefix.sharers = dict.fromkeys(("train", "val", "test"), len(pairs))
-        learner.prefix.surround(Surroundings(say=say))
-        learner.prefix.enter(Stretch(built.phases[0].trainable, passes))
+        learner.prefix.surround(CacheContext(say=say))
+        learner.prefix.enter(PhaseUsage(built.phases[0].trainable, passes))
         if not learner.prefix.is_features:
-            raise NotTogether("their features are not kept")
+            raise NotBatchable("their features are not kept")
     return seats
 
 
-def _begin(seats: Sequence[Seat]) -> None:
+def _begin(seats: Sequence[HeadTrial]) -> None:
     """Journals, first events and origins."""
     first = seats[0].built
     shared = {f"backbone.{k}": v for k, v in freezing.checksums(first.learner.model.get_submodule("backbone")).items()}
@@ -159,7 +159,7 @@ def _begin(seats: Sequence[Seat]) -> None:
         durable.sweep(place.path, layout.OWN)
         journals.set_aside(place.path)
         folders.write_config(place.path, seat.trial)
-        journal = built.learner.journal = Journal(place.path)
+        journal = built.learner.journal = EventLog(place.path)
         built.learner.say = seat.say
         journal.begin(kind="train", identity=place.identity, **described(seat.trial, place))
         journal.write("together", trials=len(seats))
@@ -169,10 +169,10 @@ def _begin(seats: Sequence[Seat]) -> None:
         seat.say(f"hardware: {built.machine}; one of {len(seats)} heads trained together")
         built.learner.snapshot = partial(_snapshot, seat, buffers)
         total = budget_steps(built.learner.strategy, built.learner.epochs.steps_per_epoch)
-        enter(built, 0, 0, built.phases[0].length(0, total), total, seat.say)
+        start_phase(built, 0, 0, built.phases[0].length(0, total), total, seat.say)
 
 
-def _train(seats: Sequence[Seat]) -> None:
+def _train(seats: Sequence[HeadTrial]) -> None:
     """Every step of all heads at once; rounds end together, and the phase for each in its own time."""
     learner = seats[0].built.learner
     strategy, prefix = learner.strategy, learner.prefix
@@ -181,8 +181,8 @@ def _train(seats: Sequence[Seat]) -> None:
     active = sorted(seats, key=_seed)  # heads of one seed read the same batches: one product serves them all
     orders = {seat.trial.seed: _order(seat) for seat in seats}
     decays = [seat.trial.strategy.optimizer.weight_decay for seat in active]
-    rule = Rule.of(strategy.optimizer.name, strategy.optimizer.momentum, strategy.optimizer.args)
-    heads = Heads([seat.head for seat in active], rule, decays)
+    rule = UpdateRule.of(strategy.optimizer.name, strategy.optimizer.momentum, strategy.optimizer.args)
+    heads = BatchedLinear([seat.head for seat in active], rule, decays)
     smoothing = _smoothing(active)
     seen: list[tuple[Tensor, int]] = []
     step = 0
@@ -206,8 +206,8 @@ def _train(seats: Sequence[Seat]) -> None:
 
 
 def _end_round(
-    active: Sequence[Seat],
-    heads: Heads,
+    active: Sequence[HeadTrial],
+    heads: BatchedLinear,
     heldout: _Split,
     seen: Sequence[tuple[Tensor, int]],
     rates: Sequence[float],
@@ -232,7 +232,7 @@ def _end_round(
     return left
 
 
-def _conclude(seats: Sequence[Seat], began: tuple[float, float]) -> None:
+def _conclude(seats: Sequence[HeadTrial], began: tuple[float, float]) -> None:
     """Keep the best, test, and record, each."""
     seats = [seat for seat in seats if not seat.failure]
     if not seats:
@@ -242,7 +242,7 @@ def _conclude(seats: Sequence[Seat], began: tuple[float, float]) -> None:
     for seat in seats:
         keep_best(seat.built.learner)
         validated.append(dict(seat.built.learner.values))
-    first.prefix.enter(Stretch(first.trained, {"test": 1}))
+    first.prefix.enter(PhaseUsage(first.trained, {"test": 1}))
     test = _Split(first.prefix, "test", seats[0].head)
     with torch.no_grad():
         logits = torch.stack([seat.head(test.features) for seat in seats])
@@ -261,30 +261,30 @@ def _conclude(seats: Sequence[Seat], began: tuple[float, float]) -> None:
     first.prefix.close()
 
 
-def _predict(seat: Seat, batch: dict[str, Tensor], scores: Tensor) -> None:
+def _predict(seat: HeadTrial, batch: dict[str, Tensor], scores: Tensor) -> None:
     """Write the predictions of a head, a thousand examples at a time."""
     learner, path = seat.built.learner, seat.place.path / layout.PREDICTIONS
     with predictions(path, seat.built.data.source.origin) as written:
         for at in range(0, len(scores), _CHUNK):
             some = {name: tensor[at : at + _CHUNK] for name, tensor in batch.items()}
             logits = scores[at : at + _CHUNK]
-            written.add(learner.task.predict(learner.model, some, Out(None, len(logits), {"logits": logits})))
+            written.add(learner.task.predict(learner.model, some, StepOutput(None, len(logits), {"logits": logits})))
 
 
 class _Split:
     """Features [examples, width] and labels of a split, in its order."""
 
-    def __init__(self, prefix: Prefix, name: str, head: torch.nn.Linear) -> None:
+    def __init__(self, prefix: PrefixCache, name: str, head: torch.nn.Linear) -> None:
         examples = prefix.data.examples[name]
         self.labels = examples.labels.to(head.weight.device)
         self.features = prefix.features(name)
 
 
-def _seed(seat: Seat) -> int:
+def _seed(seat: HeadTrial) -> int:
     return seat.trial.seed
 
 
-def _order(seat: Seat) -> Iterator[Indices]:
+def _order(seat: HeadTrial) -> Iterator[Indices]:
     """Row numbers of the trial's batches, one after the other."""
     learner = seat.built.learner
     views, count = learner.prefix.views("train"), len(learner.data.splits["train"])
@@ -292,19 +292,19 @@ def _order(seat: Seat) -> Iterator[Indices]:
         yield positions + (epoch % views * count if views else 0)
 
 
-def _smoothing(active: Sequence[Seat]) -> Tensor:
+def _smoothing(active: Sequence[HeadTrial]) -> Tensor:
     weight = active[0].head.weight if active else torch.empty(0)
     values = [getattr(seat.built.learner.task, "smoothing", 0.0) for seat in active]
     return torch.tensor(values, dtype=weight.dtype, device=weight.device)
 
 
-def _snapshot(seat: Seat, buffers: State) -> State:
+def _snapshot(seat: HeadTrial, buffers: State) -> State:
     """What the seat's learner remembers a validation by; the buffers are everybody's, and never change."""
     own = {f"head.{name}": tensor.detach().cpu().clone() for name, tensor in seat.head.named_parameters()}
     return {**own, **buffers}
 
 
-def _audit(seats: Sequence[Seat]) -> None:
+def _audit(seats: Sequence[HeadTrial]) -> None:
     """Prove once that the backbone stood still, and of each head that it moved."""
     backbone = seats[0].built.learner.model.get_submodule("backbone")
     before = seats[0].built.learner.before
@@ -316,6 +316,6 @@ def _audit(seats: Sequence[Seat]) -> None:
             freezing.audit(seat.head, {name: heads[f"head.{name}"] for name in ("weight", "bias")})
 
 
-def _end(seat: Seat, status: str, reason: str, **more: str) -> None:
+def _end(seat: HeadTrial, status: str, reason: str, **more: str) -> None:
     seat.failure = reason
     seat.built.learner.journal.write("end", status=status, reason=reason, **more)

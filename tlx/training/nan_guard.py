@@ -65,7 +65,7 @@ def stop(step: int, value: float, data: Data, task: Task, epochs: Epochs, folder
     return FloatingPointError(f"the training loss of step {step + 1} is {value}{kept}: {_ADVICE}")
 
 
-class Guard:
+class NanGuard:
     """Leaves out optimizer steps whose gradients are not finite, and what the forward pass did to statistics."""
 
     def __init__(self) -> None:

@@ -11,27 +11,27 @@ from lightning_fabric.utilities.apply_func import move_data_to_device
 from pytorch_lightning import Trainer
 
 from tlx.backbones.partition.stages import digest, table
-from tlx.feature_cache.prefix_cache import Stretch
+from tlx.feature_cache.prefix_cache import PhaseUsage
 from tlx.strategies import freezing, logistic
 from tlx.strategies.phases import budget_steps
 from tlx.strategies.rates import stage_rates
 from tlx.training import fast_loop
-from tlx.training.build import Built
+from tlx.training.build import TrialComponents
 from tlx.training.checkpoint import restore, tensors
 from tlx.training.learner import Learner
-from tlx.training.resume import Keeper, take_up
+from tlx.training.resume import StateCheckpointer, restore_state
 
 Say = Callable[[str], None]
 
 
-def run_phases(built: Built, trainer: Trainer, keeper: Keeper, say: Say) -> int:
+def run_phases(built: TrialComponents, trainer: Trainer, keeper: StateCheckpointer, say: Say) -> int:
     """Run every phase from where the trial stands; returns the optimizer steps taken."""
     learner = built.learner
     total = budget_steps(learner.strategy, learner.epochs.steps_per_epoch)
     learner.after_round = lambda: keeper.after_round(trainer, learner)
     state = keeper.saved()
     if state is not None:
-        take_up(state, trainer, learner, total)
+        restore_state(state, trainer, learner, total)
         learner.recorded = {(row["step"], *sorted(row["values"])) for row in keeper.metrics()}
         learner.journal.write("resume", step=state["step"])
         say(f"resuming after step {state['step']}")
@@ -40,7 +40,7 @@ def run_phases(built: Built, trainer: Trainer, keeper: Keeper, say: Say) -> int:
     for phase in built.phases[state["phase"] if state else 0 :]:
         if state is None:
             start = int(trainer.global_step)
-            enter(built, phase.number, start, start + phase.length(start, total), total, say)
+            start_phase(built, phase.number, start, start + phase.length(start, total), total, say)
         else:
             learner.set_trainable()
         if phase.options.solver == "logistic":
@@ -51,7 +51,7 @@ def run_phases(built: Built, trainer: Trainer, keeper: Keeper, say: Say) -> int:
     return int(trainer.global_step)
 
 
-def enter(built: Built, number: int, start: int, stop: int, total: int, say: Say) -> None:
+def start_phase(built: TrialComponents, number: int, start: int, stop: int, total: int, say: Say) -> None:
     """Begin a phase, which covers optimizer steps ``start`` to ``stop`` of ``total``, and record it."""
     learner, phase = built.learner, built.phases[number]
     averaging = learner.strategy.averaging
@@ -64,7 +64,7 @@ def enter(built: Built, number: int, start: int, stop: int, total: int, say: Say
     say(f"phase {number + 1}/{len(built.phases)}: {phase.name}, {count:,} parameters, steps {start} to {stop}")
 
 
-def _note(built: Built, step: int) -> int:
+def _note(built: TrialComponents, step: int) -> int:
     """Record what trains from ``step`` on, in the phase entered; how many parameters that is."""
     learner, phase = built.learner, built.learner.phase
     stand = learner.stand()
@@ -78,7 +78,7 @@ def _note(built: Built, step: int) -> int:
     return count
 
 
-def _fit(built: Built, trainer: Trainer, say: Say) -> None:
+def _fit(built: TrialComponents, trainer: Trainer, say: Say) -> None:
     """Train to the end of the phase; each change of the trainable set by a controller is a fit of its own."""
     learner = built.learner
     while (step := int(trainer.global_step)) < learner.stop:
@@ -96,7 +96,7 @@ def _fit(built: Built, trainer: Trainer, say: Say) -> None:
         say(f"step {step}: {_note(built, step):,} parameters train on")
 
 
-def _stretches(learner: Learner, step: int) -> list[Stretch]:
+def _stretches(learner: Learner, step: int) -> list[PhaseUsage]:
     """The rest of this phase and the phases after it, as the frozen prefix sees them."""
     trains = frozenset(name for name, parameter in learner.model.named_parameters() if parameter.requires_grad)
     averaged = frozenset(learner.mean.mean if learner.mean is not None else ())  # stands in for them in validations
@@ -109,9 +109,9 @@ def _stretches(learner: Learner, step: int) -> list[Stretch]:
     return stretches
 
 
-def _stretch(learner: Learner, trainable: frozenset[str], start: int, stop: int) -> Stretch:
+def _stretch(learner: Learner, trainable: frozenset[str], start: int, stop: int) -> PhaseUsage:
     rounds = math.ceil((stop - start) / learner.interval)
-    return Stretch(trainable, {"train": (stop - start) / learner.epochs.steps_per_epoch, "val": rounds})
+    return PhaseUsage(trainable, {"train": (stop - start) / learner.epochs.steps_per_epoch, "val": rounds})
 
 
 def _audit(learner: Learner) -> None:
@@ -120,13 +120,13 @@ def _audit(learner: Learner) -> None:
         freezing.audit(learner.model, learner.before, learner.strategy.frozen_norm)
 
 
-def _solve(built: Built, trainer: Trainer) -> None:
+def _solve(built: TrialComponents, trainer: Trainer) -> None:
     """Fit the head on the features of the training examples, each seen once and unaugmented."""
     learner = built.learner
     learner.before = freezing.checksums(learner.model)
     device = trainer.strategy.root_device
     model = learner.model.to(device).eval()
-    learner.prefix.enter(Stretch(learner.phase.trainable, {"train": 1, "val": 1}))
+    learner.prefix.enter(PhaseUsage(learner.phase.trainable, {"train": 1, "val": 1}))
     features, labels = [], []
     with torch.no_grad():
         for batch in built.data.eval_loader("train", learner.task.collate, load=learner.prefix.load):

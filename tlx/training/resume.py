@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from pytorch_lightning import Trainer
 
-from tlx.config.errors import Problem, WeightsError
+from tlx.config.errors import ConfigIssue, WeightsError
 from tlx.config.hardware import Checkpoint
 from tlx.files import durable, foreign
 from tlx.runs import signals
@@ -28,7 +28,7 @@ from tlx.training.learner import Learner
 FILE, BEFORE = STATES
 
 
-class Keeper:
+class StateCheckpointer:
     """Saves a run's state after validations, as often as ``often`` says, and keeps the last two."""
 
     def __init__(
@@ -145,7 +145,9 @@ def _is_state(state: Any) -> bool:
 
 
 def _refused(path: Path, reason: str) -> WeightsError:
-    return WeightsError([Problem("resume", f"the saved state {reason}; delete it to begin the trial anew", str(path))])
+    return WeightsError(
+        [ConfigIssue("resume", f"the saved state {reason}; delete it to begin the trial anew", str(path))]
+    )
 
 
 def capture(trainer: Trainer, learner: Learner) -> dict[str, Any]:
@@ -171,7 +173,7 @@ def capture(trainer: Trainer, learner: Learner) -> dict[str, Any]:
     }
 
 
-def take_up(state: dict[str, Any], trainer: Trainer, learner: Learner, total: int) -> None:
+def restore_state(state: dict[str, Any], trainer: Trainer, learner: Learner, total: int) -> None:
     """Bring a fresh trainer and learner to where the run was; the phase is not begun again.
 
     Raises:

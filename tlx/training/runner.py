@@ -13,37 +13,37 @@ import torch
 from pytorch_lightning import Trainer
 from pytorch_lightning.strategies import ModelParallelStrategy
 
-from tlx.composition.rules import alone
+from tlx.composition.rules import refuse_many_trials
 from tlx.config import output
 from tlx.config.errors import RequestError
 from tlx.config.hardware import Checkpoint
 from tlx.config.schema import Trial
-from tlx.feature_cache.context import Surroundings
-from tlx.feature_cache.prefix_cache import Stretch
-from tlx.feature_cache.process_group import Together
+from tlx.feature_cache.context import CacheContext
+from tlx.feature_cache.prefix_cache import PhaseUsage
+from tlx.feature_cache.process_group import ProcessGroup
 from tlx.files import durable
 from tlx.reports.schedule import of_journal
 from tlx.runs import folder as folders
 from tlx.runs import layout, manifest, signals
 from tlx.runs import result as results
 from tlx.runs.describe import described, observed
-from tlx.runs.failure_reason import ending
+from tlx.runs.failure_reason import failure_reason
 from tlx.runs.folder import Folder
-from tlx.runs.recover import tidy
+from tlx.runs.recover import recover
 from tlx.runs.result import Result
 from tlx.tracking import event_log as journals
-from tlx.tracking.event_log import Journal
-from tlx.training.build import Built, build
+from tlx.tracking.event_log import EventLog
+from tlx.training.build import TrialComponents, build
 from tlx.training.checkpoint import save
 from tlx.training.deterministic import deterministic
-from tlx.training.final_weights import conclude
-from tlx.training.hardware_options import equip
+from tlx.training.final_weights import select_final_weights
+from tlx.training.hardware_options import apply_hardware_options
 from tlx.training.locate import locate
 from tlx.training.machine import rank
 from tlx.training.phase_loop import run_phases
 from tlx.training.predictions import predictions
 from tlx.training.quiet import quiet
-from tlx.training.resume import Keeper, can_resume, forget
+from tlx.training.resume import StateCheckpointer, can_resume, forget
 
 Say = Callable[[str], None]
 Watch = Callable[[int, Mapping[str, float | None]], None]
@@ -63,9 +63,9 @@ def train(
     Raises :class:`~tlx.config.errors.RequestError` before anything is started, and whatever training raises after;
     the journal has the reason either way.
     """
-    alone(trial)
+    refuse_many_trials(trial)
     place = place or locate(trial)
-    tidy(place.path)
+    recover(place.path)
     finished = place.result()
     if finished is not None:
         return finished
@@ -73,7 +73,7 @@ def train(
     try:
         with quiet():
             built = build(trial)
-            equip(trial, built)
+            apply_hardware_options(trial, built)
             built.learner.watch = watch
             built.learner.prefix.sharers = {"val": alike, "test": alike}
     except RequestError:  # refused: nothing is written
@@ -83,7 +83,7 @@ def train(
             record_failure(trial, place, error)
         raise
     if rank() > 0:  # a process Lightning started beside the first: it computes, the first one records
-        _run(trial, built, place, Journal(None), say, began)
+        _run(trial, built, place, EventLog(None), say, began)
         raise SystemExit(0)
     output.claim(place.path.parent)
     with place.lock():
@@ -92,7 +92,7 @@ def train(
         if reason := results.incomplete(place.path):
             say(f"{reason}: its old result is kept as {results.set_aside(place.path)}")
         durable.sweep(place.path, layout.OWN)
-        journal = Journal(place.path)
+        journal = EventLog(place.path)
         if not (resumes := can_resume(place.path)):
             journals.set_aside(place.path)
         folders.write_config(place.path, trial)
@@ -102,7 +102,7 @@ def train(
             result = _run(trial, built, place, journal, say, began)
         except BaseException as error:
             with suppress(OSError):  # the disk may be what is wrong: the first error counts
-                journal.write("end", **ending(error))
+                journal.write("end", **failure_reason(error))
             raise
         place.finish(result)
         forget(place.path)
@@ -123,12 +123,14 @@ def _record_failure(trial: Trial, place: Folder, error: Exception) -> None:
             return
         journals.set_aside(place.path)
         folders.write_config(place.path, trial)
-        journal = Journal(place.path)
+        journal = EventLog(place.path)
         journal.begin(kind="train", identity=place.identity, **described(trial, place))
-        journal.write("end", **ending(error))
+        journal.write("end", **failure_reason(error))
 
 
-def _run(trial: Trial, built: Built, place: Folder, journal: Journal, say: Say, began: tuple[float, float]) -> Result:
+def _run(
+    trial: Trial, built: TrialComponents, place: Folder, journal: EventLog, say: Say, began: tuple[float, float]
+) -> Result:
     with quiet(), deterministic(built.machine, trial.hardware.deterministic):
         torch.set_num_threads(built.machine.threads)
         os.environ["OMP_NUM_THREADS"] = str(built.machine.threads)  # else Lightning's DDP sets a number of its own
@@ -141,14 +143,14 @@ def _run(trial: Trial, built: Built, place: Folder, journal: Journal, say: Say, 
             say(f"data: {note}")
         trainer = _trainer(trial, built, place.path)
         often = Checkpoint(None, None) if learner.shards else trial.checkpoint  # a shard is not a state to go on from
-        keeper = Keeper(place.path, built.origin, often, began, say)
+        keeper = StateCheckpointer(place.path, built.origin, often, began, say)
         learner.prefix.surround(_surroundings(trainer, journal, say))
         with signals.rounds():
             steps = run_phases(built, trainer, keeper, say)
-        learner.prefix.enter(Stretch(learner.trained, {"val": 1}))
-        conclude(built, trainer, say)
+        learner.prefix.enter(PhaseUsage(learner.trained, {"val": 1}))
+        select_final_weights(built, trainer, say)
         validated = dict(learner.values)
-        learner.prefix.enter(Stretch(learner.trained, {"test": 1}))
+        learner.prefix.enter(PhaseUsage(learner.trained, {"test": 1}))
         file = place.path / layout.PREDICTIONS if journal.path is not None else None
         with predictions(file, built.data.source.origin) as written:
             learner.predicted = written.add
@@ -159,7 +161,7 @@ def _run(trial: Trial, built: Built, place: Folder, journal: Journal, say: Say, 
 
 def record(
     trial: Trial,
-    built: Built,
+    built: TrialComponents,
     place: Folder,
     steps: int,
     validated: dict[str, float | None],
@@ -199,7 +201,7 @@ def record(
     return result
 
 
-def _trainer(trial: Trial, built: Built, folder: Path) -> Trainer:
+def _trainer(trial: Trial, built: TrialComponents, folder: Path) -> Trainer:
     return Trainer(
         accelerator=built.machine.accelerator,
         devices=built.machine.devices,
@@ -221,7 +223,7 @@ def _trainer(trial: Trial, built: Built, folder: Path) -> Trainer:
     )
 
 
-def _parallel(trial: Trial, built: Built) -> str | ModelParallelStrategy:
+def _parallel(trial: Trial, built: TrialComponents) -> str | ModelParallelStrategy:
     if built.machine.world == 1:
         return "auto"
     if trial.hardware.distributed == "ddp":
@@ -229,12 +231,12 @@ def _parallel(trial: Trial, built: Built) -> str | ModelParallelStrategy:
     return ModelParallelStrategy(data_parallel_size=built.machine.world, tensor_parallel_size=1)
 
 
-def _surroundings(trainer: Trainer, journal: Journal, say: Say) -> Surroundings:
-    together = Together(int(trainer.global_rank), int(trainer.world_size))
+def _surroundings(trainer: Trainer, journal: EventLog, say: Say) -> CacheContext:
+    together = ProcessGroup(int(trainer.global_rank), int(trainer.world_size))
     plugin = trainer.precision_plugin
-    return Surroundings(plugin.val_step_context, str(plugin.precision), together, journal.write, say)
+    return CacheContext(plugin.val_step_context, str(plugin.precision), together, journal.write, say)
 
 
-def _draw_schedule(folder: Path, built: Built) -> None:
+def _draw_schedule(folder: Path, built: TrialComponents) -> None:
     names, steps = [stage.name for stage in built.stages], built.learner.epochs.steps_per_epoch
     durable.write(folder / layout.SCHEDULE, of_journal(journals.read(folder), names, steps))

@@ -9,7 +9,7 @@ from tlx.backbones.backbone import Loaded
 from tlx.backbones.families.transformers_texts import TextEncoder, pooling, set_dropout, width, without_pooler
 from tlx.backbones.input_spec import TextSpec
 from tlx.config.backbone import BytesBackbone
-from tlx.config.errors import Problem, WeightsError
+from tlx.config.errors import ConfigIssue, WeightsError
 
 
 def load(config: BytesBackbone, *, pretrained: bool, read: weights.Reader) -> Loaded:
@@ -19,7 +19,7 @@ def load(config: BytesBackbone, *, pretrained: bool, read: weights.Reader) -> Lo
         settings = AutoConfig.for_model(config.architecture, **{"vocab_size": len(tokenizer), **config.settings})
     except (ValueError, TypeError) as error:
         message = f"not a model type of transformers with these settings: {str(error).splitlines()[0][:100]}"
-        raise WeightsError([Problem("backbone.architecture", message, config.architecture)]) from error
+        raise WeightsError([ConfigIssue("backbone.architecture", message, config.architecture)]) from error
     set_dropout(settings, config)
     eager = {"attn_implementation": "eager"}  # the others look at the mask's values, which plans have not
     encoder = AutoModel.from_config(settings, **without_pooler(settings), **eager).float()

@@ -15,7 +15,7 @@ from tlx.backbones import hub, weights
 from tlx.backbones.backbone import Loaded
 from tlx.backbones.input_spec import ImageSpec, per_channel
 from tlx.config.backbone import TimmBackbone
-from tlx.config.errors import Problem, WeightsError, nearest
+from tlx.config.errors import ConfigIssue, WeightsError, suggest
 
 
 def load(config: TimmBackbone, *, channels: int, pretrained: bool, read: weights.Reader) -> Loaded:
@@ -36,7 +36,7 @@ def _create(config: TimmBackbone, channels: int) -> nn.Module:
     if not timm.is_model(architecture):
         known = timm.list_models()
         raise WeightsError(
-            [Problem("backbone.name", f"timm has no such model{nearest(architecture, known)}", config.name)]
+            [ConfigIssue("backbone.name", f"timm has no such model{suggest(architecture, known)}", config.name)]
         )
     arguments: dict[str, Any] = dict(config.args)
     for name, value in (("drop_rate", config.dropout), ("drop_path_rate", config.drop_path)):
@@ -50,7 +50,7 @@ def _create(config: TimmBackbone, channels: int) -> nn.Module:
             config.name, pretrained=False, num_classes=0, in_chans=channels, **arguments
         )
     except (TypeError, RuntimeError) as error:
-        raise WeightsError([Problem("backbone.name", f"timm cannot build it: {error}", config.name)]) from error
+        raise WeightsError([ConfigIssue("backbone.name", f"timm cannot build it: {error}", config.name)]) from error
     return model
 
 

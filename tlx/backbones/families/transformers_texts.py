@@ -16,7 +16,7 @@ from tlx.backbones import hub, weights
 from tlx.backbones.backbone import Loaded
 from tlx.backbones.input_spec import TextSpec
 from tlx.config.backbone import Backbone, TransformersBackbone
-from tlx.config.errors import Problem, WeightsError
+from tlx.config.errors import ConfigIssue, WeightsError
 
 _DROPOUTS = (  # what architectures call theirs
     "hidden_dropout_prob",
@@ -63,7 +63,7 @@ def load(config: TransformersBackbone, *, pretrained: bool, read: weights.Reader
     except (OSError, ValueError) as error:
         if local.is_dir():
             message = f"no transformers model and tokenizer in this folder: {str(error).splitlines()[0]}"
-            raise WeightsError([Problem("backbone.name", message, config.name)]) from error
+            raise WeightsError([ConfigIssue("backbone.name", message, config.name)]) from error
         raise hub.unreachable(config.name) from error
     _check_tokenizer(tokenizer, settings, config.name)
     set_dropout(settings, config)
@@ -105,7 +105,7 @@ def width(settings: Any) -> int:
     return int(getattr(settings, "hidden_size", 0) or settings.n_embd)
 
 
-def _from_pretrained(place: str, offline: bool, config: TransformersBackbone) -> tuple[nn.Module, weights.Match]:
+def _from_pretrained(place: str, offline: bool, config: TransformersBackbone) -> tuple[nn.Module, weights.LoadReport]:
     """The checkpoint beside the configuration, through transformers' own conversions, then counted."""
     settings = AutoConfig.from_pretrained(place, local_files_only=offline)
     set_dropout(settings, config)
@@ -125,13 +125,13 @@ def _from_pretrained(place: str, offline: bool, config: TransformersBackbone) ->
     except (OSError, SafetensorError, RuntimeError) as error:
         if Path(place).is_dir():
             message = f"no usable weights in this folder: {(str(error) or type(error).__name__).splitlines()[0]}"
-            raise WeightsError([Problem("backbone.weights", message, config.name)]) from error
+            raise WeightsError([ConfigIssue("backbone.weights", message, config.name)]) from error
         raise hub.unreachable(config.name) from error
     own = dict(encoder.state_dict())
     absent = [*report["missing_keys"], *(entry[0] for entry in report["mismatched_keys"])]
     missing = tuple(sorted(str(name) for name in absent))
     unexpected = tuple(str(name) for name in report["unexpected_keys"])
-    match = weights.Match(config.name, len(own) - len(missing), len(own), missing, unexpected)
+    match = weights.LoadReport(config.name, len(own) - len(missing), len(own), missing, unexpected)
     if match.share < weights.ENOUGH:
         raise weights.mismatch(match, own, {}, config.weights_prefix)
     return encoder, match
@@ -153,7 +153,7 @@ def set_dropout(settings: Any, config: Backbone) -> None:
         return
     have = [name for name in _DROPOUTS if getattr(settings, name, None) is not None]
     if not have:
-        raise WeightsError([Problem("backbone.dropout", "this architecture has no dropout to set", config.dropout)])
+        raise WeightsError([ConfigIssue("backbone.dropout", "this architecture has no dropout to set", config.dropout)])
     for name in have:
         setattr(settings, name, config.dropout)
 
@@ -163,7 +163,7 @@ def _check_tokenizer(tokenizer: Any, settings: Any, name: str) -> None:
     vocabulary = getattr(settings, "vocab_size", None)
     if vocabulary and len(tokenizer) < 0.5 * vocabulary:
         message = f"its tokenizer knows {len(tokenizer)} tokens, the model {vocabulary}: are its files there?"
-        raise WeightsError([Problem("backbone.name", message, name)])
+        raise WeightsError([ConfigIssue("backbone.name", message, name)])
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
 
@@ -178,5 +178,5 @@ def _spec(config: TransformersBackbone, settings: Any, tokenizer: Any) -> TextSp
     longest = min(limits)
     if config.max_length is not None and config.max_length > longest:
         message = f"the model reads {longest} tokens at most"
-        raise WeightsError([Problem("backbone.max_length", message, config.max_length)])
+        raise WeightsError([ConfigIssue("backbone.max_length", message, config.max_length)])
     return TextSpec(tokenizer, config.max_length or longest, int(tokenizer.pad_token_id or 0))

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from tlx.config.dataset import Docstrings
-from tlx.config.errors import DataError, Problem
+from tlx.config.errors import ConfigIssue, DataError
 from tlx.data.source import Source, index_classes
 
 _SHORTEST = 40  # characters
@@ -34,7 +34,9 @@ def load(config: Docstrings) -> Source:
     for package in config.packages:
         folder, module = library / package, library / f"{package}.py"
         if not folder.is_dir() and not module.is_file():
-            raise DataError([Problem("dataset.packages", "not a package of this Python's standard library", package)])
+            raise DataError(
+                [ConfigIssue("dataset.packages", "not a package of this Python's standard library", package)]
+            )
         files = sorted(folder.rglob("*.py")) if folder.is_dir() else [module]
         found = [(text, place) for file in files for text, place in _of_file(file)]
         if len(found) < _LEAST:

@@ -9,7 +9,7 @@ import numpy as np
 
 from tlx.backbones.hub import reachable
 from tlx.config.dataset import Hub
-from tlx.config.errors import DataError, Problem, nearest
+from tlx.config.errors import ConfigIssue, DataError, suggest
 from tlx.data.decoding import channels_of
 from tlx.data.source import Source, index_classes
 
@@ -27,13 +27,13 @@ def load(config: Hub) -> Source:
         except Exception as error:  # datasets raises a dozen kinds here, of its own and of its back ends
             first = (str(error) or type(error).__name__).splitlines()[0]
             message = f"{first}; offline use dataset=imagefolder or dataset=csv with files of yours"
-            raise DataError([Problem("dataset.name", message, config.name)]) from error
+            raise DataError([ConfigIssue("dataset.name", message, config.name)]) from error
     for column in (config.input, config.label):
         columns = parts["train"].column_names
         if column not in columns:
             key = "dataset.input" if column == config.input else "dataset.label"
-            hint = nearest(column, columns) or f"; it has {', '.join(columns)}"
-            raise DataError([Problem(key, f"no such column{hint}", column)])
+            hint = suggest(column, columns) or f"; it has {', '.join(columns)}"
+            raise DataError([ConfigIssue(key, f"no such column{hint}", column)])
     return from_parts(config, parts)
 
 
@@ -41,7 +41,7 @@ def from_parts(config: Hub, parts: dict[str, Any]) -> Source:
     """A source from loaded splits; images stay encoded until they are asked for."""
     feature = parts["train"].features[config.label]
     to_name = feature.int2str if hasattr(feature, "int2str") else str
-    unlabelled: list[Problem] = []
+    unlabelled: list[ConfigIssue] = []
     names: list[str] = []
     offsets: list[tuple[int, Any]] = []
     splits = {}
@@ -50,7 +50,7 @@ def from_parts(config: Hub, parts: dict[str, Any]) -> Source:
         offsets.append((len(names), part))
         for row, value in enumerate(part[config.label]):
             if value is None or (hasattr(feature, "int2str") and value < 0):
-                unlabelled.append(Problem(f"{config.name}[{split}:{row}]", f"no label in {config.label!r}"))
+                unlabelled.append(ConfigIssue(f"{config.name}[{split}:{row}]", f"no label in {config.label!r}"))
                 names.append("")
             else:
                 names.append(to_name(value))
@@ -58,7 +58,7 @@ def from_parts(config: Hub, parts: dict[str, Any]) -> Source:
         raise DataError(unlabelled)
     labels, classes, strangers = index_classes(names, splits["train"])
     if strangers:
-        raise DataError([Problem("dataset.label", f"class {names[strangers[0]]!r} is not in train")])
+        raise DataError([ConfigIssue("dataset.label", f"class {names[strangers[0]]!r} is not in train")])
     inputs = _Lazy(offsets, config.input)
     channels = 0
     if config.modality == "image":

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tlx.config.dataset import ImageFolder
-from tlx.config.errors import DataError, Problem
+from tlx.config.errors import ConfigIssue, DataError
 from tlx.data.decoding import SUFFIXES, channels_of
 from tlx.data.source import Source, index_classes
 from tlx.data.sources import tree
@@ -28,7 +28,7 @@ def load(config: ImageFolder) -> Source:
         return _load(config, root)
     except OSError as error:
         message = f"cannot be looked into: {reason(error)}"
-        raise DataError([Problem("dataset.root", message, error.filename or config.root)]) from error
+        raise DataError([ConfigIssue("dataset.root", message, error.filename or config.root)]) from error
 
 
 def root_of(config: ImageFolder) -> Path:
@@ -37,9 +37,9 @@ def root_of(config: ImageFolder) -> Path:
         root = Path(config.root).expanduser()
         found = root.is_dir()
     except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: a ~user whom nobody knows
-        raise DataError([Problem("dataset.root", f"not a folder: {error}", config.root)]) from error
+        raise DataError([ConfigIssue("dataset.root", f"not a folder: {error}", config.root)]) from error
     if not found:
-        raise DataError([Problem("dataset.root", "not a folder", config.root)])
+        raise DataError([ConfigIssue("dataset.root", "not a folder", config.root)])
     return root
 
 
@@ -60,17 +60,17 @@ def _load(config: ImageFolder, root: Path) -> Source:
             names += [child] * (len(paths) - before)
         if split:
             splits[split] = np.arange(start, len(paths))
-    problems = [Problem("dataset.root", "an empty class: no image inside", folder) for folder in empty]
+    problems = [ConfigIssue("dataset.root", "an empty class: no image inside", folder) for folder in empty]
     if not paths:
         expected = "<root>/<class>/*.png or <root>/train/<class>/*.png"
-        problems = [Problem("dataset.root", f"no images found; expected {expected}", config.root)]
+        problems = [ConfigIssue("dataset.root", f"no images found; expected {expected}", config.root)]
     train = splits.get("train", np.arange(len(paths)))
     labels, classes, strangers = index_classes(names, train)
     first: dict[str, str] = {}
     for i in strangers:
         first.setdefault(names[i], paths[i])
     for name in sorted(first):
-        problems.append(Problem("dataset.root", f"class {name!r} is not in train (first seen: {first[name]})"))
+        problems.append(ConfigIssue("dataset.root", f"class {name!r} is not in train (first seen: {first[name]})"))
     if problems:
         raise DataError(problems)
     return Source(

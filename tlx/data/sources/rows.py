@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tlx.config.dataset import Limits
-from tlx.config.errors import Problem, nearest
+from tlx.config.errors import ConfigIssue, suggest
 from tlx.data.sources import delimited, jsonlines, parquet
 from tlx.data.sources.sheet import Sheet
 from tlx.files import regular
@@ -33,7 +33,7 @@ class Rows:
     inputs: list[Any] = field(default_factory=list)
     labels: list[str | None] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[ConfigIssue] = field(default_factory=list)
 
 
 def read(file: Path, key: str, input_column: str, label_column: str, limits: Limits = _DEFAULT) -> Rows:
@@ -68,7 +68,7 @@ def read(file: Path, key: str, input_column: str, label_column: str, limits: Lim
     columns = list(sheet.columns)
     for column, option in ((input_column, "dataset.input"), (label_column, "dataset.label")):
         if columns and column not in sheet.columns:
-            hint = nearest(column, columns) or f"; it has {_some(columns)}"
+            hint = suggest(column, columns) or f"; it has {_some(columns)}"
             sheet.fatal(f"{file} has no such column{hint}", option, column)
             rows.inputs, rows.labels, rows.lines = [], [], []
             return rows

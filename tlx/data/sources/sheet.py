@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tlx.config.dataset import Limits
-from tlx.config.errors import Problem
+from tlx.config.errors import ConfigIssue
 
 Cells = tuple[int, Any, Any]  # the row's number, its input and its label
 _NAMED = 1000  # columns kept for messages
@@ -23,15 +23,15 @@ class Sheet:
     label: str
     limits: Limits
     columns: dict[str, None] = field(default_factory=dict)  # seen, in order; not all of very many
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[ConfigIssue] = field(default_factory=list)
 
     def bad(self, row: int, message: str) -> None:
         """Note that a row cannot be read."""
-        self.problems.append(Problem(f"{self.file}:{row}", message))
+        self.problems.append(ConfigIssue(f"{self.file}:{row}", message))
 
     def fatal(self, message: str, key: str = "", value: object = None) -> None:
         """Note that the file cannot be read, or not to its end; ``key`` is an option, where one would help."""
-        self.problems.append(Problem(key or str(self.file), message, value))
+        self.problems.append(ConfigIssue(key or str(self.file), message, value))
 
     def see(self, names: Iterable[str]) -> None:
         """Note the names of columns."""

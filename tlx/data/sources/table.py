@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from tlx.config.dataset import Table
-from tlx.config.errors import DataError, Problem
+from tlx.config.errors import ConfigIssue, DataError
 from tlx.data.decoding import channels_of
-from tlx.data.source import Place, Source, index_classes
+from tlx.data.source import RowLocation, Source, index_classes
 from tlx.data.sources import rows as reading
 from tlx.data.sources.rows import ITEMS
 
@@ -26,8 +26,8 @@ class _Places:
     starts: list[int] = field(default_factory=list)  # the first example of each file
     lines: list[int] = field(default_factory=list)
 
-    def __getitem__(self, i: int) -> Place:
-        return Place(self.files[bisect_right(self.starts, i) - 1], self.lines[i])
+    def __getitem__(self, i: int) -> RowLocation:
+        return RowLocation(self.files[bisect_right(self.starts, i) - 1], self.lines[i])
 
 
 def load(config: Table) -> Source:
@@ -42,8 +42,8 @@ def load(config: Table) -> Source:
     labels: list[str] = []
     places = _Places()
     splits: dict[str, np.ndarray] = {}
-    problems: list[Problem] = []
-    fatal: list[Problem] = []
+    problems: list[ConfigIssue] = []
+    fatal: list[ConfigIssue] = []
     for split, file in files_of(config).items():
         key = "dataset.file" if split == "train" else f"dataset.{split}_file"
         found = reading.read(file, key, config.input, config.label, config.limits)
@@ -55,14 +55,14 @@ def load(config: Table) -> Source:
         for value, label, line in zip(found.inputs, found.labels, found.lines, strict=True):
             fault = _fault(value, label, config)
             if fault:
-                problems.append(Problem(str(Place(file, line)), fault))
+                problems.append(ConfigIssue(str(RowLocation(file, line)), fault))
                 continue
             inputs.append(str(file.parent / str(value)) if config.modality == "image" else str(value))
             labels.append(str(label))
             places.lines.append(line)
         splits[split] = np.arange(start, len(inputs))
     if fatal or (problems and config.on_bad == "error"):
-        more = [Problem("...", f"and {len(problems) - _SHOWN:,} more rows")] if len(problems) > _SHOWN else []
+        more = [ConfigIssue("...", f"and {len(problems) - _SHOWN:,} more rows")] if len(problems) > _SHOWN else []
         raise DataError([*fatal, *problems[:_SHOWN], *more])
     source = _assemble(config, inputs, labels, places, splits)
     source.notes += (
@@ -82,7 +82,7 @@ def files_of(config: Table) -> dict[str, Path]:
             found[split] = Path(name).expanduser()
         except RuntimeError as error:
             key = "dataset.file" if split == "train" else f"dataset.{split}_file"
-            raise DataError([Problem(key, str(error), name)]) from error
+            raise DataError([ConfigIssue(key, str(error), name)]) from error
     return found
 
 
@@ -104,7 +104,7 @@ def _assemble(
         encoded, classes, strangers = index_classes(labels, splits["train"])
         first = {labels[i]: i for i in reversed(strangers)}
     if first:
-        raise DataError([Problem(str(places[i]), f"class {name!r} is not in train") for name, i in first.items()])
+        raise DataError([ConfigIssue(str(places[i]), f"class {name!r} is not in train") for name, i in first.items()])
     return Source(
         modality=config.modality,
         inputs=inputs,

@@ -8,7 +8,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from tlx.config.errors import ConfigError, Problem, nearest
+from tlx.config.errors import ConfigError, ConfigIssue, suggest
 from tlx.config.fields import RANGE, option
 
 _GROUP = "hydra/launcher"
@@ -99,7 +99,7 @@ def choose(words: Sequence[str], named: str = "") -> Launcher | Slurm:
     from tlx.composition.overrides import parsed
     from tlx.composition.request import Setting
 
-    name, settings, problems = named or "local", list[Setting](), list[Problem]()
+    name, settings, problems = named or "local", list[Setting](), list[ConfigIssue]()
     for word in words:
         try:
             override = parsed(word)
@@ -111,8 +111,8 @@ def choose(words: Sequence[str], named: str = "") -> Launcher | Slurm:
         else:
             settings.append(Setting(override.key_or_group, override.value()))
     if name not in KINDS:
-        reason = _REFUSED.get(name, f"not one of {', '.join(KINDS)}{nearest(name, KINDS)}")
-        raise ConfigError([Problem(_GROUP, reason, name), *problems])
+        reason = _REFUSED.get(name, f"not one of {', '.join(KINDS)}{suggest(name, KINDS)}")
+        raise ConfigError([ConfigIssue(_GROUP, reason, name), *problems])
     base = OmegaConf.create({"hydra": {"launcher": OmegaConf.structured(KINDS[name])}})
     OmegaConf.set_struct(base, True)
     problems += check.settings(base, settings)
@@ -124,12 +124,12 @@ def choose(words: Sequence[str], named: str = "") -> Launcher | Slurm:
     return found
 
 
-def _out_of_range(options: Any) -> list[Problem]:
+def _out_of_range(options: Any) -> list[ConfigIssue]:
     kind = OmegaConf.get_type(options)
     assert kind is not None
     ranged = [(one.name, options[one.name], one.metadata[RANGE]) for one in fields(kind) if RANGE in one.metadata]
     return [
-        Problem(f"hydra.launcher.{name}", f"expected {allowed}", value)
+        ConfigIssue(f"hydra.launcher.{name}", f"expected {allowed}", value)
         for name, value, allowed in ranged
         if value is not None and not allowed.holds(value)
     ]

@@ -58,7 +58,7 @@ class Process(Protocol):
     def kill(self) -> None: ...
 
 
-class Place(Protocol):
+class Backend(Protocol):
     """Where processes run, ``slots`` devices at a time."""
 
     @property
@@ -69,7 +69,7 @@ class Place(Protocol):
 
 
 @dataclass
-class Here:
+class LocalBackend:
     """This machine: processes forked from a warm server; fresh interpreters for trials on several devices."""
 
     n_jobs: int | None = None
@@ -80,7 +80,7 @@ class Here:
         return self.n_jobs or gpus() or cores()
 
     def start(self, work: Work, held: Sequence[int]) -> Process:
-        """See :class:`Place`."""
+        """See :class:`Backend`."""
         visible = visible_gpus(held)
         warm(work.trials)
         if len(held) > 1:

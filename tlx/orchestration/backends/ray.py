@@ -19,7 +19,7 @@ from typing import Any
 
 from rich.console import Console
 
-from tlx.config.errors import ConfigError, Problem
+from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.schema import Trial
 from tlx.files import durable
 from tlx.orchestration import worker
@@ -38,7 +38,7 @@ def connect(options: Ray, trials: Sequence[Trial], console: Console) -> Cluster:
     try:
         import ray
     except ModuleNotFoundError:
-        raise ConfigError([Problem("hydra/launcher", "needs Ray: pip install 'tlx[ray]'", "ray")]) from None
+        raise ConfigError([ConfigIssue("hydra/launcher", "needs Ray: pip install 'tlx[ray]'", "ray")]) from None
     if not ray.is_initialized():
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         address = options.address or os.environ.get("RAY_ADDRESS")
@@ -47,7 +47,7 @@ def connect(options: Ray, trials: Sequence[Trial], console: Console) -> Cluster:
             ray.init(address, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
         except (OSError, ValueError, RuntimeError) as error:  # ConnectionError is an OSError
             message = f"no cluster of Ray there ({str(error).splitlines()[0]}); 'local' starts one on this machine"
-            raise ConfigError([Problem("hydra.launcher.address", message, address)]) from None
+            raise ConfigError([ConfigIssue("hydra.launcher.address", message, address)]) from None
     has: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
     asks = [resources(trial, options) for trial in trials]
     most = {name: max(ask.get(name, 0) for ask in asks) for name in {name for ask in asks for name in ask}}
@@ -75,7 +75,7 @@ def resources(trial: Trial, options: Ray) -> dict[str, float]:
 
 @dataclass
 class Cluster:
-    """See :class:`tlx.orchestration.backends.processes.Place`; which node and GPU a trial gets is Ray's choice."""
+    """See :class:`tlx.orchestration.backends.processes.Backend`; which node and GPU a trial gets is Ray's choice."""
 
     options: Ray
     slots: int

@@ -19,7 +19,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from tlx.config.errors import ConfigError, Problem
+from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.files import durable, foreign
 from tlx.orchestration import batchable
 from tlx.orchestration.backends.launchers import Slurm
@@ -149,13 +149,13 @@ def _call(command: list[str]) -> str:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE, check=False)
     except FileNotFoundError:
         message = f"{command[0]} is not on this machine; run this where jobs are submitted, or use local"
-        raise ConfigError([Problem("hydra/launcher", message, "slurm")]) from None
+        raise ConfigError([ConfigIssue("hydra/launcher", message, "slurm")]) from None
     except subprocess.TimeoutExpired:
         message = f"{command[0]} does not answer; is the cluster's controller up?"
-        raise ConfigError([Problem("hydra/launcher", message, "slurm")]) from None
+        raise ConfigError([ConfigIssue("hydra/launcher", message, "slurm")]) from None
     if done.returncode:
         message = " ".join((done.stderr or done.stdout).split())
-        raise ConfigError([Problem("hydra/launcher", f"{command[0]} refused: {message}", "slurm")])
+        raise ConfigError([ConfigIssue("hydra/launcher", f"{command[0]} refused: {message}", "slurm")])
     return done.stdout
 
 
@@ -163,7 +163,7 @@ def _new(root: Path) -> Path:
     """A folder with the next free number; two that submit at once get one each."""
     number = 1
     if root.is_symlink():
-        raise ConfigError([Problem("output", "is a symbolic link, and tlx writes through none", root)])
+        raise ConfigError([ConfigIssue("output", "is a symbolic link, and tlx writes through none", root)])
     durable.make_folder(root)
     while True:
         folder = root / str(number)

@@ -33,13 +33,13 @@ def main(arguments: list[str]) -> int:
 def run(folders: list[Path], sweep: Path, warning: float) -> int:
     """Train the trials whose configurations are in these folders; the exit code."""
     from tlx.config.errors import RequestError
-    from tlx.feature_cache.entry import Damaged
+    from tlx.feature_cache.entry import CorruptEntryError
     from tlx.orchestration.worker import log
     from tlx.runs.folder import read_config
     from tlx.tracking import store
-    from tlx.tracking.mlflow_sync import Mirror
+    from tlx.tracking.mlflow_sync import MLflowSync
     from tlx.training.machine import rank
-    from tlx.training.multi_head import NotTogether, train_together
+    from tlx.training.multi_head import NotBatchable, train_together
 
     trials = [read_config(folder) for folder in folders]
     first = rank() == 0  # the others say what they have to say to Slurm's own output
@@ -48,13 +48,13 @@ def run(folders: list[Path], sweep: Path, warning: float) -> int:
     ]
     tracking = trials[0].tracking
     mirrors = tracking.kind == "mlflow" and first and store.uri(tracking).startswith(_SERVERS)
-    with Mirror(tracking if mirrors else type(tracking)(kind="none")) as mirror:
+    with MLflowSync(tracking if mirrors else type(tracking)(kind="none")) as mirror:
         for folder in folders:
             mirror.watch(folder, sweep)
         if len(trials) > 1:
             try:
                 train_together(trials, says)
-            except (NotTogether, Damaged, RequestError) as reason:  # told trial by trial below
+            except (NotBatchable, CorruptEntryError, RequestError) as reason:  # told trial by trial below
                 for say in says:
                     say(f"not trained side by side: {reason}")
         signals.training(warning)

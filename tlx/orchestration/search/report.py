@@ -13,7 +13,7 @@ from tlx.composition import request
 from tlx.config.schema import EXPERIMENT, GROUPS
 from tlx.files import durable
 from tlx.orchestration.search import space as spaces
-from tlx.orchestration.search.scheduler import Seeker
+from tlx.orchestration.search.scheduler import SearchScheduler
 from tlx.orchestration.search.study import Study
 from tlx.version import VERSION
 
@@ -24,7 +24,7 @@ FILE, BEST = "report.html", "best.yaml"
 _SHOWN = 10  # trials in the table
 
 
-def write(seeker: Seeker) -> str:
+def write(seeker: SearchScheduler) -> str:
     """Write ``report.html``, figures and ``best.yaml`` into the search's folder; the table as Markdown."""
     study, folder = seeker.study, seeker.folder
     ranked = best(study)
@@ -92,7 +92,7 @@ def _word(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def experiment(seeker: Seeker, trial: FrozenTrial) -> str:
+def experiment(seeker: SearchScheduler, trial: FrozenTrial) -> str:
     """The file of an experiment that is this trial: its choices and settings, without the search."""
     asked = request.with_files(request.read(seeker.words))
     chosen = {group: asked.chosen(group) for group in GROUPS if asked.chosen(group)}

@@ -10,22 +10,22 @@ from rich.console import Console
 from tlx.orchestration import sweep as sweeps
 from tlx.orchestration.backends.launchers import Launcher
 from tlx.orchestration.search import report
-from tlx.orchestration.search.scheduler import Seeker
+from tlx.orchestration.search.scheduler import SearchScheduler
 from tlx.orchestration.search.study import Study
 from tlx.orchestration.sweep_record import Sweep, conclude
 
 
 @dataclass
-class Searched:
+class FinishedSearch:
     """A search that has got as far as it was asked to."""
 
     study: Study
     sweep: Sweep
 
 
-def search(name: str, words: Sequence[str], console: Console, launcher: Launcher) -> Searched:
+def search(name: str, words: Sequence[str], console: Console, launcher: Launcher) -> FinishedSearch:
     """Run what is missing of a search and write its report; raises :class:`ConfigError` before anything starts."""
-    seeker = Seeker(name, list(words))
+    seeker = SearchScheduler(name, list(words))
     opening = seeker.opening(sweeps.place(launcher, [seeker.base], console).slots)
 
     def close(sweep: Sweep) -> str:
@@ -45,4 +45,4 @@ def search(name: str, words: Sequence[str], console: Console, launcher: Launcher
         )
     else:
         conclude(sweep, seeker.base, close(sweep))
-    return Searched(seeker.study, sweep)
+    return FinishedSearch(seeker.study, sweep)

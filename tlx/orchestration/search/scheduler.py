@@ -11,8 +11,8 @@ from typing import Any
 
 from tlx.composition.compose import compose
 from tlx.config import output
-from tlx.config.errors import ConfigError, Problem
-from tlx.config.identity import deciding
+from tlx.config.errors import ConfigError, ConfigIssue
+from tlx.config.identity import identity_fields
 from tlx.config.schema import Trial
 from tlx.config.search import Search
 from tlx.files.secrets import redacted, secrets_in
@@ -24,7 +24,7 @@ from tlx.orchestration.search import space as spaces
 from tlx.orchestration.search.study import Study
 
 
-class Seeker:
+class SearchScheduler:
     """Turns proposals into trials, and their results into what the study is told."""
 
     def __init__(self, name: str, words: list[str]) -> None:
@@ -33,12 +33,12 @@ class Seeker:
         self.words = [word for word in words if not word.startswith("search.")]
         self.base = base = compose(words)
         if base.search is None:
-            raise ConfigError([Problem("search", "this experiment has no search")])
+            raise ConfigError([ConfigIssue("search", "this experiment has no search")])
         self.options = base.search
         self.space = verify(base, self.options)
         sources = [self.options.space, [asdict(one) for one in self.options.objectives], self.options.sampler]
         plain = compose(self.words)
-        text = json.dumps([deciding(plain), sources], sort_keys=True, default=str)
+        text = json.dumps([identity_fields(plain), sources], sort_keys=True, default=str)
         title = f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"  # another space is another search
         self.folder = Path(base.output).expanduser().resolve() / title
         output.claim(self.folder.parent)
@@ -94,18 +94,18 @@ def verify(base: Trial, options: Search) -> dict[str, spaces.Dimension]:
     if options.sampler == "grid":
         problems += spaces.grid(space)[1]
     if options.n_trials < 1:
-        problems.append(Problem("search.n_trials", "expected 1 or more", options.n_trials))
+        problems.append(ConfigIssue("search.n_trials", "expected 1 or more", options.n_trials))
     if not options.objectives:
-        problems.append(Problem("search.objectives", "empty: nothing says which trial is better"))
+        problems.append(ConfigIssue("search.objectives", "empty: nothing says which trial is better"))
     if len(options.objectives) > 1 and options.sampler == "cmaes":
-        problems.append(Problem("search.sampler", "cmaes is for one objective; use tpe, nsga2 or gp", "cmaes"))
+        problems.append(ConfigIssue("search.sampler", "cmaes is for one objective; use tpe, nsga2 or gp", "cmaes"))
     if options.pruning is not None and len(options.objectives) > 1:
-        problems.append(Problem("search.pruning", "pruning is for one objective; leave one of the two out"))
+        problems.append(ConfigIssue("search.pruning", "pruning is for one objective; leave one of the two out"))
     if options.pruning is not None and (base.hardware.devices or 1) * base.hardware.nodes > 1:
-        problems.append(Problem("search.pruning", "trials on several devices are not pruned; leave it out"))
+        problems.append(ConfigIssue("search.pruning", "trials on several devices are not pruned; leave it out"))
     if options.storage is not None and secrets_in(options.storage):
         message = "holds a password or a token, and is kept beside the search; leave it to PGPASSWORD or ~/.pgpass"
-        problems.append(Problem("search.storage", message, redacted(options.storage)))
+        problems.append(ConfigIssue("search.storage", message, redacted(options.storage)))
     if problems:
         raise ConfigError(problems)
     return space

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tlx.config.errors import Problem, nearest
+from tlx.config.errors import ConfigIssue, suggest
 
 _KEYS = ("low", "high", "log", "step")
 
@@ -36,10 +36,10 @@ class Choice:
 Dimension = Range | Choice
 
 
-def read(space: Mapping[str, Any]) -> tuple[dict[str, Dimension], list[Problem]]:
+def read(space: Mapping[str, Any]) -> tuple[dict[str, Dimension], list[ConfigIssue]]:
     """The dimensions by setting, and what is wrong with them."""
     found: dict[str, Dimension] = {}
-    problems = [] if space else [Problem("search.space", "empty: nothing would be searched")]
+    problems = [] if space else [ConfigIssue("search.space", "empty: nothing would be searched")]
     for key, given in space.items():
         faults = list(_faults(f"search.space.{key}", given))
         problems += faults
@@ -49,28 +49,28 @@ def read(space: Mapping[str, Any]) -> tuple[dict[str, Dimension], list[Problem]]
     return found, problems
 
 
-def _faults(key: str, given: Any) -> Iterator[Problem]:
+def _faults(key: str, given: Any) -> Iterator[ConfigIssue]:
     if isinstance(given, list):
         if len(given) < 2:
-            yield Problem(key, "expected two choices or more", given)
+            yield ConfigIssue(key, "expected two choices or more", given)
         return
     if not isinstance(given, Mapping):
-        yield Problem(key, "expected a list of choices, or {low: ..., high: ...}", given)
+        yield ConfigIssue(key, "expected a list of choices, or {low: ..., high: ...}", given)
         return
     for name in given:
         if name not in _KEYS:
-            yield Problem(f"{key}.{name}", f"unknown key{nearest(str(name), _KEYS)}; expected {', '.join(_KEYS)}")
+            yield ConfigIssue(f"{key}.{name}", f"unknown key{suggest(str(name), _KEYS)}; expected {', '.join(_KEYS)}")
     numbers = [given.get(name) for name in ("low", "high")]
     if not all(isinstance(number, (int, float)) and not isinstance(number, bool) for number in numbers):
-        yield Problem(key, "expected numbers for low and high", dict(given))
+        yield ConfigIssue(key, "expected numbers for low and high", dict(given))
         return
     low, high = given["low"], given["high"]
     if low >= high:
-        yield Problem(key, f"low has to be below high, not {low} and {high}")
+        yield ConfigIssue(key, f"low has to be below high, not {low} and {high}")
     if given.get("log") and low <= 0:
-        yield Problem(f"{key}.low", "expected a number above 0 for a log scale", low)
+        yield ConfigIssue(f"{key}.low", "expected a number above 0 for a log scale", low)
     if given.get("log") and given.get("step") is not None:
-        yield Problem(f"{key}.step", "a log scale has no steps", given["step"])
+        yield ConfigIssue(f"{key}.step", "a log scale has no steps", given["step"])
 
 
 def propose(trial: Any, space: Mapping[str, Dimension]) -> None:
@@ -89,7 +89,7 @@ def values(params: Mapping[str, Any], space: Mapping[str, Dimension]) -> dict[st
     return {key: json.loads(params[key]) if isinstance(space[key], Choice) else params[key] for key in space}
 
 
-def grid(space: Mapping[str, Dimension]) -> tuple[dict[str, list[Any]], list[Problem]]:
+def grid(space: Mapping[str, Dimension]) -> tuple[dict[str, list[Any]], list[ConfigIssue]]:
     """The values of a grid; a range has to have steps, or whole numbers."""
     found: dict[str, list[Any]] = {}
     problems = []
@@ -97,7 +97,7 @@ def grid(space: Mapping[str, Dimension]) -> tuple[dict[str, list[Any]], list[Pro
         if isinstance(dimension, Choice):
             found[key] = list(dimension.words)
         elif dimension.step is None and not dimension.is_whole:
-            problems.append(Problem(f"search.space.{key}", "a grid needs a step, or a list of choices"))
+            problems.append(ConfigIssue(f"search.space.{key}", "a grid needs a step, or a list of choices"))
         else:
             step = dimension.step or 1
             count = int((dimension.high - dimension.low) / step + 1e-9) + 1

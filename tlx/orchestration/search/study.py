@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tlx.config.errors import ConfigError, Problem
+from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.search import Search
 from tlx.files import durable
 from tlx.files.printable import printable
@@ -30,8 +30,8 @@ def storage(options: Search, folder: Path) -> str:
     if options.storage is None:
         try:
             return address.of_file(folder.absolute() / DATABASE)
-        except address.Unusable as reason:
-            raise ConfigError([Problem("output", str(reason), printable(folder.parent))]) from None
+        except address.InvalidAddress as reason:
+            raise ConfigError([ConfigIssue("output", str(reason), printable(folder.parent))]) from None
     return str(folder / JOURNAL) if options.storage == "journal" else options.storage
 
 
@@ -44,7 +44,7 @@ class Study:
         optuna = need()
         linked = next((one for one in (folder, folder / DATABASE, folder / JOURNAL) if one.is_symlink()), None)
         if linked is not None:
-            raise ConfigError([Problem("output", "is a symbolic link, and tlx writes through none", linked)])
+            raise ConfigError([ConfigIssue("output", "is a symbolic link, and tlx writes through none", linked)])
         durable.make_folder(folder)
         self.name = name
         self.options = options
@@ -57,7 +57,7 @@ class Study:
             except (ValueError, LookupError, TypeError, sqlalchemy.exc.SQLAlchemyError) as error:
                 reason = printable(redacted((str(error) or type(error).__name__).splitlines()[0]))
                 message = f"is no memory of a search ({reason}); move it away to begin the search anew"
-                raise ConfigError([Problem("search.storage", message, redacted(self.where))]) from error
+                raise ConfigError([ConfigIssue("search.storage", message, redacted(self.where))]) from error
 
     def _opened(self, optuna: Any) -> Any:
         return optuna.create_study(

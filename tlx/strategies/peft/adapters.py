@@ -24,7 +24,7 @@ from dataclasses import replace
 from torch import nn
 
 from tlx.backbones.partition.stages import Stage, stages
-from tlx.config.errors import ConfigError, Problem
+from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.strategy_parts import Peft
 from tlx.strategies.peft import bottleneck, injection, virtual_tokens
 
@@ -65,7 +65,9 @@ def merge(model: nn.Module) -> nn.Module:
     Raises :class:`ConfigError` for kinds that compute what no weight of the backbone can.
     """
     for kind in sorted({_FIXED[word] for name in names(model) for word in name.split(".") if word in _FIXED}):
-        raise ConfigError([Problem("strategy.peft.kind", "cannot be merged into the weights of the backbone", kind)])
+        raise ConfigError(
+            [ConfigIssue("strategy.peft.kind", "cannot be merged into the weights of the backbone", kind)]
+        )
     injection.merge(model)
     return model
 
@@ -74,11 +76,11 @@ def _check(options: Peft) -> None:
     problems = []
     for field in ("rank", "tokens"):
         if getattr(options, field) < 1:
-            problems.append(Problem(f"strategy.peft.{field}", "at least 1", getattr(options, field)))
+            problems.append(ConfigIssue(f"strategy.peft.{field}", "at least 1", getattr(options, field)))
     if options.dropout and options.kind in ("ia3", "prefix", "prompt"):
-        problems.append(Problem("strategy.peft.dropout", f"{options.kind} has no dropout", options.dropout))
+        problems.append(ConfigIssue("strategy.peft.dropout", f"{options.kind} has no dropout", options.dropout))
     if options.target and options.kind in ("prefix", "prompt"):
-        problems.append(Problem("strategy.peft.target", f"{options.kind} has no target", options.target))
+        problems.append(ConfigIssue("strategy.peft.target", f"{options.kind} has no target", options.target))
     if problems:
         raise ConfigError(problems)
 

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from torch.utils.hooks import RemovableHandle
 
 from tlx.backbones.partition.dry_run import first_use
-from tlx.config.errors import ConfigError, Problem
+from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.strategy_parts import Peft
 from tlx.strategies.peft.injection import match
 from tlx.strategies.peft.virtual_tokens import text_encoder
@@ -122,7 +122,7 @@ def _shapes(backbone: nn.Module, paths: Sequence[str]) -> dict[str, torch.Size]:
     lost = [path for path in paths if path not in shapes]
     if lost:
         message = f"{lost[0]} has no single output; name other modules in strategy.peft.target"
-        raise ConfigError([Problem("strategy.peft.kind", message, "bottleneck")])
+        raise ConfigError([ConfigIssue("strategy.peft.kind", message, "bottleneck")])
     return shapes
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import nn
 
-from tlx.config.errors import ConfigError, Problem
+from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.patterns import Refused
 from tlx.config.patterns import found as names_with
 from tlx.config.strategy_parts import Peft
@@ -83,10 +83,10 @@ def match(patterns: list[str], paths: Collection[str], what: str) -> dict[str, s
         try:
             hits = names_with(pattern, paths)
         except Refused as error:
-            problems.append(Problem("strategy.peft.target", str(error), pattern))
+            problems.append(ConfigIssue("strategy.peft.target", str(error), pattern))
             continue
         if not hits:
-            problems.append(Problem("strategy.peft.target", f"finds no {what} of this backbone", pattern))
+            problems.append(ConfigIssue("strategy.peft.target", f"finds no {what} of this backbone", pattern))
         found.update(dict.fromkeys(hits, pattern))
     if problems:
         raise ConfigError(problems)
@@ -98,7 +98,7 @@ def _library(kind: str) -> Any:
         return importlib.import_module("peft")
     except ImportError as error:
         message = "needs the peft library: pip install 'tlx[peft]'"
-        raise ConfigError([Problem("strategy.peft.kind", message, kind)]) from error
+        raise ConfigError([ConfigIssue("strategy.peft.kind", message, kind)]) from error
 
 
 def _adaptable(module: nn.Module) -> bool:
@@ -118,7 +118,7 @@ def _targets(backbone: nn.Module, layers: dict[str, nn.Module], options: Peft) -
     for (pattern, reason), paths in refused.items():
         more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
         message = f"{options.kind} cannot adapt {', '.join(paths[:3])}{more}: {reason}"
-        problems.append(Problem("strategy.peft.target", message, pattern))
+        problems.append(ConfigIssue("strategy.peft.target", message, pattern))
     if problems:
         raise ConfigError(problems)
     return [path for path in layers if path in found]
@@ -130,7 +130,7 @@ def _inside(backbone: nn.Module, layers: dict[str, nn.Module], blocks: Collectio
     chosen = [path for path in inside if not _obstacle(backbone, path, shared, options)]
     if not chosen:
         message = "the blocks of this backbone have no linear layer or convolution that it can adapt"
-        raise ConfigError([Problem("strategy.peft.kind", message, options.kind)])
+        raise ConfigError([ConfigIssue("strategy.peft.kind", message, options.kind)])
     return chosen
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tlx.config.errors import ConfigError, Problem
+from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.strategy_parts import Peft
 
 PREFIX, PROMPT = "prefix_tokens", "prompt_tokens"
@@ -63,7 +63,7 @@ def attach(backbone: nn.Module, options: Peft) -> None:
 
 
 def _refused(options: Peft, message: str) -> ConfigError:
-    return ConfigError([Problem("strategy.peft.kind", message, options.kind)])
+    return ConfigError([ConfigIssue("strategy.peft.kind", message, options.kind)])
 
 
 def _some_words(encoder: nn.Module, tokens: int) -> Tensor:
@@ -79,7 +79,7 @@ def _prefix(encoder: nn.Module, args: Any, inputs: dict[str, Any]) -> tuple[Any,
 
     if encoder.training and getattr(encoder, "gradient_checkpointing", False):
         message = "transformers drops the prefix under gradient checkpointing"
-        raise ConfigError([Problem("strategy.peft.kind", message, "prefix")])
+        raise ConfigError([ConfigIssue("strategy.peft.kind", message, "prefix")])
     ids, values = inputs["input_ids"], _values(encoder, PREFIX)
     layers = values.unsqueeze(2).expand(-1, -1, len(ids), -1, -1, -1)
     cache = DynamicCache([(keys, values) for keys, values in layers], config=encoder.config)
