@@ -29,7 +29,7 @@ from tlx.tracking import event_log
 
 WORDS = ["backbone=pixels", "strategy=feature_extraction", "strategy.budget=1 steps", "strategy.batch_size=10"]
 WORDS += ["dataset=digits", "dataset.shots=1", "tracking=none"]
-PLAN = "import sys; from tlx.orchestration import run; [run.job(trial) for trial in run.plan(sys.argv[1:])]"
+PLAN = "import sys; from tlx.orchestration import sweep; [sweep.job(trial) for trial in sweep.plan(sys.argv[1:])]"
 
 
 def measured(command: list[str], folder: Path) -> tuple[float, float, float]:

@@ -19,7 +19,7 @@ from omegaconf import DictConfig
 from tlx.orchestration.backends import plugin
 
 WRAPPER = (
-    "import runpy, sys; from tlx.orchestration import plugin; plugin.register(); sys.argv = sys.argv[1:]; "
+    "import runpy, sys; from tlx.orchestration.backends import plugin; plugin.register(); sys.argv = sys.argv[1:]; "
     "sys.path.insert(0, ''); runpy.run_path(sys.argv[0], run_name='__main__')"
 )
 

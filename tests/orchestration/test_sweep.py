@@ -57,7 +57,7 @@ def test_a_killed_trial_is_one_failed_trial(folder: Path) -> None:
         "import os, signal, sys\n"
         "from rich.console import Console\n"
         "from tlx.composition.compose import compose\n"
-        "from tlx.orchestration import run as sweeps, worker\n"
+        "from tlx.orchestration import sweep as sweeps, worker\n"
         "from tests.orchestration import deadly\n"
         "worker.run = deadly.run\n"
         f"trials = [compose([*{WORDS!r}, f'seed={{seed}}']) for seed in (0, 1, 2)]\n"

@@ -273,6 +273,6 @@ def test_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_importing_and_naming_do_not_need_the_library() -> None:
-    code = "import sys, torch; from tlx.strategies import adapters; adapters.names(torch.nn.Linear(1, 1))"
+    code = "import sys, torch; from tlx.strategies.peft import adapters; adapters.names(torch.nn.Linear(1, 1))"
     done = subprocess.run([sys.executable, "-c", f"{code}; sys.exit('peft' in sys.modules)"], timeout=120)
     assert done.returncode == 0

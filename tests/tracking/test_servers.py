@@ -25,11 +25,11 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from tests.tracking.test_mlflow_sync import begin, metrics
-from tlx.tracking.mlflow_sync import Mirror
+from tlx.tracking.mlflow_sync import MLflowSync
 from tlx.config.tracking import Tracking
 
 folder = Path(sys.argv[2])
-with Mirror(Tracking(uri=sys.argv[1])) as mirrored:
+with MLflowSync(Tracking(uri=sys.argv[1])) as mirrored:
     mirrored.watch(folder)
     book = begin(folder, folder.name)
     metrics(book, range(50))

@@ -162,7 +162,7 @@ def test_one_that_goes_on_from_a_saved_state_goes_on_alone(
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from tlx.training import folder as folders
+from tlx.runs import folder as folders
 from tlx.training.multi_head import train_together
 from tlx.training.learner import Learner
 

@@ -46,7 +46,7 @@ def of_file(path: Path) -> str:
 
 
 def file_of(url: str) -> Path | None:
-    """The database file of a sqlite URL; None for any other store; raises :class:`InvalidAddress` for what is no URL."""
+    """The database file of a sqlite URL; None for any other store; raises :class:`InvalidAddress`."""
     found = _SQLITE.match(url)
     if found is None:
         return None

@@ -1,7 +1,7 @@
 """A trial's own record: one JSON object per line, sealed, appended and never changed. MLflow is made from it.
 
 Rows are on the disk within a second, and all of them before a state or a result that follows from them
-(:meth:`Journal.sync`). Readers that want a few rows of a long journal look at its ends, or for rows by their event.
+(:meth:`EventLog.sync`). Readers that want a few rows of a long journal look at its ends, or for rows by their event.
 """
 
 from __future__ import annotations

@@ -83,7 +83,7 @@ def train_together(trials: Sequence[Trial], says: Sequence[Say]) -> None:
     """Run trials that :func:`tlx.orchestration.batchable.key` says can be, to their ends; each leaves its record.
 
     Raises :class:`NotBatchable` before anything is written, :class:`~tlx.config.errors.RequestError` as a single trial
-    would, and :class:`~tlx.feature_cache.entry.CorruptEntryError` for kept features that have changed on disk, which are
+    would, and :class:`~tlx.feature_cache.entry.CorruptEntryError` for kept features that have changed on disk: they are
     gone then. What else goes wrong is in the journals of all, as is what goes wrong with one head in its own.
     """
     began = time.process_time(), time.perf_counter()
