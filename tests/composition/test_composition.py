@@ -150,7 +150,7 @@ def test_every_way_to_a_trial_is_hydra_s(
     path.write_text("# @package _global_\n" + yaml.safe_dump({"defaults": entries, "study": study}, sort_keys=False))
     more = ["experiment=study", *words[1:]]
     try:
-        jobs = StudyScheduler("study", more).opening()
+        jobs = StudyScheduler("study", more).initial_jobs()
     except ConfigError:
         return
     by_hydra = [plain([*more, *arm["overrides"], f"strategy.lr={lr}", "seed=5"]) for arm in arms.values()]
@@ -175,7 +175,7 @@ def test_a_search_gives_what_hydra_gives(folder: Path) -> None:
     )
     Path("experiments/found.yaml").write_text(f"# @package _global_\n{text}")
     seeker = SearchScheduler("found", ["experiment=found", "strategy.budget='8 steps'"])
-    jobs = seeker.opening(4)
+    jobs = seeker.initial_jobs(4)
     assert len(jobs) == 4
     for job in jobs:
         trial = job.trial

@@ -53,39 +53,43 @@ def test_opening_is_every_candidate_once_and_all_seeds_of_the_rest(words: list[s
 
 
 def test_the_best_candidate_goes_on_to_the_other_seeds(words: list[str]) -> None:
-    conductor = study.StudyScheduler("mine", words)
-    jobs = [job for job in conductor.opening() if job.trial.strategy.name == "scratch" and job.trial.dataset.shots == 5]
-    assert list(conductor.after(outcome(jobs[0], loss=1.0))) == []
-    further = list(conductor.after(outcome(jobs[1], loss=0.5)))
+    scheduler = study.StudyScheduler("mine", words)
+    jobs = [
+        job for job in scheduler.initial_jobs() if job.trial.strategy.name == "scratch" and job.trial.dataset.shots == 5
+    ]
+    assert list(scheduler.on_result(outcome(jobs[0], loss=1.0))) == []
+    further = list(scheduler.on_result(outcome(jobs[1], loss=0.5)))
     assert {(job.trial.seed, job.trial.strategy.lr) for job in further} == {(1, 1e-2), (2, 1e-2)}
-    assert conductor.later == 2  # those of the other point
+    assert scheduler.num_pending == 2  # those of the other point
 
 
 def test_a_candidate_that_diverges_is_no_candidate(words: list[str]) -> None:
-    conductor = study.StudyScheduler("mine", words)
-    jobs = [job for job in conductor.opening() if job.trial.strategy.name == "scratch" and job.trial.dataset.shots == 5]
-    assert list(conductor.after(Outcome(jobs[1], None, "NaN"))) == []
-    further = list(conductor.after(outcome(jobs[0], loss=2.0)))
+    scheduler = study.StudyScheduler("mine", words)
+    jobs = [
+        job for job in scheduler.initial_jobs() if job.trial.strategy.name == "scratch" and job.trial.dataset.shots == 5
+    ]
+    assert list(scheduler.on_result(Outcome(jobs[1], None, "NaN"))) == []
+    further = list(scheduler.on_result(outcome(jobs[0], loss=2.0)))
     assert {(job.trial.seed, job.trial.strategy.lr) for job in further} == {(1, 1e-3), (2, 1e-3)}
     others = [
-        job for job in conductor.opening() if job.trial.strategy.name == "scratch" and job.trial.dataset.shots == 1
+        job for job in scheduler.initial_jobs() if job.trial.strategy.name == "scratch" and job.trial.dataset.shots == 1
     ]
-    assert [list(conductor.after(Outcome(job, None, "NaN"))) for job in others] == [[], []]
+    assert [list(scheduler.on_result(Outcome(job, None, "NaN"))) for job in others] == [[], []]
 
 
 def test_a_failed_candidate_hides_no_finished_trial(words: list[str]) -> None:
     """The report of a study in which one candidate diverged has every seed of the candidate that went on."""
-    conductor = study.StudyScheduler("mine", words)
-    opening = conductor.opening()
-    for job in opening:
+    scheduler = study.StudyScheduler("mine", words)
+    initial_jobs = scheduler.initial_jobs()
+    for job in initial_jobs:
         if job.trial.strategy.lr == 1e-2 and job.trial.strategy.name == "scratch":
             _write_failure(job)
             continue
-        for one in [job, *conductor.after(_finished(job))]:
+        for one in [job, *scheduler.on_result(_finished(job))]:
             _finished(one)
-    for job in opening:
+    for job in initial_jobs:
         if job.place.result() is None:
-            for one in conductor.after(Outcome(job, None, "NaN")):
+            for one in scheduler.on_result(Outcome(job, None, "NaN")):
                 _finished(one)
     conducted = study.collect("mine", words)
     assert [len(cell.runs) for cell in conducted.found.cells.values()] == [3, 3, 3, 3]

@@ -23,7 +23,7 @@ from tlx.config.strategy_parts import Peft
 from tlx.strategies.optimizers import optimizer
 from tlx.strategies.peft import adapters
 from tlx.strategies.phases import plan
-from tlx.strategies.rates import by_stage, heights, rates, stage_rates
+from tlx.strategies.rates import by_stage, depth_from_head, rates, stage_rates
 from tlx.tasks.classification import Classifier
 
 Table = dict[str, tuple[float, ...]]
@@ -66,7 +66,7 @@ def test_layer_decay_falls_from_the_backbones_rate(cut: Cut) -> None:
 def test_a_neck_learns_as_fast_as_the_head(cut: Cut) -> None:
     network = cut("convnext_atto")
     assert [stage.name for stage in network[-2:]] == ["neck", "head"]
-    assert heights(network) == [*range(len(network) - 2, 0, -1), 0, 0]
+    assert depth_from_head(network) == [*range(len(network) - 2, 0, -1), 0, 0]
 
 
 def test_the_neck_of_a_tower_counts_with_the_head_too() -> None:
@@ -74,7 +74,7 @@ def test_the_neck_of_a_tower_counts_with_the_head_too() -> None:
     ends = {"vocab_size": 50, "bos_token_id": 1, "eos_token_id": 2}
     with torch.device("meta"):
         network = stages(CLIPModel(CLIPConfig(text_config=sizes | ends, vision_config=sizes, projection_dim=16)))
-    tower = {stage.name: height for stage, height in zip(network, heights(network), strict=True)}
+    tower = {stage.name: height for stage, height in zip(network, depth_from_head(network), strict=True)}
     for name in ("text_model", "vision_model"):
         found = [tower[f"{name}.{part}"] for part in ("stem", "encoder.layers.0", "encoder.layers.1", "neck")]
         assert found == [3, 2, 1, 0]

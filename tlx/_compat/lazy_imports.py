@@ -240,7 +240,7 @@ class _Finder(MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Find one of the deferred packages; null for any other module."""
+        """Find one of the deferred packages; None for any other module."""
         if fullname not in DEFERRED:
             package = fullname.rpartition(".")[0]
             is_alone = fullname in KNOTTED.get(package, (fullname,))

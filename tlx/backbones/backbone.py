@@ -17,4 +17,4 @@ class Loaded:
     module: nn.Module
     width: int
     spec: InputSpec
-    match: weights.LoadReport | None = None  # how the pretrained weights fitted; null when there are none
+    match: weights.LoadReport | None = None  # how the pretrained weights fitted; None when there are none

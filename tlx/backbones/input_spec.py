@@ -36,7 +36,7 @@ InputSpec = ImageSpec | TextSpec
 def example(spec: InputSpec, count: int, tokens: int | None = None) -> dict[str, Any]:
     """Empty inputs of the right shapes for ``count`` examples, for passes that only look at shapes.
 
-    Texts have ``tokens`` tokens; null: as many as the backbone reads.
+    Texts have ``tokens`` tokens; None: as many as the backbone reads.
     """
     if isinstance(spec, ImageSpec):
         return {"x": torch.empty(count, spec.channels, spec.height, spec.width)}

@@ -69,7 +69,7 @@ def _unknown(word: str, known: list[str]) -> ConfigIssue:
 
 
 def number(text: str | None, name: str, wanted: str) -> int | None:
-    """Read the whole number above zero that an option was given; null without one.
+    """Read the whole number above zero that an option was given; None without one.
 
     Raises:
         ConfigError: It is none.

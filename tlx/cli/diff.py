@@ -39,11 +39,11 @@ def run(words: list[str]) -> int:
     rows = compare.settings(identity_fields(read_config(one)), identity_fields(read_config(other)))
     rows += compare.surroundings(manifest.read(one), manifest.read(other))
     first, second = read_result(one).metrics, read_result(other).metrics
-    parting = event_log.first_difference(event_log.metrics(one), event_log.metrics(other))
+    first_difference = event_log.first_difference(event_log.metrics(one), event_log.metrics(other))
     if asked.json:
         told = [{"state": row.state, "section": row.section, "what": str(row)} for row in rows]
         metrics = {name: [first.get(name), second.get(name)] for name in dict.fromkeys((*first, *second))}
-        print(json.dumps({"rows": told, "metrics": metrics, "first_difference": parting}, indent=2))
+        print(json.dumps({"rows": told, "metrics": metrics, "first_difference": first_difference}, indent=2))
         return 0
     console = Terminal()
     for row in rows:
@@ -59,5 +59,9 @@ def run(words: list[str]) -> int:
         apart = "" if None in values else f"{values[1] - values[0]:+.4g}"  # type: ignore[operator]
         table.add_row(printable(name), *("-" if value is None else f"{value:.6g}" for value in values), apart)
     console.print(table)
-    console.print(printable(f"the journals {'part at ' + parting if parting else 'are the same to the last bit'}"))
+    console.print(
+        printable(
+            f"the journals {'part at ' + first_difference if first_difference else 'are the same to the last bit'}"
+        )
+    )
     return 0

@@ -96,7 +96,7 @@ def _as_json(words: list[str], figure: Path | None) -> int:
     if figure is not None:
         raise ConfigError([ConfigIssue(_FIGURE, "draws, and --json prints; give one of the two", figure)])
     about = outline(words)
-    jobs = StudyScheduler(about.name, words).opening() if about.kind == "study" else []
+    jobs = StudyScheduler(about.name, words).initial_jobs() if about.kind == "study" else []
     jobs = jobs or [sweeps.job(trial) for trial in sweeps.plan(words)]
     rows = [
         {"identity": one.place.identity, "name": one.label, "config": asdict(one.trial)}

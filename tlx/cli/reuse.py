@@ -65,7 +65,7 @@ def _show(found: Store, console: Console) -> None:
 
 
 def _limit(text: str | None) -> int | None:
-    """The bytes that ``--to`` asks for; null without it."""
+    """The bytes that ``--to`` asks for; None without it."""
     try:
         return size(text) if text is not None else None
     except ValueError as error:

@@ -73,8 +73,8 @@ def _stay(words: list[str], launcher: Launcher, about: Outline, console: Console
         return _search(words, launcher, about, console)
     from tlx.orchestration import sweep as sweeps
 
-    opening = [sweeps.job(trial) for trial in sweeps.plan(words)]
-    sweep = sweeps.run(about.name, opening, console, launcher)
+    initial_jobs = [sweeps.job(trial) for trial in sweeps.plan(words)]
+    sweep = sweeps.run(about.name, initial_jobs, console, launcher)
     _show(sweep, console)
     return failures(sweep.failures, console)
 
@@ -100,25 +100,27 @@ def _submit(words: list[str], launcher: Slurm, about: Outline, dry: bool, consol
     from tlx.orchestration.study import StudyScheduler
     from tlx.orchestration.sweep_record import conclude
 
-    conductor = StudyScheduler(about.name, words) if about.kind == "study" else None
+    scheduler = StudyScheduler(about.name, words) if about.kind == "study" else None
     name = about.name
-    opening = conductor.opening() if conductor is not None else [sweeps.job(trial) for trial in sweeps.plan(words)]
-    after = conductor.after if conductor is not None else lambda outcome: ()
+    initial_jobs = (
+        scheduler.initial_jobs() if scheduler is not None else [sweeps.job(trial) for trial in sweeps.plan(words)]
+    )
+    after = scheduler.on_result if scheduler is not None else lambda outcome: ()
     if dry:
-        sweep, todo = sweeps.gather(name, opening, after)
+        sweep, todo = sweeps.gather(name, initial_jobs, after)
         for group in slurm.kinds(todo):
             print(slurm.script(name, sweep.folder / slurm.FOLDER / "N", group, launcher))
         return 0
-    found = sweeps.submit(name, opening, launcher, after=after)
+    found = sweeps.submit(name, initial_jobs, launcher, on_result=after)
     if found.open:
         done = len(found.sweep.results)
         jobs = f"Slurm jobs {', '.join(found.jobs)}" if found.jobs else "nothing new"
         console.print(f"{jobs} submitted; {done} trials finished, {found.open} open", markup=False)
         console.print(f"how it goes: tlx status {name}; the same command again submits what is missing", markup=False)
         return failures(found.sweep.failures, console)
-    if conductor is not None:
+    if scheduler is not None:
         return _study(words, Local(), about, console)
-    conclude(found.sweep, opening[0].trial)
+    conclude(found.sweep, initial_jobs[0].trial)
     _show(found.sweep, console)
     return failures(found.sweep.failures, console)
 

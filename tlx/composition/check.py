@@ -124,7 +124,7 @@ def put(config: DictConfig, setting: Setting) -> None:
 
 
 def _begin_part(config: DictConfig, key: str) -> bool:
-    """Give an optional part that is null its defaults, for a mapping to be laid over; was it one?"""
+    """Give an optional part that is None its defaults, for a mapping to be laid over; was it one?"""
     kind = _part(config, key)
     if kind is None:
         return False
@@ -134,7 +134,7 @@ def _begin_part(config: DictConfig, key: str) -> bool:
 
 
 def _part(config: DictConfig, key: str) -> type | None:
-    """The options of the part at ``key``, whether it is there or null; null for anything but a part."""
+    """The options of the part at ``key``, whether it is there or None; None for anything but a part."""
     path, _, name = key.rpartition(".")
     parent = OmegaConf.select(config, path, throw_on_missing=False) if path else config
     kind = OmegaConf.get_type(parent) if OmegaConf.is_dict(parent) else None

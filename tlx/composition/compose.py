@@ -56,7 +56,7 @@ def compose(overrides: Sequence[str] = (), values: Mapping[str, Any] | None = No
 
 
 def _whole(base: DictConfig) -> Trial | None:
-    """The configuration as objects; null where a value is missing."""
+    """The configuration as objects; None where a value is missing."""
     try:
         trial = OmegaConf.to_object(base)
     except MissingMandatoryValue:

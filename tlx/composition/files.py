@@ -33,7 +33,7 @@ def document(path: Path) -> tuple[str, yaml.Node | None]:
     """Read a configuration file that has been vetted.
 
     Returns:
-        Its text, and its top node; null for an empty file.
+        Its text, and its top node; None for an empty file.
 
     Raises:
         foreign.Unreadable: It cannot be a configuration file; the message says why, with the line where it is known.

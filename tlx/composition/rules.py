@@ -206,7 +206,7 @@ def reuse_reads(config: Any) -> Iterator[ConfigIssue]:
 
 
 def _views(text: str) -> int | None:
-    """The number of views; null where there is none, or where it has more digits than any number of views."""
+    """The number of views; None where there is none, or where it has more digits than any number of views."""
     return views(text) if len(text) < 16 else None
 
 

@@ -179,7 +179,7 @@ def register() -> None:
 
 
 def find(group: str, option: str) -> Path | None:
-    """The file behind an option: the user's if there is one, else the shipped one; null for a bare timm name.
+    """The file behind an option: the user's if there is one, else the shipped one; None for a bare timm name.
 
     It may turn out to be no regular file, which whoever reads it says.
     """

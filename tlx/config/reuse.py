@@ -43,7 +43,7 @@ class Reuse:
 
 
 def views(text: str) -> int | None:
-    """K of ``views=K``, or of ``K views``, which needs fewer quotes on a command line; null for anything else."""
+    """K of ``views=K``, or of ``K views``, which needs fewer quotes on a command line; None for anything else."""
     match = re.fullmatch(r"views=([1-9][0-9]*)|([1-9][0-9]*) views", text.strip())
     return int(match[1] or match[2]) if match else None
 

@@ -8,7 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 
 
 def select(config: Any, key: str) -> Any:
-    """The value at a dotted path; null where it, or a part on the way to it, is not there."""
+    """The value at a dotted path; None where it, or a part on the way to it, is not there."""
     if isinstance(config, DictConfig):
         return OmegaConf.select(config, key)
     for name in key.split("."):

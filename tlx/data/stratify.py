@@ -22,7 +22,7 @@ def train_test_split(
     Args:
         pool: What is split.
         test_size: How many go to the second part, or, below 1, which share of them (rounded up).
-        labels: Of each [n], to have its shares in both parts as equal as can be; null for none.
+        labels: Of each [n], to have its shares in both parts as equal as can be; None for none.
         seed: Of ``RandomState``.
 
     Returns:

@@ -97,7 +97,7 @@ class FrozenPrefix:
 
 
 def whole_backbone(model: nn.Module, trainable: Collection[str], width: int) -> FrozenPrefix | None:
-    """The cut where all of the backbone is frozen and in eval mode, which needs no dry run; null elsewhere.
+    """The cut where all of the backbone is frozen and in eval mode, which needs no dry run; None elsewhere.
 
     A backbone gives features [examples, ``width``]. What they cost is not known (NaN).
     """
@@ -166,7 +166,7 @@ def _look(
 
 
 def _leaves(first: list[Any], second: list[Any]) -> tuple[OutputSpec, ...] | None:
-    """How each tensor a site gives grows with examples and tokens; null if in another way."""
+    """How each tensor a site gives grows with examples and tokens; None if in another way."""
     found = []
     for one, other in zip(first, second, strict=True):
         before, after = tuple(one.shape), tuple(other.shape)

@@ -61,7 +61,7 @@ class PrefixCache:
         self.data = data
         self.obstacle = obstacle or ("reuse.when=off" if options.when == "off" else "")
         self.inner = inner
-        self.sharers: Mapping[str, int] = {}  # trials of a sweep that read the same of a split, this one included
+        self.num_readers: Mapping[str, int] = {}  # trials of a sweep that read the same of a split, this one included
         self.room = CacheManager(options, store(options), model, data, collate, title)
         self._cuts: dict[Any, FrozenPrefix | str] = {}  # by trained tensors and modes
         self._weights = ""  # of the constant part at hand
@@ -180,7 +180,7 @@ class PrefixCache:
         self._stocks = {}
 
     def _stock(self, name: str) -> CachedSplit | None:
-        """What is kept of a split; null where nothing is."""
+        """What is kept of a split; None where nothing is."""
         if self._replay is None:
             return None
         if name not in self._stocks:
@@ -234,7 +234,7 @@ class PrefixCache:
 
     def _need(self, name: str, number: int) -> Need:
         views = self._split(name).views or 1
-        passes = self._stretches[number].passes.get(name, 0.0) * self.sharers.get(name, 1)
+        passes = self._stretches[number].passes.get(name, 0.0) * self.num_readers.get(name, 1)
         return Need(len(self.data.splits[name]) * views, passes / views)
 
     def _later(self, name: str, now: FrozenPrefix) -> list[tuple[FrozenPrefix, Need]]:

@@ -19,7 +19,7 @@ def with_checksum(text: str) -> str:
 
 
 def without_checksum(text: str) -> dict[str, Any] | None:
-    """The object of a sealed text, without its ``sum``; null if it is not what was written."""
+    """The object of a sealed text, without its ``sum``; None if it is not what was written."""
     found = _END.search(text)
     if found is None or _sum(text[: found.start()]) != found[1]:
         return None

@@ -16,7 +16,7 @@ LIMIT = 64  # heads trained at once
 
 
 def key(trial: Trial) -> str | None:
-    """Equal for trials that can be trained together; null where a trial has to be alone.
+    """Equal for trials that can be trained together; None where a trial has to be alone.
 
     Rate, decay, schedule, early ending, label smoothing and what is kept may differ. So may the seed, unless it
     decides the examples or the backbone's weights.

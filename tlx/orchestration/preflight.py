@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection
 from tlx.config.errors import ConfigError, ConfigIssue, RequestError, WeightsError
 from tlx.config.identity import identity_fields
 from tlx.config.schema import Trial
-from tlx.orchestration.backends.processes import warm
+from tlx.orchestration.backends.processes import start_forkserver
 
 _NUMBERS = ("lr", "backbone_lr", "lr_shallow")  # of a strategy: they are right or wrong in every network alike
 
@@ -24,7 +24,7 @@ def preflight(trials: Iterable[Trial]) -> None:
     kinds = {_kind(trial): trial for trial in trials if trial.dataset.kind != "hub"}
     if not kinds:
         return
-    warm(list(kinds.values()))
+    start_forkserver(list(kinds.values()))
     context = multiprocessing.get_context("forkserver")
     ours, theirs = context.Pipe(duplex=False)
     process = context.Process(target=_look, args=(list(kinds.values()), theirs), daemon=True)

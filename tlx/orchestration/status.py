@@ -47,7 +47,7 @@ class Summary:
 
     @property
     def left(self) -> float | None:
-        """Seconds until all is done, if trials go on as they did; null where there is nothing to judge by."""
+        """Seconds until all is done, if trials go on as they did; None where there is nothing to judge by."""
         done = [trial.seconds for trial in self.trials if trial.state == "done"]
         open_ = sum(trial.state in ("running", "queued", "waiting", "interrupted") for trial in self.trials)
         running = max(1, self.counts.get("running", 0))

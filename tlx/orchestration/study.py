@@ -48,21 +48,27 @@ class FinishedStudy:
 
 def conduct(name: str, overrides: Sequence[str], console: Console, launcher: Launcher) -> FinishedStudy:
     """Run a study to its end and write its report; raises :class:`ConfigError` before anything starts."""
-    conductor = StudyScheduler(name, list(overrides))
-    opening = conductor.opening()
-    sweeps.prepare(opening)
+    scheduler = StudyScheduler(name, list(overrides))
+    initial_jobs = scheduler.initial_jobs()
+    sweeps.prepare(initial_jobs)
     from tlx.reports import page
 
     written: list[StudyResults] = []
 
     def close(sweep: Sweep) -> str:
         """The report, before the sweep's record is closed, so that MLflow gets both."""
-        written.append(conductor.findings(sweep))
+        written.append(scheduler.findings(sweep))
         page.write(written[0], sweep.folder)
         return page.markdown(written[0])
 
     sweep = sweeps.run(
-        name, opening, console, launcher, after=conductor.after, more=lambda: conductor.later, close=close
+        name,
+        initial_jobs,
+        console,
+        launcher,
+        on_result=scheduler.on_result,
+        num_pending=lambda: scheduler.num_pending,
+        close=close,
     )
     return FinishedStudy(written[0], sweep)
 
@@ -71,8 +77,8 @@ def collect(name: str, overrides: Sequence[str]) -> FinishedStudy:
     """The findings of a study that has been run, with its report written again; raises :class:`ConfigError`."""
     from tlx.reports import page
 
-    conductor = StudyScheduler(name, list(overrides))
-    sweep, missing = sweeps.gather(name, conductor.opening(), conductor.after)
+    scheduler = StudyScheduler(name, list(overrides))
+    sweep, missing = sweeps.gather(name, scheduler.initial_jobs(), scheduler.on_result)
     unfinished: list[Job] = []
     while missing:
         job = missing.pop()
@@ -82,19 +88,19 @@ def collect(name: str, overrides: Sequence[str]) -> FinishedStudy:
             continue
         outcome = Outcome(job, None, reason)
         sweep.failures.append(outcome)
-        missing += sweeps.settle(sweep, conductor.after(outcome), conductor.after)
+        missing += sweeps.resolve_finished(sweep, scheduler.on_result(outcome), scheduler.on_result)
     if unfinished:
         message = f"{len(unfinished)} trials are not finished; run: tlx sweep experiment={name}"
         raise ConfigError([ConfigIssue("study", message, name)])
-    found = conductor.findings(sweep)
+    found = scheduler.findings(sweep)
     page.write(found, sweep.folder)
     return FinishedStudy(found, sweep)
 
 
 def plan(overrides: Sequence[str]) -> tuple[list[Job], int]:
     """The trials a study begins with, and how many more follow from what tuning finds."""
-    conductor = StudyScheduler("plan", list(overrides))
-    return sweeps.with_sources(conductor.opening()), conductor.later
+    scheduler = StudyScheduler("plan", list(overrides))
+    return sweeps.with_sources(scheduler.initial_jobs()), scheduler.num_pending
 
 
 class StudyScheduler:
@@ -118,12 +124,12 @@ class StudyScheduler:
         self.chosen: dict[Cell, dict[str, Any]] = {}
 
     @property
-    def later(self) -> int:
+    def num_pending(self) -> int:
         """How many trials follow from tuning that is still going on."""
         tuned = [Cell(arm, p) for arm, options in self.study.arms.items() if options.tune for p in self.study.points]
         return sum(cell not in self.chosen for cell in tuned) * (len(self.study.seeds) - 1)
 
-    def opening(self) -> list[Job]:
+    def initial_jobs(self) -> list[Job]:
         """All seeds of the arms with nothing to tune, and every candidate of the others at the first seed."""
         jobs = []
         for arm, options in self.study.arms.items():
@@ -134,7 +140,7 @@ class StudyScheduler:
                     jobs.append(self._job(cell, seed, values))
         return jobs
 
-    def after(self, outcome: Outcome) -> Iterable[Job]:
+    def on_result(self, outcome: Outcome) -> Iterable[Job]:
         """File a result; when a cell's candidates are all in, its best goes on to the other seeds."""
         further: list[Job] = []
         result = outcome.result

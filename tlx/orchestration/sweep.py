@@ -24,7 +24,7 @@ from tlx.config.schema import Trial
 from tlx.config.select import select
 from tlx.orchestration.backends import slurm
 from tlx.orchestration.backends.launchers import Launcher, Local, Ray, Slurm
-from tlx.orchestration.backends.processes import Backend, LocalBackend, warm
+from tlx.orchestration.backends.processes import Backend, LocalBackend, start_forkserver
 from tlx.orchestration.executor import Executor, failure
 from tlx.orchestration.jobs import Job, Outcome
 from tlx.orchestration.preflight import preflight
@@ -37,7 +37,7 @@ from tlx.training.locate import experiment, locate
 
 LOCAL = Local()
 _log = logging.getLogger(__name__)
-After = Callable[[Outcome], Iterable[Job]]
+OnResult = Callable[[Outcome], Iterable[Job]]
 
 
 def plan(overrides: list[str]) -> list[Trial]:
@@ -99,16 +99,16 @@ def prepare(jobs: list[Job]) -> None:
     """Let the trials' imports begin, if any of these is still to be run."""
     todo = [one.trial for one in with_sources(jobs) if one.place.result() is None]
     if todo:
-        warm(todo)
+        start_forkserver(todo)
 
 
-def gather(name: str, jobs: list[Job], after: After, folder: Path | None = None) -> tuple[Sweep, list[Job]]:
-    """The results there are already, following ``after``, and the jobs still to be run."""
+def gather(name: str, jobs: list[Job], on_result: OnResult, folder: Path | None = None) -> tuple[Sweep, list[Job]]:
+    """The results there are already, following ``on_result``, and the jobs still to be run."""
     jobs = with_sources(jobs)
     if not jobs:
         raise ConfigError([ConfigIssue("sweep", "no trials")])
     sweep = Sweep(folder or folder_of(name, jobs))
-    return sweep, settle(sweep, jobs, after)
+    return sweep, resolve_finished(sweep, jobs, on_result)
 
 
 def run(
@@ -118,17 +118,17 @@ def run(
     launcher: Launcher = LOCAL,
     *,
     folder: Path | None = None,
-    after: After = lambda outcome: (),
-    more: Callable[[], int] = lambda: 0,
+    on_result: OnResult = lambda outcome: (),
+    num_pending: Callable[[], int] = lambda: 0,
     close: Callable[[Sweep], str] = lambda sweep: "",
 ) -> Sweep:
     """Run what is not finished. ``folder`` is the sweep's, if the trials it begins with do not decide it.
 
-    ``after`` answers an outcome with further jobs; ``more`` says how many are still to be expected. ``close`` is
+    ``on_result`` answers an outcome with further jobs; ``num_pending`` says how many are to be expected. ``close`` is
     called when all is done and gives the note for the sweep's record. Where another process runs the same sweep, the
     two share its trials, and the record stays with the one that was first.
     """
-    sweep, todo = gather(name, jobs, after, folder)
+    sweep, todo = gather(name, jobs, on_result, folder)
     if not todo:
         conclude(sweep, jobs[0].trial, close(sweep))
         return sweep
@@ -140,7 +140,7 @@ def run(
         except Busy as busy:
             console.print(f"{busy}; sharing its trials", markup=False, highlight=False)
             record = Record(sweep, None)
-        _run(name, sweep, record, todo, jobs[0].trial, console, launcher, after, more, close)
+        _run(name, sweep, record, todo, jobs[0].trial, console, launcher, on_result, num_pending, close)
     return sweep
 
 
@@ -153,12 +153,12 @@ def place(launcher: Launcher, trials: list[Trial], console: Console) -> Backend:
     return LocalBackend(launcher.n_jobs)
 
 
-def submit(name: str, jobs: list[Job], launcher: Slurm, *, after: After = lambda outcome: ()) -> Submitted:
+def submit(name: str, jobs: list[Job], launcher: Slurm, *, on_result: OnResult = lambda outcome: ()) -> Submitted:
     """Hand what is not finished to Slurm, and return at once.
 
     Raises :class:`ConfigError` where Slurm refuses, and :class:`~tlx.runs.lock.Busy` while another process submits.
     """
-    sweep, todo = gather(name, jobs, after)
+    sweep, todo = gather(name, jobs, on_result)
     first = jobs[0].trial
     if not todo:
         return Submitted(sweep, [], 0)
@@ -189,13 +189,13 @@ def _run(
     first: Trial,
     console: Console,
     launcher: Launcher,
-    after: After,
-    more: Callable[[], int],
+    on_result: OnResult,
+    num_pending: Callable[[], int],
     close: Callable[[Sweep], str],
 ) -> None:
     began = time.monotonic()
-    warm([one.trial for one in todo])
-    expected = more()
+    start_forkserver([one.trial for one in todo])
+    expected = num_pending()
     progress = SweepProgress(console, name, len(todo) + expected)
     known = {one.place.identity for one in todo}
     preflight(one.trial for one in todo)
@@ -213,7 +213,8 @@ def _run(
             sweep.shared += outcome.elsewhere
             _keep(sweep, outcome)
             progress.ended("pruned" if outcome.pruned else "failed" if outcome.result is None else "")
-            further = [one for one in settle(sweep, after(outcome), after) if one.place.identity not in known]
+            jobs = resolve_finished(sweep, on_result(outcome), on_result)
+            further = [one for one in jobs if one.place.identity not in known]
             known.update(one.place.identity for one in further)
             surprise = len(further) - expected
             expected = max(0, expected - len(further))
@@ -245,7 +246,7 @@ def _run(
         record.end(note)
 
 
-def settle(sweep: Sweep, jobs: Iterable[Job], after: After) -> list[Job]:
+def resolve_finished(sweep: Sweep, jobs: Iterable[Job], on_result: OnResult) -> list[Job]:
     """Take the results of finished jobs, and of those they lead to; returns the jobs still to be run."""
     todo: list[Job] = []
     for one in jobs:
@@ -255,14 +256,14 @@ def settle(sweep: Sweep, jobs: Iterable[Job], after: After) -> list[Job]:
         if result is None and never and (reason := failure(one, statuses=("FAILED",))):
             outcome = Outcome(one, None, reason)
             _keep(sweep, outcome)
-            todo += settle(sweep, after(outcome), after)
+            todo += resolve_finished(sweep, on_result(outcome), on_result)
             continue
         if result is None:
             todo.append(one)
             continue
         outcome = Outcome(one, result)
         _keep(sweep, outcome)
-        todo += settle(sweep, after(outcome), after)
+        todo += resolve_finished(sweep, on_result(outcome), on_result)
     return todo
 
 

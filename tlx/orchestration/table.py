@@ -16,7 +16,7 @@ def rows(sweep: Path) -> list[dict[str, Any]]:
     """A row for each trial, in the order in which they became known; all with the same keys.
 
     Keys: ``trial``; the settings that the sweep varies, and the choices that name a trial; ``state``; every metric of
-    its result; ``steps``, ``cpu_seconds``, ``wall_seconds``; ``folder``. What is not known is null.
+    its result; ``steps``, ``cpu_seconds``, ``wall_seconds``; ``folder``. What is not known is None.
     """
     found = [_row(one) for one in status.summary(sweep).trials]
     groups = ("settings", "metrics")

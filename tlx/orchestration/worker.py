@@ -36,10 +36,12 @@ def preload(trials: list[Trial]) -> list[str]:
     return [*modules, *{f"tlx.data.sources.{t.dataset.kind}" for t in trials}]
 
 
-def run(trials: list[Trial], folders: list[str], threads: int, alike: int = 1, pruner: Pruner | None = None) -> int:
+def run(
+    trials: list[Trial], folders: list[str], threads: int, num_readers: int = 1, pruner: Pruner | None = None
+) -> int:
     """Train one trial, or several side by side, with the output of each in ``log.txt`` of its folder.
 
-    ``alike``: trials of the sweep, these included, that freeze the same and read the same held-out examples.
+    ``num_readers``: trials of the sweep, these included, that freeze the same and read the same held-out examples.
 
     Returns what becomes the exit code: 0: finished (or recorded why not), 1: failed, ``REFUSED``, ``BUSY``, ``APART``:
     cannot be side by side.
@@ -58,7 +60,7 @@ def run(trials: list[Trial], folders: list[str], threads: int, alike: int = 1, p
         if trial.hardware.threads is None:
             trial.hardware.threads = threads
     try:
-        return _train(trials, alike, pruner, [partial(print, file=stream, flush=True) for stream in streams])
+        return _train(trials, num_readers, pruner, [partial(print, file=stream, flush=True) for stream in streams])
     except RequestError as error:
         print(error.block(), flush=True)
         return REFUSED
@@ -79,11 +81,11 @@ def log(folder: str) -> TextIO:
     return io.TextIOWrapper(stream, encoding="utf-8", errors="backslashreplace", line_buffering=True)
 
 
-def _train(trials: list[Trial], alike: int, pruner: Pruner | None, says: list[Callable[[str], None]]) -> int:
+def _train(trials: list[Trial], num_readers: int, pruner: Pruner | None, says: list[Callable[[str], None]]) -> int:
     if len(trials) == 1:
         from tlx.training.runner import train
 
-        train(trials[0], says[0], alike, pruner.watch if pruner is not None else None)
+        train(trials[0], says[0], num_readers, pruner.watch if pruner is not None else None)
         return 0
     from tlx.feature_cache.entry import CorruptEntryError
     from tlx.training.multi_head import NotBatchable, train_together

@@ -119,7 +119,7 @@ def repeat(trial: Trial, place: Folder, steps: int | None, say: Say) -> None:
             raise Enough(0)
 
     try:
-        train(trial, say, watch=watch, place=place)
+        train(trial, say, on_validation=watch, place=place)
     except Enough:
         return
 

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tlx.reports.statistics import further
+from tlx.reports.statistics import prediction_interval
 from tlx.runs.result import Result, hashes, read_result
 from tlx.tracking import event_log
 
@@ -34,13 +34,13 @@ class Verdict:
 def of_runs(old: Path, new: Path, siblings: Iterable[Result] = ()) -> Verdict:
     """Grade a finished run against the one it repeats; ``siblings`` are results of the same trial with other seeds."""
     then, now = read_result(old), read_result(new)
-    parting = event_log.first_difference(event_log.metrics(old), event_log.metrics(new))
+    first_difference = event_log.first_difference(event_log.metrics(old), event_log.metrics(new))
     same = json.dumps(then.metrics, sort_keys=True) == json.dumps(now.metrics, sort_keys=True)
-    if same and then.steps == now.steps and parting is None and hashes(old) == hashes(new):
+    if same and then.steps == now.steps and first_difference is None and hashes(old) == hashes(new):
         return Verdict(BITWISE, f"weights, predictions and {len(then.metrics)} metrics are the same to the last bit")
     worst = max((_distance(then.metrics.get(name), now.metrics.get(name)), name) for name in then.metrics | now.metrics)
     apart = f"{worst[1]} is {worst[0]:.3g} off" if worst[0] else "the metrics are the same, other bits are not"
-    where = f"; the journals part at {parting}" if parting is not None else ""
+    where = f"; the journals part at {first_difference}" if first_difference is not None else ""
     if worst[0] <= TOLERANCE:
         return Verdict(EQUAL, f"{apart}{where}")
     seeds = [then, *siblings]
@@ -57,11 +57,11 @@ def of_beginnings(old: Path, new: Path) -> Verdict:
     """Grade a run that was stopped early by the rows both have."""
     then, now = event_log.metrics(old), event_log.metrics(new)
     shared = min(len(then), len(now))
-    parting = event_log.first_difference(then[:shared], now[:shared])
+    first_difference = event_log.first_difference(then[:shared], now[:shared])
     if not shared:
         return Verdict(DIFFERENT, "it was stopped before its first metrics: nothing can be compared")
     last = now[shared - 1]["step"]
-    if parting is None:
+    if first_difference is None:
         return Verdict(BITWISE, f"every metric up to step {last} is the same to the last bit")
     worst = max(
         _distance(a["values"].get(name), b["values"].get(name))
@@ -69,7 +69,9 @@ def of_beginnings(old: Path, new: Path) -> Verdict:
         for name in {**a["values"], **b["values"]}
     )
     grade = EQUAL if worst <= TOLERANCE else DIFFERENT
-    return Verdict(grade, f"up to step {last} metrics are up to {worst:.3g} off; the journals part at {parting}")
+    return Verdict(
+        grade, f"up to step {last} metrics are up to {worst:.3g} off; the journals part at {first_difference}"
+    )
 
 
 def _distance(a: float | None, b: float | None) -> float:
@@ -88,5 +90,5 @@ def _within(value: float | None, seeds: Sequence[float | None]) -> bool:
     found = [one for one in seeds if one is not None]
     if value is None or len(found) != len(seeds) or len(found) < SEEDS:
         return value is None and not found
-    center, half = further(found)
+    center, half = prediction_interval(found)
     return abs(value - center) <= half

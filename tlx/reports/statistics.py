@@ -17,7 +17,7 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over ``n`` seeds with its 95 % interval; ``low`` and ``high`` are null when n is 1."""
+    """A mean over ``n`` seeds with its 95 % interval; ``low`` and ``high`` are None when n is 1."""
 
     mean: float
     low: float | None
@@ -50,7 +50,7 @@ def estimate(values: Sequence[float]) -> Estimate:
     return Estimate(mean, mean - half, mean + half, n)
 
 
-def further(values: Sequence[float]) -> tuple[float, float]:
+def prediction_interval(values: Sequence[float]) -> tuple[float, float]:
     """The middle, and half the width, of where one more independent value would lie with 95 % chance; of two or more.
 
     ``t(0.975, n - 1) s sqrt(1 + 1/n)``: half the mean's interval times ``sqrt(n + 1)``.
@@ -62,18 +62,18 @@ def further(values: Sequence[float]) -> tuple[float, float]:
 
 
 def paired(values: Mapping[int, float], control: Mapping[int, float]) -> Estimate | None:
-    """The mean difference over the seeds both have; null when they share none."""
+    """The mean difference over the seeds both have; None when they share none."""
     shared = sorted(values.keys() & control.keys())
     return estimate([values[seed] - control[seed] for seed in shared]) if shared else None
 
 
 def steps_to(curve: Sequence[tuple[int, float]], target: float) -> int | None:
-    """The first validated step at which the curve reaches ``target``; null if it never does (censored)."""
+    """The first validated step at which the curve reaches ``target``; None if it never does (censored)."""
     return next((step for step, value in curve if value >= target), None)
 
 
 def median_censored(values: Sequence[int | None]) -> int | None:
-    """The median, counting "never" as larger than anything; null when that is the median. The upper of two middles."""
+    """The median, counting "never" as larger than anything; None when that is the median. The upper of two middles."""
     ordered = sorted(math.inf if value is None else value for value in values)
     middle = ordered[len(ordered) // 2]
     return None if math.isinf(middle) else int(middle)

@@ -34,7 +34,7 @@ class CellFinding:
     runs: tuple[Run, ...]
     score: Estimate
     gain: Estimate | None  # over the control, paired by seed
-    steps: int | None  # median steps to the target on validation; null: never
+    steps: int | None  # median steps to the target on validation; None: never
     chosen: dict[str, Any]
     cpu: Estimate
 

@@ -46,7 +46,7 @@ class Repository:
 
 @contextmanager
 def repository(folder: Path) -> Iterator[Repository | None]:
-    """The repository around a folder; null outside one, or without git."""
+    """The repository around a folder; None outside one, or without git."""
     found = _git(folder, ("rev-parse", "--show-toplevel", "--absolute-git-dir", "--git-common-dir")).splitlines()
     if len(found) != 3:
         yield None

@@ -103,7 +103,7 @@ def is_asked() -> bool:
     return _asked != 0
 
 
-def give_way() -> None:
+def requeue_and_exit() -> None:
     """End: raises :class:`Stopped` where a person asked, else queues the job again and raises :class:`Preempted`."""
     if _asked in _BY_A_PERSON:
         raise Stopped(128 + _asked)

@@ -81,7 +81,7 @@ def check_architecture(name: object) -> None:
 
 
 def leads(settings: Any) -> str | None:
-    """The first name in settings that leads to a file, to code or to another network; null where none does."""
+    """The first name in settings that leads to a file, to code or to another network; None where none does."""
     return next(_leads_within(settings), None)
 
 

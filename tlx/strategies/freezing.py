@@ -46,7 +46,7 @@ def set_modes(model: nn.Module, frozen_norm: str = "eval") -> None:
 
 
 def _learns(module: nn.Module, found: dict[nn.Module, bool | None]) -> bool | None:
-    """Does a parameter of the module or of those within learn? null without parameters. ``found``: of each."""
+    """Does a parameter of the module or of those within learn? None without parameters. ``found``: of each."""
     if module not in found:
         parts = [parameter.requires_grad for parameter in module.parameters(recurse=False)]
         parts += [own for child in module.children() if (own := _learns(child, found)) is not None]

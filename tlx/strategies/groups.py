@@ -28,11 +28,11 @@ def parameter_groups(strategy: Strategy, stages: Sequence[Stage], phases: Sequen
     table = rates(strategy, stages, phases)
     alone = strategy.controller is not None and strategy.controller.kind == "auto_rgn"
     model = stages[0].model
-    inserted, spared = adapters.names(model), _spared(model)
+    inserted, no_decay = adapters.names(model), _no_decay(model)
     groups: dict[tuple[Any, ...], dict[str, Any]] = {}
     for stage in stages:
         for name, parameter in zip(stage.names, stage.parameters(), strict=True):
-            decays = parameter.ndim > 1 and name not in spared
+            decays = parameter.ndim > 1 and name not in no_decay
             if name in inserted and parameter.numel() == max(parameter.shape):  # a scale per channel, however shaped
                 decays = False
             key = (stage.name, decays, table[name], name if alone else "")
@@ -51,7 +51,7 @@ def parameter_groups(strategy: Strategy, stages: Sequence[Stage], phases: Sequen
     return list(groups.values())
 
 
-def _spared(model: nn.Module) -> set[str]:
+def _no_decay(model: nn.Module) -> set[str]:
     """What the backbone itself wants undecayed, as timm's position embeddings and tokens."""
     backbone = getattr(model, "backbone", None)
     exempt = getattr(backbone, "no_weight_decay", None)

@@ -19,7 +19,7 @@ class PhasePlan:
 
     name: str
     trainable: frozenset[str]
-    steps: int | None  # null: what the budget leaves
+    steps: int | None  # None: what the budget leaves
     options: Phase
     origin: int = 0  # its place in strategy.phases; an expanded phase shares it with its siblings
     number: int = 0  # its place in the plan
@@ -96,7 +96,7 @@ def plan(strategy: Strategy, stages: Sequence[Stage], steps_per_epoch: int, seed
 
 
 def _lengths(strategy: Strategy, budget: int, steps_per_epoch: int) -> list[int | None]:
-    """Optimizer steps of each phase; null for a last one that takes what is left when it begins."""
+    """Optimizer steps of each phase; None for a last one that takes what is left when it begins."""
     lengths: list[int | None] = []
     share = 0.0  # of the budget, as percentages so far: borders are rounded, so that the parts add up
     for options in strategy.phases:

@@ -48,13 +48,13 @@ def by_stage(strategy: Strategy, stages: Sequence[Stage]) -> list[float]:
         last = len(stages) - 1
         return [strategy.lr_shallow * ratio ** (i / last if last else 1.0) for i in range(len(stages))]
     backbone = strategy.lr if strategy.backbone_lr is None else strategy.backbone_lr
-    scales = [max(strategy.min_scale, strategy.layer_decay**below) for below in heights(stages)]
+    scales = [max(strategy.min_scale, strategy.layer_decay**below) for below in depth_from_head(stages)]
     return [
         strategy.lr if stage.name == HEAD else backbone * scale for stage, scale in zip(stages, scales, strict=True)
     ]
 
 
-def heights(stages: Sequence[Stage]) -> list[int]:
+def depth_from_head(stages: Sequence[Stage]) -> list[int]:
     """How many stages above each one learn faster under layer decay: 0 for the head.
 
     A neck (final norm, projection) counts with the head, as in timm's and BEiT's layer decay. Towers are counted

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 from tlx.config.strategy import Phase
 
-Monitored = Callable[[str | None], tuple[str, str]]  # a metric's name, null for the task's own; and min or max
+Monitored = Callable[[str | None], tuple[str, str]]  # a metric's name, None for the task's own; and min or max
 
 
 class Stopper:

@@ -16,7 +16,7 @@ Batch = dict[str, Any]
 
 @dataclass
 class StepOutput:
-    """What one step gives: the mean loss over ``n`` examples (null where there is none), and what it came from."""
+    """What one step gives: the mean loss over ``n`` examples (None where there is none), and what it came from."""
 
     loss: Tensor | None
     n: int

@@ -94,7 +94,7 @@ def _parsed(url: str) -> Any:
 
 
 def endpoint(url: str) -> tuple[str, int] | None:
-    """Host and port of a database server that one connection leads to; null for other stores."""
+    """Host and port of a database server that one connection leads to; None for other stores."""
     base = url.partition(":")[0].lower().partition("+")[0]
     if base not in _PORTS:
         return None

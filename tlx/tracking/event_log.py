@@ -169,7 +169,7 @@ def metrics(folder: Path) -> list[dict[str, Any]]:
 
 
 def first_difference(then: Sequence[Mapping[str, Any]], now: Sequence[Mapping[str, Any]]) -> str | None:
-    """Where two journals part: step, metric and both values; null where they do not."""
+    """Where two journals part: step, metric and both values; None where they do not."""
     for before, after in zip(then, now, strict=False):
         if before["step"] != after["step"]:
             return f"step {min(before['step'], after['step'])}, which only one of them has"

@@ -107,7 +107,7 @@ def send(client: Any, uri: str, folder: Path, parent: Path | None = None) -> boo
 
 
 def own_run(client: Any, uri: str, folder: Path) -> str | None:
-    """The MLflow run that the folder's note names, where that is the folder's own; else null."""
+    """The MLflow run that the folder's note names, where that is the folder's own; else None."""
     known = state.read(folder, uri)
     return known.run_id if known is not None and _is_own(client, known.run_id, known.attempt, folder) else None
 

@@ -33,7 +33,7 @@ class State:
 
 
 def read(folder: Path, uri: str | None = None) -> State | None:
-    """The note of a folder (on this store); null without one that can be read and could be true."""
+    """The note of a folder (on this store); None without one that can be read and could be true."""
     try:
         found = State(**foreign.json_file(folder / FILE, State, _LARGEST))
     except (FileNotFoundError, foreign.Unreadable):

@@ -32,7 +32,7 @@ def send(folders: Iterable[Path], tracking: Tracking | None = None, agreed: bool
 
     Args:
         folders: Run folders, maybe somebody else's.
-        tracking: The user's own store; null is the one of the environment and the working directory.
+        tracking: The user's own store; None is the one of the environment and the working directory.
         agreed: Send also to the stores that the journals name.
 
     Raises:
@@ -86,7 +86,7 @@ def _starts(folders: Iterable[Path], found: Sent) -> dict[Path, sending.Start]:
 
 
 def _opened(uri: str, down: dict[str, str]) -> Any:
-    """A client on a store that answers; else null, and the reason is kept."""
+    """A client on a store that answers; else None, and the reason is kept."""
     try:
         return store.reached(uri)
     except ConfigError as error:

@@ -47,29 +47,29 @@ class BestTracker:
         self.wanted = strategy.keep == "best" or any(phase.restore == "best" for phase in strategy.phases)
         self.best = Best()
         self.best_of_phase = Best()
-        self.ingredients = TopK(averaging.size if averaging is not None and "soup" in averaging.kind else 0)
+        self.top_k = TopK(averaging.size if averaging is not None and "soup" in averaging.kind else 0)
 
     def offer(self, value: float, mode: str, values: dict[str, float | None], snapshot: Callable[[], State]) -> None:
         """Take a validation for the best of the phase, of the run, or for a soup, if it is."""
-        state = snapshot() if self.wanted or self.ingredients.size else {}
+        state = snapshot() if self.wanted or self.top_k.size else {}
         for name in ("best", "best_of_phase") if self.wanted else ():
             if getattr(self, name).is_reached(value, mode):
                 setattr(self, name, Best(value, dict(values), dict(state)))
-        self.ingredients.offer(Best(value, dict(values), dict(state)), mode)
+        self.top_k.offer(Best(value, dict(values), dict(state)), mode)
 
     def enter(self, begins: Callable[[], State]) -> None:
         """A phase begins: ``begins`` gives what starts to change now, and is in what is remembered as it is now."""
         self.best_of_phase = Best()
-        for kept in (self.best, *self.ingredients.kept):
+        for kept in (self.best, *self.top_k.kept):
             if kept.state is not None:
                 kept.state |= begins()
 
     def state(self) -> dict[str, Any]:
         """Plain values and tensors."""
         best = {"best": vars(self.best), "best_of_phase": vars(self.best_of_phase)}
-        return {**best, "ingredients": [vars(one) for one in self.ingredients.kept]}
+        return {**best, "ingredients": [vars(one) for one in self.top_k.kept]}
 
     def load(self, state: dict[str, Any]) -> None:
         """Remember what :meth:`state` gave."""
         self.best, self.best_of_phase = Best(**state["best"]), Best(**state["best_of_phase"])
-        self.ingredients.kept = [Best(**one) for one in state["ingredients"]]
+        self.top_k.kept = [Best(**one) for one in state["ingredients"]]

@@ -66,7 +66,7 @@ def build(trial: Trial) -> TrialComponents:
     title = trial.backbone.alias or trial.backbone.name
     prefix = PrefixCache(trial.reuse, model, backbone, data, task.collate, *_obstacles(trial, machine), title)
     learner = Learner(trial.strategy, task, model, cut, phases, data, epochs, prefix, trial.hardware.accumulate)
-    learner.fresh = _fresh(trial, data, phases)
+    learner.reinit_state = _fresh(trial, data, phases)
     table = rates(trial.strategy, cut, phases)
     return TrialComponents(
         machine, data, backbone, cut, phases, table, learner, origin(digest(cut), freezing.checksums(model))

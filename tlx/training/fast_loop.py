@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 
 from tlx.tasks.protocol import Batch
 from tlx.training.learner import Learner
-from tlx.training.resume import wind
+from tlx.training.resume import set_loop_counters
 
 _PRECISIONS = ("32-true", "bf16-mixed")  # the others scale or convert
 
@@ -42,12 +42,12 @@ def fit(learner: Learner, trainer: Trainer) -> None:
         for number, batch in enumerate(loader):
             _step(learner, trainer, optimizer, move_data_to_device(batch, learner.device), number)
             step += 1
-            wind(trainer, rounds, step)
+            set_loop_counters(trainer, rounds, step)
             learner.on_train_batch_end(None, batch, number)
         validate(learner, trainer)
         learner.on_train_epoch_end()
         rounds += 1
-        wind(trainer, rounds, step)
+        set_loop_counters(trainer, rounds, step)
     learner.on_train_end()
 
 

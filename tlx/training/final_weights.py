@@ -41,14 +41,14 @@ def select_final_weights(built: TrialComponents, trainer: Trainer, say: Callable
         return sign * _measure(built, trainer)
 
     if kind == "wise_ft":
-        assert learner.anchor is not None
+        assert learner.wise_ft_start is not None
         chosen, share = averaging.wise_ft(
-            learner.anchor, tensors(learner.model, learner.trained), options.alphas, measure
+            learner.wise_ft_start, tensors(learner.model, learner.trained), options.alphas, measure
         )
         say(f"wise_ft: {share:g} of the fine-tuned weights")
         learner.journal.write("averaging", kind=kind, alpha=share)
     else:
-        states = [one.state or {} for one in learner.remembered.ingredients.kept]
+        states = [one.state or {} for one in learner.best_tracker.top_k.kept]
         chosen = averaging.mean(states) if kind == "uniform_soup" else averaging.greedy_soup(states, measure)
         learner.journal.write("averaging", kind=kind, ingredients=len(states))
     measure(chosen)
@@ -56,7 +56,7 @@ def select_final_weights(built: TrialComponents, trainer: Trainer, say: Callable
 
 def keep_best(learner: Learner) -> bool:
     """Put the best weights back if those are to be kept."""
-    best = learner.remembered.best
+    best = learner.best_tracker.best
     if learner.strategy.keep != "best" or best.state is None:
         return False
     restore(learner.model, best.state)

@@ -68,8 +68,8 @@ class Learner(LightningModule):
         self.say: Callable[[str], None] = lambda line: None
         self.after_round: Callable[[], None] = lambda: None
         self.before_first_round: Callable[[], None] | None = None  # how a resumed trial puts its last pieces in place
-        self.watch: Callable[[int, dict[str, float | None]], None] | None = None  # sees each round's validation
-        self.fresh: State = {}  # random weights for what a phase starts anew
+        self.on_validation: Callable[[int, dict[str, float | None]], None] | None = None  # sees each round's validation
+        self.reinit_state: State = {}  # random weights for what a phase starts anew
         self.penalty = penalty(strategy, model, stages)
         self.controller = controller(strategy.controller, stages)
         averaging = strategy.averaging
@@ -78,15 +78,16 @@ class Learner(LightningModule):
             Running(averaging.decay if kind == "ema" else None) if averaging and kind in ("ema", "swa") else None
         )
         self.swa_start = averaging_start(strategy, epochs.steps_per_epoch) if kind == "swa" else None
-        self.anchor: State | None = None  # the weights that wise_ft's line begins at
+        self.wise_ft_start: State | None = None  # the weights that wise_ft's line begins at
         self.trained: frozenset[str] = frozenset()
         self.keeps = True  # does a validation count for the best? (not when weights are only tried)
-        self.remembered = BestTracker(strategy)
+        self.best_tracker = BestTracker(strategy)
         self.predicted: Callable[[list[dict[str, Any]]], None] = lambda records: None  # hears of each test batch
         self.values: dict[str, float | None] = {}  # of the last evaluation
         self.shards = False  # FSDP2 instead of whole copies
         self.count = 0  # parameters that train
-        self.narrowed = False  # the controller has changed what trains: the rest of the phase is a fit of its own
+        # the controller has changed what trains: the rest of the phase is a fit of its own
+        self.trainable_set_changed = False
         self.recorded: set[tuple[Any, ...]] = set()  # rows a resumed trial finds in its journal: they are not repeated
         self.stoppers: list[Stopper] = []  # of the phase
         self.snapshot: Callable[[], State] = lambda: tensors(self.model, self.trained)  # remembers a validation
@@ -110,15 +111,15 @@ class Learner(LightningModule):
             raise RuntimeError("no phase entered yet")
         return self._phase
 
-    def enter(self, phase: PhasePlan, start: int, stop: int, total: int) -> None:
+    def start_phase(self, phase: PhasePlan, start: int, stop: int, total: int) -> None:
         """Begin a phase that covers optimizer steps ``start`` to ``stop`` of ``total``."""
         before = self._phase
-        self.assume(phase, start, stop, total)
+        self.restore_phase(phase, start, stop, total)
         owners = {name.rpartition(".")[0] for name in phase.fresh}
         changes = phase.trainable | phase.fresh
         begins = sorted(changes - self.trained)
-        self.remembered.enter(lambda: {name: whole(self.model.get_parameter(name)) for name in begins})
-        restore(self.model, {name: t for name, t in self.fresh.items() if name.rpartition(".")[0] in owners})
+        self.best_tracker.enter(lambda: {name: whole(self.model.get_parameter(name)) for name in begins})
+        restore(self.model, {name: t for name, t in self.reinit_state.items() if name.rpartition(".")[0] in owners})
         self.trained = self.trained | changes
         if phase.options.optimizer_state == "reset":
             self.optimizer_state = None
@@ -126,7 +127,7 @@ class Learner(LightningModule):
             self.optimizer_state = optimizers.forget(self.optimizer_state, phase.trainable - before.trainable)
         self.set_trainable()
 
-    def assume(self, phase: PhasePlan, start: int, stop: int, total: int) -> None:
+    def restore_phase(self, phase: PhasePlan, start: int, stop: int, total: int) -> None:
         """Be in a phase without beginning it, as a resumed trial is."""
         self._phase, self.start, self.stop, self.total = phase, start, stop, total
         self.stoppers = stoppers(phase.options, lambda name: monitored(name, self.task))
@@ -137,7 +138,7 @@ class Learner(LightningModule):
         active = self.phase.trainable - settled or self.phase.trainable
         freezing.freeze(self.model, active, self.strategy.frozen_norm)
         self.count = sum(parameter.numel() for parameter in self.model.parameters() if parameter.requires_grad)
-        self.narrowed = False
+        self.trainable_set_changed = False
 
     def scale(self, step: int) -> float:
         """The factor on every group's learning rate at an optimizer step of this phase."""
@@ -237,10 +238,10 @@ class Learner(LightningModule):
         if self.controller is not None and self.controller.is_due(step, self.decision_interval):
             before = self.controller.settled
             changed = self.controller.decide(self.model, self._batch, self.scale(step - 1)) != before
-            self.narrowed = changed and not self.trainer.should_stop  # else the phase has just ended anyway
-            self.trainer.should_stop = self.trainer.should_stop or self.narrowed
-        if self.watch is not None:
-            self.watch(self.rounds, self.values)
+            self.trainable_set_changed = changed and not self.trainer.should_stop  # else the phase is over anyway
+            self.trainer.should_stop = self.trainer.should_stop or self.trainable_set_changed
+        if self.on_validation is not None:
+            self.on_validation(self.rounds, self.values)
         self.after_round()
 
     def end_round(self, step: int, loss: float, rates: dict[str, float]) -> None:
@@ -249,12 +250,12 @@ class Learner(LightningModule):
         values: dict[str, float | None] = {"train/loss": loss}
         values |= {f"val/{name}": value for name, value in self.values.items()}
         values |= {f"optim/lr-{name}": rate for name, rate in rates.items()}
-        self.record(step, values | self.stand())
+        self.record(step, values | self.phase_metrics())
 
     def on_train_end(self) -> None:
         self.optimizer_state = self.trainer.optimizers[0].state_dict()
 
-    def stand(self) -> dict[str, float | None]:
+    def phase_metrics(self) -> dict[str, float | None]:
         """Which phase this is and how much trains, as metrics."""
         return {"finetune/phase": float(self.phase.number + 1), "finetune/trainable_params": float(self.count)}
 
@@ -295,11 +296,11 @@ class Learner(LightningModule):
             self.task.eval_step(self.model, seen, self.metrics)
 
     def on_validation_epoch_end(self) -> None:
-        over = self.judge(self.task.compute(self.metrics))
+        over = self.update_best(self.task.compute(self.metrics))
         self.trainer.should_stop = self.trainer.should_stop or over
         self._swap()
 
-    def judge(self, values: dict[str, float | None]) -> bool:
+    def update_best(self, values: dict[str, float | None]) -> bool:
         """Take in a validation: is it the best so far, and is the phase over?"""
         self.values = values
         name, mode = self.task.monitor
@@ -308,7 +309,7 @@ class Learner(LightningModule):
             raise RuntimeError(f"val/{name} is undefined on this validation set, so no model can be chosen by it")
         if not self.keeps:
             return False
-        self.remembered.offer(value, mode, self.values, self.snapshot)
+        self.best_tracker.offer(value, mode, self.values, self.snapshot)
         over = [stopper.is_over(values) for stopper in self.stoppers]  # each has to see every validation
         return any(over)
 

@@ -8,7 +8,7 @@ from tlx.tasks.protocol import Task
 
 
 def monitored(name: str | None, task: Task) -> tuple[str, str]:
-    """A validation metric, null for the task's own, and whether ``min`` or ``max`` of it is best."""
+    """A validation metric, None for the task's own, and whether ``min`` or ``max`` of it is best."""
     if name is None or name == task.monitor[0]:
         return task.monitor
     return name, "min" if "loss" in name else "max"

@@ -133,7 +133,7 @@ def _seats(pairs: Sequence[tuple[Trial, Say, Folder]]) -> list[HeadTrial]:
         freezing.freeze(learner.model, built.phases[0].trainable)
         total = budget_steps(trial.strategy, learner.epochs.steps_per_epoch)
         passes = {"train": total / learner.epochs.steps_per_epoch, "val": total / learner.interval}
-        learner.prefix.sharers = dict.fromkeys(("train", "val", "test"), len(pairs))
+        learner.prefix.num_readers = dict.fromkeys(("train", "val", "test"), len(pairs))
         learner.prefix.surround(CacheContext(say=say))
         learner.prefix.enter(PhaseUsage(built.phases[0].trainable, passes))
         if not learner.prefix.is_features:
@@ -225,7 +225,7 @@ def _end_round(
             reason = "the network gave NaN or infinity: try a smaller strategy.lr or precision=32-true"
             _end(seat, "FAILED", f"FloatingPointError: {reason}")
             continue
-        over = seat.built.learner.judge(values)
+        over = seat.built.learner.update_best(values)
         seat.built.learner.end_round(step, losses[number], {"head": rates[number]})
         if not over:
             left.append(number)

@@ -55,11 +55,11 @@ def start_phase(built: TrialComponents, number: int, start: int, stop: int, tota
     """Begin a phase, which covers optimizer steps ``start`` to ``stop`` of ``total``, and record it."""
     learner, phase = built.learner, built.phases[number]
     averaging = learner.strategy.averaging
-    if phase.options.restore == "best" and (best := learner.remembered.best_of_phase.state) is not None:
+    if phase.options.restore == "best" and (best := learner.best_tracker.best_of_phase.state) is not None:
         restore(learner.model, best)
-    learner.enter(phase, start, stop, total)
+    learner.start_phase(phase, start, stop, total)
     if number == len(built.phases) - 1 and averaging is not None and averaging.kind == "wise_ft":
-        learner.anchor = tensors(learner.model, learner.trained)
+        learner.wise_ft_start = tensors(learner.model, learner.trained)
     count = _note(built, start)
     say(f"phase {number + 1}/{len(built.phases)}: {phase.name}, {count:,} parameters, steps {start} to {stop}")
 
@@ -67,7 +67,7 @@ def start_phase(built: TrialComponents, number: int, start: int, stop: int, tota
 def _note(built: TrialComponents, step: int) -> int:
     """Record what trains from ``step`` on, in the phase entered; how many parameters that is."""
     learner, phase = built.learner, built.learner.phase
-    stand = learner.stand()
+    stand = learner.phase_metrics()
     count = int(stand["finetune/trainable_params"] or 0)
     trains = {name for name, parameter in learner.model.named_parameters() if parameter.requires_grad}
     full = stage_rates(replace(phase, trainable=phase.trainable & trains), built.stages, built.rates)
@@ -89,7 +89,7 @@ def _fit(built: TrialComponents, trainer: Trainer, say: Say) -> None:
             trainer.fit_loop.max_epochs = trainer.current_epoch + math.ceil((learner.stop - step) / learner.interval)
             trainer.fit(learner)
         _audit(learner)
-        if not learner.narrowed:
+        if not learner.trainable_set_changed:
             return
         learner.set_trainable()
         step = int(trainer.global_step)

@@ -59,7 +59,7 @@ class StateCheckpointer:
         if trainer.strategy.reduce_boolean_decision(wants, all=False):  # their clocks are not one
             self._save(trainer, learner)
         if leaves:
-            signals.give_way()
+            signals.requeue_and_exit()
 
     def _save(self, trainer: Trainer, learner: Learner) -> None:
         state = capture(trainer, learner)
@@ -77,7 +77,7 @@ class StateCheckpointer:
         return event_log.metrics(self.path.parent)
 
     def saved(self) -> dict[str, Any] | None:
-        """The state to go on from: the last one, or the one before if that is damaged; null if there is none.
+        """The state to go on from: the last one, or the one before if that is damaged; None if there is none.
 
         Raises :class:`WeightsError` if it is of another model, or if neither can be read.
         """
@@ -158,13 +158,13 @@ def capture(trainer: Trainer, learner: Learner) -> dict[str, Any]:
         "phase": learner.phase.number,
         "start": learner.start,
         "stop": learner.stop,
-        "over": bool(trainer.should_stop) and not learner.narrowed,  # the phase has ended early
+        "over": bool(trainer.should_stop) and not learner.trainable_set_changed,  # the phase has ended early
         "trained": sorted(learner.trained),
         "tensors": tensors(learner.model, learner.trained),
         "optimizer": trainer.optimizers[0].state_dict(),
         "scaler": trainer.precision_plugin.state_dict(),
-        **learner.remembered.state(),
-        "anchor": learner.anchor,
+        **learner.best_tracker.state(),
+        "anchor": learner.wise_ft_start,
         "values": learner.values,
         "mean": learner.mean.state() if learner.mean is not None else None,
         "controller": learner.controller.state() if learner.controller is not None else None,
@@ -191,20 +191,20 @@ def _unfit(learner: Learner, error: Exception) -> WeightsError:
 
 
 def _take_up(state: dict[str, Any], trainer: Trainer, learner: Learner, total: int) -> None:
-    learner.assume(learner.phases[state["phase"]], state["start"], state["stop"], total)
+    learner.restore_phase(learner.phases[state["phase"]], state["start"], state["stop"], total)
     learner.trained = frozenset(state["trained"])
     restore(learner.model, state["tensors"])
     learner.optimizer_state = state["optimizer"]
     trainer.precision_plugin.load_state_dict(state["scaler"])
-    learner.remembered.load(state)
-    learner.anchor = state["anchor"]
+    learner.best_tracker.load(state)
+    learner.wise_ft_start = state["anchor"]
     learner.values, learner.rounds, learner.taken = state["values"], state["rounds"], state["step"]
     if learner.mean is not None:
         learner.mean.load(state["mean"], trainer.strategy.root_device)
     if learner.controller is not None:
         learner.controller.load(state["controller"])
     learner.before_first_round = lambda: _go_on(state, learner)
-    wind(trainer, state["rounds"], state["step"])
+    set_loop_counters(trainer, state["rounds"], state["step"])
 
 
 def _go_on(state: dict[str, Any], learner: Learner) -> None:
@@ -218,7 +218,7 @@ def _go_on(state: dict[str, Any], learner: Learner) -> None:
         raise _unfit(learner, error) from error
 
 
-def wind(trainer: Trainer, rounds: int, step: int) -> None:
+def set_loop_counters(trainer: Trainer, rounds: int, step: int) -> None:
     """Lightning's counters as if it had run this far. (No public way: its own resume is of one fit, ours of many.)"""
     progress = trainer.fit_loop.epoch_progress
     for count in (progress.total, progress.current):

@@ -46,20 +46,20 @@ from tlx.training.quiet import quiet
 from tlx.training.resume import StateCheckpointer, can_resume, forget
 
 Say = Callable[[str], None]
-Watch = Callable[[int, Mapping[str, float | None]], None]
+OnValidation = Callable[[int, Mapping[str, float | None]], None]
 
 
 def train(
     trial: Trial,
     say: Say = lambda line: None,
-    alike: int = 1,
-    watch: Watch | None = None,
+    num_readers: int = 1,
+    on_validation: OnValidation | None = None,
     place: Folder | None = None,
 ) -> Result:
     """Run a trial to its end, or return the result it has already, in its own folder or at another ``place``.
 
-    ``say`` hears what was chosen and loaded; ``alike`` trials, this one included, read the same of held-out examples;
-    ``watch`` is shown the validation of each round, and may raise to end the trial.
+    ``say`` hears what was chosen and loaded; ``num_readers`` trials, this one included, read the same held-out
+    examples; ``on_validation`` is shown the validation of each round, and may raise to end the trial.
     Raises :class:`~tlx.config.errors.RequestError` before anything is started, and whatever training raises after;
     the journal has the reason either way.
     """
@@ -74,8 +74,8 @@ def train(
         with quiet():
             built = build(trial)
             apply_hardware_options(trial, built)
-            built.learner.watch = watch
-            built.learner.prefix.sharers = {"val": alike, "test": alike}
+            built.learner.on_validation = on_validation
+            built.learner.prefix.num_readers = {"val": num_readers, "test": num_readers}
     except RequestError:  # refused: nothing is written
         raise
     except Exception as error:

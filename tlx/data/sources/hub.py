@@ -56,9 +56,9 @@ def from_parts(config: Hub, parts: dict[str, Any]) -> Source:
                 names.append(to_name(value))
     if unlabelled:
         raise DataError(unlabelled)
-    labels, classes, strangers = index_classes(names, splits["train"])
-    if strangers:
-        raise DataError([ConfigIssue("dataset.label", f"class {names[strangers[0]]!r} is not in train")])
+    labels, classes, unknown_classes = index_classes(names, splits["train"])
+    if unknown_classes:
+        raise DataError([ConfigIssue("dataset.label", f"class {names[unknown_classes[0]]!r} is not in train")])
     inputs = _Lazy(offsets, config.input)
     channels = 0
     if config.modality == "image":

@@ -65,9 +65,9 @@ def _load(config: ImageFolder, root: Path) -> Source:
         expected = "<root>/<class>/*.png or <root>/train/<class>/*.png"
         problems = [ConfigIssue("dataset.root", f"no images found; expected {expected}", config.root)]
     train = splits.get("train", np.arange(len(paths)))
-    labels, classes, strangers = index_classes(names, train)
+    labels, classes, unknown_classes = index_classes(names, train)
     first: dict[str, str] = {}
-    for i in strangers:
+    for i in unknown_classes:
         first.setdefault(names[i], paths[i])
     for name in sorted(first):
         problems.append(ConfigIssue("dataset.root", f"class {name!r} is not in train (first seen: {first[name]})"))

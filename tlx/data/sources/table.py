@@ -101,8 +101,8 @@ def _assemble(
     if config.label_separator:
         encoded, classes, first = _several(labels, splits["train"], config.label_separator)
     else:
-        encoded, classes, strangers = index_classes(labels, splits["train"])
-        first = {labels[i]: i for i in reversed(strangers)}
+        encoded, classes, unknown_classes = index_classes(labels, splits["train"])
+        first = {labels[i]: i for i in reversed(unknown_classes)}
     if first:
         raise DataError([ConfigIssue(str(places[i]), f"class {name!r} is not in train") for name, i in first.items()])
     return Source(
@@ -122,14 +122,14 @@ def _several(labels: list[str], train: np.ndarray, separator: str) -> tuple[np.n
     classes = sorted(set().union(*(sets[i] for i in train)))
     index = {name: i for i, name in enumerate(classes)}
     encoded = np.zeros((len(labels), len(classes)), dtype=np.float32)
-    strangers: dict[str, int] = {}
+    unknown_classes: dict[str, int] = {}
     for row, names in enumerate(sets):
         for name in sorted(names):
             if name in index:
                 encoded[row, index[name]] = 1.0
             else:
-                strangers.setdefault(name, row)
-    return encoded, classes, strangers
+                unknown_classes.setdefault(name, row)
+    return encoded, classes, unknown_classes
 
 
 def _items(label: str, separator: str) -> set[str]:

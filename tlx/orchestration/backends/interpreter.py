@@ -17,7 +17,7 @@ class Interpreter:
     """A fresh interpreter with the face of a process: trials on several devices start their own children from it."""
 
     def __init__(self, folder: Path, trial: Trial, visible: str | None) -> None:
-        """``visible``: the GPUs it may see, as ``CUDA_VISIBLE_DEVICES``; null: all there are."""
+        """``visible``: the GPUs it may see, as ``CUDA_VISIBLE_DEVICES``; None: all there are."""
         log = worker.log(str(folder))
         write_config(folder, trial)
         command = [sys.executable, "-P", "-m", "tlx.training", str(folder / CONFIG)]

@@ -25,7 +25,7 @@ class Work:
 
     trials: list[Trial]
     folders: list[Path]
-    alike: int = 1  # trials of the sweep that freeze the same and read the same held-out examples
+    num_readers: int = 1  # trials of the sweep that freeze the same and read the same held-out examples
     pruner: Pruner | None = None
     here: Path = field(default_factory=Path.cwd)  # paths in a configuration may be relative
     environment: dict[str, str] = field(default_factory=lambda: _passed(os.environ))
@@ -82,7 +82,7 @@ class LocalBackend:
     def start(self, work: Work, held: Sequence[int]) -> Process:
         """See :class:`Backend`."""
         visible = visible_gpus(held)
-        warm(work.trials)
+        start_forkserver(work.trials)
         if len(held) > 1:
             return Interpreter(work.folders[0], work.trials[0], visible)
         process = ForkServerProcess(target=_forked, args=(work, visible), name=work.folders[0].name)
@@ -94,11 +94,11 @@ def _forked(work: Work, visible: str | None) -> None:
     work.settle()
     if visible is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = visible  # read when CUDA starts, which no forked server has done
-    code = worker.run(work.trials, [str(folder) for folder in work.folders], 1, work.alike, work.pruner)
+    code = worker.run(work.trials, [str(folder) for folder in work.folders], 1, work.num_readers, work.pruner)
     os._exit(code)  # everything is on disk; taking torch apart again takes longer than a small trial
 
 
-def warm(trials: list[Trial]) -> None:
+def start_forkserver(trials: list[Trial]) -> None:
     """Start the server that imports everything these trials need; it goes on by itself. Again is harmless."""
     names = (*worker.THREADS, "PYTHONSAFEPATH")  # the last: no module is taken from the working directory
     before = {name: os.environ.get(name) for name in names}
@@ -113,7 +113,7 @@ def warm(trials: list[Trial]) -> None:
 
 
 def visible_gpus(held: Sequence[int]) -> str | None:
-    """``CUDA_VISIBLE_DEVICES`` for a trial on these slots; null on a machine without GPUs."""
+    """``CUDA_VISIBLE_DEVICES`` for a trial on these slots; None on a machine without GPUs."""
     if not gpus():
         return None
     named = os.environ.get("CUDA_VISIBLE_DEVICES", "")

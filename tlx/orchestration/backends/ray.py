@@ -102,7 +102,7 @@ def _task(work: Work, cpus: int) -> int:
         raise FileNotFoundError(f"{missing} is not on {node}: output has to be on storage that all nodes share")
     work.settle()
     if (work.trials[0].hardware.devices or 1) == 1:
-        return worker.run(work.trials, [str(folder) for folder in work.folders], cpus, work.alike, work.pruner)
+        return worker.run(work.trials, [str(folder) for folder in work.folders], cpus, work.num_readers, work.pruner)
     process = Interpreter(work.folders[0], work.trials[0], None)
     try:
         process.join()

@@ -24,29 +24,29 @@ FILE, BEST = "report.html", "best.yaml"
 _SHOWN = 10  # trials in the table
 
 
-def write(seeker: SearchScheduler) -> str:
+def write(scheduler: SearchScheduler) -> str:
     """Write ``report.html``, figures and ``best.yaml`` into the search's folder; the table as Markdown."""
-    study, folder = seeker.study, seeker.folder
+    study, folder = scheduler.study, scheduler.folder
     ranked = best(study)
     pictures = figures(study)
     for name, svg in pictures.items():
         durable.write(folder / f"{name}.svg", svg)
     if ranked:
-        durable.write(folder / BEST, experiment(seeker, ranked[0]))
+        durable.write(folder / BEST, experiment(scheduler, ranked[0]))
     counts = study.counts()
     environment = Environment(
         loader=PackageLoader("tlx.orchestration.search", ""), autoescape=True, undefined=StrictUndefined
     )
     page = environment.get_template("search.html.j2").render(
-        name=seeker.name,
+        name=scheduler.name,
         question=study.options.question,
         head=head(study),
         rows=rows(study, ranked),
-        records=[seeker.folders.get(one.number, "") for one in ranked],
+        records=[scheduler.folders.get(one.number, "") for one in ranked],
         counts=counts,
         figures=pictures,
-        best=experiment(seeker, ranked[0]) if ranked else "",
-        command=f"tlx sweep {' '.join(seeker.words)}",
+        best=experiment(scheduler, ranked[0]) if ranked else "",
+        command=f"tlx sweep {' '.join(scheduler.words)}",
         several=len(study.options.objectives) > 1,
         version=VERSION,
     )
@@ -92,25 +92,25 @@ def _word(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def experiment(seeker: SearchScheduler, trial: FrozenTrial) -> str:
+def experiment(scheduler: SearchScheduler, trial: FrozenTrial) -> str:
     """The file of an experiment that is this trial: its choices and settings, without the search."""
-    asked = request.with_files(request.read(seeker.words))
+    asked = request.with_files(request.read(scheduler.words))
     chosen = {group: asked.chosen(group) for group in GROUPS if asked.chosen(group)}
     settings = OmegaConf.create()
     for setting in asked.settings:
         if not setting.key.startswith(("search", "study")):
             OmegaConf.update(settings, setting.key, setting.value, force_add=True)
-    for key, value in spaces.values(trial.params, seeker.study.space).items():
+    for key, value in spaces.values(trial.params, scheduler.study.space).items():
         if key in GROUPS:
             chosen[key] = str(value)
         else:
             OmegaConf.update(settings, key, value, force_add=True)
     found = ", ".join(
-        f"{one.metric} {value:.4g}" for one, value in zip(seeker.options.objectives, trial.values, strict=True)
+        f"{one.metric} {value:.4g}" for one, value in zip(scheduler.options.objectives, trial.values, strict=True)
     )
     lines = [
         "# @package _global_",
-        f"# The best of a search ({seeker.name}): trial {trial.number} of {len(seeker.study.trials)}, {found}.",
+        f"# The best of a search ({scheduler.name}): trial {trial.number} of {len(scheduler.study.trials)}, {found}.",
         "defaults:",
         *(f"  - override /{group}: {option}" for group, option in chosen.items() if group != EXPERIMENT),
         "",

@@ -25,24 +25,24 @@ class FinishedSearch:
 
 def search(name: str, words: Sequence[str], console: Console, launcher: Launcher) -> FinishedSearch:
     """Run what is missing of a search and write its report; raises :class:`ConfigError` before anything starts."""
-    seeker = SearchScheduler(name, list(words))
-    opening = seeker.opening(sweeps.place(launcher, [seeker.base], console).slots)
+    scheduler = SearchScheduler(name, list(words))
+    initial_jobs = scheduler.initial_jobs(sweeps.place(launcher, [scheduler.base], console).slots)
 
     def close(sweep: Sweep) -> str:
-        return report.write(seeker)
+        return report.write(scheduler)
 
-    sweep = Sweep(seeker.folder)
-    if opening:
+    sweep = Sweep(scheduler.folder)
+    if initial_jobs:
         sweep = sweeps.run(
             name,
-            opening,
+            initial_jobs,
             console,
             launcher,
-            folder=seeker.folder,
-            after=seeker.after,
-            more=lambda: seeker.left,
+            folder=scheduler.folder,
+            on_result=scheduler.on_result,
+            num_pending=lambda: scheduler.num_pending,
             close=close,
         )
     else:
-        conclude(sweep, seeker.base, close(sweep))
-    return FinishedSearch(seeker.study, sweep)
+        conclude(sweep, scheduler.base, close(sweep))
+    return FinishedSearch(scheduler.study, sweep)

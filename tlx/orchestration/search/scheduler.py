@@ -47,18 +47,18 @@ class SearchScheduler:
         self.folders: dict[int, str] = {}
 
     @property
-    def left(self) -> int:
+    def num_pending(self) -> int:
         """How many proposals are still to come."""
         return max(0, self.options.n_trials - len(self.study.trials))
 
-    def opening(self, slots: int) -> list[Job]:
+    def initial_jobs(self, slots: int) -> list[Job]:
         """What was proposed and has no result, and new proposals for the slots that are left."""
         jobs = [self._job(number, values) for number, values in self.study.running().items()]
         while len(jobs) < slots and (job := self._next()) is not None:
             jobs.append(job)
         return list({job.place.identity: job for job in jobs}.values())
 
-    def after(self, outcome: Outcome) -> Iterable[Job]:
+    def on_result(self, outcome: Outcome) -> Iterable[Job]:
         """Tell a result, and propose another trial."""
         numbers = self.numbers.pop(outcome.job.place.identity, [])
         if not numbers:

@@ -92,7 +92,7 @@ class Study:
         }
 
     def ask(self) -> tuple[int, dict[str, Any]] | None:
-        """The next proposal, its number and settings; null when there are enough, or too many have failed."""
+        """The next proposal, its number and settings; None when there are enough, or too many have failed."""
         with self._alone():
             trials = self.trials
             if len(trials) >= self.options.n_trials or self.too_many_failed():
@@ -104,7 +104,7 @@ class Study:
             return trial.number, spaces.values(trial.params, self.space)
 
     def tell(self, number: int, values: Sequence[float | None] | None, pruned: bool = False) -> None:
-        """A trial's objectives; null for one that failed, or was ``pruned``. Again is harmless."""
+        """A trial's objectives; None for one that failed, or was ``pruned``. Again is harmless."""
         from optuna.trial import TrialState
 
         if values is not None and all(value is not None and math.isfinite(value) for value in values):

@@ -24,7 +24,7 @@ class Tokens(nn.Module):
 
 
 def text_encoder(backbone: nn.Module) -> nn.Module | None:
-    """The transformers model inside a text backbone; null for images."""
+    """The transformers model inside a text backbone; None for images."""
     encoder = getattr(backbone, "encoder", None)
     inside = isinstance(encoder, nn.Module) and hasattr(getattr(encoder, "config", None), "model_type")
     return encoder if inside else None
