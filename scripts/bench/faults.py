@@ -54,7 +54,7 @@ def alone(root: Path, mode: str) -> tuple[list[Any], int]:
 
 
 def fill_disk(room: random.Random) -> Callable[[], None]:
-    """Writes fail for want of space from a random one on, journals and states and results alike."""
+    """Writes fail for want of space from a random one on, event logs and states and results alike."""
     left = room.randrange(25)
 
     def harm() -> None:

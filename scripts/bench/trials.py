@@ -3,7 +3,7 @@
 ``python scripts/bench/trials.py FOLDER [--most 10000]`` prints two tables and draws ``trials.svg`` into FOLDER:
 
 - *overhead*: 20 trials that train one step on 10 examples, one at a time; the time from one trial's start to the next
-  one's, and what of it the trial itself did not take (its process, its folder, its journal's start);
+  one's, and what of it the trial itself did not take (its process, its folder, its event log's start);
 - *growth*: N trials of which none, or all, are finished: wall and CPU seconds and peak memory of planning them
   (composing, checking, finding each one's folder) and of the whole command when nothing is left to do. Finished trials
   are copies of one real result.

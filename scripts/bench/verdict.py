@@ -32,7 +32,7 @@ from tlx.runs import result as results
 from tlx.tracking import event_log
 
 TRACEBACK = "Traceback (most recent call last)"
-_ATTEMPT = re.compile(r"journal\.\d+\.jsonl|log\.txt")  # what an earlier attempt may leave for good
+_ATTEMPT = re.compile(r"events\.\d+\.jsonl|log\.txt")  # what an earlier attempt may leave for good
 
 
 class Bench:

@@ -1,4 +1,4 @@
-"""A trial with reuse ends where it ends without, bit for bit, whatever the strategy; its journal says what was."""
+"""A trial with reuse ends where it ends without, bit for bit, whatever the strategy; its event log says what was."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_numbers_are_those_without_reuse(folder: Path, name: str) -> None:
     same(reused, plain)
 
 
-def test_the_journal_says_what_was_reused(folder: Path) -> None:
+def test_the_event_log_says_what_was_reused(folder: Path) -> None:
     phases = "strategy.phases=[{train: [head], until: 50%}, {train: [head, 'stages[-1]']}]"
     reused = run(folder, "always", "strategy=top_k", phases)
     assert [event["sites"] for event in reused.events if event["split"] == "train"] == ["backbone", "layer3"]

@@ -62,7 +62,7 @@ def same(folder: Path, *overrides: str) -> Path:
 
 
 def reused(place: Path) -> dict[str, str]:
-    rows = [json.loads(line) for line in (place / "journal.jsonl").read_text().splitlines()]
+    rows = [json.loads(line) for line in (place / "events.jsonl").read_text().splitlines()]
     return {row["split"]: row["state"] for row in rows if row["event"] == "reuse"}
 
 

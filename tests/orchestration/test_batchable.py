@@ -229,7 +229,7 @@ def test_a_sweep_with_heads_side_by_side_is_the_sweep_without(folder: Path, weig
 
 
 def _mlflow_knows(folder: Path, found: dict[str, list[str]]) -> None:
-    """A run for each trial, below the sweep's, with its metrics as often as the journal has them."""
+    """A run for each trial, below the sweep's, with its metrics as often as the event log has them."""
     client = MlflowClient(tracking_uri=f"sqlite:///{folder / 'mlflow.db'}")
     experiments = [one.experiment_id for one in client.search_experiments() if one.name.startswith("tlx/")]
     runs = list(client.search_runs(experiments))
@@ -278,6 +278,6 @@ def test_a_group_that_cannot_be_side_by_side_is_run_one_by_one(folder: Path, sai
         assert "together" not in seen
         assert (seen.count("start"), seen.count("end")) == (1, 1)
         assert "not trained side by side" in (Path("runs") / name / "log.txt").read_text()
-    (book,) = [file.parent for file in Path("runs").glob("*/journal.jsonl") if file.parent.name not in found]
+    (book,) = [file.parent for file in Path("runs").glob("*/events.jsonl") if file.parent.name not in found]
     children = [row["folder"] for row in event_log.read(book) if row["event"] == "child"]
     assert sorted(children) == sorted(found)

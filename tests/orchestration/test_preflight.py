@@ -21,7 +21,7 @@ def test_nothing_runs_when_one_trial_cannot(folder: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         sweeps.run("sweep", jobs, Console(quiet=True))
     assert {problem.key for problem in caught.value.problems} == {"strategy.phases.0.train", "strategy.peft.kind"}
-    assert not list(folder.glob("runs/*/journal.jsonl"))
+    assert not list(folder.glob("runs/*/events.jsonl"))
 
 
 @pytest.mark.slow

@@ -86,7 +86,7 @@ def _worker(root: Path, process: subprocess.Popen[str]) -> int:
     """The process of the first trial that has saved its state."""
     for _ in range(2400):
         assert process.poll() is None, process.communicate()
-        for path in root.glob("narrow*/journal.jsonl"):
+        for path in root.glob("narrow*/events.jsonl"):
             if "metrics" in path.read_text():
                 return int(owner(path.parent).split()[1])
         time.sleep(0.1)

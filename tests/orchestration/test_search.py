@@ -119,7 +119,7 @@ def test_two_commands_share_a_search(folder: Path, written: Path) -> None:
         assert process.returncode == 0, out + err
     trials = study(folder).trials
     assert len(trials) == 6
-    assert len(list(folder.glob("runs/pixels*/journal*.jsonl"))) == 6  # each was trained once
+    assert len(list(folder.glob("runs/pixels*/event log*.jsonl"))) == 6  # each was trained once
 
 
 @pytest.mark.slow
@@ -152,7 +152,7 @@ def test_pruning_spares_a_third_of_the_rounds(folder: Path, written: Path, sweep
     assert f"{len(pruned)} pruned" in out
     rounds = sum(
         sum(row["event"] == "metrics" and "train/loss" in row["values"] for row in event_log.read(path.parent))
-        for path in folder.glob("runs/pixels*/journal.jsonl")
+        for path in folder.glob("runs/pixels*/events.jsonl")
     )
     assert rounds <= 0.7 * 20 * len(trials)
     best = min(trial.values[0] for trial in trials if trial.state.name == "COMPLETE")

@@ -44,7 +44,7 @@ def metrics(root: Path) -> dict[str, dict[str, float]]:
 
 
 def attempts(root: Path) -> int:
-    return len(list(root.glob("narrow*/journal*.jsonl")))
+    return len(list(root.glob("narrow*/event log*.jsonl")))
 
 
 @pytest.mark.slow
@@ -120,8 +120,8 @@ def _runs(folder: Path) -> list[Run]:
 def _wait_for(root: Path, done: int, process: subprocess.Popen[str]) -> bool:
     """Until a trial is at work, so that something is killed; false once the command is over."""
     for _ in range(1200):
-        journals = sum("metrics" in path.read_text() for path in root.glob("narrow*/journal.jsonl"))
-        if journals > done:
+        event_log = sum("metrics" in path.read_text() for path in root.glob("narrow*/events.jsonl"))
+        if event_log > done:
             return True
         if process.poll() is not None:
             return False

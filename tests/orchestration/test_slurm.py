@@ -208,7 +208,7 @@ def test_an_array_survives_what_clusters_do(cluster: None, folder: Path) -> None
     root = folder / "there"
     victims: list[str] = []
     for _ in range(3000):
-        begun = [path.parent for path in root.glob("narrow*/journal.jsonl") if '"train/loss"' in path.read_text()]
+        begun = [path.parent for path in root.glob("narrow*/events.jsonl") if '"train/loss"' in path.read_text()]
         begun = [place for place in begun if not (place / "result.json").is_file() and place.name not in victims]
         if begun:
             owner = (begun[0] / "lock").read_text()
@@ -240,7 +240,7 @@ def _metrics(root: Path) -> dict[str, dict[str, float]]:
 @pytest.mark.slow
 @pytest.mark.slurm
 def test_ranks_of_a_task_are_one_trial(cluster: None, folder: Path) -> None:
-    """Two nodes of one process each: one journal, half of the examples each, as two processes of one machine."""
+    """Two nodes of one process each: one event log, half of the examples each, as two processes of one machine."""
     words = [*WORDS, "strategy.budget=10 steps", "tracking=none", "seed=0"]
     tlx("train", *words, "hardware.devices=2", "output=here")
     os.environ["MASTER_ADDR"] = "127.0.0.1"  # the nodes are names of one host

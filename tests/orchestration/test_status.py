@@ -33,13 +33,13 @@ def sweep(folder: Path) -> Path:
     record.write("trials", folders=names[4:])
     (root / "done" / "result.json").write_text(with_checksum(json.dumps(asdict(RESULT))))
     for name, reason in (("failed", "ValueError: too many\nlines"), ("pruned", "Pruned: val/loss 3 at round 2")):
-        journal = EventLog(root / name)
-        journal.begin(kind="train")
-        journal.write("end", status="FAILED" if name == "failed" else "KILLED", reason=reason)
+        events = EventLog(root / name)
+        events.begin(kind="train")
+        events.write("end", status="FAILED" if name == "failed" else "KILLED", reason=reason)
     for name in ("begun", "saved"):
-        journal = EventLog(root / name)
-        journal.begin(kind="train")
-        journal.write("metrics", step=17, epoch=1.0, values={})
+        events = EventLog(root / name)
+        events.begin(kind="train")
+        events.write("metrics", step=17, epoch=1.0, values={})
     (root / "saved" / "state.pt").touch()
     return root / "study-1234"
 

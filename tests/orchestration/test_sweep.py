@@ -78,7 +78,7 @@ def test_a_killed_trial_is_one_failed_trial(folder: Path) -> None:
     statuses = {run.info.run_name: run.info.status for run in _runs(folder)}
     assert statuses["three"] == "FAILED"
     assert sorted(statuses.values()) == ["FAILED", "FINISHED", "FINISHED", "KILLED"]
-    killed = next(path.parent for path in folder.glob("runs/*s1*/journal.jsonl"))
+    killed = next(path.parent for path in folder.glob("runs/*s1*/events.jsonl"))
     assert list(event_log.read(killed))[-1]["status"] == "KILLED"
 
 

@@ -47,7 +47,7 @@ def test_a_changed_setting_is_named(folder: Path, said: Said) -> None:
     old = trained(said, folder)
     out = said("reproduce", str(old), "seed=1", code=1)
     assert "verdict: different" in out
-    assert "the journals part at step 3: train/loss" in out
+    assert "the event logs part at step 3: train/loss" in out
     assert "first thing that differs: config: seed  0 -> 1" in out
     assert "verdict: bitwise: every metric up to step 3" in said("reproduce", str(old), "--steps", "3")
     said("sweep", *WORDS, "seed=1,2,3")
@@ -109,7 +109,7 @@ def test_diff_shows_what_two_runs_differ_in(folder: Path, said: Said) -> None:
     out = said("diff", str(one), str(other))
     assert "differs config: seed  0 -> 1" in out
     assert "test/acc" in out
-    assert "the journals are the same to the last bit" in said("diff", str(one), str(one))
+    assert "the event logs are the same to the last bit" in said("diff", str(one), str(one))
 
 
 def test_what_is_no_run_is_refused(folder: Path, said: Said) -> None:

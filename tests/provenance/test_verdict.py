@@ -59,7 +59,7 @@ def test_noise_is_where_a_further_seed_would_lie(folder: Path) -> None:
     assert verdict.of_runs(old, finished(folder / "few", high - 1e-4), seeds[:1]).grade == "different"  # two seeds
 
 
-def test_different_says_where_the_journals_part(folder: Path) -> None:
+def test_different_says_where_the_event_logs_part(folder: Path) -> None:
     found = verdict.of_runs(finished(folder / "a", 0.5), finished(folder / "b", 0.9, curve=(1.0, 0.75)))
     assert "test/loss is 0.4 off" in found.reason
     assert "step 2: val/loss 0.5 -> 0.75" in found.reason

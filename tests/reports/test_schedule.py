@@ -18,7 +18,7 @@ import tlx
 from tlx.planning.schedule import of_forecast
 from tlx.planning.trial_plan import plan_trial
 from tlx.reports.heatmap import FROZEN, Span, colour
-from tlx.reports.schedule import of_journal
+from tlx.reports.schedule import of_events
 from tlx.reports.timeline import MARK, draw
 
 EVIL = "<b> & \"co'"
@@ -226,7 +226,7 @@ def metrics(step: int, **rates: float) -> dict[str, Any]:
     return row("metrics", step=step, epoch=step / 10, values=values)
 
 
-def test_a_journal_shows_what_happened() -> None:
+def test_a_event_log_shows_what_happened() -> None:
     """A first phase that ended at step 20 of 40; a second that went on with less; a resumption that did steps again."""
     rows = [
         row("start", attempt="x"),
@@ -243,7 +243,7 @@ def test_a_journal_shows_what_happened() -> None:
         metrics(50, head=0.001, backbone=0.0001),
         row("end", status="KILLED", reason=""),
     ]
-    picture = Picture(of_journal(rows, ["stem", "body", "head"], 10), 50)
+    picture = Picture(of_events(rows, ["stem", "body", "head"], 10), 50)
     assert picture.texts("tick") == [f"{i / 2:g}" for i in range(11)]
     frozen = {s: [picture.at(s, t) == FROZEN for t in (5, 19, 21, 29, 31, 49)] for s in ("head", "body", "stem")}
     assert frozen == {
@@ -259,8 +259,8 @@ def test_a_journal_shows_what_happened() -> None:
     assert picture.texts("rate")[0] == "0.1"
 
 
-def test_a_journal_without_training_is_a_picture_too() -> None:
-    picture = Picture(of_journal([row("start", attempt="x")], ["stem", "head"], 10), 1)
+def test_a_event_log_without_training_is_a_picture_too() -> None:
+    picture = Picture(of_events([row("start", attempt="x")], ["stem", "head"], 10), 1)
     assert "no optimizer steps" in picture.texts()
-    picture = Picture(of_journal([phase(1, 0, 0, {}), metrics(0)], ["stem", "head"], 10), 1)
+    picture = Picture(of_events([phase(1, 0, 0, {}), metrics(0)], ["stem", "head"], 10), 1)
     assert picture.texts("listed") == ["nothing"]

@@ -24,7 +24,7 @@ from tlx.training.locate import locate
 SECRET = "a secret that nobody may see or lose\n"
 NAMES = [
     LOCK, layout.CONFIG, layout.RESULT, layout.PREPARED, layout.CHECKPOINT, layout.PREDICTIONS, layout.SCHEDULE,
-    event_log.FILE, "journal.1.jsonl", "repro.json", "state.pt", "state.before.pt", "together.json", "mlflow.json",
+    event_log.FILE, "events.1.jsonl", "repro.json", "state.pt", "state.before.pt", "together.json", "mlflow.json",
     worker.LOG, "nan_batch.safetensors", "state.partial", "checkpoint.partial", "repro.json.partial", ".tlx",
 ]  # fmt: skip
 
@@ -82,7 +82,7 @@ def test_a_run_folder_that_is_a_link_is_refused(folder: Path) -> None:
 @settings(max_examples=max(1, settings().max_examples // 2))
 @given(some.sets(some.sampled_from(NAMES), min_size=1, max_size=5))
 def test_readers_look_behind_no_link(finished: Path, chosen: set[str]) -> None:
-    """Results, journals, locks and configurations that are links are none; nobody trips over them."""
+    """Results, event logs, locks and configurations that are links are none; nobody trips over them."""
     copy = finished.parent / "copy"
     shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(finished, copy)

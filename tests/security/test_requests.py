@@ -273,9 +273,9 @@ def test_a_folder_with_runs_in_it_is_tlxs(folder: Path) -> None:
     from tlx.files.checksum import with_checksum
 
     write(folder / "mine/notes.txt", "x")
-    write(folder / "mine/run/journal.jsonl", with_checksum('{"event": "begin"}') + "\n")
+    write(folder / "mine/run/events.jsonl", with_checksum('{"event": "begin"}') + "\n")
     assert list(told(*BASE, "output=mine")) == ["output"]
-    write(folder / "mine/other/journal.jsonl", with_checksum('{"event": "start", "time": 1}') + "\n")
+    write(folder / "mine/other/events.jsonl", with_checksum('{"event": "start", "time": 1}') + "\n")
     assert not told(*BASE, "output=mine")
 
 

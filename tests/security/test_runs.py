@@ -276,7 +276,7 @@ def test_a_log_that_is_no_file_is_set_aside(folder: Path, kind: str) -> None:
     event_log.set_aside(folder)
     event_log.EventLog(folder).begin(name="a")
     assert event_log.first(folder)["event"] == "start"
-    assert os.path.lexists(folder / "journal.1.jsonl")
+    assert os.path.lexists(folder / "events.1.jsonl")
 
 
 def test_a_failure_to_build_leaves_what_another_command_finished(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,7 +25,7 @@ from tlx.tracking.event_log import EventLog
 
 
 def recorded(folder: Path, uri: str | None, name: str = "a trial") -> Path:
-    """A finished trial whose journal names a store."""
+    """A finished trial whose event log names a store."""
     folder.mkdir(parents=True)
     book = EventLog(folder)
     tags = {"tlx.kind": "train", "tlx.folder": str(folder)}
@@ -138,7 +138,7 @@ def test_a_note_cannot_lead_into_another_run(folder: Path, own: MlflowClient, at
         "the victim's": event_log.attempt(folder / "victim"),
     }
     state.write(place, state.State(uri, named[attempt], run))
-    if attempt == "the victim's":  # whoever has seen its journal can write its name
+    if attempt == "the victim's":  # whoever has seen its event log can write its name
         rows = list(event_log.read(place))
         rows[0]["attempt"] = named[attempt]
         (place / event_log.FILE).write_text("\n".join(with_checksum(json.dumps(row)) for row in rows) + "\n")
@@ -228,7 +228,7 @@ ends = some.fixed_dictionaries({}, optional={"status": values, "reason": values,
 
 @settings(max_examples=max(1, settings().max_examples // 4))
 @given(some.dictionaries(names, values, max_size=3), some.lists(names, max_size=2), ends, values)
-def test_whatever_a_journal_holds_the_next_folder_is_sent(
+def test_whatever_a_event_log_holds_the_next_folder_is_sent(
     folder: Path, own: MlflowClient, changed: dict[str, Any], gone: list[str], end: dict[str, Any], value: Any
 ) -> None:
     root = folder / os.urandom(4).hex()

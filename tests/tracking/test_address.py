@@ -83,7 +83,7 @@ def test_a_run_in_a_strange_folder(folder: Path, name: str) -> None:
     (where / "run" / "config.yaml").write_text("a: 1")
     mlflow_sync.send(client, uri, where / "run")
     run = str(mlflow_sync.run_id(where / "run"))
-    assert {one.path for one in client.list_artifacts(run)} == {"config.yaml", "journal.jsonl"}
+    assert {one.path for one in client.list_artifacts(run)} == {"config.yaml", "events.jsonl"}
     (sent,) = where.glob(f"mlartifacts/tlx-tests/{run}/artifacts/config.yaml")
     assert sent.read_text() == "a: 1"
     with closing(sqlite3.connect(where / "mlflow.db")) as database:

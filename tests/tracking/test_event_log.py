@@ -1,4 +1,4 @@
-"""The journal: appended, whole lines only, earlier attempts kept."""
+"""The event log: appended, whole lines only, earlier attempts kept."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_attempts_are_kept_apart(folder: Path) -> None:
     for name in ("first", "second", "third"):
         event_log.set_aside(folder)
         event_log.EventLog(folder).begin(name=name)
-    names = [path.read_text() for path in sorted(folder.glob("journal.*jsonl"))]
+    names = [path.read_text() for path in sorted(folder.glob("events.*jsonl"))]
     assert ["first" in names[0], "second" in names[1], "third" in names[2]] == [True] * 3
 
 

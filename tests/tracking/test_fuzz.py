@@ -1,4 +1,4 @@
-"""Whatever stands in a journal: what was written is read, the rest is left out, and nobody trips over it."""
+"""Whatever stands in an event log: what was written is read, the rest is left out, and nobody trips over it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ rows = some.builds(
 
 
 def read(folder: Path) -> list[dict[str, Any]]:
-    """By everybody who reads journals."""
+    """By everybody who reads event logs."""
     found = list(event_log.read(folder))
     assert all(isinstance(row["event"], str) for row in found)
     event_log.damaged(folder)
@@ -58,7 +58,7 @@ def test_any_lines(folder: Path, lines: list[Any]) -> None:
 
 
 @given(some.integers(0, 10_000), some.integers(1, 255), some.booleans())
-def test_an_altered_journal(folder: Path, where: int, bits: int, cut: bool) -> None:
+def test_an_altered_event_log(folder: Path, where: int, bits: int, cut: bool) -> None:
     place = folder / "run"
     place.mkdir(exist_ok=True)
     (place / event_log.FILE).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""MLflow as a view of the journal: complete, idempotent, with true statuses, and harmless when it is not there."""
+"""MLflow as a view of the event log: complete, idempotent, with true statuses, and harmless when it is not there."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_a_second_attempt_is_a_second_run(folder: Path, uri: str) -> None:
     begin(folder / "run").write("end", status="FAILED", reason="out of luck")
     mlflow_sync.send(client, uri, folder / "run")
     first = mlflow_sync.run_id(folder / "run")
-    (folder / "run" / "journal.jsonl").unlink()
+    (folder / "run" / "events.jsonl").unlink()
     begin(folder / "run", "again")
     mlflow_sync.send(client, uri, folder / "run")
     assert mlflow_sync.run_id(folder / "run") != first
@@ -82,7 +82,7 @@ def test_an_attempt_that_is_over_is_not_taken_for_the_new_one(folder: Path, uri:
         mirrored.watch(folder / "run")
         mirrored._send_all()
         assert mlflow_sync.run_id(folder / "run") is None
-        (folder / "run" / "journal.jsonl").unlink()
+        (folder / "run" / "events.jsonl").unlink()
         begin(folder / "run", "new").write("end", status="FINISHED", reason="")
     run = store.client(uri).get_run(mlflow_sync.run_id(folder / "run"))
     assert (run.info.run_name, run.info.status) == ("new", "FINISHED")
@@ -206,7 +206,7 @@ def test_a_store_that_comes_back_gets_everything(folder: Path, uri: str, monkeyp
     moody = Moody(uri)
     monkeypatch.setattr(store, "client", lambda _: moody)
     book = begin(folder / "run")
-    (folder / "run" / "journal.jsonl").unlink()
+    (folder / "run" / "events.jsonl").unlink()
     with mlflow_sync.MLflowSync(Tracking()) as mirrored:
         mirrored.watch(folder / "run")
         book.begin(name="a", experiment="tlx/tests", params={}, tags={"tlx.kind": "train"}, dataset=None)
@@ -384,7 +384,7 @@ def test_a_store_that_answers_is_waited_for(folder: Path, uri: str, monkeypatch:
     assert slow.real.get_run(str(mlflow_sync.run_id(folder / "run"))).info.status == "FINISHED"
 
 
-def test_one_journal_that_cannot_be_sent_keeps_no_other_back(folder: Path, uri: str) -> None:
+def test_one_event_log_that_cannot_be_sent_keeps_no_other_back(folder: Path, uri: str) -> None:
     with mlflow_sync.MLflowSync(Tracking()) as mirrored:
         for name in ("bad", "good"):
             mirrored.watch(folder / name)

@@ -72,7 +72,9 @@ def test_an_interrupted_trial_ends_the_same(
     assert result_of(stopped) == result_of(straight)
 
 
-def test_a_gpu_and_a_cpu_agree(small: Compose, families: Families) -> None:
+def test_a_gpu_and_a_cpu_agree(small: Compose, families: Families, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To the rounding of 32 bits, once cuDNN rounds convolutions to no fewer: TF32 moves running_var by 0.25."""
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
     words = (
         *families["cnn"],
         "strategy=fine_tune",
@@ -81,7 +83,7 @@ def test_a_gpu_and_a_cpu_agree(small: Compose, families: Families) -> None:
         "strategy.keep=last",
     )
     one = trained(small(*words, "hardware=cpu", "output=cpu"))
-    assert not differences(trained(small(*words, "hardware=gpu", "output=gpu")), one, allowed=5e-3)
+    assert not differences(trained(small(*words, "hardware=gpu", "output=gpu")), one, allowed=1e-5)
 
 
 @pytest.mark.parametrize("strategy", ["feature_extraction", "gradual_unfreezing"])
@@ -176,9 +178,10 @@ def test_switches_are_put_back(on_gpu: Compose) -> None:
 
 
 def test_out_of_memory_comes_with_advice(on_gpu: Compose) -> None:
-    """Most of the memory is taken by something else."""
-    free, _ = torch.cuda.mem_get_info()
-    held = torch.empty(free - (64 << 20), dtype=torch.uint8, device="cuda")
+    """This process may take little of the memory, so that others beside it have theirs."""
+    _, total = torch.cuda.mem_get_info()
+    torch.cuda.empty_cache()
+    torch.cuda.set_per_process_memory_fraction((torch.cuda.memory_reserved() + (32 << 20)) / total)
     trial = on_gpu(
         "strategy=fine_tune",
         "backbone=timm",
@@ -186,10 +189,11 @@ def test_out_of_memory_comes_with_advice(on_gpu: Compose) -> None:
         "backbone.weights=none",
         "strategy.init=scratch",
     )
-    with pytest.raises(torch.OutOfMemoryError):
-        tlx.train(trial)
-    del held
-    torch.cuda.empty_cache()
+    try:
+        with pytest.raises(torch.OutOfMemoryError):
+            tlx.train(trial)
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
     last = list(event_log.read(locate(trial).path))[-1]
     assert last["status"] == "FAILED"
     assert "hardware.accumulate=2" in last["reason"]

@@ -112,7 +112,7 @@ def test_nothing_is_begun_while_another_process_runs_one(small: Compose, familie
             train_together(trials, [silent] * 2)
     finally:
         held.communicate("")
-    assert not list(Path("runs").glob("*/journal*"))
+    assert not list(Path("runs").glob("*/event log*"))
     assert all(result is not None for result in run(trials))  # the locks of both are free again
 
 
@@ -126,7 +126,7 @@ def test_examples_of_several_labels_are_not_for_it(small: Compose, families: Fam
     trials = [small(*words, *data, *strategy, f"strategy.lr={lr}") for lr in (0.1, 0.01)]
     with pytest.raises(NotBatchable, match="several labels"):
         train_together(trials, [silent] * 2)
-    assert not list(Path("runs").glob("*/journal*"))
+    assert not list(Path("runs").glob("*/event log*"))
 
 
 @pytest.mark.parametrize("words", [("backbone=pixels",), ("reuse=auto", "dataset.shots=2", "strategy.budget=2 steps")])
@@ -137,7 +137,7 @@ def test_without_kept_features_nothing_is_begun(small: Compose, families: Famili
     trials = [small(*backbone, *base.values(), f"strategy.keep={keep}") for keep in ("best", "last")]
     with pytest.raises(NotBatchable, match="not kept"):
         train_together(trials, [silent] * 2)
-    assert not list(Path("runs").glob("*/journal*"))
+    assert not list(Path("runs").glob("*/event log*"))
 
 
 def test_one_that_goes_on_from_a_saved_state_goes_on_alone(
@@ -170,7 +170,7 @@ whole = Learner.end_round
 
 def end_round(self, step, loss, rates):
     whole(self, step, loss, rates)
-    if step == 6 and self.journal.path.parent == Path(sys.argv[2]).resolve():
+    if step == 6 and self.events.path.parent == Path(sys.argv[2]).resolve():
         os.kill(os.getpid(), signal.SIGKILL)
 
 Learner.end_round = end_round
@@ -197,12 +197,12 @@ def test_killed_in_the_middle_they_begin_anew(small: Compose, families: Families
     results = run(trials)
     for trial, place, result in zip(trials, places, results, strict=True):
         assert result is not None
-        assert (place.path / "journal.1.jsonl").is_file()
-        (place.path / "journal.1.jsonl").unlink()
+        assert (place.path / "events.1.jsonl").is_file()
+        (place.path / "events.1.jsonl").unlink()
         same_records(trial, result)
 
 
-def test_what_goes_wrong_with_all_is_in_the_journal_of_each(
+def test_what_goes_wrong_with_all_is_in_the_event_log_of_each(
     small: Compose, families: Families, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trials = made(small, families, names=("plain", "threshold"))

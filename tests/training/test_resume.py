@@ -170,13 +170,13 @@ def test_the_state_of_another_network_is_refused(small: Compose, monkeypatch: py
         tlx.train(trial)
 
 
-def test_the_journal_goes_on(small: Compose, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_event_log_goes_on(small: Compose, monkeypatch: pytest.MonkeyPatch) -> None:
     trial, place = stopped(small, monkeypatch)
     tlx.train(trial)
     events = [row["event"] for row in event_log.read(place)]
     assert (events.count("start"), events.count("end")) == (1, 2)
     assert events.index("resume") > events.index("end")
-    assert not (place / "journal.1.jsonl").exists()
+    assert not (place / "events.1.jsonl").exists()
 
 
 def test_without_saving_it_begins_anew(small: Compose, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,4 +188,4 @@ def test_without_saving_it_begins_anew(small: Compose, monkeypatch: pytest.Monke
     said: list[str] = []
     tlx.train(trial, said.append)
     assert not any("resuming" in line for line in said)
-    assert (locate(trial).path / "journal.1.jsonl").is_file()
+    assert (locate(trial).path / "events.1.jsonl").is_file()

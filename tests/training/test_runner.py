@@ -34,7 +34,7 @@ def test_a_trial_leaves_its_whole_record(small: Compose) -> None:
     assert folders.read_config(where) == trial
 
 
-def test_the_stage_table_is_in_the_journal(small: Compose) -> None:
+def test_the_stage_table_is_in_the_event_log(small: Compose) -> None:
     trial = small("strategy=feature_extraction")
     tlx.train(trial)
     (row,) = (row for row in event_log.read(locate(trial).path) if row["event"] == "stages")
@@ -145,7 +145,7 @@ def test_a_failed_trial_says_why_and_is_run_again(small: Compose, monkeypatch: p
     assert "on fire" in last["reason"]
     assert not (where / layout.RESULT).exists()
     tlx.train(trial)
-    assert (where / "journal.1.jsonl").is_file()  # the failed attempt is kept
+    assert (where / "events.1.jsonl").is_file()  # the failed attempt is kept
     assert list(event_log.read(where))[-1]["status"] == "FINISHED"
 
 

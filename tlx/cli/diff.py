@@ -61,7 +61,7 @@ def run(words: list[str]) -> int:
     console.print(table)
     console.print(
         printable(
-            f"the journals {'part at ' + first_difference if first_difference else 'are the same to the last bit'}"
+            f"the event logs {'part at ' + first_difference if first_difference else 'are the same to the last bit'}"
         )
     )
     return 0

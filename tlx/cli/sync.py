@@ -2,7 +2,7 @@
 
 tlx sync                               the run folders in ./runs, to your store
 tlx sync runs tracking.uri=http://...  your store is this one
-tlx sync runs --yes                    also to the stores that the journals name
+tlx sync runs --yes                    also to the stores that the event logs name
 
 Again is harmless. Your store is the one of tracking.uri, MLFLOW_TRACKING_URI or this directory. Folders that were
 recorded for another are listed, and sent there once you agree: a folder that you were given can name any address.
@@ -66,7 +66,7 @@ def _tell(found: sync.Sent) -> None:
 
 
 def _asked(found: sync.Sent) -> bool:
-    """Does the person at the terminal agree to send to the stores that the journals name?"""
+    """Does the person at the terminal agree to send to the stores that the event logs name?"""
     if not _at_terminal():
         return False
     try:

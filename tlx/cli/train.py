@@ -87,7 +87,7 @@ def _one(trial: Trial, console: Console) -> int:
         raise
     except (RequestError, KeyboardInterrupt, Busy):
         raise
-    except Exception as error:  # ours or a library's: the whole story, here and in the journal
+    except Exception as error:  # ours or a library's: the whole story, here and in the event log
         reason = trouble(error, place.path)
         if not reason:
             print(told(error), file=sys.stderr)

@@ -11,7 +11,7 @@ from tlx.files import foreign, marks
 
 KIND = "runs"
 # how the files begin that tlx writes into every run folder
-_BEGINS = {"journal.jsonl": b'{"event": "start", ', "lock": b"process ", "config.yaml": b"backbone:\n"}
+_BEGINS = {"events.jsonl": b'{"event": "start", ', "lock": b"process ", "config.yaml": b"backbone:\n"}
 _LOOK = 1000  # folders
 
 

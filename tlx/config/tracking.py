@@ -9,7 +9,7 @@ from tlx.config.fields import option
 
 @dataclass
 class Tracking:
-    """Where the journal is mirrored to."""
+    """Where the event log is mirrored to."""
 
     kind: str = option(choices=("mlflow", "none"))
     uri: str | None = option(

@@ -15,6 +15,7 @@ from tlx.backbones.input_spec import ImageSpec
 from tlx.backbones.weights import content
 from tlx.data.module import Data
 from tlx.feature_cache.cut import ModuleCall
+from tlx.version import VERSION
 
 
 def weights(model: nn.Module, names: Iterable[str]) -> str:
@@ -29,7 +30,7 @@ def network(model: nn.Module) -> dict[str, str]:
     parts = [f"{path} {_described(module)}" for path, module in backbone.named_modules()]
     return {
         "modules": hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32],
-        "tlx": version("tlx"),
+        "tlx": VERSION,
         "torch": torch.__version__,
         "timm": version("timm"),
         "transformers": version("transformers"),

@@ -1,6 +1,6 @@
 """The frozen prefix of a trial: batches whose constant part is read instead of computed, wherever that is exact.
 
-Everything is decided when a split is first asked for, and said: in the journal (``reuse`` events) and to the person.
+Everything is decided when a split is first asked for, and said: in the event log (``reuse`` events) and to the person.
 """
 
 from __future__ import annotations

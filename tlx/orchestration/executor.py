@@ -173,7 +173,7 @@ class Executor:
                 running.process.kill()
                 running.process.join()
             for job in running.jobs:
-                _close_journal(job, "KILLED", "stopped with the sweep", running.began)
+                _close_log(job, "KILLED", "stopped with the sweep", running.began)
         self._running.clear()
 
 
@@ -187,7 +187,7 @@ def _outcome(job: Job, code: int | None, began: int, late: str) -> Outcome:
     if not reason and code == worker.REFUSED:
         reason = _refusal(job.place.path / worker.LOG)
     reason = reason or f"exit code {code}"
-    _close_journal(job, "KILLED" if code is not None and code < 0 else "FAILED", reason, began)
+    _close_log(job, "KILLED" if code is not None and code < 0 else "FAILED", reason, began)
     return Outcome(job, None, reason)
 
 
@@ -209,7 +209,7 @@ def _refusal(log: Path) -> str:
     return "; ".join(" ".join(line.split()) for line in lines[start + 1 :]) or "refused"
 
 
-def _close_journal(job: Job, status: str, reason: str, began: int) -> None:
+def _close_log(job: Job, status: str, reason: str, began: int) -> None:
     """Say how the attempt that began here ended, where it could not say so itself."""
     first, last = event_log.first(job.place.path), event_log.last(job.place.path)
     if first.get("time", 0) >= began and last.get("event", "end") != "end" and not job.place.is_busy():

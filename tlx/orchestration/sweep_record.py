@@ -1,4 +1,4 @@
-"""The record of a sweep: one journal and one MLflow run above its trials', however often it is stopped and goes on."""
+"""The record of a sweep: an event log and an MLflow run above its trials', however often it stops and goes on."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ def conclude(sweep: Sweep, first: Trial, note: str = "") -> None:
 
 
 class Record:
-    """A sweep's journal; without a description, none is written: another process has it."""
+    """A sweep's event log; without a description, none is written: another process has it."""
 
     def __init__(self, sweep: Sweep, description: dict[str, Any] | None) -> None:
-        self.journal = EventLog(sweep.folder if description is not None else None)
+        self.events = EventLog(sweep.folder if description is not None else None)
         self.sweep = sweep
         self.description = description
         self._told: set[str] = set()  # folders that this command has written down
@@ -65,20 +65,20 @@ class Record:
         if self.description is None:
             return
         if event_log.attempt(self.sweep.folder):
-            self.journal.write("resume")
+            self.events.write("resume")
         else:
-            self.journal.begin(kind="sweep", **self.description)
+            self.events.begin(kind="sweep", **self.description)
 
     def members(self, more: int) -> None:
         """Write down the trials that have become known, and how many are still to be expected."""
         fresh = {folder: label for folder, label in self.sweep.labels.items() if folder not in self._told}
         if fresh:
-            self.journal.write("trials", folders=list(fresh), labels=list(fresh.values()), more=more)
+            self.events.write("trials", folders=list(fresh), labels=list(fresh.values()), more=more)
             self._told.update(fresh)
 
     def started(self, folder: str) -> None:
         """A trial begins here."""
-        self.journal.write("child", folder=folder)
+        self.events.write("child", folder=folder)
 
     def catch_up(self, mirror: MLflowSync) -> None:
         """Let MLflow have what a command that was killed did not send of trials that are over."""
@@ -95,16 +95,16 @@ class Record:
         failed = [one for one in self.sweep.failures if not one.pruned]
         status = "FAILED" if failed else "FINISHED"
         reason = f"{len(failed)} {FAILED}" if failed else ""
-        self.journal.write("end", status=status, reason=reason, note=note)
+        self.events.write("end", status=status, reason=reason, note=note)
 
     def stopped(self, error: BaseException) -> None:
         """The command was stopped, or failed."""
         status = "KILLED" if isinstance(error, (KeyboardInterrupt, SystemExit, Unfinished)) else "FAILED"
-        self.journal.write("end", status=status, reason=redacted(f"{type(error).__name__}: {error}"))
+        self.events.write("end", status=status, reason=redacted(f"{type(error).__name__}: {error}"))
 
 
 def described(name: str, first: Trial, folder: Path) -> dict[str, Any]:
-    """The first row of a sweep's journal."""
+    """The first row of a sweep's event log."""
     tags = {"tlx.kind": "sweep", "tlx.folder": str(folder), "tlx.sweep_id": folder.name}
     tracking = {"kind": first.tracking.kind, "uri": first.tracking.uri}
     return {"name": name, "experiment": experiment_name(first), "tracking": tracking, "params": {}, "tags": tags}

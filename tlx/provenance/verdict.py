@@ -40,7 +40,7 @@ def of_runs(old: Path, new: Path, siblings: Iterable[Result] = ()) -> Verdict:
         return Verdict(BITWISE, f"weights, predictions and {len(then.metrics)} metrics are the same to the last bit")
     worst = max((_distance(then.metrics.get(name), now.metrics.get(name)), name) for name in then.metrics | now.metrics)
     apart = f"{worst[1]} is {worst[0]:.3g} off" if worst[0] else "the metrics are the same, other bits are not"
-    where = f"; the journals part at {first_difference}" if first_difference is not None else ""
+    where = f"; the event logs part at {first_difference}" if first_difference is not None else ""
     if worst[0] <= TOLERANCE:
         return Verdict(EQUAL, f"{apart}{where}")
     seeds = [then, *siblings]
@@ -70,7 +70,7 @@ def of_beginnings(old: Path, new: Path) -> Verdict:
     )
     grade = EQUAL if worst <= TOLERANCE else DIFFERENT
     return Verdict(
-        grade, f"up to step {last} metrics are up to {worst:.3g} off; the journals part at {first_difference}"
+        grade, f"up to step {last} metrics are up to {worst:.3g} off; the event logs part at {first_difference}"
     )
 
 

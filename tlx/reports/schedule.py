@@ -11,7 +11,7 @@ from tlx.reports.heatmap import Span
 from tlx.reports.timeline import draw
 
 
-def of_journal(rows: Iterable[Mapping[str, Any]], stages: Sequence[str], steps_per_epoch: int) -> str:
+def of_events(rows: Iterable[Mapping[str, Any]], stages: Sequence[str], steps_per_epoch: int) -> str:
     """What a trial did so far: phases end where the next began, rates are as logged at the validations.
 
     A ``phase`` event holds ``rates`` and, where known, ``partial``. A further one of the same number, with a later

@@ -1,4 +1,4 @@
-"""From the results of a study to the numbers of its report; reads result files and journals only."""
+"""From the results of a study to the numbers of its report; reads result files and event logs only."""
 
 from __future__ import annotations
 

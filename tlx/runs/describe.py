@@ -27,7 +27,7 @@ def _written(value: Any) -> str:
 
 
 def described(trial: Trial, place: Folder) -> dict[str, Any]:
-    """Name, MLflow experiment, at most 25 parameters, tags and data set, for the journal's first line."""
+    """Name, MLflow experiment, at most 25 parameters, tags and data set, for the event log's first line."""
     project = states()["project"]
     tags = {
         "tlx.kind": "reproduce" if place.reproduces else "train",

@@ -28,7 +28,7 @@ _OOM = ("out of memory", "can't allocate memory", "cannot allocate memory")
 
 
 def failure_reason(error: BaseException) -> dict[str, str]:
-    """The fields of a journal's ``end``."""
+    """The fields of an event log's ``end``."""
     status = "KILLED" if isinstance(error, (KeyboardInterrupt, SystemExit)) else "FAILED"
     trace = "".join(traceback.format_exception(error))
     return {"status": status, "reason": redacted(reason(error)), "traceback": redacted(trace)}

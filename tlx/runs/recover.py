@@ -1,4 +1,4 @@
-"""What a trial that was killed at its very end left undone: a result to be put in its place, a journal without its end.
+"""What a trial that was killed at its very end left undone: a result beside its place, an event log without its end.
 
 Several heads that are trained side by side are finished together, in two steps. First each result is written aside,
 with the names of all; only then are they put in their places. So whoever finds one in its place knows that the others
@@ -70,7 +70,7 @@ def _is_settled(folder: Path) -> bool:
 
 
 def _is_undone(folder: Path) -> bool:
-    """Is there a result whose journal has no end, or that has a state or a torn file beside it?"""
+    """Is there a result whose event log has no end, or that has a state or a torn file beside it?"""
     if results.result_in(folder) is None:
         return False
     return bool(_beside(folder)) or folders.left_over(folder) or not event_log.is_ended(folder)

@@ -18,9 +18,9 @@ _PAGE = 1000
 def close(client: Any, uri: str, *, really: bool = True) -> list[tuple[str, str]]:
     """Give dead runs of this machine's folders their true status; their names, and what became of them.
 
-    A run whose journal has its end gets that; one whose folder nobody holds is KILLED. Runs whose folder is not on this
-    machine are left alone. Without ``really`` it is only said. The folders are those that the store names: they are
-    read where they hold a journal, and written to only where they name the same run themselves.
+    A run whose event log has its end gets that; one whose folder nobody holds is KILLED. Runs whose folder is not on
+    this machine are left alone. Without ``really`` it is only said. The folders are those that the store names: they
+    are read where they hold an event log, and written to only where they name the same run themselves.
     """
     found = []
     for run in _running(client):

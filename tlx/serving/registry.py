@@ -92,7 +92,7 @@ def _environment() -> Iterator[None]:
 
 
 def _sent(run: Path) -> str:
-    """See that the run is in the user's own store, and return that; a folder's journal could name any address."""
+    """See that the run is in the user's own store, and return that; a folder's event log could name any address."""
     found = sync.send([run])
     for uri in found.elsewhere:
         command = printable(redacted(f"MLFLOW_TRACKING_URI={shlex.quote(uri)} tlx export {shlex.quote(str(run))}"))

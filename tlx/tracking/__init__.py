@@ -1,1 +1,1 @@
-"""Tracking: the journal of a trial, and MLflow as a view of it."""
+"""Tracking: the event log of a trial, and MLflow as a view of it."""

@@ -1,7 +1,7 @@
 """A trial's own record: one JSON object per line, sealed, appended and never changed. MLflow is made from it.
 
 Rows are on the disk within a second, and all of them before a state or a result that follows from them
-(:meth:`EventLog.sync`). Readers that want a few rows of a long journal look at its ends, or for rows by their event.
+(:meth:`EventLog.sync`). Readers that want a few rows of a long event log look at its ends, or for rows by their event.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 from tlx.files import durable, foreign
 from tlx.files.checksum import with_checksum, without_checksum
 
-FILE = "journal.jsonl"
+FILE = "events.jsonl"
 _SHAPES: dict[str, dict[str, Any]] = {  # what readers rely on; other events are theirs who ask
     "start": {"time": int, "tags": dict[str, str], "params": dict[str, str], "name": str, "experiment": str}
     | {"attempt": str, "tracking": dict[str, str | None]},
@@ -30,7 +30,7 @@ _SHAPES: dict[str, dict[str, Any]] = {  # what readers rely on; other events are
     "resume": {},
 }
 _LATEST = 1 << 53  # milliseconds and steps beyond which no clock and no run is
-_TAILS = (1 << 16, 1 << 20, 1 << 25)  # bytes at the end of a journal that are looked at, one after the other
+_TAILS = (1 << 16, 1 << 20, 1 << 25)  # bytes at the end of an event log that are looked at, one after the other
 _CHUNK = 1 << 20  # bytes read at a time when rows are looked for
 _LONGEST = 1 << 24  # bytes of a line; a longer one is none of ours
 _SAFE = 1.0  # seconds of rows that a power cut may take; the death of a process takes none
@@ -40,7 +40,7 @@ class EventLog:
     """Appends events: with the kernel before the call returns, on the disk within a second, the last one at once."""
 
     def __init__(self, folder: Path | None) -> None:
-        """A journal in ``folder``, or one that writes nothing (``None``: ranks other than the first)."""
+        """An event log in ``folder``, or one that writes nothing (``None``: ranks other than the first)."""
         self.path = folder / FILE if folder is not None else None
         self._synced = 0.0
 
@@ -116,7 +116,7 @@ def is_ended(folder: Path) -> bool:
 
 
 def size(folder: Path) -> int:
-    """Bytes of the journal; 0 without one."""
+    """Bytes of the event log; 0 without one."""
     try:
         found = os.lstat(folder / FILE)
     except (OSError, ValueError):  # no such name, or none that there can be
@@ -147,7 +147,7 @@ def damaged(folder: Path) -> int:
 
 
 def attempt(folder: Path) -> str:
-    """The id of the attempt the journal is of; empty without one."""
+    """The id of the attempt the event log is of; empty without one."""
     return str(first(folder).get("attempt", ""))
 
 
@@ -169,7 +169,7 @@ def metrics(folder: Path) -> list[dict[str, Any]]:
 
 
 def first_difference(then: Sequence[Mapping[str, Any]], now: Sequence[Mapping[str, Any]]) -> str | None:
-    """Where two journals part: step, metric and both values; None where they do not."""
+    """Where two event logs part: step, metric and both values; None where they do not."""
     for before, after in zip(then, now, strict=False):
         if before["step"] != after["step"]:
             return f"step {min(before['step'], after['step'])}, which only one of them has"
@@ -183,11 +183,11 @@ def first_difference(then: Sequence[Mapping[str, Any]], now: Sequence[Mapping[st
 
 
 def set_aside(folder: Path) -> None:
-    """Keep the journal of an earlier attempt under a number of its own."""
+    """Keep the event log of an earlier attempt under a number of its own."""
     path = folder / FILE
     if os.path.lexists(path):
         attempt = 1
-        while os.path.lexists(kept := folder / f"journal.{attempt}.jsonl"):
+        while os.path.lexists(kept := folder / f"events.{attempt}.jsonl"):
             attempt += 1
         durable.move(path, kept)
 
@@ -198,7 +198,7 @@ def _head(event: str) -> bytes:
 
 
 class _reading:
-    """The journal of a folder, open for reading; what is no regular file reads as nothing."""
+    """The event log of a folder, open for reading; what is no regular file reads as nothing."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / FILE

@@ -1,7 +1,7 @@
-"""MLflow as a view of journals: a background thread sends what is new, and can never hurt training.
+"""MLflow as a view of event logs: a background thread sends what is new, and can never hurt training.
 
-Every send is idempotent: ``mlflow.json`` in the run folder remembers the run, and up to which byte it has the journal.
-A store that fails is tried again, less and less often; what could not be sent stays in the journal, and ``tlx sync``
+Every send is idempotent: ``mlflow.json`` in the run folder remembers the run, and how much of the event log it has.
+A store that fails is tried again, less and less often; what could not be sent stays in the event log, and ``tlx sync``
 sends it later. At the end a store that does not answer is waited for ``tracking.patience`` seconds.
 """
 
@@ -24,7 +24,7 @@ from tlx.tracking.sending import send as send
 from tlx.tracking.state import run_id as run_id
 
 FILE = state.FILE
-_PERIOD, _LONGEST = 2.0, 60.0  # seconds between looks at the journals; the longest, while the store fails
+_PERIOD, _LONGEST = 2.0, 60.0  # seconds between looks at the event logs; the longest, while the store fails
 _PARENT, _PAUSE = 5.0, 0.2  # seconds to wait at the end for the run of a parent, and between looks for it
 _LOCAL = 120.0  # seconds at the end for loading MLflow and making a database, on a machine that is busy
 _ALTOGETHER = 6  # times the patience: how long the end takes at most with a store that is slow, but answers
@@ -32,7 +32,7 @@ _log = logging.getLogger("tlx.tracking")
 
 
 class MLflowSync:
-    """Sends the journals of the folders it watches. Use as a context manager; leaving it sends the rest."""
+    """Sends the event logs of the folders it watches. Use as a context manager; leaving it sends the rest."""
 
     def __init__(self, tracking: Tracking) -> None:
         if not tracking.patience >= 0:
@@ -85,7 +85,7 @@ class MLflowSync:
             self._watched.setdefault(folder, (parent, older))
 
     def is_behind(self, folder: Path) -> bool:
-        """Has MLflow not got all of a folder's journal?"""
+        """Has MLflow not got all of a folder's event log?"""
         return bool(self.uri) and bool(event_log.attempt(folder)) and _stand(folder) != self._sent(folder)
 
     def catch_up(self, *folders: Path, parent: Path | None = None) -> None:
@@ -135,7 +135,7 @@ class MLflowSync:
             except foreign.Unreadable as reason:  # the others are none the worse for it
                 _log.warning("%s is not sent to MLflow: %s", printable(folder), printable(reason))
                 ended = True
-            except Exception as error:  # whatever the store raises, training goes on and the journal is whole
+            except Exception as error:  # whatever the store raises, training goes on and the event log is whole
                 self._failed(store.failure(error, self.uri))
                 return False
             if ended:
@@ -184,5 +184,5 @@ class _Heard:
 
 
 def _stand(folder: Path) -> tuple[str, int]:
-    """The attempt a journal is of, and how far it has come, in bytes."""
+    """The attempt an event log is of, and how far it has come, in bytes."""
     return event_log.attempt(folder), event_log.size(folder)

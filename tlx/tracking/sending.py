@@ -1,7 +1,7 @@
-"""Sending one run folder's journal to MLflow: what is new in it, once, and only into the folder's own run.
+"""Sending one run folder's event log to MLflow: what is new in it, once, and only into the folder's own run.
 
-A folder may be somebody else's. Its journal is checked before MLflow sees it, and its note of the MLflow run counts
-only where that run carries the journal's attempt: an id that nobody knows but who was given the journal.
+A folder may be somebody else's. Its event log is checked before MLflow sees it, and its note of the MLflow run counts
+only where that run carries the event log's attempt: an id that nobody knows but who was given the event log.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tlx.tracking.state import State, run_id
 
 ATTEMPT, FOLDER, REFUSED, REASON = "tlx.attempt", "tlx.folder", "tlx.refused", "tlx.status_reason"
 _BATCH = 1000  # metrics per request, MLflow's limit
-_LINES = 5000  # of a journal, in memory at once
+_LINES = 5000  # of an event log, in memory at once
 _LONGEST_VALUE = 6000  # characters of a parameter, MLflow's limit
 _LONGEST_TAG = 5000
 _REFUSALS = (400, 413, 422)  # it will refuse the same again
@@ -38,7 +38,7 @@ class Dataset:
 
 @dataclass
 class Start:
-    """What a journal's first row has for MLflow."""
+    """What an event log's first row has for MLflow."""
 
     attempt: str
     time: int
@@ -51,19 +51,19 @@ class Start:
 
 
 def start(folder: Path) -> Start:
-    """The first row of a folder's journal; raises :class:`foreign.Unreadable` where MLflow could do nothing with it."""
+    """The first row of a folder's event log; raises :class:`foreign.Unreadable` for one that MLflow cannot use."""
     row = event_log.first(folder)
     if row.get("event") != "start":
-        raise foreign.Unreadable("its journal has no first row that can be read")
+        raise foreign.Unreadable("its event log has no first row that can be read")
     hints = get_type_hints(Start)
     found = {one.name: row[one.name] for one in fields(Start) if one.name in row}
     for name, value in found.items():
         if not foreign.conforms(value, hints[name]) or not _is_text(value):
-            raise foreign.Unreadable(f"the first row of its journal has a wrong {name}")
+            raise foreign.Unreadable(f"the first row of its event log has a wrong {name}")
     if missing := {"attempt", "time", "name", "experiment", "tags", "params"} - found.keys():
-        raise foreign.Unreadable(f"the first row of its journal has no {', '.join(sorted(missing))}")
+        raise foreign.Unreadable(f"the first row of its event log has no {', '.join(sorted(missing))}")
     if not state.ID.fullmatch(found["attempt"]):
-        raise foreign.Unreadable("the first row of its journal has a wrong attempt")
+        raise foreign.Unreadable("the first row of its event log has a wrong attempt")
     if found.get("dataset"):
         found["dataset"] = Dataset(**found["dataset"])
     return Start(**found)
@@ -80,10 +80,10 @@ def _is_text(value: Any) -> bool:
 
 
 def send(client: Any, uri: str, folder: Path, parent: Path | None = None) -> bool:
-    """Send what is new in a folder's journal; returns whether its run is over.
+    """Send what is new in a folder's event log; returns whether its run is over.
 
     Raises:
-        foreign.Unreadable: The journal is not what tlx writes.
+        foreign.Unreadable: The event log is not what tlx writes.
         TimeoutError: Another process sends it, and does not end.
         Exception: What the client raises.
     """
@@ -140,7 +140,7 @@ def _opened(client: Any, uri: str, folder: Path, first: Start, above: str | None
 
 
 def _is_own(client: Any, run: str, attempt: str, folder: Path) -> bool:
-    """Is this run of the attempt whose journal lies here?"""
+    """Is this run of the attempt whose event log lies here?"""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -226,7 +226,7 @@ def _send_rows(client: Any, folder: Path, run: str, rows: list[dict[str, Any]]) 
     if rows and rows[-1]["event"] == "end":
         end = rows[-1]
         if end["status"] not in STATUSES or not _is_text(end["reason"]) or not _is_text(end.get("note")):
-            raise foreign.Unreadable("the last row of its journal has a wrong status, reason or note")
+            raise foreign.Unreadable("the last row of its event log has a wrong status, reason or note")
         if isinstance(end.get("note"), str):
             client.set_tag(run, "mlflow.note.content", end["note"])
         if end["reason"]:

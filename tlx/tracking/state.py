@@ -1,4 +1,4 @@
-"""``mlflow.json`` in a run folder: which MLflow run it is, and up to which byte that has the journal.
+"""``mlflow.json`` in a run folder: which MLflow run it is, and up to which byte that has the event log.
 
 It is a note to ourselves. One that is lost, or not what we write, is no note, and the run is looked up in the store.
 """
@@ -24,9 +24,9 @@ class State:
     """What MLflow has of a run folder."""
 
     uri: str  # the store, without its secrets
-    attempt: str  # the journal's
+    attempt: str  # the event log's
     run_id: str
-    at: int = 0  # bytes of the journal that were sent
+    at: int = 0  # bytes of the event log that were sent
     parent: str | None = None  # the run that it was put under
     described: bool = False  # parameters and data set are there
     last: str = ""  # the event that was sent last

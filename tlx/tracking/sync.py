@@ -1,7 +1,7 @@
 """Sending whole run folders to MLflow, whenever: what it has already is not sent again.
 
-A folder's journal names the store it was recorded for. That may be somebody else's folder, and any address; so what is
-not the user's own store, the one that is configured here and now, gets nothing unless the user agrees.
+A folder's event log names the store it was recorded for. That may be somebody else's folder, and any address; so what
+is not the user's own store, the one that is configured here and now, gets nothing unless the user agrees.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def send(folders: Iterable[Path], tracking: Tracking | None = None, agreed: bool
     Args:
         folders: Run folders, maybe somebody else's.
         tracking: The user's own store; None is the one of the environment and the working directory.
-        agreed: Send also to the stores that the journals name.
+        agreed: Send also to the stores that the event logs name.
 
     Raises:
         ConfigError: The user's own store cannot be used.

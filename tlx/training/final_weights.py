@@ -23,7 +23,7 @@ def select_final_weights(built: TrialComponents, trainer: Trainer, say: Callable
     averaged = learner.mean is not None and bool(learner.mean.mean)
     if kind == "swa" and not averaged:
         say("swa: the run ended before averaging began; tested are the weights it would have without")
-        learner.journal.write("averaging", kind=kind, ingredients=0)
+        learner.events.write("averaging", kind=kind, ingredients=0)
     if (kind != "swa" or not averaged) and keep_best(learner):
         pass
     elif learner.mean is not None and averaged:
@@ -46,11 +46,11 @@ def select_final_weights(built: TrialComponents, trainer: Trainer, say: Callable
             learner.wise_ft_start, tensors(learner.model, learner.trained), options.alphas, measure
         )
         say(f"wise_ft: {share:g} of the fine-tuned weights")
-        learner.journal.write("averaging", kind=kind, alpha=share)
+        learner.events.write("averaging", kind=kind, alpha=share)
     else:
         states = [one.state or {} for one in learner.best_tracker.top_k.kept]
         chosen = averaging.mean(states) if kind == "uniform_soup" else averaging.greedy_soup(states, measure)
-        learner.journal.write("averaging", kind=kind, ingredients=len(states))
+        learner.events.write("averaging", kind=kind, ingredients=len(states))
     measure(chosen)
 
 

@@ -64,7 +64,7 @@ class Learner(LightningModule):
         self.interval = validation_interval(strategy, epochs.steps_per_epoch)
         self.decision_interval = decision_interval(strategy, epochs.steps_per_epoch)
         self.metrics = task.metrics()
-        self.journal = EventLog(None)
+        self.events = EventLog(None)
         self.say: Callable[[str], None] = lambda line: None
         self.after_round: Callable[[], None] = lambda: None
         self.before_first_round: Callable[[], None] | None = None  # how a resumed trial puts its last pieces in place
@@ -88,7 +88,8 @@ class Learner(LightningModule):
         self.count = 0  # parameters that train
         # the controller has changed what trains: the rest of the phase is a fit of its own
         self.trainable_set_changed = False
-        self.recorded: set[tuple[Any, ...]] = set()  # rows a resumed trial finds in its journal: they are not repeated
+        # rows that a resumed trial finds in its event log: they are not repeated
+        self.recorded: set[tuple[Any, ...]] = set()
         self.stoppers: list[Stopper] = []  # of the phase
         self.snapshot: Callable[[], State] = lambda: tensors(self.model, self.trained)  # remembers a validation
         self.rounds = 0  # ended, over all phases
@@ -218,7 +219,7 @@ class Learner(LightningModule):
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         if self._guard is not None and self._guard.leaves_out(self.model, optimizer, self.trainer):
-            self.journal.write("skipped", step=int(self.trainer.global_step) + 1)
+            self.events.write("skipped", step=int(self.trainer.global_step) + 1)
             return
         if self.controller is not None and not is_skipped(self.trainer, self.model):
             self.controller.observe(self.model, carried(self.trainer, optimizer))
@@ -264,7 +265,7 @@ class Learner(LightningModule):
         epoch = round(step / self.epochs.steps_per_epoch, 4)
         if (step, *sorted(values)) in self.recorded:
             return
-        self.journal.write("metrics", step=step, epoch=epoch, values=values)
+        self.events.write("metrics", step=step, epoch=epoch, values=values)
         shown = [
             f"{name} {value:.4g}"
             for name, value in values.items()
@@ -325,7 +326,7 @@ class Learner(LightningModule):
             return
         number, value = bad or (0, math.nan)
         step = self._round_began + number // self.accumulate
-        folder = self.journal.path.parent if self.journal.path is not None else None
+        folder = self.events.path.parent if self.events.path is not None else None
         raise nan_guard.stop(step, value, self.data, self.task, self.epochs, folder)
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:

@@ -1,6 +1,6 @@
 """Trials that differ in their heads alone, trained side by side on features that are kept.
 
-Each is an ordinary trial: its own order of examples, rate, decay, schedule, early ending, journal, checkpoint and
+Each is an ordinary trial: its own order of examples, rate, decay, schedule, early ending, event log, checkpoint and
 result, as if it had been run alone, up to rounding. What they share is done once: the data, the backbone and its audit,
 and one batched product per step.
 """
@@ -38,7 +38,7 @@ from tlx.strategies import freezing
 from tlx.strategies.phases import budget_steps
 from tlx.tasks import many
 from tlx.tasks.protocol import StepOutput
-from tlx.tracking import event_log as journals
+from tlx.tracking import event_log
 from tlx.tracking.event_log import EventLog
 from tlx.training.build import TrialComponents, build, build_sibling
 from tlx.training.checkpoint import origin
@@ -84,7 +84,7 @@ def train_together(trials: Sequence[Trial], says: Sequence[Say]) -> None:
 
     Raises :class:`NotBatchable` before anything is written, :class:`~tlx.config.errors.RequestError` as a single trial
     would, and :class:`~tlx.feature_cache.entry.CorruptEntryError` for kept features that have changed on disk: they are
-    gone then. What else goes wrong is in the journals of all, as is what goes wrong with one head in its own.
+    gone then. What else goes wrong is in the event logs of all, as is what goes wrong with one head in its own.
     """
     began = time.process_time(), time.perf_counter()
     with ExitStack() as stack, quiet():
@@ -142,7 +142,7 @@ def _seats(pairs: Sequence[tuple[Trial, Say, Folder]]) -> list[HeadTrial]:
 
 
 def _begin(seats: Sequence[HeadTrial]) -> None:
-    """Journals, first events and origins."""
+    """Event logs, first events and origins."""
     first = seats[0].built
     shared = {f"backbone.{k}": v for k, v in freezing.checksums(first.learner.model.get_submodule("backbone")).items()}
     buffers = {name: buffer.detach().cpu().clone() for name, buffer in first.learner.model.named_buffers()}
@@ -157,15 +157,15 @@ def _begin(seats: Sequence[HeadTrial]) -> None:
         if results.incomplete(place.path):
             results.set_aside(place.path)
         durable.sweep(place.path, layout.OWN)
-        journals.set_aside(place.path)
+        event_log.set_aside(place.path)
         folders.write_config(place.path, seat.trial)
-        journal = built.learner.journal = EventLog(place.path)
+        events = built.learner.events = EventLog(place.path)
         built.learner.say = seat.say
-        journal.begin(kind="train", identity=place.identity, **described(seat.trial, place))
-        journal.write("together", trials=len(seats))
-        journal.write("stages", digest=stages_digest, table=rows)
+        events.begin(kind="train", identity=place.identity, **described(seat.trial, place))
+        events.write("together", trials=len(seats))
+        events.write("stages", digest=stages_digest, table=rows)
         for name, stock in built.learner.prefix.kept().items():
-            journal.write("reuse", split=name, sites="backbone", state=stock.state, bytes=stock.bytes)
+            events.write("reuse", split=name, sites="backbone", state=stock.state, bytes=stock.bytes)
         seat.say(f"hardware: {built.machine}; one of {len(seats)} heads trained together")
         built.learner.snapshot = partial(_snapshot, seat, buffers)
         total = budget_steps(built.learner.strategy, built.learner.epochs.steps_per_epoch)
@@ -318,4 +318,4 @@ def _audit(seats: Sequence[HeadTrial]) -> None:
 
 def _end(seat: HeadTrial, status: str, reason: str, **more: str) -> None:
     seat.failure = reason
-    seat.built.learner.journal.write("end", status=status, reason=reason, **more)
+    seat.built.learner.events.write("end", status=status, reason=reason, **more)

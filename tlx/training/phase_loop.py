@@ -33,10 +33,10 @@ def run_phases(built: TrialComponents, trainer: Trainer, keeper: StateCheckpoint
     if state is not None:
         restore_state(state, trainer, learner, total)
         learner.recorded = {(row["step"], *sorted(row["values"])) for row in keeper.metrics()}
-        learner.journal.write("resume", step=state["step"])
+        learner.events.write("resume", step=state["step"])
         say(f"resuming after step {state['step']}")
     else:
-        learner.journal.write("stages", digest=digest(built.stages), table=table(built.stages))
+        learner.events.write("stages", digest=digest(built.stages), table=table(built.stages))
     for phase in built.phases[state["phase"] if state else 0 :]:
         if state is None:
             start = int(trainer.global_step)
@@ -73,7 +73,7 @@ def _note(built: TrialComponents, step: int) -> int:
     full = stage_rates(replace(phase, trainable=phase.trainable & trains), built.stages, built.rates)
     partial = [s.name for s in built.stages if s.name in full and not trains.issuperset(s.names)]
     event = {"number": phase.number + 1, "name": phase.name, "start": step, "stop": learner.stop, "trainable": count}
-    learner.journal.write("phase", **event, rates=full, partial=partial)
+    learner.events.write("phase", **event, rates=full, partial=partial)
     learner.record(step, stand)
     return count
 

@@ -1,6 +1,6 @@
 """An interrupted trial goes on at its last saved validation, and ends bit for bit as if nothing had happened.
 
-The state of a run is plain values and tensors, written beside the journal and gone when the trial is finished.
+The state of a run is plain values and tensors, written beside the event log and gone when the trial is finished.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class StateCheckpointer:
     def _save(self, trainer: Trainer, learner: Learner) -> None:
         state = capture(trainer, learner)
         if trainer.is_global_zero:
-            learner.journal.sync()  # a row that the state has behind it is not written again
+            learner.events.sync()  # a row that the state has behind it is not written again
             with durable.replacing(self.path) as partial:
                 with partial.open("wb") as stream:
                     torch.save({**state, "origin": self.origin, "spent": self.spent()}, stream)
@@ -98,7 +98,7 @@ class StateCheckpointer:
 
 
 def can_resume(folder: Path) -> bool:
-    """Is there a state to go on from, and the journal that led to it?"""
+    """Is there a state to go on from, and the event log that led to it?"""
     return any(path.is_file() for path in _states(folder)) and bool(event_log.attempt(folder))
 
 
@@ -106,7 +106,7 @@ def forget(folder: Path) -> None:
     """The trial is finished: its state is of no more use."""
     for path in _states(folder):
         path.unlink(missing_ok=True)
-    durable.sync_folder(folder)  # or it would come back behind the journal's end
+    durable.sync_folder(folder)  # or it would come back behind the event log's end
 
 
 def _states(folder: Path) -> tuple[Path, Path]:
@@ -186,7 +186,7 @@ def restore_state(state: dict[str, Any], trainer: Trainer, learner: Learner, tot
 
 
 def _unfit(learner: Learner, error: Exception) -> WeightsError:
-    folder = learner.journal.path.parent if learner.journal.path is not None else Path()
+    folder = learner.events.path.parent if learner.events.path is not None else Path()
     return _refused(folder / FILE, f"does not fit this trial ({type(error).__name__}: {error})")
 
 

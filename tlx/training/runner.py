@@ -22,7 +22,7 @@ from tlx.feature_cache.context import CacheContext
 from tlx.feature_cache.prefix_cache import PhaseUsage
 from tlx.feature_cache.process_group import ProcessGroup
 from tlx.files import durable
-from tlx.reports.schedule import of_journal
+from tlx.reports.schedule import of_events
 from tlx.runs import folder as folders
 from tlx.runs import layout, manifest, signals
 from tlx.runs import result as results
@@ -31,7 +31,7 @@ from tlx.runs.failure_reason import failure_reason
 from tlx.runs.folder import Folder
 from tlx.runs.recover import recover
 from tlx.runs.result import Result
-from tlx.tracking import event_log as journals
+from tlx.tracking import event_log
 from tlx.tracking.event_log import EventLog
 from tlx.training.build import TrialComponents, build
 from tlx.training.checkpoint import save
@@ -61,7 +61,7 @@ def train(
     ``say`` hears what was chosen and loaded; ``num_readers`` trials, this one included, read the same held-out
     examples; ``on_validation`` is shown the validation of each round, and may raise to end the trial.
     Raises :class:`~tlx.config.errors.RequestError` before anything is started, and whatever training raises after;
-    the journal has the reason either way.
+    the event log has the reason either way.
     """
     refuse_many_trials(trial)
     place = place or locate(trial)
@@ -92,21 +92,21 @@ def train(
         if reason := results.incomplete(place.path):
             say(f"{reason}: its old result is kept as {results.set_aside(place.path)}")
         durable.sweep(place.path, layout.OWN)
-        journal = EventLog(place.path)
+        events = EventLog(place.path)
         if not (resumes := can_resume(place.path)):
-            journals.set_aside(place.path)
+            event_log.set_aside(place.path)
         folders.write_config(place.path, trial)
         if not resumes:
-            journal.begin(kind="train", identity=place.identity, **described(trial, place))
+            events.begin(kind="train", identity=place.identity, **described(trial, place))
         try:
-            result = _run(trial, built, place, journal, say, began)
+            result = _run(trial, built, place, events, say, began)
         except BaseException as error:
             with suppress(OSError):  # the disk may be what is wrong: the first error counts
-                journal.write("end", **failure_reason(error))
+                events.write("end", **failure_reason(error))
             raise
         place.finish(result)
         forget(place.path)
-        journal.write("end", status="FINISHED", reason="")
+        events.write("end", status="FINISHED", reason="")
     return result
 
 
@@ -121,21 +121,21 @@ def _record_failure(trial: Trial, place: Folder, error: Exception) -> None:
     with place.lock():
         if place.result() is not None:  # another process has finished it meanwhile
             return
-        journals.set_aside(place.path)
+        event_log.set_aside(place.path)
         folders.write_config(place.path, trial)
-        journal = EventLog(place.path)
-        journal.begin(kind="train", identity=place.identity, **described(trial, place))
-        journal.write("end", **failure_reason(error))
+        events = EventLog(place.path)
+        events.begin(kind="train", identity=place.identity, **described(trial, place))
+        events.write("end", **failure_reason(error))
 
 
 def _run(
-    trial: Trial, built: TrialComponents, place: Folder, journal: EventLog, say: Say, began: tuple[float, float]
+    trial: Trial, built: TrialComponents, place: Folder, events: EventLog, say: Say, began: tuple[float, float]
 ) -> Result:
     with quiet(), deterministic(built.machine, trial.hardware.deterministic):
         torch.set_num_threads(built.machine.threads)
         os.environ["OMP_NUM_THREADS"] = str(built.machine.threads)  # else Lightning's DDP sets a number of its own
         learner = built.learner
-        learner.journal, learner.say = journal, say
+        learner.events, learner.say = events, say
         say(f"hardware: {built.machine}")
         if built.backbone.match is not None:
             say(f"weights: {built.backbone.match.matched} of {built.backbone.match.total} tensors matched")
@@ -144,14 +144,14 @@ def _run(
         trainer = _trainer(trial, built, place.path)
         often = Checkpoint(None, None) if learner.shards else trial.checkpoint  # a shard is not a state to go on from
         keeper = StateCheckpointer(place.path, built.origin, often, began, say)
-        learner.prefix.surround(_surroundings(trainer, journal, say))
+        learner.prefix.surround(_surroundings(trainer, events, say))
         with signals.rounds():
             steps = run_phases(built, trainer, keeper, say)
         learner.prefix.enter(PhaseUsage(learner.trained, {"val": 1}))
         select_final_weights(built, trainer, say)
         validated = dict(learner.values)
         learner.prefix.enter(PhaseUsage(learner.trained, {"test": 1}))
-        file = place.path / layout.PREDICTIONS if journal.path is not None else None
+        file = place.path / layout.PREDICTIONS if events.path is not None else None
         with predictions(file, built.data.source.origin) as written:
             learner.predicted = written.add
             trainer.test(learner, verbose=False)
@@ -174,9 +174,9 @@ def record(
     learner = built.learner
     metrics = {f"val/{name}": value for name, value in validated.items()}
     metrics |= {f"test/{name}": value for name, value in learner.values.items()}
-    learner.journal.write("metrics", step=steps, epoch=steps / learner.epochs.steps_per_epoch, values=metrics)
+    learner.events.write("metrics", step=steps, epoch=steps / learner.epochs.steps_per_epoch, values=metrics)
     state = learner.snapshot()  # on every process: shards are put together
-    if learner.journal.path is not None:  # the first process
+    if learner.events.path is not None:  # the first process
         save(place.path / layout.CHECKPOINT, state, built.origin)
         _draw_schedule(place.path, built)
     trained = sum(learner.model.get_parameter(name).numel() for name in learner.trained)
@@ -192,11 +192,11 @@ def record(
         wall_seconds=round(spent[1], 3),
         facts={**place.facts, "channels": str(built.data.info.channels), "hardware": str(built.machine)},
     )
-    if learner.journal.path is not None:
+    if learner.events.path is not None:
         found = observed(trial, result.facts, classes=list(built.data.info.classes), splits=built.data.hashes())
         bits = results.hashes(place.path)
         manifest.write(place.path, asdict(trial), found, {"metrics": metrics, "steps": steps, **bits})
-        learner.journal.sync()
+        learner.events.sync()
         result = replace(result, files=results.promised_files(place.path))
     return result
 
@@ -231,12 +231,12 @@ def _parallel(trial: Trial, built: TrialComponents) -> str | ModelParallelStrate
     return ModelParallelStrategy(data_parallel_size=built.machine.world, tensor_parallel_size=1)
 
 
-def _surroundings(trainer: Trainer, journal: EventLog, say: Say) -> CacheContext:
+def _surroundings(trainer: Trainer, events: EventLog, say: Say) -> CacheContext:
     together = ProcessGroup(int(trainer.global_rank), int(trainer.world_size))
     plugin = trainer.precision_plugin
-    return CacheContext(plugin.val_step_context, str(plugin.precision), together, journal.write, say)
+    return CacheContext(plugin.val_step_context, str(plugin.precision), together, events.write, say)
 
 
 def _draw_schedule(folder: Path, built: TrialComponents) -> None:
     names, steps = [stage.name for stage in built.stages], built.learner.epochs.steps_per_epoch
-    durable.write(folder / layout.SCHEDULE, of_journal(journals.read(folder), names, steps))
+    durable.write(folder / layout.SCHEDULE, of_events(event_log.read(folder), names, steps))
