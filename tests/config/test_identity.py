@@ -6,12 +6,18 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as some
 
 import tlx
 from tlx.composition import rules
+from tlx.config.fields import option
+from tlx.config.identity import identity, identity_fields, numerics
 from tlx.training.locate import locate
 
 BASE = ("backbone=resnet18", "dataset=digits", "strategy=fine_tune")
@@ -107,3 +113,46 @@ def test_it_does_not_depend_on_the_process() -> None:
     environment = {**os.environ, "PYTHONHASHSEED": "12345"}
     other = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert other.stdout.strip() == same(*BASE)
+
+
+def test_the_release_is_no_part_of_it() -> None:
+    before = same(*BASE)
+    code = "import tlx.version; tlx.version.VERSION = '9.9.9'\nimport tlx; from tlx.training.locate import locate\n"
+    code += f"print(tlx.version.VERSION, locate(tlx.compose({list(BASE)})).identity)"
+    other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert other.stdout.split() == ["9.9.9", before]
+
+
+@dataclass
+class Before:
+    """Options of a release."""
+
+    lr: float = option(0.1, "a rate")
+
+
+@dataclass
+class After(Before):
+    """The same, in a later release that can do more."""
+
+    momentum: float = option(0.0, "of the optimizer", neutral=0.0)
+    heads: int = option(1, "how many", neutral=1)
+
+
+@dataclass
+class Changed(After):
+    """The same, in a release that computes other bits."""
+
+    NUMERICS: ClassVar[int] = 2
+
+
+@given(lr=some.floats(allow_nan=False), momentum=some.sampled_from([0.0, 0.9]), heads=some.integers(1, 3))
+def test_a_later_option_at_its_neutral_value_is_none(lr: float, momentum: float, heads: int) -> None:
+    old, new = identity(Before(lr), {"data": "x"}), identity(After(lr, momentum, heads), {"data": "x"})
+    assert (old == new) == (momentum == 0.0 and heads == 1)
+    assert identity_fields(After(lr, momentum, heads)) == {"lr": lr, "momentum": momentum, "heads": heads}
+
+
+def test_other_bits_are_another_trial() -> None:
+    assert numerics(After()) == {}
+    assert numerics([Changed()]) == {"": 2}
+    assert identity(After(), {}) != identity(Changed(), {})

@@ -13,6 +13,7 @@ HELP = "help"
 CHOICES = "choices"
 REFUSED = "refused"  # words a user might expect, each with the reason why it is not one of the choices
 IDENTITY = "identity"
+NEUTRAL = "neutral"
 SHORT = "short"  # the field that stands for the whole part where a word is given in its place: optimizer=sgd
 RANGE = "range"
 
@@ -58,6 +59,7 @@ def option(
     refused: Mapping[str, str] | None = None,
     factory: Callable[[], Any] | None = None,
     runtime_only: bool = False,
+    neutral: Any = MISSING,
     short: bool = False,
     least: float | None = None,
     above: float | None = None,
@@ -73,6 +75,8 @@ def option(
         refused: Words that a user might expect, each with the reason why it is none of the choices.
         factory: Makes the default where that is a list, a mapping or a part.
         runtime_only: It says where or how a trial runs, not what it computes: left out of its identity.
+        neutral: The value at which it changes nothing, for an option that is added where runs have been recorded: there
+            it is left out of the identity, and no recorded run is another one than before.
         short: The field stands for its part, where one word is given in place of keys and values.
         least, above, most, below: The numbers it takes.
     """
@@ -80,6 +84,7 @@ def option(
     metadata |= {CHOICES: tuple(choices)} if choices else {}
     metadata |= {REFUSED: dict(refused)} if refused else {}
     metadata |= {IDENTITY: False} if runtime_only else {}
+    metadata |= {NEUTRAL: neutral} if neutral is not MISSING else {}
     metadata |= {SHORT: True} if short else {}
     allowed = Range(least, above, most, below)
     metadata |= {RANGE: allowed} if allowed != Range() else {}

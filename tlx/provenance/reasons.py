@@ -13,24 +13,23 @@ from tlx.provenance.compare import SAME, Row
 from tlx.runs.folder import Folder, read_config
 from tlx.runs.layout import RESULT
 from tlx.runs.result import result_in
-from tlx.tracking import event_log
-from tlx.version import VERSION
 
 _MOST = 500  # runs that are looked at, the latest first
 
 
 def reasons(trial: Trial, place: Folder, run: Path) -> list[Row]:
-    """What differs between a trial as it is here and now, and a finished run: settings, facts, the version of tlx.
+    """What differs between a trial as it is here and now, and a finished run: settings, fingerprints, numerics.
 
     Raises:
         ConfigError: The run's configuration or result cannot be read.
     """
     result = result_in(run)
     facts = result.facts if result is not None else {}
-    version = event_log.first(run).get("tags", {}).get("tlx.version", VERSION)
     rows = compare.settings(identity_fields(read_config(run)), identity_fields(trial))
-    rows += [Row("fact", name, facts.get(name), now) for name, now in place.facts.items()]
-    rows.append(Row("tlx", "version", version, VERSION))
+    rows += [Row("fingerprint", name, facts.get(name), now) for name, now in place.fingerprints.items()]
+    versions = result.numerics if result is not None else {}
+    components = sorted({*versions, *place.numerics})
+    rows += [Row("numerics", name, versions.get(name, 1), place.numerics.get(name, 1)) for name in components]
     return [row for row in rows if row.state != SAME]
 
 

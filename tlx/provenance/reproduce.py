@@ -107,7 +107,7 @@ def checks(old: Path, trial: Trial, place: Folder) -> list[Row]:
 def _looked_at(trial: Trial, place: Folder) -> dict[str, Any]:
     """The surroundings of a repetition that was stopped early and has no record of its own."""
     data = Data(trial.dataset, seed=trial.seed, batch_size=trial.strategy.batch_size)
-    facts = {**place.facts, "channels": str(data.info.channels), "hardware": str(choose_machine(trial.hardware))}
+    facts = {**place.fingerprints, "channels": str(data.info.channels), "hardware": str(choose_machine(trial.hardware))}
     return observed(trial, facts, classes=list(data.info.classes), splits=data.hashes())
 
 

@@ -35,8 +35,8 @@ def described(trial: Trial, place: Folder) -> dict[str, Any]:
         "tlx.version": VERSION,
         "tlx.identity": place.identity,
         "tlx.folder": str(place.path),
-        "tlx.data_sha": place.facts["data"],
-        "tlx.weights_sha": place.facts["weights"],
+        "tlx.data_sha": place.fingerprints["data"],
+        "tlx.weights_sha": place.fingerprints["weights"],
         "tlx.git_commit": project.get("commit", ""),
         "tlx.git_dirty": str("diff_sha" in project).lower() if project else "",
     }
@@ -46,7 +46,7 @@ def described(trial: Trial, place: Folder) -> dict[str, Any]:
         "tracking": {"kind": trial.tracking.kind, "uri": trial.tracking.uri},
         "params": parameters(trial),
         "tags": {name: value for name, value in tags.items() if value},
-        "dataset": {"name": trial.dataset.name, "digest": place.facts["data"]},
+        "dataset": {"name": trial.dataset.name, "digest": place.fingerprints["data"]},
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,8 @@ class Folder:
     path: Path
     identity: str
     name: str
-    facts: dict[str, str]
+    fingerprints: dict[str, str]  # of the data and the weights
+    numerics: dict[str, int] = field(default_factory=dict)  # versions, where they are not the first
     reproduces: str = ""  # the folder of the run this one repeats
 
     def result(self) -> Result | None:

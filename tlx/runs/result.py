@@ -7,12 +7,16 @@ import os
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tlx.config.errors import ConfigError, ConfigIssue
+from tlx.config.identity import FORMAT
 from tlx.files import durable, foreign
 from tlx.files.checksum import without_checksum
 from tlx.files.content_hash import content_hash
 from tlx.runs.layout import CHECKPOINT, CONFIG, MANIFEST, OWN, PREDICTIONS, PREPARED, RESULT, SCHEDULE
+
+OLDER = "was written by tlx 0.1, whose runs this release does not read: keep that release for them, or train it again"
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,9 @@ class Result:
     trained: int
     cpu_seconds: float
     wall_seconds: float
-    facts: dict[str, str] = field(default_factory=dict)
+    facts: dict[str, str] = field(default_factory=dict)  # fingerprints, channels, hardware
+    numerics: dict[str, int] = field(default_factory=dict)  # versions, where they are not the first
+    format: int = FORMAT
     # what else the folder holds, each with its bytes
     files: dict[str, int] = field(default_factory=dict, compare=False)
 
@@ -38,6 +44,7 @@ def read_result(folder: Path) -> Result:
     result = result_in(folder)
     if result is None:
         message = f"{incomplete(folder) or 'is torn or was altered'}; the trial's command makes it again"
+        message = OLDER if is_older(folder) else message
         raise ConfigError([ConfigIssue(RESULT, message, folder)])
     return result
 
@@ -54,12 +61,22 @@ def incomplete(folder: Path) -> str:
     return _lacks(folder, result) if result is not None else ""
 
 
-def _recorded(path: Path) -> Result | None:
+def is_older(folder: Path) -> bool:
+    """Is it the folder of a trial that an earlier format of tlx recorded?"""
+    row = _row(folder / RESULT)
+    return row is not None and "identity" in row and "format" not in row
+
+
+def _row(path: Path) -> dict[str, Any] | None:
     try:
-        row = without_checksum(foreign.read(path).decode(errors="replace"))
+        return without_checksum(foreign.read(path).decode(errors="replace"))
     except (FileNotFoundError, foreign.Unreadable):
         return None
-    if row is None or not foreign.conforms(row, Result):
+
+
+def _recorded(path: Path) -> Result | None:
+    row = _row(path)
+    if row is None or row.get("format") != FORMAT or not foreign.conforms(row, Result):
         return None
     result = Result(**row)
     is_here = foreign.is_name(result.folder) and set(result.files) <= set(OWN)

@@ -13,7 +13,7 @@ from tlx.runs.describe import described
 from tlx.runs.folder import Folder
 from tlx.tracking import event_log
 
-_FACTS = {"tlx.data_sha": "data", "tlx.weights_sha": "weights", "tlx.version": "tlx version"}
+_FINGERPRINTS = {"tlx.data_sha": "data", "tlx.weights_sha": "weights"}
 
 
 def find_stale_siblings(trial: Trial, place: Folder) -> Iterator[str]:
@@ -24,7 +24,7 @@ def find_stale_siblings(trial: Trial, place: Folder) -> Iterator[str]:
         theirs = start.get("tags", {})
         changed = [
             f"{what} {str(theirs[tag])[:12]} -> {str(mine.get(tag))[:12]}"
-            for tag, what in _FACTS.items()
+            for tag, what in _FINGERPRINTS.items()
             if tag in theirs and theirs[tag] != mine.get(tag)
         ]
         if not changed or (other / layout.RESULT).exists():

@@ -137,6 +137,8 @@ def rebuilt(where: Path) -> TrialComponents:
     """A finished trial with its trained weights; raises :class:`WeightsError` where they do not belong to it."""
     if not (where / layout.RESULT).is_file():
         raise FileNotFoundError(f"{where} is not the folder of a finished trial (it has no {layout.RESULT})")
+    if results.is_older(where):
+        raise ConfigError([ConfigIssue(layout.RESULT, results.OLDER, where)])
     built = build(folders.read_config(where))
     restore(built.learner.model, read(where / layout.CHECKPOINT, built.origin))
     return built

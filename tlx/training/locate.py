@@ -11,7 +11,7 @@ from pathlib import Path
 from tlx.composition.compose import compose
 from tlx.composition.rules import refuse_many_trials
 from tlx.config.errors import ConfigError, ConfigIssue, RequestError
-from tlx.config.identity import identity
+from tlx.config.identity import identity, numerics
 from tlx.config.machine import num_micro_batches
 from tlx.config.schema import Trial
 from tlx.data.fingerprint import fingerprint
@@ -23,18 +23,19 @@ from tlx.runs.folder import Folder
 def locate(trial: Trial) -> Folder:
     """The folder of a trial; reads data files to fingerprint them, imports no torch."""
     _refuse_circles(trial)
-    facts = {"data": fingerprint(trial.dataset), "weights": weights_key(trial)}
+    fingerprints = {"data": fingerprint(trial.dataset), "weights": weights_key(trial)}
     local = _local_model(trial)
     if local is not None:
-        facts["backbone"] = _folder_hash(local)
+        fingerprints["backbone"] = _folder_hash(local)
     count = num_micro_batches(trial.hardware)  # each has its own BatchNorm statistics and draws of dropout
-    key = identity(_settled(trial), facts | ({"shares": str(count)} if count > 1 else {}))
+    key = identity(_settled(trial), fingerprints | ({"micro_batches": str(count)} if count > 1 else {}))
     name = readable_name(trial)
-    return Folder(Path(trial.output).expanduser().resolve() / f"{name}-{key[:12]}", key, name, facts)
+    path = Path(trial.output).expanduser().resolve() / f"{name}-{key[:12]}"
+    return Folder(path, key, name, fingerprints, numerics(trial))
 
 
 def _settled(trial: Trial) -> Trial:
-    """The trial without choices that make no difference to it, and without places whose content is among the facts."""
+    """The trial without choices that make no difference to it, and without places whose content has a fingerprint."""
     backbone = trial.backbone
     if trial.strategy.init == "scratch":
         backbone = replace(backbone, weights="none", weights_prefix=None)

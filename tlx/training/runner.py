@@ -190,7 +190,8 @@ def record(
         trained=trained,
         cpu_seconds=round(spent[0], 3),
         wall_seconds=round(spent[1], 3),
-        facts={**place.facts, "channels": str(built.data.info.channels), "hardware": str(built.machine)},
+        numerics=place.numerics,
+        facts={**place.fingerprints, "channels": str(built.data.info.channels), "hardware": str(built.machine)},
     )
     if learner.events.path is not None:
         found = observed(trial, result.facts, classes=list(built.data.info.classes), splits=built.data.hashes())
