@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
+import tlx
 from tests.conftest import Said
 from tlx.config import output
 from tlx.config.errors import ConfigError
 from tlx.orchestration import sweep as sweeps
+from tlx.orchestration.backends.launchers import Slurm
+from tlx.orchestration.study import StudyScheduler
 from tlx.tracking import event_log
 
 WORDS = ["backbone=pixels", "strategy=feature_extraction", "strategy.budget=2 steps", "dataset=digits"]
@@ -50,6 +53,53 @@ def test_combinations_are_left_out(folder: Path, caplog: pytest.LogCaptureFixtur
     assert "4 of 8 trials are left out" in caplog.text
     with pytest.raises(ConfigError, match="leaves no trial"):
         names("seed=1,2", "sweep.exclude=[{strategy: feature_extraction}]")
+
+
+STUDY = """# @package _global_
+defaults: [override /backbone: pixels, override /strategy: feature_extraction, override /dataset: digits, _self_]
+study: {question: q, axis: dataset.shots, points: [1], seeds: [0], control: pixels + logistic,
+        axes: {backbone: [pixels, narrow_resnet], strategy: [logistic, feature_extraction]}}
+"""
+SEARCH = """# @package _global_
+defaults: [override /backbone: pixels, override /strategy: feature_extraction, override /dataset: digits, _self_]
+search: {space: {strategy.lr: {low: 0.1, high: 1.0}}, n_trials: 2}
+"""
+
+
+def test_a_study_leaves_out_combinations_of_its_axes(folder: Path) -> None:
+    (folder / "experiments").mkdir()
+    (folder / "experiments" / "mine.yaml").write_text(STUDY)
+    rule = "sweep.exclude=[{backbone: narrow_resnet, strategy: logistic}]"
+    arms = StudyScheduler("mine", ["experiment=mine", rule]).study.arms
+    assert [*arms] == ["pixels + logistic", "pixels + feature_extraction", "narrow_resnet + feature_extraction"]
+
+
+@pytest.mark.parametrize(
+    ("words", "key", "told"),
+    [
+        (["experiment=mine", "sweep.exclude=[{strategy.lr: 0.1}]"], "sweep.exclude.0.strategy.lr", "of its axes"),
+        (["experiment=found", "sweep.exclude=[{strategy.lr: 0.1}]"], "sweep.exclude", "search.space"),
+        (["experiment=found", "sweep.name=mine"], "sweep.name", "called by its experiment"),
+        ([*WORDS, "sweep.exclude=[{stratgy: logistic}]"], "sweep.exclude.0.stratgy", "did you mean strategy?"),
+        ([*WORDS, "sweep.exclude=[{strategy.rl: 0.1}]"], "sweep.exclude.0.strategy.rl", "did you mean strategy.lr?"),
+        ([*WORDS, "sweep.exclude=[{}]"], "sweep.exclude.0", "has none"),
+        ([*WORDS, "sweep.varied=[seed]"], "sweep.varied", "fills it in"),
+    ],
+)
+def test_what_would_be_ignored_is_refused(folder: Path, words: list[str], key: str, told: str) -> None:
+    (folder / "experiments").mkdir()
+    (folder / "experiments" / "mine.yaml").write_text(STUDY)
+    (folder / "experiments" / "found.yaml").write_text(SEARCH)
+    with pytest.raises(ConfigError) as caught:
+        tlx.compose(words)
+    assert [one.key for one in caught.value.problems if told in one.message] == [key]
+
+
+def test_what_slurm_ignores_is_refused(folder: Path) -> None:
+    words = [*WORDS, "sweep.on_failure=stop", "sweep.minutes=5"]
+    with pytest.raises(ConfigError, match=r"sweep\.on_failure[^$]*sweep\.minutes"):
+        sweeps.submit("mine", [sweeps.job(trial) for trial in sweeps.plan(words)], Slurm())
+    assert not (folder / "runs").exists()
 
 
 @pytest.mark.slow

@@ -38,8 +38,10 @@ def compose(overrides: Sequence[str] = (), values: Mapping[str, Any] | None = No
         raise ConfigError(diagnose(asked) or error.problems) from None
     if base is None:
         raise ConfigError(diagnose(asked))
+    by_hand = base.sweep.varied or any(word.lstrip("+").startswith("sweep.varied=") for word in overrides)
     begin_parts(base, asked.settings)
     problems = check.settings(base, asked.settings)
+    problems += [ConfigIssue("sweep.varied", "the sweep fills it in; leave it out")] if by_hand else []
     if any(setting.adds for setting in asked.settings):
         problems += check.extras(base)
     if refers(asked.words) and (broken := check.references(base)):  # nothing else can be asked of it then

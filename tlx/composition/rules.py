@@ -12,7 +12,7 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue
 
-from tlx.composition import folder_rules, limit_rules, name_rules, strategy_rules
+from tlx.composition import folder_rules, limit_rules, name_rules, strategy_rules, sweep_rules
 from tlx.config import patterns
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.fields import RANGE, Range
@@ -247,6 +247,8 @@ RULES: list[tuple[tuple[str, ...], Rule]] = [
     ((), name_rules.paths_can_be_paths),
     (("dataset",), limit_rules.seeds_can_be_taken),
     ((), limit_rules.studies_are_not_too_large),
+    ((), sweep_rules.exclusions_name_settings),
+    ((), sweep_rules.searches_have_their_own_name),
     ((), limit_rules.settings_hold_no_secret),
     ((), limit_rules.numbers_are_finite),  # last: other rules say more about the same number
 ]

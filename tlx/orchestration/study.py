@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -112,7 +112,7 @@ class StudyScheduler:
         whole = compose(overrides)
         if whole.study is None:
             raise ConfigError([ConfigIssue("study", "this experiment has no study")])
-        self.study = with_axes(whole.study)
+        self.study = with_axes(whole.study, whole.sweep.exclude)
         verify(self.study)
         self.arms = {arm: _arm(overrides, options.overrides) for arm, options in self.study.arms.items()}
         self.source = None
@@ -198,8 +198,12 @@ def _arm(overrides: list[str], own: list[str]) -> list[str]:
     return [*experiment_words, *own, *rest]
 
 
-def with_axes(study: Study) -> Study:
+def with_axes(study: Study, exclude: Sequence[Mapping[str, Any]] = ()) -> Study:
     """Write a study's axes out as arms, one for each combination of their values, after the arms it names.
+
+    Args:
+        study: As it was composed.
+        exclude: Combinations left out, each as axes and their values.
 
     Raises:
         ConfigError: An axis has no values, or two arms have one name.
@@ -212,10 +216,12 @@ def with_axes(study: Study) -> Study:
     arms = dict(study.arms)
     for values in itertools.product(*study.axes.values()) if study.axes else ():
         name = " + ".join(map(str, values))
+        combination = dict(zip(study.axes, values, strict=True))
+        if any(all(combination.get(key) == value for key, value in rule.items()) for rule in exclude):
+            continue
         if name in arms:
             raise ConfigError([ConfigIssue("study.axes", "gives an arm of a name that there is already", name)])
-        chosen = zip(study.axes, values, strict=True)
-        arms[name] = Arm(overrides=[f"{key}={_quoted(value)}" for key, value in chosen], tune=study.tune)
+        arms[name] = Arm(overrides=[f"{key}={_quoted(value)}" for key, value in combination.items()], tune=study.tune)
     return replace(study, arms=arms)
 
 

@@ -162,6 +162,7 @@ def submit(name: str, jobs: list[Job], launcher: Slurm, *, on_result: OnResult =
     first = jobs[0].trial
     if not todo:
         return Submitted(sweep, [], 0)
+    _refuse_what_slurm_ignores(first)
     preflight(one.trial for one in todo)
     output.claim(sweep.folder.parent)
     with locked(sweep.folder, f"the sweep {name}"), MLflowSync(first.tracking) as mirror:
@@ -170,6 +171,15 @@ def submit(name: str, jobs: list[Job], launcher: Slurm, *, on_result: OnResult =
         record.begin()
         record.members(0)
         return Submitted(sweep, slurm.submit(name, sweep.folder, todo, launcher), len(todo))
+
+
+def _refuse_what_slurm_ignores(trial: Trial) -> None:
+    """Nothing of tlx waits beside the queue that could end the others."""
+    asked = {"on_failure": trial.sweep.on_failure == "stop", "minutes": trial.sweep.minutes is not None}
+    message = "nothing waits for trials in Slurm's queue: leave it out; a trial's time is hydra.launcher.time"
+    problems = [ConfigIssue(f"sweep.{key}", message, getattr(trial.sweep, key)) for key, said in asked.items() if said]
+    if problems:
+        raise ConfigError(problems)
 
 
 @dataclass
