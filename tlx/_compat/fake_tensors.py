@@ -8,8 +8,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch._subclasses.fake_tensor import FakeTensor
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.nn.utils.stateless import _reparametrize_module
+from torch.utils._python_dispatch import TorchDispatchMode
+
+__all__ = ["FakeTensor", "FakeTensorMode", "TorchDispatchMode", "fake", "fake_parameters"]
 
 
 def fake(value: Any) -> Any:

@@ -12,6 +12,7 @@ from typing import Any, get_args, get_type_hints
 from omegaconf import MISSING, DictConfig, ListConfig, OmegaConf, flag_override
 from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseException, ValidationError
 
+from tlx._compat.config_nodes import is_interpolation, is_missing, is_none, is_optional, node_at
 from tlx.composition import interpolations
 from tlx.composition.request import SELECTABLE, Setting
 from tlx.composition.suggest import suggestion
@@ -80,7 +81,7 @@ def _unknown(base: DictConfig, parent: Any, unknown: tuple[str, str], setting: S
     path, name = unknown
     if _is_free(parent):
         return ConfigIssue(setting.key, f"not there yet; add it with +{setting.key}={setting.value}", setting.value)
-    if OmegaConf.is_dict(parent) and parent._is_none():
+    if OmegaConf.is_dict(parent) and is_none(parent):
         key = path.rstrip(".")
         message = f"{key} is null; write {key}={{{name}: {setting.value}}}"
         return ConfigIssue(setting.key, message, setting.value, setting.where)
@@ -163,9 +164,9 @@ def _walk(config: Any, key: str) -> tuple[Any, tuple[str, str] | None]:
     path = ""
     for name in key.split("."):
         if OmegaConf.is_list(config) and name.isdecimal() and len(name) < 9 and int(name) < len(config):
-            child = config._get_node(int(name))
+            child = node_at(config, int(name))
         elif name in _names(config):  # `in config` leaves out keys whose value is missing
-            child = config._get_node(name)
+            child = node_at(config, name)
         else:
             return config, (path, name)
         path, config = f"{path}{name}.", child
@@ -178,7 +179,7 @@ def _names(node: Any) -> list[str]:
 
 def _is_free(node: Any) -> bool:
     """Is this a ``dict`` option that takes any key?"""
-    return OmegaConf.is_dict(node) and not node._is_none() and not is_dataclass(OmegaConf.get_type(node))
+    return OmegaConf.is_dict(node) and not is_none(node) and not is_dataclass(OmegaConf.get_type(node))
 
 
 def _type_message(error: OmegaConfBaseException) -> str:
@@ -202,27 +203,27 @@ def references(base: DictConfig) -> list[ConfigIssue]:
             reason = _type_message(error) if wrong else f"cannot be resolved: {str(error).splitlines()[0]}"
             problems.append(ConfigIssue(path, reason))
             continue
-        if what := _no_part(holder._get_node(key), found):
+        if what := _no_part(node_at(holder, key), found):
             problems.append(ConfigIssue(path, f"wrong type: expected {what}", found))
     return problems
 
 
 def _no_part(node: Any, found: Any) -> str:
     """What was expected where a reference leads to no list or part, in a place that holds one; else empty."""
-    if not OmegaConf.is_config(node) or OmegaConf.is_config(found) or (found is None and node._is_optional()):
+    if not OmegaConf.is_config(node) or OmegaConf.is_config(found) or (found is None and is_optional(node)):
         return ""
     return "a list" if OmegaConf.is_list(node) else "keys and values"
 
 
 def _referring(node: Any, path: str = "") -> Iterator[tuple[Any, Any, str]]:
     """Every value that is an interpolation: what holds it, its key there, and its whole key."""
-    if not isinstance(node, (DictConfig, ListConfig)) or node._is_none() or node._is_missing():
+    if not isinstance(node, (DictConfig, ListConfig)) or is_none(node) or is_missing(node):
         return
     keys: Iterable[Any] = node if isinstance(node, DictConfig) else range(len(node))
     for key in keys:
-        child: Any = node._get_node(key)
+        child: Any = node_at(node, key)
         whole = f"{path}.{key!s}" if path else str(key)
-        if child._is_interpolation():
+        if is_interpolation(child):
             yield node, key, whole
         else:
             yield from _referring(child, whole)
@@ -285,16 +286,16 @@ def _limited(kind: type) -> list[Field[Any]]:
 
 def _missing(node: Any, path: str = "") -> Iterator[str]:
     """Keys whose value is still ``???``; as ``OmegaConf.missing_keys``, in a tenth of its time."""
-    if not isinstance(node, (DictConfig, ListConfig)) or node._is_none() or node._is_interpolation():
-        if node is not None and node._is_missing():
+    if not isinstance(node, (DictConfig, ListConfig)) or is_none(node) or is_interpolation(node):
+        if node is not None and is_missing(node):
             yield path
         return
-    if node._is_missing():
+    if is_missing(node):
         yield path
         return
     keys: Iterable[Any] = node if isinstance(node, DictConfig) else range(len(node))
     for key in keys:
-        yield from _missing(node._get_node(key), f"{path}.{key!s}" if path else str(key))
+        yield from _missing(node_at(node, key), f"{path}.{key!s}" if path else str(key))
 
 
 def extras(base: DictConfig) -> list[ConfigIssue]:
@@ -304,18 +305,18 @@ def extras(base: DictConfig) -> list[ConfigIssue]:
         known = [option.name for option in fields(OmegaConf.get_type(node))]  # type: ignore[arg-type]
         for key in node:
             if key not in known:
-                value = node._get_node(key)
+                value = node_at(node, key)
                 problems.append(ConfigIssue(f"{path}{key!s}", f"unknown key{suggest(str(key), known)}", value))
     return problems
 
 
 def _nodes(config: Any, path: str = "") -> Iterator[tuple[str, DictConfig]]:
     """Every node that has a dataclass as its type, with its path."""
-    if isinstance(config, DictConfig) and not config._is_none() and not config._is_missing():
+    if isinstance(config, DictConfig) and not is_none(config) and not is_missing(config):
         if is_dataclass(OmegaConf.get_type(config)):
             yield path, config
         for key in config:
-            yield from _nodes(config._get_node(key), f"{path}{key!s}.")
-    elif isinstance(config, ListConfig) and not config._is_none() and not config._is_missing():
+            yield from _nodes(node_at(config, key), f"{path}{key!s}.")
+    elif isinstance(config, ListConfig) and not is_none(config) and not is_missing(config):
         for index in range(len(config)):
-            yield from _nodes(config._get_node(index), f"{path}{index}.")
+            yield from _nodes(node_at(config, index), f"{path}{index}.")

@@ -9,6 +9,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
+from tlx._compat.config_nodes import node_at
 from tlx.composition import files
 from tlx.config.errors import ConfigError, ConfigIssue
 
@@ -49,7 +50,7 @@ def _count(path: Path, group: str, find: Find, above: list[Path]) -> int:
 def entries(path: Path, group: str) -> list[tuple[str, str]]:
     """The group and the option of each entry of a file's list; raises :class:`ConfigError`."""
     _, config = files.load(path)
-    return list(_named(config._get_node("defaults"), group, path))
+    return list(_named(node_at(config, "defaults"), group, path))
 
 
 def _named(defaults: Any, group: str, path: Path) -> Iterator[tuple[str, str]]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from omegaconf import DictConfig, OmegaConf
 
+from tlx._compat.config_nodes import is_none, node_at
 from tlx.composition import check, choices, request, rules, search_path
 from tlx.composition.request import Request, Setting
 from tlx.composition.tree import tree
@@ -46,7 +47,7 @@ def located(problems: Sequence[ConfigIssue], whole: Request) -> list[ConfigIssue
 def begin_parts(base: DictConfig, settings: Sequence[Setting]) -> None:
     """Give the optional parts that settings name their defaults, for the settings to be laid over."""
     for part, kind in PARTS:
-        if base._get_node(part)._is_none() and any(one.key.startswith(f"{part}.") for one in settings):  # type: ignore[union-attr]
+        if is_none(node_at(base, part)) and any(one.key.startswith(f"{part}.") for one in settings):
             base[part] = OmegaConf.structured(kind)
 
 

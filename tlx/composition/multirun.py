@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from hydra import initialize_config_module
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from tlx._compat.config_nodes import is_none, node_at
+from tlx._compat.hydra_parts import combinations
 from tlx.composition import request
 from tlx.composition.diagnosis import diagnose
 from tlx.composition.overrides import parsed, trials, with_options
@@ -50,8 +51,8 @@ def outline(overrides: Sequence[str]) -> Outline:
     except ConfigError as error:
         firsts = [_with_first(word) if _is_sweep(word) else word for word in overrides]
         raise ConfigError(diagnose(request.read(firsts)) or error.problems) from None
-    kinds = {"study": found._get_node("study"), "search": found._get_node("search")}
-    kind = next((part for part, node in kinds.items() if isinstance(node, DictConfig) and not node._is_none()), "")
+    kinds = {"study": node_at(found, "study"), "search": node_at(found, "search")}
+    kind = next((part for part, node in kinds.items() if isinstance(node, DictConfig) and not is_none(node)), "")
     if not kind or _varies(EXPERIMENT, overrides):
         return Outline("sweep", name, named)
     problems = [_instead(word, kind) for word in overrides if _is_sweep(word)]
@@ -110,10 +111,9 @@ def expand(overrides: Sequence[str]) -> list[list[str]]:
     if count == 0:
         raise ConfigError([ConfigIssue("sweep", "no trials: a range is empty", " ".join(overrides))])
     try:
-        batches = BasicSweeper.split_arguments(found, max_batch_size=None)
+        return combinations(found)
     except HydraException as error:
         raise ConfigError([ConfigIssue("sweep", str(error))]) from None
-    return [list(job) for batch in batches for job in batch]
 
 
 def varied(overrides: Sequence[str]) -> list[str]:

@@ -8,7 +8,6 @@ from contextlib import suppress
 from importlib.resources import files as package_files
 from pathlib import Path
 
-from hydra._internal.core_plugins.file_config_source import FileConfigSource
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.object_type import ObjectType
 from hydra.core.plugins import Plugins
@@ -16,6 +15,7 @@ from hydra.plugins.config_source import ConfigLoadError, ConfigResult, ConfigSou
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import OmegaConf
 
+from tlx._compat.hydra_parts import FileConfigSource, header
 from tlx.composition import defaults, files
 from tlx.composition.timm_names import timm_architectures
 from tlx.config.errors import ConfigError, ConfigIssue
@@ -81,9 +81,9 @@ class VettedSource(FileConfigSource):
             raise ConfigLoadError(f"no such file: {path}")
         text, config = files.load(path)
         defaults.follow(path, self._group(name), find)
-        header = ConfigSource._get_header_dict(text[:512])
+        head = header(text)
         where = f"{self.scheme()}://{self.path}"
-        return ConfigResult(config=config, path=where, provider=self.provider, header=header)
+        return ConfigResult(config=config, path=where, provider=self.provider, header=head)
 
     @staticmethod
     def _group(name: str) -> str:
@@ -133,13 +133,13 @@ class TimmSource(ConfigSource):
 
     @staticmethod
     def scheme() -> str:
-        return "zoo"
+        return "timm"
 
     def load_config(self, config_path: str) -> ConfigResult:
         name = self._architecture(config_path)
         config = OmegaConf.create({"defaults": [{"/schema/backbone@_here_": "timm"}, "_self_"], "name": name})
-        header: dict[str, str | None] = {"package": None}  # Hydra fills the package in from the path
-        return ConfigResult(config=config, path=f"zoo://{self.path}", provider=self.provider, header=header)
+        head: dict[str, str | None] = {"package": None}  # Hydra fills the package in from the path
+        return ConfigResult(config=config, path=f"timm://{self.path}", provider=self.provider, header=head)
 
     def available(self) -> bool:
         return True
@@ -169,7 +169,7 @@ class SearchPath(SearchPathPlugin):
         if user_experiments().is_dir() and user_experiments().resolve() != shipped_experiments().resolve():
             search_path.append("user-experiments", f"experiments://{user_experiments()}")
         search_path.append("tlx-experiments", f"experiments://{shipped_experiments()}")
-        search_path.append("timm", "zoo://timm")
+        search_path.append("timm", "timm://timm")
 
 
 def register() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from tlx._compat.config_nodes import is_interpolation, is_missing, is_none, node_at
 from tlx.config.errors import suggest
 from tlx.config.schema import EXPERIMENT, GROUPS
 
@@ -77,11 +78,11 @@ def suggestion(base: DictConfig, key: str, path: str, name: str, siblings: list[
 
 def _keys(node: Any, path: str = "") -> Iterator[str]:
     """The keys of every setting, but for what stands in lists and free mappings."""
-    if not isinstance(node, DictConfig) or node._is_none() or node._is_missing() or node._is_interpolation():
+    if not isinstance(node, DictConfig) or is_none(node) or is_missing(node) or is_interpolation(node):
         return
     if OmegaConf.get_type(node) is dict:
         return
     for name in map(str, node):
         if not path or name not in (EXPERIMENT, "name", "kind", "modality"):
             yield f"{path}{name}"
-        yield from _keys(node._get_node(name), f"{path}{name}.")
+        yield from _keys(node_at(node, name), f"{path}{name}.")

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_leaves
 
+from tlx._compat.pytree import tree_leaves
 from tlx.feature_cache.cut import NotCacheable, OutputSpec
 from tlx.feature_cache.features import Features
 from tlx.feature_cache.replay import Replay, recording

@@ -15,10 +15,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _NormBase
-from torch.utils._pytree import TreeSpec, tree_flatten, tree_unflatten
-from torch.utils.flop_counter import flop_registry
 
+from tlx._compat import operations
+from tlx._compat.norms import NormBase
+from tlx._compat.pytree import TreeSpec, tree_flatten, tree_unflatten
 from tlx.backbones.input_spec import InputSpec, TextSpec, example
 from tlx.backbones.partition.dry_run import Watch, dry_run
 
@@ -219,7 +219,7 @@ class _Flow(Watch):  # type: ignore[no-untyped-call]
     def _enter(self, path: str, module: nn.Module) -> None:
         number = self._calls.get(path, 0)
         self._calls[path] = number + 1
-        if module.training and isinstance(module, _NormBase) and module.track_running_stats:
+        if module.training and isinstance(module, NormBase) and module.track_running_stats:
             self.over = True  # statistics that follow the data are no constants
         self._open.append((ModuleCall(path, number), self.clock, []))
 
@@ -243,7 +243,7 @@ class _Flow(Watch):  # type: ignore[no-untyped-call]
         """Ends the constant part at the first trained tensor or random number."""
         found = [value for value in tree_flatten((args, kwargs))[0] if isinstance(value, Tensor)]
         trained = any(id(value) in self.trainable for value in found)
-        keeps = func._schema.is_mutable and any(id(value) in self._buffers for value in found)  # counts, statistics
+        keeps = operations.is_mutable(func) and any(id(value) in self._buffers for value in found)  # counts, statistics
         if trained or keeps or _is_random(func, args, kwargs):
             self.over = True
         if not self.over:
@@ -251,8 +251,7 @@ class _Flow(Watch):  # type: ignore[no-untyped-call]
 
     def after(self, func: Any, args: Any, kwargs: Any, output: Any) -> None:
         """Hands on where values come from; after the constant part, notes what is read of it."""
-        counter = flop_registry.get(func._overloadpacket)
-        cost = float(counter(*args, **kwargs, out_val=output)) if counter is not None else 0.0
+        cost = operations.flops(func, args, kwargs, output)
         self.flops += cost
         read = [value for value in tree_flatten((args, kwargs))[0] if isinstance(value, Tensor)]
         sources = frozenset[ModuleCall]().union(
@@ -266,18 +265,17 @@ class _Flow(Watch):  # type: ignore[no-untyped-call]
         self.flops_before += cost
         for value in tree_flatten(output)[0]:
             if isinstance(value, Tensor):
-                known = int(value.untyped_storage()._cdata) in self._born
+                known = operations.storage_of(value) in self._born
                 storage = self._storage(value)
-                if not known or func._schema.is_mutable:
+                if not known or operations.is_mutable(func):
                     self._written[storage] = self.clock
                 self._sources[storage] = self._sources.get(storage, frozenset()) | sources
 
     def _storage(self, tensor: Tensor) -> int:
-        storage = tensor.untyped_storage()
-        key = int(storage._cdata)
+        key = operations.storage_of(tensor)
         if key not in self._born:
             self._born[key] = self.clock
-            self._held.append(storage)
+            self._held.append(tensor.untyped_storage())
         return key
 
 
@@ -285,8 +283,5 @@ def _is_random(func: Any, args: Any, kwargs: Any) -> bool:
     """Does this operation draw random numbers? (attention may, but not with a dropout of zero)"""
     if torch.Tag.nondeterministic_seeded not in func.tags:
         return False
-    for place, argument in enumerate(func._schema.arguments):
-        if argument.name == "dropout_p":
-            value = args[place] if place < len(args) else kwargs.get("dropout_p", argument.default_value)
-            return bool(value)
-    return True
+    dropout = operations.argument(func, "dropout_p", args, kwargs)
+    return dropout is None or bool(dropout)

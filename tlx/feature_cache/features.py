@@ -6,7 +6,6 @@ Every block is compared with its checksum before a byte of it is used.
 from __future__ import annotations
 
 import math
-import mmap
 import os
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,6 +17,7 @@ import torch
 import xxhash
 from torch import Tensor
 
+from tlx._compat.maps import forget_pages
 from tlx.feature_cache.entry import BLOCK, HEADER, Column, CorruptEntryError, Meta, header, read_meta
 from tlx.feature_cache.store import Store
 
@@ -136,7 +136,7 @@ class _Mapped:
         if self._touched > _RESIDENT:
             for file in self.files:
                 if isinstance(file, np.memmap):
-                    file._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]
+                    forget_pages(file)
             self._touched = 0
 
 

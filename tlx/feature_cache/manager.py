@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from tlx._compat.tensors import version
 from tlx.config.reuse import Reuse
 from tlx.data.examples import PLAIN
 from tlx.data.module import Collate, Data
@@ -116,7 +117,7 @@ class CacheManager:
     def weights(self, cut: FrozenPrefix) -> str:
         """A hash of the constant part's tensors; made again only when one of them was written to."""
         own = {**dict(self.model.named_parameters()), **dict(self.model.named_buffers())}
-        stand = (cut.tensors, tuple((own[name].data_ptr(), own[name]._version) for name in sorted(cut.tensors)))
+        stand = (cut.tensors, tuple((own[name].data_ptr(), version(own[name])) for name in sorted(cut.tensors)))
         if self._hashed[0] != stand:
             self._hashed = stand, address.weights(self.model, cut.tensors)
         return self._hashed[1]

@@ -8,10 +8,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
-from torch.utils._pytree import tree_flatten, tree_map
 
-from tlx._compat.fake_tensors import fake, fake_parameters
+from tlx._compat.fake_tensors import FakeTensor, FakeTensorMode, fake, fake_parameters
+from tlx._compat.pytree import tree_flatten, tree_map
 from tlx.backbones.input_spec import ImageSpec, InputSpec
 from tlx.backbones.partition.dry_run import unchanged
 from tlx.feature_cache.cut import FrozenPrefix, ModuleCall, OutputTree

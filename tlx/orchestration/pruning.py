@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tlx._compat import optuna_trials
 from tlx.config.search import Pruning
 from tlx.orchestration.optuna_memory import opened, pruner
 
@@ -44,6 +45,5 @@ class Pruner:
             import optuna
 
             study = optuna.load_study(study_name=self.study, storage=opened(self.where), pruner=pruner(self.options))
-            known = {one.number: one._trial_id for one in study.get_trials(deepcopy=False)}
-            self._trial = optuna.trial.Trial(study, known[self.number])
+            self._trial = optuna_trials.trial(study, self.number)
         return self._trial

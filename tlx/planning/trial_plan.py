@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
-from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.func import functional_call
 from torch.utils.flop_counter import FlopCounterMode
 
+from tlx._compat.fake_tensors import FakeTensorMode
+from tlx._compat.operations import storage_of
 from tlx.backbones.backbone import Loaded
 from tlx.backbones.input_spec import example
 from tlx.backbones.load import load
@@ -183,9 +184,8 @@ def _cost(model: nn.Module, backbone: Loaded) -> tuple[float, float, float]:
     own: set[int] = set()
 
     def keep(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        if storage._cdata not in own:
-            saved[storage._cdata] = storage.nbytes()
+        if (storage := storage_of(tensor)) not in own:
+            saved[storage] = tensor.untyped_storage().nbytes()
         return tensor
 
     # fake tensors, as transformers looks into a mask unless it knows there are no values in it
@@ -193,7 +193,7 @@ def _cost(model: nn.Module, backbone: Loaded) -> tuple[float, float, float]:
     with fake, torch.device("meta"), hooks(keep, lambda tensor: tensor):
         # made here, as torch imports its compiler to turn a tensor into a fake one
         tensors = {name: _like(tensor) for name, tensor in (*model.named_parameters(), *model.named_buffers())}
-        own |= {tensor.untyped_storage()._cdata for tensor in tensors.values()}
+        own |= {storage_of(tensor) for tensor in tensors.values()}
         with FlopCounterMode(display=False) as forward:
             logits = functional_call(model, tensors, (example(backbone.spec, _PROBE),))
         with FlopCounterMode(display=False) as backward:

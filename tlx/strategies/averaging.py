@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import nn
 
+from tlx._compat.tensors import lerp_
 from tlx.backbones.weights import State
 
 Measure = Callable[[State], float]
@@ -35,7 +36,7 @@ class Running:
         for count in {self.counts[name] for name in own}:
             names = [name for name in own if self.counts[name] == count]
             share = 1 / (count + 1) if self.decay is None else 1 - min(self.decay, (1 + count) / (10 + count))
-            torch._foreach_lerp_([self.mean[name] for name in names], [own[name] for name in names], share)
+            lerp_([self.mean[name] for name in names], [own[name] for name in names], share)
         for name in own:
             self.counts[name] += 1
 

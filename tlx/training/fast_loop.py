@@ -12,9 +12,9 @@ from pytorch_lightning import Trainer
 from pytorch_lightning.trainer.states import TrainerFn
 from torch.optim import Optimizer
 
+from tlx._compat.loop_counters import set_loop_counters
 from tlx.tasks.protocol import Batch
 from tlx.training.learner import Learner
-from tlx.training.resume import set_loop_counters
 
 _PRECISIONS = ("32-true", "bf16-mixed")  # the others scale or convert
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import torch
 from pytorch_lightning import Trainer
-from torch import nn
 
+from tlx._compat.norms import BatchNorm
 from tlx.backbones.weights import State
 from tlx.strategies import averaging, freezing
 from tlx.training.build import TrialComponents
@@ -77,7 +77,7 @@ def _refresh_norms(built: TrialComponents, trainer: Trainer) -> None:
     """BatchNorm statistics of averaged weights, from one pass over the training examples (Izmailov et al. 2018)."""
     model = built.learner.model.to(trainer.strategy.root_device)
     freezing.set_modes(model, built.learner.strategy.frozen_norm)
-    norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm) and m.training]
+    norms = [m for m in model.modules() if isinstance(m, BatchNorm) and m.training]
     norms = [norm for norm in norms if norm.track_running_stats]
     if not norms:
         return

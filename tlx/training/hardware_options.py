@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from torch import nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
+from tlx._compat.compiler import allow_recompiles
+from tlx._compat.norms import BatchNorm
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.schema import Trial
 from tlx.training.build import TrialComponents
@@ -46,10 +47,8 @@ def apply_hardware_options(trial: Trial, built: TrialComponents) -> None:
                 )
         built.learner.shards = True
     if hardware.compile:
-        import torch._dynamo
-
         sets = len({phase.trainable for phase in built.phases})
-        torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, 2 * sets + 8)  # else eager
+        allow_recompiles(2 * sets + 8)
         model.compile()
 
 
@@ -58,7 +57,7 @@ def _followed_norms(built: TrialComponents) -> str:
     trained = {name for phase in built.phases for name in phase.trainable}
     always = built.learner.strategy.frozen_norm == "train"
     for path, module in built.learner.model.named_modules():
-        if isinstance(module, _BatchNorm) and module.track_running_stats:
+        if isinstance(module, BatchNorm) and module.track_running_stats:
             own = {f"{path}.{name}" for name, _ in module.named_parameters()}
             if always or not own or own & trained:
                 return str(path)

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from pytorch_lightning import Trainer
 
+from tlx._compat.loop_counters import set_loop_counters
 from tlx.config.errors import ConfigIssue, WeightsError
 from tlx.config.hardware import Checkpoint
 from tlx.files import durable, foreign
@@ -216,18 +217,6 @@ def _go_on(state: dict[str, Any], learner: Learner) -> None:
         _set_random_state(state["random"][int(learner.trainer.global_rank)])
     except (LookupError, TypeError, ValueError, RuntimeError, AttributeError) as error:
         raise _unfit(learner, error) from error
-
-
-def set_loop_counters(trainer: Trainer, rounds: int, step: int) -> None:
-    """Lightning's counters as if it had run this far. (No public way: its own resume is of one fit, ours of many.)"""
-    progress = trainer.fit_loop.epoch_progress
-    for count in (progress.total, progress.current):
-        count.ready = count.completed = rounds
-        vars(count).update(started=rounds, processed=rounds)
-    loop = trainer.fit_loop.epoch_loop
-    steps = loop.automatic_optimization.optim_progress.optimizer.step.total
-    steps.ready = steps.completed = step
-    loop._batches_that_stepped = step
 
 
 def _of_all(trainer: Trainer, value: dict[str, Any]) -> list[dict[str, Any]]:

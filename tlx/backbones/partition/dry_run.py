@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves, tree_map
+
+from tlx._compat.fake_tensors import FakeTensor, FakeTensorMode, TorchDispatchMode
+from tlx._compat.operations import READS_A_NUMBER
+from tlx._compat.pytree import tree_leaves, tree_map
 
 _CPU = torch.device("cpu")
 
@@ -72,7 +73,7 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func is torch.ops.aten.lift_fresh.default:  # a constant in the code: its values are known, and may be asked
             return func(*args, **(kwargs or {}))
-        if func is torch.ops.aten._local_scalar_dense.default and getattr(args[0], "constant", None) is None:
+        if func is READS_A_NUMBER and getattr(args[0], "constant", None) is None:
             dtype = args[0].dtype
             return self._truth if dtype == torch.bool else 1.0 if dtype.is_floating_point else 1
         self.clock += 1

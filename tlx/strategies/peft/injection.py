@@ -61,14 +61,16 @@ def inject(backbone: nn.Module, blocks: Collection[int], options: Peft) -> None:
         peft.inject_adapter_in_model(config, backbone)
     vars(backbone).pop("peft_config", None)  # of no use without peft's own model around it
     for module in backbone.modules():
-        if "lora_dropout" in module._modules:  # last: a module without parameters trains if the one before it does
-            module._modules["lora_dropout"] = module._modules.pop("lora_dropout")
+        if (dropout := dict(module.named_children()).get("lora_dropout")) is not None:
+            del module.lora_dropout  # last: a module without parameters trains if the one before it does
+            module.add_module("lora_dropout", dropout)
 
 
 def merge(model: nn.Module) -> None:
     """Fold every layer of peft's into the layer it replaced, and put that back."""
     for path, layer in list(model.named_modules()):
-        if "base_layer" in layer._modules and not MARKS.isdisjoint(layer._modules):
+        inner = dict(layer.named_children())
+        if "base_layer" in inner and not MARKS.isdisjoint(inner):
             fold: Any = layer.merge
             fold(safe_merge=True)  # raises instead of writing NaN
             parent, _, name = path.rpartition(".")
