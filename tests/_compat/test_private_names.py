@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,13 @@ def test_they_stand_nowhere_else(path: Path) -> None:
     assert private_names(path) == []
 
 
+@dataclass
+class Numbers:
+    """A list of numbers."""
+
+    some: list[int] = field(default_factory=list)
+
+
 def test_nodes_of_a_configuration() -> None:
     config = OmegaConf.create({"a": None, "b": MISSING, "c": "${a}", "d": [1], "e": {"f": 2}})
     nodes = {key: config_nodes.node_at(config, key) for key in "abcde"}
@@ -67,6 +75,8 @@ def test_nodes_of_a_configuration() -> None:
     assert all(config_nodes.is_optional(node) for node in nodes.values())
     assert config_nodes.node_at(config, "nothing") is None
     assert config_nodes.node_at(nodes["d"], 0)._value() == 1
+    assert config_nodes.element_type(OmegaConf.structured(Numbers).some) is int
+    assert config_nodes.element_type(nodes["d"]) is Any
 
 
 def test_words_of_a_sweep() -> None:

@@ -53,6 +53,26 @@ def test_a_wrong_type(words: str, value: object, expected: str) -> None:
     assert expected in problem.message
 
 
+@pytest.mark.parametrize(
+    ("words", "key", "expected"),
+    [
+        ("study={question: q, axis: seed, control: a, seeds: [1, [2]]}", "study.seeds.1", "a whole number"),
+        ("strategy.lr_mult={head: [1]}", "strategy.lr_mult.head", "a number"),
+        ("strategy.phases=[{train: [[head]]}]", "strategy.phases.0.train.0", "a word"),
+        ("strategy.phases=[{train: [head], lr_mult: {head: {a: 1}}}]", "strategy.phases.0.lr_mult.head", "a number"),
+        ("backbone.stages=[{a: 1}]", "backbone.stages.0", "a word"),
+    ],
+)
+def test_a_list_among_numbers_or_words(words: str, key: str, expected: str) -> None:
+    problem = the_problem([*BASE, words])
+    assert (problem.key, problem.message) == (key, f"wrong type: expected {expected}")
+
+
+def test_keys_of_a_free_mapping_within_a_part_are_taken() -> None:
+    trial = tlx.compose([*BASE, "strategy.optimizer={name: sgd, args: {nesterov: true}}"])
+    assert trial.strategy.optimizer.args == {"nesterov": True}
+
+
 def test_a_boolean_says_so() -> None:
     problem = the_problem([*BASE, "task=image_classification", "task.multilabel=perhaps"])
     assert (problem.key, problem.value) == ("task.multilabel", "perhaps")

@@ -10,6 +10,11 @@ def node_at(config: Any, key: Any) -> Any:
     return config._get_node(key)
 
 
+def element_type(node: Any) -> Any:
+    """The type of the values of a list or a free mapping; ``Any`` where it takes all."""
+    return node._metadata.element_type
+
+
 def is_none(node: Any) -> bool:
     """Is it null?"""
     return bool(node._is_none())

@@ -27,12 +27,13 @@ VERBS = {
     "report": "write the report of a finished study again",
     "ui": "open MLflow's pages on the runs made here",
     "sync": "send to MLflow what could not be sent during training",
-    "runs": "gc: close MLflow runs that say RUNNING although nothing runs",
+    "runs": "rm: remove runs that are not needed any more; gc: close those that nobody runs",
+    "schema": "JSON Schema of experiments and options, for editors",
     "init": "copy a shipped experiment to ./experiments to start from",
 }
 
 
-READING = ("help", "list", "status", "results", "diff", "why")  # verbs whose output is all they do
+READING = ("help", "list", "status", "results", "diff", "why", "schema")  # verbs whose output is all they do
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -12,7 +12,7 @@ from typing import Any, get_args, get_type_hints
 from omegaconf import MISSING, DictConfig, ListConfig, OmegaConf, flag_override
 from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseException, ValidationError
 
-from tlx._compat.config_nodes import is_interpolation, is_missing, is_none, is_optional, node_at
+from tlx._compat.config_nodes import element_type, is_interpolation, is_missing, is_none, is_optional, node_at
 from tlx.composition import interpolations
 from tlx.composition.request import SELECTABLE, Setting
 from tlx.composition.suggest import suggestion
@@ -20,6 +20,8 @@ from tlx.composition.values import faults as value_faults
 from tlx.config.errors import ConfigIssue, suggest
 from tlx.config.fields import CHOICES, REFUSED, SHORT
 from tlx.config.schema import kinds
+
+_SCALARS = {int: "a whole number", float: "a number", bool: "true or false", str: "a word"}
 
 
 def settings(base: DictConfig, given: list[Setting]) -> list[ConfigIssue]:
@@ -58,7 +60,8 @@ def _apply(base: DictConfig, setting: Setting) -> Iterator[ConfigIssue]:
         yield _unknown(base, parent, unknown, setting)
         return
     points = unknown is None and "${" in str(setting.value)  # somewhere else, maybe to nothing: it is undone then
-    before = copy.deepcopy(OmegaConf.select(base, setting.key, throw_on_missing=False)) if points else None
+    undone = points or isinstance(setting.value, (list, dict))
+    before = copy.deepcopy(OmegaConf.select(base, setting.key, throw_on_missing=False)) if undone else None
     try:
         put(base, setting)
         found = OmegaConf.select(base, setting.key)  # follows an interpolation
@@ -66,6 +69,9 @@ def _apply(base: DictConfig, setting: Setting) -> Iterator[ConfigIssue]:
         if what := _no_part(node, found):
             yield ConfigIssue(setting.key, f"wrong type: expected {what}", setting.value, setting.where)
             OmegaConf.update(base, setting.key, before)
+        if odd := list(elements(node, setting.key)):
+            yield from (replace(one, where=setting.where) for one in odd)
+            OmegaConf.update(base, setting.key, before, merge=False)
     except InterpolationResolutionError as error:
         wrong = isinstance(error, ValidationError)
         reason = _type_message(error) if wrong else f"cannot be resolved: {str(error).splitlines()[0]}"
@@ -119,8 +125,8 @@ def put(config: DictConfig, setting: Setting) -> None:
     merge = OmegaConf.select(config, setting.key) is not None
     if isinstance(setting.value, dict) and not merge:
         merge = _begin_part(config, setting.key)
-    free = isinstance(setting.value, dict) and _is_free(OmegaConf.select(config, setting.key))
-    with flag_override(config, "struct", not (setting.where or free)):  # a file may add keys, an override says +
+    whole = setting.where or isinstance(setting.value, dict)  # may add keys where any are taken; an override says +
+    with flag_override(config, "struct", not whole):
         OmegaConf.update(config, setting.key, setting.value, merge=merge, force_add=setting.adds)
 
 
@@ -190,6 +196,20 @@ def _type_message(error: OmegaConfBaseException) -> str:
         kind = match.group(1) or match.group(2)
         return f"wrong type: expected {words.get(kind, kind)}"
     return f"wrong type: {text}"
+
+
+def elements(node: Any, path: str = "") -> Iterator[ConfigIssue]:
+    """Lists and mappings where a list or a free mapping takes numbers or words, which OmegaConf lets pass."""
+    if not isinstance(node, (DictConfig, ListConfig)) or is_none(node) or is_missing(node) or is_interpolation(node):
+        return
+    wanted = _SCALARS.get(element_type(node)) if not is_dataclass(OmegaConf.get_type(node)) else None
+    keys: Iterable[Any] = node if isinstance(node, DictConfig) else range(len(node))
+    for key in keys:
+        child, whole = node_at(node, key), f"{path}.{key!s}" if path else str(key)
+        if wanted is not None and OmegaConf.is_config(child):
+            yield ConfigIssue(whole, f"wrong type: expected {wanted}", OmegaConf.to_container(child, resolve=False))
+        else:
+            yield from elements(child, whole)
 
 
 def references(base: DictConfig) -> list[ConfigIssue]:

@@ -32,6 +32,34 @@ def runs(word: str) -> list[Path]:
     raise ConfigError([ConfigIssue("run", "no finished trial; expected a run folder, an MLflow run or a sweep", word)])
 
 
+def removable(word: str) -> tuple[list[Path], dict[Path, str]]:
+    """What there is of a run or a sweep, finished or not.
+
+    Returns:
+        Run folders, of a sweep its own last; and the trials of it that another sweep has too, with its name.
+
+    Raises:
+        ConfigError: The word stands for nothing.
+    """
+    if fault := path_fault(word):
+        raise ConfigError([ConfigIssue("run", fault, word)])
+    folder = Path(word).expanduser().resolve()
+    if re.fullmatch("[0-9a-f]{32}", word) and not folder.exists():
+        return [_of_mlflow(word)], {}
+    is_folder = bool(event_log.first(folder))
+    chosen = [folder] if is_folder else _named(word)
+    if not chosen:
+        raise ConfigError([ConfigIssue("run", "no run; expected a run folder, an MLflow run or a sweep", word)])
+    sweeps = [one for one in chosen if one in status.sweeps(one.parent)]
+    if not sweeps:
+        return chosen, {}
+    own = [sweep.parent / name for sweep in sweeps for name in event_log.members(sweep)]
+    others = [one for one in status.sweeps(sweeps[0].parent) if one not in sweeps]
+    shared = {one.parent / name: one.name for one in others for name in event_log.members(one)}
+    trials = [one for one in dict.fromkeys(own) if one.is_dir()]
+    return [*(one for one in trials if one not in shared), *sweeps], {o: shared[o] for o in trials if o in shared}
+
+
 def _named(word: str) -> list[Path]:
     """Sweeps of that name in ./runs, the last one last."""
     found = [one for one in status.sweeps(Path("runs")) if word in (one.name, one.name.rpartition("-")[0])]
