@@ -3,7 +3,7 @@
 There are inodes with content, and folders with entries. At every point between two calls the power may go. Of a folder
 the changes to its entries (create, rename, unlink, mkdir) are on the disk as any prefix of their order, at least up to
 the folder's last fsync; a rename between folders is a change of both; folders choose independently of each other. That
-is more than ext4's one event log allows, and true of other file systems. Of a file, what was there at its last fsync is
+is more than ext4's one journal allows, and true of other file systems. Of a file, what was there at its last fsync is
 certain; what came after may be
 
 - ``whole``: all there,

@@ -125,7 +125,7 @@ def watch(moment: Synchronized[int], events: Synchronized[int]) -> None:
     before(Learner, "on_train_batch_start", 1)
     before(Learner, "on_validation_epoch_start", 2)
     before(StateCheckpointer, "_save", 3, after=1)
-    before(runner, "conclude", 4)
+    before(runner, "select_final_weights", 4)
     before(runner, "record", 5)
     before(multi_head, "_train", 1)
     before(multi_head, "_conclude", 4)

@@ -61,7 +61,7 @@ def kill(moments: random.Random, stamps: dict[Path, int]) -> str:
 
 def rows() -> int:
     """Metrics that trials have written so far."""
-    return sum(path.read_text().count('"metrics"') for path in Path("runs").glob("narrow*/event log*.jsonl"))
+    return sum(path.read_text().count('"metrics"') for path in Path("runs").glob("narrow*/events*.jsonl"))
 
 
 def main() -> int:

@@ -101,12 +101,12 @@ def mutated(draw: some.DrawFn) -> dict[str, Any]:
             holder = holder[key]
         kind = draw(some.sampled_from(["value", "value", "name", "more", "less"]))
         if kind == "value":
-            holder[path[-1]] = draw(values)
+            holder[path[-1]] = copy.deepcopy(draw(values))
         elif kind == "less":
             del holder[path[-1]]
         elif isinstance(holder, dict):
             name = draw(some.sampled_from(["nme", "lrr", "kind", "args", "name", "lr"]))
-            holder[name] = holder.pop(path[-1]) if kind == "name" else draw(values)
+            holder[name] = holder.pop(path[-1]) if kind == "name" else copy.deepcopy(draw(values))
     return dict(found)
 
 

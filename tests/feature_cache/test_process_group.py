@@ -72,4 +72,4 @@ def test_both_fill_their_share_and_read_everything(folder: Path, batch: int, par
 def test_a_store_that_one_cannot_write_is_refused_to_both(folder: Path) -> None:
     (folder / "store").write_text("a file")
     one, two = answers(folder, 4)
-    assert one == two == "Refused"
+    assert one == two == "NotCacheable"

@@ -57,7 +57,7 @@ def metrics(root: Path) -> dict[str, dict[str, float]]:
     return {one["identity"]: one["metrics"] for one in found}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_numbers_are_the_local_launchers(folder: Path, address: str, said: Said) -> None:
     """On one device and on two; once more, nothing runs."""
     words = ["strategy=fine_tune", "hardware.devices=1,2"]
@@ -69,7 +69,7 @@ def test_the_numbers_are_the_local_launchers(folder: Path, address: str, said: S
     assert "0 trials run, 2 already finished" in said("sweep", *WORDS, *words)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_killed_worker_is_one_failed_trial_that_goes_on(folder: Path, address: str, said: Said) -> None:
     words = ["strategy=fine_tune", "strategy.budget=60 steps", "seed=0,1"]
     process = begin(*words, "hydra/launcher=ray", f"hydra.launcher.address={address}")

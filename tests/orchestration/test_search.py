@@ -108,7 +108,7 @@ def test_a_search_that_is_killed_loses_nothing(folder: Path, written: Path, swee
     assert all(trial.state.name == "COMPLETE" for trial in study(folder).trials)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_commands_share_a_search(folder: Path, written: Path) -> None:
     both = [
         subprocess.Popen(command("search.n_trials=6"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -119,7 +119,7 @@ def test_two_commands_share_a_search(folder: Path, written: Path) -> None:
         assert process.returncode == 0, out + err
     trials = study(folder).trials
     assert len(trials) == 6
-    assert len(list(folder.glob("runs/pixels*/event log*.jsonl"))) == 6  # each was trained once
+    assert len(list(folder.glob("runs/pixels*/events*.jsonl"))) == 6  # each was trained once
 
 
 @pytest.mark.slow
@@ -141,7 +141,7 @@ def _tied(trial: optuna.trial.FrozenTrial, front: list[optuna.trial.FrozenTrial]
     return any(one.values[0] <= trial.values[0] and one.values[1] >= trial.values[1] for one in front)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_pruning_spares_a_third_of_the_rounds(folder: Path, written: Path, sweep: Said) -> None:
     """Rates over four decades: most are hopeless from the second validation on."""
     written.write_text(EXPERIMENT + "  pruning: {kind: median, startup: 2, patience: 1}\n")

@@ -44,7 +44,7 @@ def metrics(root: Path) -> dict[str, dict[str, float]]:
 
 
 def attempts(root: Path) -> int:
-    return len(list(root.glob("narrow*/event log*.jsonl")))
+    return len(list(root.glob("narrow*/events*.jsonl")))
 
 
 @pytest.mark.slow

@@ -94,7 +94,7 @@ def server(store: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ser
     made.kill()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_it_is_killed_and_comes_back(server: Server, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Training writes on all the while; in the end everything is there, once."""
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
@@ -119,7 +119,7 @@ def test_it_is_killed_and_comes_back(server: Server, folder: Path, monkeypatch: 
     assert [point.step for point in client.get_metric_history(run.info.run_id, "val/acc")] == list(range(50))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_many_at_once(server: Server, folder: Path) -> None:
     root = Path(__file__).parents[2]
     environment = {**os.environ, "PYTHONPATH": str(root)}

@@ -154,7 +154,7 @@ def test_without_a_new_wrap_the_ranks_drift_apart(folder: Path) -> None:
     assert set(differences(one["after"], two["after"])) == {"0.weight", "0.bias"}  # what thawed
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_ranks_killed_go_on_bit_for_bit(folder: Path, small: Compose, families: Families) -> None:
     """BERT drops out: the random numbers of both have to go on. (Here they draw alike; it does not tell them apart.)"""
     words = (*families["bert"], "strategy=gradual_unfreezing", "strategy.phases.1.expand.levels=3", "hardware=ddp_cpu")

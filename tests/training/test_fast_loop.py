@@ -214,7 +214,7 @@ def test_without_a_network_it_is_not_used(small: Compose, seen: Seen) -> None:
 STOPPED = ("lp_ft", "ema", "autofreeze")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", STOPPED)
 def test_stopped_anywhere_it_ends_the_same(
     make: Callable[..., Trial], seen: Seen, monkeypatch: pytest.MonkeyPatch, name: str

@@ -18,7 +18,7 @@ def run(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, str(PROGRAM), *words], capture_output=True, text=True, timeout=600)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_nothing_is_lost(folder: Path) -> None:
     done = run(str(folder / "faults"), "--kills", "4", "--jobs", "1", "--modes", "lp_ft")
     assert done.returncode == 0, done.stdout + done.stderr[-3000:]
@@ -26,7 +26,7 @@ def test_nothing_is_lost(folder: Path) -> None:
     assert "| state.pt damaged, then run again |" in done.stdout
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(shutil.which("gcc") is None and shutil.which("cc") is None, reason="no C compiler")
 @pytest.mark.parametrize(("matrix", "lines"), [("--power", "power.jsonl"), ("--io", "io.jsonl")])
 def test_a_sitting_of_a_long_matrix(folder: Path, matrix: str, lines: str) -> None:

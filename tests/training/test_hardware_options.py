@@ -81,7 +81,7 @@ def test_gradient_checkpointing_is_refused_where_norms_follow(small: Compose, fa
     assert not differences(trained(small(*words, "output=recomputed", CHECKPOINTED)), plain)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_compiled_network_learns_the_same(small: Compose, families: Families) -> None:
     """Two trainable sets, so two graphs at least."""
     shallow = (word.replace("depth=4", "depth=1") for word in families["vit"])

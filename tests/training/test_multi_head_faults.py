@@ -112,7 +112,7 @@ def test_nothing_is_begun_while_another_process_runs_one(small: Compose, familie
             train_together(trials, [silent] * 2)
     finally:
         held.communicate("")
-    assert not list(Path("runs").glob("*/event log*"))
+    assert not list(Path("runs").glob("*/events*"))
     assert all(result is not None for result in run(trials))  # the locks of both are free again
 
 
@@ -126,7 +126,7 @@ def test_examples_of_several_labels_are_not_for_it(small: Compose, families: Fam
     trials = [small(*words, *data, *strategy, f"strategy.lr={lr}") for lr in (0.1, 0.01)]
     with pytest.raises(NotBatchable, match="several labels"):
         train_together(trials, [silent] * 2)
-    assert not list(Path("runs").glob("*/event log*"))
+    assert not list(Path("runs").glob("*/events*"))
 
 
 @pytest.mark.parametrize("words", [("backbone=pixels",), ("reuse=auto", "dataset.shots=2", "strategy.budget=2 steps")])
@@ -137,7 +137,7 @@ def test_without_kept_features_nothing_is_begun(small: Compose, families: Famili
     trials = [small(*backbone, *base.values(), f"strategy.keep={keep}") for keep in ("best", "last")]
     with pytest.raises(NotBatchable, match="not kept"):
         train_together(trials, [silent] * 2)
-    assert not list(Path("runs").glob("*/event log*"))
+    assert not list(Path("runs").glob("*/events*"))
 
 
 def test_one_that_goes_on_from_a_saved_state_goes_on_alone(

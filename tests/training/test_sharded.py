@@ -50,7 +50,7 @@ def test_shards_thaw_as_one_process_does(small: Compose, families: Families, wat
     assert all(torch.equal(model[name], tensor) for name, tensor in load_file(checkpoint).items())
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_gradual_unfreezing_in_shards(small: Compose, families: Families, watch: Watch) -> None:
     """With the optimizer as a person would name it."""
     words = (*families["vit"], "strategy=gradual_unfreezing", "strategy.phases.1.expand.levels=3", "strategy.keep=last")

@@ -43,6 +43,7 @@ def run(words: list[str]) -> int:
 
 
 def _one(trial: Trial, console: Console) -> int:
+    from tlx.cli.progress import TrialProgress
     from tlx.runs.lock import Busy
     from tlx.runs.recover import recover
     from tlx.runs.result import incomplete
@@ -75,9 +76,9 @@ def _one(trial: Trial, console: Console) -> int:
     for line in find_stale_siblings(trial, place):
         console.print(line, markup=False)
     try:
-        with MLflowSync(trial.tracking) as mirror, stoppable(say):
+        with MLflowSync(trial.tracking) as mirror, stoppable(say), TrialProgress(console) as progress:
             mirror.watch(place.path)
-            result = train(trial, say)
+            result = train(trial, say, progress=progress)
     except Stopped as stop:
         say(f"tlx: {stop}")
         return int(stop.code or 1)

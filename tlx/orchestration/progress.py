@@ -1,21 +1,50 @@
-"""How far a sweep is: a live bar on a terminal, plain lines elsewhere."""
+"""How far a sweep is: a live bar on a terminal, with a line for each running trial; plain lines elsewhere."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from tlx.files.printable import printable
+from tlx.tracking import event_log
+
+_SCORES = ("acc", "f1_macro")  # the more the better; where a task has neither, its loss
+
+
+@dataclass
+class _Running:
+    """A trial that is being run."""
+
+    name: str
+    folder: Path
+    bar: TaskID
+    began: float = field(default_factory=time.time)
+    step: int = 0
+    total: int = 0
+    score: str = ""
+
+    @property
+    def share(self) -> float:
+        """Of its steps, those that are done."""
+        return min(1.0, self.step / self.total) if self.total else 0.0
 
 
 class SweepProgress:
-    """Counts trials; the time left is estimated from the work done so far."""
+    """Counts trials, shows the running ones with their step, and the best so far.
+
+    The time left is estimated from the work done so far, of which trials that are partly run are a part. Trials run in
+    processes of their own: how far they are is read from the ends of their event logs.
+    """
 
     _PLAIN_PERIOD = 10.0  # seconds between plain lines
+    _LOOK = 1.0  # seconds between looks at the running trials
+    _LINES = 8  # running trials that have a line
 
     def __init__(self, console: Console, title: str, total: int) -> None:
         self.console = console
@@ -23,17 +52,20 @@ class SweepProgress:
         self.total = total
         self.done = 0
         self.otherwise: Counter[str] = Counter()  # how those ended that have no result
-        self.began = self.said = time.monotonic()
-        self.live = console.is_terminal
+        self.running: dict[str, _Running] = {}  # by identity
+        self.best: tuple[float, str] | None = None  # the score, the larger the better, and how it reads
+        self.began = self.said = self.looked = time.monotonic()
+        self.live = console.is_terminal or console.is_jupyter
         self.bar = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            TextColumn("{task.fields[left]}"),
+            TextColumn("{task.fields[left]}", markup=False),
             console=console,
             disable=not self.live,
+            refresh_per_second=4,
         )
         self.task = self.bar.add_task(title, total=total, left="importing")
 
@@ -53,33 +85,79 @@ class SweepProgress:
         self.total += count
         self.bar.update(self.task, total=self.total)
 
-    def started(self, name: str) -> None:
+    def started(self, identity: str, name: str, folder: Path) -> None:
         """A trial begins."""
-        self.bar.update(self.task, description=printable(f"{self.title}: {name}"))
+        shown = len(self.running) < self._LINES
+        bar = self.bar.add_task(f"  {printable(name)}", total=None, left="", visible=shown)
+        self.running[identity] = _Running(name, folder, bar)
+        self.bar.update(self.task, left=self.left())
 
-    def ended(self, how: str) -> None:
+    def ended(self, identity: str, how: str, metrics: dict[str, float | None]) -> None:
         """A trial is over: with a result (empty), or ``failed`` or ``pruned``."""
         self.done += 1
         self.otherwise.update([how] if how else [])
-        self.bar.update(self.task, completed=self.done, left=self.left())
-        if not self.live and time.monotonic() - self.said > self._PLAIN_PERIOD:
-            self._line()
+        if (one := self.running.pop(identity, None)) is not None:
+            self.bar.remove_task(one.bar)
+            self._better(metrics, one.name)
+        self.bar.update(self.task, completed=self.done, left=self._seen())
+        self._line_if_due()
 
     def tick(self) -> None:
         """Called several times a second while trials run."""
-        if not self.live and time.monotonic() - self.said > self._PLAIN_PERIOD:
-            self._line()
+        if time.monotonic() - self.looked > self._LOOK:
+            self.looked = time.monotonic()
+            for one in self.running.values():
+                self._look(one)
+            self.bar.update(self.task, left=self._seen())
+        self._line_if_due()
 
     def left(self) -> str:
         """``~40 s left``, once there is something to estimate it from."""
-        if not 0 < self.done < self.total:
+        done = self.done + sum(one.share for one in self.running.values())
+        if not 0 < done < self.total:
             return ""
-        seconds = (time.monotonic() - self.began) / self.done * (self.total - self.done)
+        seconds = (time.monotonic() - self.began) / done * (self.total - done)
         return f"~{seconds:.0f} s left"
+
+    def _look(self, one: _Running) -> None:
+        """Read how far a trial is; the rows of an attempt before this one do not count."""
+        phase, row = event_log.last(one.folder, "phase"), event_log.last(one.folder, "metrics")
+        one.total = int(phase.get("total", 0) or 0) or one.total
+        if not phase or row.get("time", 0) < 1000 * one.began:
+            return
+        one.step = max(one.step, int(row["step"]))
+        score = _score(row["values"])
+        one.score = score[1] if score is not None else one.score
+        self._better(row["values"], one.name)
+        self.bar.update(one.bar, completed=one.step, total=one.total or None, left=one.score)
+
+    def _better(self, metrics: dict[str, float | None], name: str) -> None:
+        score = _score(metrics)
+        if score is not None and (self.best is None or score[0] > self.best[0]):
+            self.best = score[0], f"best {score[1]} ({name})"
+
+    def _seen(self) -> str:
+        best = printable(self.best[1]) if self.best is not None else ""
+        return "  ".join(part for part in (self.left(), best) if part)
+
+    def _line_if_due(self) -> None:
+        if not self.live and time.monotonic() - self.said > self._PLAIN_PERIOD:
+            self._line()
 
     def _line(self) -> None:
         self.said = time.monotonic()
         otherwise = "".join(f", {count} {how}" for how, count in sorted(self.otherwise.items()))
         elapsed = f"{self.said - self.began:.0f} s"
-        parts = [f"{self.title}: {self.done}/{self.total} trials{otherwise}", elapsed, self.left()]
+        running = [f"{printable(one.name)} {one.step}/{one.total}" for one in self.running.values() if one.total]
+        steps = f"running {', '.join(running[: self._LINES])}" if running else ""
+        parts = [f"{self.title}: {self.done}/{self.total} trials{otherwise}", elapsed, self._seen(), steps]
         self.console.print("  ".join(part for part in parts if part), highlight=False, markup=False)
+
+
+def _score(metrics: dict[str, float | None]) -> tuple[float, str] | None:
+    """The validation score that trials are ranked by here, the larger the better, and how it reads."""
+    for name in _SCORES:
+        if (value := metrics.get(f"val/{name}")) is not None:
+            return value, f"val/{name} {value:.4g}"
+    loss = metrics.get("val/loss")
+    return (-loss, f"val/loss {loss:.4g}") if loss is not None else None

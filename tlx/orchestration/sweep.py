@@ -222,7 +222,9 @@ def _run(
             sweep.ran += not outcome.elsewhere
             sweep.shared += outcome.elsewhere
             _keep(sweep, outcome)
-            progress.ended("pruned" if outcome.pruned else "failed" if outcome.result is None else "")
+            how = "pruned" if outcome.pruned else "failed" if outcome.result is None else ""
+            metrics = outcome.result.metrics if outcome.result is not None else {}
+            progress.ended(outcome.job.place.identity, how, metrics)
             jobs = resolve_finished(sweep, on_result(outcome), on_result)
             further = [one for one in jobs if one.place.identity not in known]
             known.update(one.place.identity for one in further)
@@ -241,7 +243,7 @@ def _run(
             return f"{options.minutes:g} minutes are over (sweep.minutes)" if is_late else ""
 
         def started(one: Job) -> None:
-            progress.started(one.label)
+            progress.started(one.place.identity, one.label, one.place.path)
             mirror.watch(one.place.path, sweep.folder)
             record.started(one.place.path.name)
 

@@ -33,6 +33,7 @@ from tlx.training.best import BestTracker
 from tlx.training.checkpoint import restore, tensors, whole
 from tlx.training.monitors import monitored
 from tlx.training.nan_guard import Losses, NanGuard
+from tlx.training.progress import Progress
 from tlx.training.scaling import carried, is_skipped
 
 
@@ -65,6 +66,7 @@ class Learner(LightningModule):
         self.decision_interval = decision_interval(strategy, epochs.steps_per_epoch)
         self.metrics = task.metrics()
         self.events = EventLog(None)
+        self.progress = Progress()
         self.say: Callable[[str], None] = lambda line: None
         self.after_round: Callable[[], None] = lambda: None
         self.before_first_round: Callable[[], None] | None = None  # how a resumed trial puts its last pieces in place
@@ -228,6 +230,8 @@ class Learner(LightningModule):
         step = int(self.trainer.global_step)
         if self.mean is not None and self.swa_start is None and step > self.taken:  # else it was only accumulated
             self.mean.update(self.model)
+        if step > self.taken:
+            self.progress.step(step)
         self.taken = step
 
     def on_train_epoch_end(self) -> None:
@@ -266,6 +270,7 @@ class Learner(LightningModule):
         if (step, *sorted(values)) in self.recorded:
             return
         self.events.write("metrics", step=step, epoch=epoch, values=values)
+        self.progress.metrics(values)
         shown = [
             f"{name} {value:.4g}"
             for name, value in values.items()

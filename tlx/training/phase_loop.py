@@ -42,6 +42,7 @@ def run_phases(built: TrialComponents, trainer: Trainer, keeper: StateCheckpoint
             start = int(trainer.global_step)
             start_phase(built, phase.number, start, start + phase.length(start, total), total, say)
         else:
+            learner.progress.phase(phase.number + 1, len(built.phases), phase.name, learner.stop, total)
             learner.set_trainable()
         if phase.options.solver == "logistic":
             _solve(built, trainer)
@@ -60,6 +61,7 @@ def start_phase(built: TrialComponents, number: int, start: int, stop: int, tota
     learner.start_phase(phase, start, stop, total)
     if number == len(built.phases) - 1 and averaging is not None and averaging.kind == "wise_ft":
         learner.wise_ft_start = tensors(learner.model, learner.trained)
+    learner.progress.phase(number + 1, len(built.phases), phase.name, stop, total)
     count = _note(built, start)
     say(f"phase {number + 1}/{len(built.phases)}: {phase.name}, {count:,} parameters, steps {start} to {stop}")
 
@@ -72,7 +74,8 @@ def _note(built: TrialComponents, step: int) -> int:
     trains = {name for name, parameter in learner.model.named_parameters() if parameter.requires_grad}
     full = stage_rates(replace(phase, trainable=phase.trainable & trains), built.stages, built.rates)
     partial = [s.name for s in built.stages if s.name in full and not trains.issuperset(s.names)]
-    event = {"number": phase.number + 1, "name": phase.name, "start": step, "stop": learner.stop, "trainable": count}
+    event = {"number": phase.number + 1, "name": phase.name, "start": step, "stop": learner.stop}
+    event |= {"total": learner.total, "trainable": count}
     learner.events.write("phase", **event, rates=full, partial=partial)
     learner.record(step, stand)
     return count

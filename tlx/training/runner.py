@@ -42,6 +42,7 @@ from tlx.training.locate import locate
 from tlx.training.machine import rank
 from tlx.training.phase_loop import run_phases
 from tlx.training.predictions import predictions
+from tlx.training.progress import Progress
 from tlx.training.quiet import quiet
 from tlx.training.resume import StateCheckpointer, can_resume, forget
 
@@ -55,11 +56,13 @@ def train(
     num_readers: int = 1,
     on_validation: OnValidation | None = None,
     place: Folder | None = None,
+    progress: Progress | None = None,
 ) -> Result:
     """Run a trial to its end, or return the result it has already, in its own folder or at another ``place``.
 
     ``say`` hears what was chosen and loaded; ``num_readers`` trials, this one included, read the same held-out
-    examples; ``on_validation`` is shown the validation of each round, and may raise to end the trial.
+    examples; ``on_validation`` is shown the validation of each round, and may raise to end the trial;
+    ``progress`` hears of phases, steps and metrics.
     Raises :class:`~tlx.config.errors.RequestError` before anything is started, and whatever training raises after;
     the event log has the reason either way.
     """
@@ -75,6 +78,7 @@ def train(
             built = build(trial)
             apply_hardware_options(trial, built)
             built.learner.on_validation = on_validation
+            built.learner.progress = progress or Progress()
             built.learner.prefix.num_readers = {"val": num_readers, "test": num_readers}
     except RequestError:  # refused: nothing is written
         raise

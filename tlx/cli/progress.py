@@ -1,0 +1,101 @@
+"""How far a trial is, for the person who waits: a bar on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
+
+from tlx.files.printable import printable
+from tlx.training.progress import Progress
+
+_REDRAWN = 0.1  # seconds
+_SHOWN = ("train/loss", "val/loss", "val/acc", "val/f1_macro")
+
+
+class TrialProgress(Progress):
+    """Shows the phase, the step, loss and metrics of the last validation, and the time left.
+
+    Example:
+        >>> with TrialProgress(console) as progress:
+        ...     train(trial, say, progress=progress)
+    """
+
+    period = 30.0  # seconds between lines where there is no terminal
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.live = console.is_terminal or console.is_jupyter
+        self.bar = Bar(
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[seen]}", markup=False),
+            console=console,
+            disable=not self.live,
+            transient=True,
+            refresh_per_second=4,
+        )
+        self.task = self.bar.add_task("building", total=None, seen="")
+        self.began = self.said = self.drawn = time.monotonic()
+        self.first: int | None = None  # steps that were taken before: a trial may go on from a saved state
+        self.taken = self.total = 0
+        self.title = self.seen = ""
+
+    def __enter__(self) -> TrialProgress:
+        self.bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.bar.stop()
+
+    def phase(self, number: int, count: int, name: str, stop: int, total: int) -> None:
+        """Name the phase."""
+        self.title, self.total = printable(f"phase {number}/{count} {name}"), total
+        self.bar.update(self.task, description=self.title, total=total)
+
+    def step(self, step: int) -> None:
+        """Move on."""
+        now = time.monotonic()
+        if self.first is None:
+            self.first, self.began = step, now
+        self.taken = step
+        if self.live and now - self.drawn > _REDRAWN:
+            self.drawn = now
+            self.bar.update(self.task, completed=step, seen=self._seen())
+        elif not self.live and now - self.said > self.period:
+            self.said = now
+            line = f"step {step}/{self.total}  {self.title}  {self._seen()}".rstrip()
+            self.console.print(line, markup=False, highlight=False)
+
+    def metrics(self, values: Mapping[str, float | None]) -> None:
+        """Show what was measured; the trial's own line about it counts as one of ours."""
+        self.said = time.monotonic()
+        shown = [(name, values[name]) for name in _SHOWN if name in values]
+        self.seen = "  ".join(f"{name} {value:.4g}" for name, value in shown if value is not None) or self.seen
+        self.bar.update(self.task, completed=self.taken, seen=self._seen())
+
+    def _seen(self) -> str:
+        return "  ".join(part for part in (self.seen, self._left()) if part)
+
+    def _left(self) -> str:
+        """``~40 s left``, once some steps were timed."""
+        done = self.taken - (self.first or 0)
+        if done <= 0 or self.total <= self.taken:
+            return ""
+        return f"~{duration((time.monotonic() - self.began) / done * (self.total - self.taken))} left"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them: ``40 s``, ``12 min``, ``3.5 h``."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 100 * 60 else f"{seconds / 3600:.1f} h"
