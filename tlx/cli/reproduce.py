@@ -1,4 +1,4 @@
-"""tlx reproduce RUN [settings] [--steps N]: run a trial again, and say whether it came out the same.
+"""tlx reproduce RUN [settings] [--steps N] [--json]: run a trial again, and say whether it came out the same.
 
 tlx reproduce runs/resnet18-fine_tune-digits-s0-0123456789ab     (a run folder)
 tlx reproduce 4f1c...                                            (an MLflow run)
@@ -6,6 +6,7 @@ tlx reproduce quickstart                                         (every trial of
 tlx reproduce RUN --steps 40                                     (only the beginning: a cheap proof)
 tlx reproduce RUN --checkout FOLDER                              (by its own code and packages, made again in FOLDER)
 tlx reproduce RUN seed=1                                         (with a setting changed, to see what it decides)
+tlx reproduce RUN --json                                         (the verdicts as data)
 
 The new run lies in runs/reproduced, linked to the old one. Verdicts: bitwise, equal (metrics within 1e-6), within noise
 (inside what at least three seeds differ by), different. Exit code 1 for different.
@@ -13,8 +14,10 @@ The new run lies in runs/reproduced, linked to the old one. Verdicts: bitwise, e
 
 from __future__ import annotations
 
-from collections import Counter
+import json
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -30,20 +33,24 @@ def run(words: list[str]) -> int:
     arguments = Arguments()
     arguments.value("--checkout", "a folder to make")
     arguments.value("--steps", "a number of steps")
+    arguments.flag("--json")
     asked = arguments.take(words)
     words, where, steps = asked.words, asked.checkout, number(asked.steps, "--steps", "a number of steps")
     named = [word for word in words if "=" not in word]
     if len(named) != 1:
         raise ConfigError([ConfigIssue("run", "expected one: a run folder, an MLflow run or a sweep", " ".join(named))])
     folders = find.runs(named[0])
-    console = Terminal()
+    console = Terminal(quiet=asked.json)
     if where is not None:
-        again = [*words, *(["--steps", str(steps)] if steps is not None else [])]
+        again = [*words, *(["--steps", str(steps)] if steps is not None else []), *(["--json"] if asked.json else [])]
         return _elsewhere(folders, Path(where).expanduser().resolve(), again, console)
-    grades = Counter(_one(folder, [word for word in words if "=" in word], steps, console) for folder in folders)
-    if len(folders) > 1:
-        console.print(", ".join(f"{count} {grade}" for grade, count in grades.items()))
-    return 1 if grades["different"] else 0
+    found = [_one(folder, [word for word in words if "=" in word], steps, console) for folder in folders]
+    grades = [one["verdict"] for one in found]
+    if asked.json:
+        print(json.dumps(found, indent=2))
+    elif len(folders) > 1:
+        console.print(", ".join(f"{grades.count(grade)} {grade}" for grade in dict.fromkeys(grades)))
+    return 1 if "different" in grades else 0
 
 
 def _elsewhere(folders: list[Path], where: Path, words: list[str], console: Console) -> int:
@@ -57,7 +64,8 @@ def _elsewhere(folders: list[Path], where: Path, words: list[str], console: Cons
     return checkout.reproduce(python, words)
 
 
-def _one(old: Path, overrides: list[str], steps: int | None, console: Console) -> str:
+def _one(old: Path, overrides: list[str], steps: int | None, console: Console) -> dict[str, Any]:
+    """Run one again; what came of it."""
     from tlx.provenance import reproduce as again
     from tlx.provenance import verdict
     from tlx.tracking.mlflow_sync import MLflowSync
@@ -83,4 +91,5 @@ def _one(old: Path, overrides: list[str], steps: int | None, console: Console) -
     unlike = next((row for row in rows if row.state != SAME), None)
     if found.grade != verdict.BITWISE and unlike is not None:
         console.print(f"first thing that differs: {unlike}", markup=False)
-    return found.grade
+    told = [{**asdict(row), "state": row.state} for row in rows]
+    return {"run": str(old), "again": str(place.path), "verdict": found.grade, "reason": found.reason, "checks": told}

@@ -62,7 +62,7 @@ def _remove(named: list[str], uri: str | None, *, dry: bool, agreed: bool) -> in
 
     folders: list[Path] = []
     for word in named:
-        chosen, shared = find.removable(word)
+        chosen, shared = find.all_of(word)
         folders += [one for one in chosen if one not in folders]
         for one, sweep in shared.items():
             print(f"{printable(one.name)} stays: it is a trial of {printable(sweep)} as well")

@@ -1,8 +1,9 @@
-"""tlx sync [folder] [tracking.uri=...] [--yes]: send to MLflow what could not be sent during training.
+"""tlx sync [FOLDER | RUN | SWEEP] [tracking.uri=...] [--yes]: send to MLflow what could not be sent during training.
 
 tlx sync                               the run folders in ./runs, to your store
 tlx sync runs tracking.uri=http://...  your store is this one
 tlx sync runs --yes                    also to the stores that the event logs name
+tlx sync rates                         a sweep and its trials, by name; a run by its folder
 
 Again is harmless. Your store is the one of tracking.uri, MLFLOW_TRACKING_URI or this directory. Folders that were
 recorded for another are listed, and sent there once you agree: a folder that you were given can name any address.
@@ -19,6 +20,7 @@ from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.tracking import Tracking
 from tlx.files.printable import printable
 from tlx.files.secrets import redacted
+from tlx.orchestration import find
 from tlx.tracking import address, event_log, sync
 
 _NAMED = 3  # folders of a store that are named
@@ -32,10 +34,13 @@ def run(words: list[str]) -> int:
     words, uri = address.named(asked.words)
     agreed = asked.yes
     if len(words) > 1:
-        message = "expected: tlx sync [folder] [tracking.uri=...] [--yes]"
+        message = "expected: tlx sync [FOLDER | RUN | SWEEP] [tracking.uri=...] [--yes]"
         raise ConfigError([ConfigIssue("sync", message, printable(redacted(" ".join(words))))])
     root = Path(words[0] if words else "runs")
     folders = sorted(path.parent for path in root.glob(f"**/{event_log.FILE}"))
+    if not folders and words and not root.exists():
+        chosen, shared = find.all_of(words[0])
+        folders = [*chosen, *shared]
     if not folders:
         raise ConfigError([ConfigIssue("folder", "holds no run folders", printable(root))])
     tracking = Tracking(uri=uri)

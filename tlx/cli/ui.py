@@ -1,7 +1,8 @@
-"""tlx ui [experiment] [--port 5000] [tracking.uri=...]: MLflow's pages on the runs made here, at the right experiment.
+"""tlx ui [EXPERIMENT | SWEEP | RUN] [--port 5000] [tracking.uri=...]: MLflow's pages on the runs made here.
 
-tlx ui
-tlx ui quickstart --port 5050
+tlx ui                                     the experiment that was last used
+tlx ui quickstart --port 5050              an experiment, or a sweep of that name
+tlx ui runs/resnet18-fine_tune-digits-s0-0123456789ab     a run, by its folder or its MLflow id
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from tlx.cli.arguments import Arguments, number
+from tlx.composition.name_rules import path_fault
 from tlx.config.errors import ConfigError, ConfigIssue, suggest
 from tlx.config.tracking import Tracking
 from tlx.files.printable import printable
 from tlx.files.secrets import redacted
-from tlx.tracking import address, store
+from tlx.orchestration import status
+from tlx.tracking import address, event_log, state, store
 
 _VIEW = "workflowType=machine_learning&orderByKey=metrics.%60test%2Facc%60&orderByAsc=false"
 
@@ -33,8 +36,10 @@ def run(words: list[str]) -> int:
     uri = store.uri(Tracking(uri=chosen))
     print(f"opening {printable(redacted(uri))} ...", flush=True)
     served = uri.lower().startswith(("http:", "https:"))
-    experiment = _experiment(uri, words[0] if words else None)
-    print(link(experiment, _page(uri) if served else f"http://127.0.0.1:{port}"), flush=True)
+    if len(words) > 1:
+        raise ConfigError([ConfigIssue("ui", "expected one experiment, sweep or run", printable(" ".join(words)))])
+    base = _page(uri) if served else f"http://127.0.0.1:{port}"
+    print(_found(uri, words[0] if words else None, base), flush=True)
     if served:
         return 0
     with tempfile.TemporaryDirectory(prefix="tlx-ui-") as place:
@@ -63,8 +68,44 @@ def _page(uri: str) -> str:
     return printable(redacted(uri).replace("://***@", "://").partition("?")[0].partition("#")[0])
 
 
-def _experiment(uri: str, name: str | None) -> str:
+def _found(uri: str, word: str | None, base: str) -> str:
+    """The page of what a word stands for: a run's own, else its experiment's."""
     client: Any = store.reached(uri)
+    if word is None:
+        return link(_experiment(client, uri, None), base)
+    folder = Path(word)
+    if path_fault(word) or not event_log.first(folder):
+        if state.ID.fullmatch(word):
+            return run_link(client, word, base)
+        sweeps = [] if _named(client, word) else status.sweeps_named(Path("runs"), word)
+        if not sweeps:
+            return link(_experiment(client, uri, word), base)
+        folder = sweeps[-1]
+    if (run_id := state.run_id(folder, uri)) is None:
+        raise ConfigError([ConfigIssue("ui", f"is not in {printable(redacted(uri))}; run: tlx sync {folder}", word)])
+    return run_link(client, run_id, base)
+
+
+def run_link(client: Any, run_id: str, base: str) -> str:
+    """The page of a run."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        experiment = client.get_run(run_id).info.experiment_id
+    except MlflowException:
+        raise ConfigError([ConfigIssue("ui", "no run of this id", run_id)]) from None
+    return f"{base.rstrip('/')}/#/experiments/{experiment}/runs/{run_id}"
+
+
+def _named(client: Any, name: str) -> str | None:
+    """The id of an experiment, by its name with or without ``tlx/``; None where there is none."""
+    for one in client.search_experiments():
+        if one.name in (name, f"tlx/{name}"):
+            return str(one.experiment_id)
+    return None
+
+
+def _experiment(client: Any, uri: str, name: str | None) -> str:
     found = [one for one in client.search_experiments() if name is not None or one.name.startswith("tlx/")]
     if not found:
         raise ConfigError(
@@ -72,9 +113,8 @@ def _experiment(uri: str, name: str | None) -> str:
         )
     if name is None:
         return str(max(found, key=lambda one: one.last_update_time or 0).experiment_id)
-    for one in found:
-        if one.name in (name, f"tlx/{name}"):
-            return str(one.experiment_id)
+    if (one := _named(client, name)) is not None:
+        return one
     known = [printable(one.name.removeprefix("tlx/")) for one in found]
     hint = suggest(name, known) or f"; there are {', '.join(known)}"
     raise ConfigError([ConfigIssue("experiment", f"no such experiment{hint}", printable(name))])

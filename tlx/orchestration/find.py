@@ -32,7 +32,7 @@ def runs(word: str) -> list[Path]:
     raise ConfigError([ConfigIssue("run", "no finished trial; expected a run folder, an MLflow run or a sweep", word)])
 
 
-def removable(word: str) -> tuple[list[Path], dict[Path, str]]:
+def all_of(word: str) -> tuple[list[Path], dict[Path, str]]:
     """What there is of a run or a sweep, finished or not.
 
     Returns:

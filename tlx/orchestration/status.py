@@ -80,6 +80,11 @@ def named(root: Path, words: Sequence[str]) -> list[Path]:
     return chosen
 
 
+def sweeps_named(root: Path, word: str) -> list[Path]:
+    """The sweeps of a name below an output folder, the last begun last; none where there are none."""
+    return [folder for folder in sweeps(root) if _is(folder, word)]
+
+
 def _is(folder: Path, word: str) -> bool:
     word = word.removeprefix("experiment=")
     return word.replace("/", "-") in (folder.name, folder.name.rpartition("-")[0]) or (

@@ -1,0 +1,44 @@
+"""One way to name things: a name, a folder or an MLflow id is understood by every verb that takes a run or a sweep."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from tests.conftest import Said
+from tlx.cli import ui
+from tlx.config.errors import ConfigError
+
+WORDS = ["backbone=pixels", "strategy=feature_extraction", "strategy.budget=2 steps", "dataset=digits"]
+
+
+@pytest.mark.slow
+def test_runs_and_sweeps_by_any_name(folder: Path, said: Said) -> None:
+    said("sweep", *WORDS, "seed=1,2", "sweep.name=rates")
+    uri = f"sqlite:///{folder / 'mlflow.db'}"
+    client = MlflowClient(uri)
+    experiment = client.get_experiment_by_name("tlx/trials")
+    assert experiment is not None
+    runs = {Path(r.data.tags["tlx.folder"]).name: r for r in client.search_runs([experiment.experiment_id])}
+    name = next(name for name in runs if name.startswith("pixels"))
+    ids = {name: run.info.run_id for name, run in runs.items()}
+    page = f"http://x/#/experiments/{experiment.experiment_id}/runs"
+    assert ui._found(uri, None, "http://x").startswith(f"{page}?")
+    assert ui._found(uri, "trials", "http://x").startswith(f"{page}?")
+    assert ui._found(uri, f"runs/{name}", "http://x") == f"{page}/{ids[name]}"
+    assert ui._found(uri, ids[name], "http://x") == f"{page}/{ids[name]}"
+    assert ui._found(uri, "rates", "http://x") == ui._found(uri, "runs/rates", "http://x") == f"{page}/{ids['rates']}"
+    with pytest.raises(ConfigError, match="there are trials"):
+        ui._found(uri, "nothing", "http://x")
+    for word in ("rates", "runs/rates", f"runs/{name}", "runs"):
+        assert "run folders are in" in said("sync", word)
+    assert "no run; expected" in said("sync", "nothing", code=2)
+    for word in (f"runs/{name}", ids[name]):
+        assert "would not run again" in said("why", word)
+    (found,) = json.loads(said("reproduce", ids[name], "--json"))
+    assert found["verdict"] == "bitwise"
+    assert Path(found["run"]).name == name
+    assert {check["state"] for check in found["checks"]} == {"same"}
