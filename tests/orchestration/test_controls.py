@@ -82,7 +82,7 @@ def test_a_study_leaves_out_combinations_of_its_axes(folder: Path) -> None:
         (["experiment=found", "sweep.name=mine"], "sweep.name", "called by its experiment"),
         ([*WORDS, "sweep.exclude=[{stratgy: logistic}]"], "sweep.exclude.0.stratgy", "did you mean strategy?"),
         ([*WORDS, "sweep.exclude=[{strategy.rl: 0.1}]"], "sweep.exclude.0.strategy.rl", "did you mean strategy.lr?"),
-        ([*WORDS, "sweep.exclude=[{}]"], "sweep.exclude.0", "has none"),
+        ([*WORDS, "sweep.exclude=[{}]"], "sweep.exclude.0", "names no setting"),
         ([*WORDS, "sweep.varied=[seed]"], "sweep.varied", "fills it in"),
     ],
 )

@@ -20,7 +20,7 @@ def exclusions_name_settings(config: Any) -> Iterator[ConfigIssue]:
         return
     for index, rule in enumerate(config.sweep.exclude):
         if not rule:
-            yield ConfigIssue(f"sweep.exclude.{index}", "expected keys and values, and has none", None)
+            yield ConfigIssue(f"sweep.exclude.{index}", "names no setting, so it would leave out every trial", None)
         for key in rule:
             if config.study is not None and key not in config.study.axes:
                 axes = ", ".join(map(str, config.study.axes)) or "none"

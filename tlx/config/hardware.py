@@ -29,7 +29,9 @@ _DEEPSPEED = {
 class Hardware:
     """Where a trial runs. Its numbers are decided by the precision, and by how many shares a batch is cut into."""
 
-    accelerator: str = option("auto", "auto | cpu | gpu | mps", runtime_only=True)
+    accelerator: str = option(
+        help="auto: a GPU where there is one", choices=("auto", "cpu", "gpu", "mps"), runtime_only=True
+    )
     devices: int | None = option(
         None,
         "processes of a machine, one device each; null: all GPUs under `auto` (1 in a sweep), else 1",
