@@ -15,7 +15,8 @@ import pytest
 from mlflow import MlflowClient
 
 from tests.servers import free_port, wait_until_up
-from tests.tracking.test_mlflow_sync import begin, metrics, wait_for
+from tests.tracking.test_mlflow_sync import begin, metrics
+from tests.tracking.test_mlflow_trouble import wait_for
 from tlx.config.tracking import Tracking
 from tlx.tracking import mlflow_sync
 

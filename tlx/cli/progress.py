@@ -74,7 +74,7 @@ class TrialProgress(Progress):
         elif not self.live and now - self.said > self.period:
             self.said = now
             line = f"step {step}/{self.total}  {self.title}  {self._seen()}".rstrip()
-            self.console.print(line, markup=False, highlight=False)
+            self.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def metrics(self, values: Mapping[str, float | None]) -> None:
         """Show what was measured; the trial's own line about it counts as one of ours."""

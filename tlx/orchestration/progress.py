@@ -151,7 +151,7 @@ class SweepProgress:
         running = [f"{printable(one.name)} {one.step}/{one.total}" for one in self.running.values() if one.total]
         steps = f"running {', '.join(running[: self._LINES])}" if running else ""
         parts = [f"{self.title}: {self.done}/{self.total} trials{otherwise}", elapsed, self._seen(), steps]
-        self.console.print("  ".join(part for part in parts if part), highlight=False, markup=False)
+        self.console.print("  ".join(part for part in parts if part), highlight=False, markup=False, soft_wrap=True)
 
 
 def _score(metrics: dict[str, float | None]) -> tuple[float, str] | None:
