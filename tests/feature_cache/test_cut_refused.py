@@ -120,7 +120,7 @@ def test_a_frozen_module_called_again_later_runs_again() -> None:
     replay = Replay(model, SPEC, cut(model, SPEC, frozen_but(model, "backbone.last", "head")))
     one = images(5)
     kept = record(model, one, replay.cut.sites)
-    with torch.no_grad(), replay.playing(kept):
+    with torch.no_grad(), replay.replaying(kept):
         played = model(light(one))
     assert replay.cut.constant >= {ModuleCall("backbone.middle", 0)}
     assert ModuleCall("backbone.middle", 2) not in replay.cut.constant
@@ -133,7 +133,7 @@ def test_what_is_no_tensor_in_an_output_comes_back() -> None:
     assert list(map(str, replay.cut.sites)) == ["backbone.first"]
     assert len(replay.cut.leaves[replay.cut.sites[0]]) == 2
     one = images(5)
-    with torch.no_grad(), replay.playing(record(model, one, replay.cut.sites)):
+    with torch.no_grad(), replay.replaying(record(model, one, replay.cut.sites)):
         played = model(light(one))
     assert torch.equal(played, model(one))
 
@@ -144,7 +144,7 @@ def test_one_tensor_for_all_examples_comes_back() -> None:
     assert list(map(str, replay.cut.sites)) == ["backbone.a_position", "backbone.first"]
     for one in (images(5), images(9, seed=1)):
         kept = record(model, one, replay.cut.sites)
-        with torch.no_grad(), replay.playing(kept):
+        with torch.no_grad(), replay.replaying(kept):
             played = model(light(one))
         assert torch.equal(played, model(one))
 
@@ -159,6 +159,6 @@ def test_what_a_module_remembers_of_a_shape_stays_real() -> None:
         expected = [model(one), model(other)]
         kept = [record(model, batch, replay.cut.sites) for batch in (other, one)]
         for batch, recorded, logits in zip((other, one), kept, expected[::-1], strict=True):
-            with replay.playing(recorded):
+            with replay.replaying(recorded):
                 assert torch.equal(model(light(batch)), logits)
         assert torch.equal(model(one), expected[0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tlx.feature_cache.policy import Need, found_pays, free_memory, pays, reading
+from tlx.feature_cache.policy import Need, free_memory, is_profitable, reading, reading_is_profitable
 from tlx.feature_cache.writer import Costs
 
 GB = 1e9
@@ -38,20 +38,20 @@ def test_it_pays_where_the_sum_is_smaller(passes: float, compute: float, write: 
     rate = 1e9 if size * examples < memory / 2 else 2e8
     reused = compute + write + passes * size / rate
     plain = passes * compute
-    assert pays(Need(examples, passes), Costs(compute, write), size, memory) == (reused <= 0.95 * plain)
+    assert is_profitable(Need(examples, passes), Costs(compute, write), size, memory) == (reused <= 0.95 * plain)
 
 
 def test_free_writing_and_reading_pay_from_the_second_pass_on() -> None:
     free = Costs(1e-3, 0.0)
-    assert not pays(Need(1000, 1.05), free, 0.0, GB)
-    assert pays(Need(1000, 1.06), free, 0.0, GB)  # 1 <= 0.95 * 1.06
+    assert not is_profitable(Need(1000, 1.05), free, 0.0, GB)
+    assert is_profitable(Need(1000, 1.06), free, 0.0, GB)  # 1 <= 0.95 * 1.06
 
 
 def test_what_is_dearer_to_read_than_to_compute_never_pays() -> None:
-    assert not pays(Need(1000, 1e9), Costs(1e-3, 0.0), 1e6, 100 * GB)
-    assert not found_pays(1e-3, 1e6, 1000, 100 * GB)
-    assert found_pays(1e-3, 0.94e6, 1000, 100 * GB)
-    assert not found_pays(1e-3, 0.96e6, 1000, 100 * GB)
+    assert not is_profitable(Need(1000, 1e9), Costs(1e-3, 0.0), 1e6, 100 * GB)
+    assert not reading_is_profitable(1e-3, 1e6, 1000, 100 * GB)
+    assert reading_is_profitable(1e-3, 0.94e6, 1000, 100 * GB)
+    assert not reading_is_profitable(1e-3, 0.96e6, 1000, 100 * GB)
 
 
 def test_free_memory_is_what_the_kernel_says() -> None:

@@ -41,7 +41,7 @@ def test_output_and_gradients_are_those_of_the_whole_network(name: str, which: s
         logits, grads, state = stepped(model, one, names)
         statistics = buffers(model)
         put_back(model, start)
-        with replay.playing(kept):
+        with replay.replaying(kept):
             again, regrads, restate = stepped(model, light(one), names)
         assert torch.equal(logits, again)
         assert grads.keys() == regrads.keys() == names
@@ -62,7 +62,7 @@ def test_what_was_replayed_is_as_it_was(name: str) -> None:
         plain = model(one)
         attributes = [{key: id(value) for key, value in vars(module).items()} for module in model.modules()]
         kept = record(model, one, replay.cut.sites)
-        with replay.playing(kept):
+        with replay.replaying(kept):
             model(light(one))
     assert [{key: id(value) for key, value in vars(module).items()} for module in model.modules()] == attributes
     assert not any("forward" in vars(module) for module in model.modules())
@@ -97,10 +97,10 @@ def test_a_failing_pass_gives_the_model_back() -> None:
     model, spec = network("resnet")
     replay = Replay(model, spec, cut(model, spec, frozen_but(model, *CUTS["resnet"][LAST][0])))
     kept = record(model, batch(spec, 3), replay.cut.sites)
-    with pytest.raises(ZeroDivisionError), replay.playing(kept):
+    with pytest.raises(ZeroDivisionError), replay.replaying(kept):
         1 / 0  # noqa: B018
     model.get_submodule("backbone.layer4").register_forward_pre_hook(lambda m, a: 1 / 0)
-    with pytest.raises(ZeroDivisionError), replay.playing(kept):
+    with pytest.raises(ZeroDivisionError), replay.replaying(kept):
         model(light(batch(spec, 3)))
     assert not any("forward" in vars(module) for module in model.modules())
 
@@ -120,7 +120,7 @@ def test_a_forward_that_somebody_put_into_the_object_is_still_there_after() -> N
     one = batch(spec, 3)
     kept = record(model, one, replay.cut.sites)
     assert calls == [3]
-    with replay.playing(kept):
+    with replay.replaying(kept):
         model(light(one))
     assert calls == [3]
     assert layer.forward is counted
@@ -138,7 +138,7 @@ def test_every_epoch_replays_without_the_images(monkeypatch: pytest.MonkeyPatch)
     for path in _convolutions(model, "backbone.conv1", "backbone.layer1", "backbone.layer3"):
         monkeypatch.setattr(path, "weight", nn.Parameter(torch.full_like(path.weight, float("nan"))))
     for one, kept, logits in zip(batches, recorded, expected, strict=True):
-        with torch.no_grad(), replay.playing(kept):
+        with torch.no_grad(), replay.replaying(kept):
             assert torch.equal(model(light(one)), logits)
 
 

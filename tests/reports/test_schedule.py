@@ -15,7 +15,7 @@ import pytest
 from PIL import ImageFont
 
 import tlx
-from tlx.planning.schedule import of_forecast
+from tlx.planning.schedule import of_plan
 from tlx.planning.trial_plan import plan_trial
 from tlx.reports.heatmap import FROZEN, Span, colour
 from tlx.reports.schedule import of_events
@@ -118,7 +118,7 @@ def test_frozen_is_grey_exactly_where_the_plan_says_so(strategy: str) -> None:
     trial = tlx.compose(["backbone=test_resnet", "dataset=digits", f"strategy={strategy}"])
     found = plan_trial(trial)
     total = found.phases[-1].stop
-    picture = Picture(of_forecast(found, trial.strategy, EVIL), max(1, total))
+    picture = Picture(of_plan(found, trial.strategy, EVIL), max(1, total))
     assert list(picture.rows) == [stage.name for stage in reversed(found.stages)]
     assert picture.texts("stage") == list(picture.rows)
     assert any(EVIL in text for text in picture.texts())

@@ -21,7 +21,7 @@ from typing import Any
 
 from tlx._compat.plain_shapes import PLAIN, SYMBOLS, GuardOnDataDependentSymNode
 
-Light = Callable[[ModuleType, str], Any]  # the value of a name of a module that has not run
+Deferred = Callable[[ModuleType, str], Any]  # the value of a name of a module that has not run
 _LOCK = threading.RLock()
 # where a module that has not run keeps its loader, and the functions that are to be decorated when it does
 _LOADER, _NOTED = "_tlx_loader", "_tlx_noted"
@@ -66,7 +66,7 @@ class _Type:
         return other | self._real()
 
 
-def _in(submodule: str, *, after: str = "") -> Light:
+def _in(submodule: str, *, after: str = "") -> Deferred:
     """Take a name from the one submodule that defines it; ``after`` another, where two import each other."""
 
     def find(module: ModuleType, name: str) -> Any:
@@ -77,7 +77,7 @@ def _in(submodule: str, *, after: str = "") -> Light:
     return find
 
 
-def _as(value: Any) -> Light:
+def _as(value: Any) -> Deferred:
     """Take a value that does as well for as long as the module has not run."""
     return lambda module, name: value
 
@@ -92,7 +92,7 @@ def _forwarded(module: ModuleType, name: str) -> Any:
     return call
 
 
-def _noted(module: ModuleType, name: str) -> Any:
+def _remembered(module: ModuleType, name: str) -> Any:
     """Make a decorator that leaves a function as it is, and is applied to it when its module runs."""
 
     def decorate(function: Any) -> Any:
@@ -124,11 +124,11 @@ def _disable(fn: Any = None, *args: Any, **options: Any) -> Any:
     return fn if fn is not None else lambda function: function
 
 
-DEFERRED: Mapping[str, Mapping[str, Light]] = {
+DEFERRED: Mapping[str, Mapping[str, Deferred]] = {
     "sympy": {"Basic": _Type},
     "torch._dynamo": {
-        "allow_in_graph": _noted,
-        "assume_constant_result": _noted,
+        "allow_in_graph": _remembered,
+        "assume_constant_result": _remembered,
         "disable": _as(_disable),
         "graph_break": _as(_graph_break),
         "OptimizedModule": _Type,
@@ -161,7 +161,7 @@ DEFERRED: Mapping[str, Mapping[str, Light]] = {
 
 
 # packages whose submodules import each other, so that they run before any of them but those named here
-KNOTTED = {"torch._dynamo": ("torch._dynamo.config", "torch._dynamo._trace_wrapped_higher_order_op")}
+CIRCULAR = {"torch._dynamo": ("torch._dynamo.config", "torch._dynamo._trace_wrapped_higher_order_op")}
 
 
 class _Deferred(ModuleType):
@@ -243,7 +243,7 @@ class _Finder(MetaPathFinder):
         """Find one of the deferred packages; None for any other module."""
         if fullname not in DEFERRED:
             package = fullname.rpartition(".")[0]
-            is_alone = fullname in KNOTTED.get(package, (fullname,))
+            is_alone = fullname in CIRCULAR.get(package, (fullname,))
             if is_alone or not isinstance(sys.modules.get(package), _Deferred):
                 return None
             run(sys.modules[package])

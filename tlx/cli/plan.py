@@ -29,7 +29,7 @@ from tlx.files import durable, foreign
 
 if TYPE_CHECKING:
     from tlx.orchestration.jobs import Job
-    from tlx.planning.trial_plan import PhaseForecast, TrialPlan
+    from tlx.planning.trial_plan import PhaseCost, TrialPlan
 
 _WIDTH = 120
 _FIGURE = "--figure"
@@ -78,11 +78,11 @@ def run(words: list[str]) -> int:
     machine = choose_machine(trial.hardware)
     _choices(trial, str(machine), console)
     found = plan_trial(trial)
-    _forecast(trial, found, console)
+    _show_plan(trial, found, console)
     if figure is not None:
         from tlx.planning import schedule
 
-        svg = schedule.of_forecast(found, trial.strategy, f"{trial.backbone.name} on {trial.dataset.name}")
+        svg = schedule.of_plan(found, trial.strategy, f"{trial.backbone.name} on {trial.dataset.name}")
         durable.write(figure, svg)
         console.print(f"\nfigure    {figure}", markup=False, soft_wrap=True)
     return 0
@@ -157,7 +157,7 @@ def _choices(trial: Trial, machine: str, console: Console) -> None:
         console.print(f"{name:<9} {text}", markup=False, soft_wrap=True)
 
 
-def _forecast(trial: Trial, found: TrialPlan, console: Console) -> None:
+def _show_plan(trial: Trial, found: TrialPlan, console: Console) -> None:
     info = found.info
     sizes = (
         f"{info.n_train} train, {info.n_val} val, {info.n_test} test" if info.n_train else "size unknown until fetched"
@@ -198,7 +198,7 @@ def _forecast(trial: Trial, found: TrialPlan, console: Console) -> None:
     console.print(table)
 
 
-def _end(phase: PhaseForecast) -> str:
+def _end(phase: PhaseCost) -> str:
     options = phase.plan.options
     early = [name for name in ("plateau", "threshold") if getattr(options, name) is not None]
     return " or ".join([f"{phase.start}-{phase.stop}", *early])

@@ -81,7 +81,7 @@ def _one(old: Path, overrides: list[str], steps: int | None, console: Console) -
     rows = again.checks(old, trial, place)
     for row in rows:
         console.print(f"  {row.state:<8}{row}", markup=False)
-    if again.was_side_by_side(old):
+    if again.was_multi_head(old):
         console.print("  note    it was trained side by side with others, which rounds otherwise", markup=False)
     if steps is not None and place.result() is None:
         found = verdict.of_beginnings(old, place.path)

@@ -17,7 +17,7 @@ from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.files.printable import printable
 from tlx.orchestration import find
 from tlx.provenance.compare import Row
-from tlx.provenance.reasons import nearest, reasons
+from tlx.provenance.reasons import nearest_run, reasons
 from tlx.runs.folder import read_config
 from tlx.runs.result import incomplete, read_result
 from tlx.training.locate import locate
@@ -61,7 +61,7 @@ def _asked(words: list[str], console: Console) -> None:
     if missing := incomplete(place.path):
         console.print(f"  would run again: it was finished, but {missing}", markup=False)
         return
-    found = nearest(trial, place)
+    found = nearest_run(trial, place)
     if found is None:
         console.print(f"  would run: there is no finished run in {printable(place.path.parent)}", markup=False)
         return

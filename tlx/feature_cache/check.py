@@ -35,10 +35,10 @@ def check(replay: Replay, features: Sequence[Features], over: WritePass, model: 
         with recording(model, replay.cut.sites) as now:
             full = _tensor(model(batch))
         now = {site: _as_kept(replay.cut.leaves[site], tensors, lengths) for site, tensors in now.items()}
-        with replay.playing({site: [t.clone() for t in tensors] for site, tensors in now.items()}):
+        with replay.replaying({site: [t.clone() for t in tensors] for site, tensors in now.items()}):
             played = _tensor(model({name: value for name, value in batch.items() if name != "x"}))
         turned = {site: _turned(replay.cut.leaves[site], tensors) for site, tensors in now.items()}
-        with replay.playing(turned):  # backwards, so that nothing a module remembers of the batch before fits
+        with replay.replaying(turned):  # backwards, so that nothing a module remembers of the batch before fits
             other = {name: value.flip(0) for name, value in batch.items() if name != "x"}
             backwards = _tensor(model(other)).flip(0)
     exact = over.device.type == "cpu"

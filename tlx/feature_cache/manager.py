@@ -23,7 +23,7 @@ from tlx.feature_cache.context import CacheContext
 from tlx.feature_cache.cut import FrozenPrefix, ModuleCall, OutputSpec
 from tlx.feature_cache.entry import CorruptEntryError
 from tlx.feature_cache.features import Features
-from tlx.feature_cache.policy import Need, found_pays, free_memory, pays, pays_too
+from tlx.feature_cache.policy import Need, free_memory, is_profitable, is_profitable_too, reading_is_profitable
 from tlx.feature_cache.replay import Replay, record
 from tlx.feature_cache.store import CacheFull, Store
 from tlx.feature_cache.writer import Costs, NotProfitable, WritePass, fill
@@ -156,7 +156,7 @@ class CacheManager:
                 stock.features.append(Features(self.store, key, self.device))
             size = sum(one.meta.bytes / one.meta.rows for one in stock.features)
             seconds = max(one.meta.seconds for one in stock.features)
-            worth = found_pays(seconds, size, stock.features[0].meta.rows, free_memory())
+            worth = reading_is_profitable(seconds, size, stock.features[0].meta.rows, free_memory())
             if self.options.when == "auto" and not worth:
                 raise NotProfitable
         except BaseException:
@@ -190,13 +190,13 @@ class CacheManager:
         def choose(costs: Costs) -> set[ModuleCall]:
             own, memory = sum(size[site] for site in now.sites), free_memory()
             here = Costs(costs.compute, costs.write * own / whole)
-            if self.options.when == "auto" and not pays(need, here, own, memory):
+            if self.options.when == "auto" and not is_profitable(need, here, own, memory):
                 return set()
             chosen = set(now.sites)
             for cut, wanted in later:
                 more = sum(size[site] for site in cut.sites)
                 compute, write = costs.compute * min(1.0, cut.cost / cut.whole), costs.write * more / whole
-                if self.options.when == "always" or pays_too(wanted, compute, write, more, memory):
+                if self.options.when == "always" or is_profitable_too(wanted, compute, write, more, memory):
                     chosen |= set(cut.sites)
             for sites in (chosen, set(now.sites)):
                 try:

@@ -34,13 +34,13 @@ class Need:
         return self.passes >= _LEAST_PASSES and self.examples * self.passes >= _LEAST_EXAMPLES
 
 
-def pays(need: Need, costs: Costs, size: float, memory: float) -> bool:
+def is_profitable(need: Need, costs: Costs, size: float, memory: float) -> bool:
     """Does filling and reading cost less than computing again? ``size``: bytes per example; ``memory``: bytes free."""
     read = reading(size, need.examples, memory)
     return costs.compute + costs.write + need.passes * read <= _MARGIN * need.passes * costs.compute
 
 
-def pays_too(need: Need, compute: float, write: float, size: float, memory: float) -> bool:
+def is_profitable_too(need: Need, compute: float, write: float, size: float, memory: float) -> bool:
     """Does keeping another depth pay, when the pass that computes it is made anyway? Costs per example, in seconds."""
     spared = need.passes * (compute - reading(size, need.examples, memory))
     return need.examples * need.passes >= _LEAST_EXAMPLES and write <= _MARGIN * spared
@@ -51,7 +51,7 @@ def reading(size: float, examples: int, memory: float) -> float:
     return size / (READ if size * examples < memory / 2 else DISK)
 
 
-def found_pays(seconds: float, size: float, examples: int, memory: float) -> bool:
+def reading_is_profitable(seconds: float, size: float, examples: int, memory: float) -> bool:
     """Is reading what is there already cheaper than computing it?"""
     return reading(size, examples, memory) <= _MARGIN * seconds
 

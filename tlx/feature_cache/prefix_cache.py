@@ -155,13 +155,13 @@ class PrefixCache:
         return self._split(name).views
 
     @contextmanager
-    def playing(self, batch: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    def replaying(self, batch: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """The batch as a task sees it; where it brings what is kept, the forward pass inside is replayed."""
         if KEPT not in batch:
             yield batch
             return
         assert self._replay is not None
-        with self._replay.playing(dict(zip(self._replay.cut.sites, batch[KEPT], strict=True))):
+        with self._replay.replaying(dict(zip(self._replay.cut.sites, batch[KEPT], strict=True))):
             yield {name: value for name, value in batch.items() if name != KEPT}
 
     def discard(self) -> None:

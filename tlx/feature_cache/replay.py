@@ -62,7 +62,7 @@ class Replay:
         self._shapes: dict[Any, Any] = {}  # of what is not kept, by site and input shapes
 
     @contextmanager
-    def playing(self, kept: Kept) -> Iterator[None]:
+    def replaying(self, kept: Kept) -> Iterator[None]:
         """One forward pass inside is replayed; its batch may lack the inputs only the constant part reads."""
 
         def call(site: ModuleCall, original: Any, args: Any, kwargs: Any) -> Any:

@@ -29,7 +29,7 @@ from tlx.orchestration.executor import Executor, failure
 from tlx.orchestration.jobs import Job, Outcome
 from tlx.orchestration.preflight import preflight
 from tlx.orchestration.progress import SweepProgress
-from tlx.orchestration.sweep_record import Record, Sweep, conclude, described
+from tlx.orchestration.sweep_record import Sweep, SweepRecord, conclude, described
 from tlx.runs.lock import Busy, locked
 from tlx.tracking import event_log
 from tlx.tracking.mlflow_sync import MLflowSync
@@ -136,10 +136,10 @@ def run(
     with ExitStack() as stack:
         try:
             stack.enter_context(locked(sweep.folder, f"the sweep {name}"))
-            record = Record(sweep, described(name, jobs[0].trial, sweep.folder))
+            record = SweepRecord(sweep, described(name, jobs[0].trial, sweep.folder))
         except Busy as busy:
             console.print(f"{busy}; sharing its trials", markup=False, highlight=False)
-            record = Record(sweep, None)
+            record = SweepRecord(sweep, None)
         _run(name, sweep, record, todo, jobs[0].trial, console, launcher, on_result, num_pending, close)
     return sweep
 
@@ -153,7 +153,7 @@ def place(launcher: Launcher, trials: list[Trial], console: Console) -> Backend:
     return LocalBackend(launcher.n_jobs)
 
 
-def submit(name: str, jobs: list[Job], launcher: Slurm, *, on_result: OnResult = lambda outcome: ()) -> Submitted:
+def submit(name: str, jobs: list[Job], launcher: Slurm, *, on_result: OnResult = lambda outcome: ()) -> SubmittedSweep:
     """Hand what is not finished to Slurm, and return at once.
 
     Raises :class:`ConfigError` where Slurm refuses, and :class:`~tlx.runs.lock.Busy` while another process submits.
@@ -161,16 +161,16 @@ def submit(name: str, jobs: list[Job], launcher: Slurm, *, on_result: OnResult =
     sweep, todo = gather(name, jobs, on_result)
     first = jobs[0].trial
     if not todo:
-        return Submitted(sweep, [], 0)
+        return SubmittedSweep(sweep, [], 0)
     _refuse_what_slurm_ignores(first)
     preflight(one.trial for one in todo)
     output.claim(sweep.folder.parent)
     with locked(sweep.folder, f"the sweep {name}"), MLflowSync(first.tracking) as mirror:
         mirror.watch(sweep.folder)
-        record = Record(sweep, described(name, first, sweep.folder))
+        record = SweepRecord(sweep, described(name, first, sweep.folder))
         record.begin()
         record.members(0)
-        return Submitted(sweep, slurm.submit(name, sweep.folder, todo, launcher), len(todo))
+        return SubmittedSweep(sweep, slurm.submit(name, sweep.folder, todo, launcher), len(todo))
 
 
 def _refuse_what_slurm_ignores(trial: Trial) -> None:
@@ -183,7 +183,7 @@ def _refuse_what_slurm_ignores(trial: Trial) -> None:
 
 
 @dataclass
-class Submitted:
+class SubmittedSweep:
     """A sweep whose trials are Slurm's."""
 
     sweep: Sweep
@@ -194,7 +194,7 @@ class Submitted:
 def _run(
     name: str,
     sweep: Sweep,
-    record: Record,
+    record: SweepRecord,
     todo: list[Job],
     first: Trial,
     console: Console,

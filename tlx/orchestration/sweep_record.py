@@ -43,7 +43,7 @@ def conclude(sweep: Sweep, first: Trial, note: str = "") -> None:
         return
     try:
         with locked(sweep.folder, sweep.folder.name), mirror:
-            record = Record(sweep, {})
+            record = SweepRecord(sweep, {})
             if is_open:
                 record.end(note)
             record.catch_up(mirror)
@@ -51,7 +51,7 @@ def conclude(sweep: Sweep, first: Trial, note: str = "") -> None:
         return
 
 
-class Record:
+class SweepRecord:
     """A sweep's event log; without a description, none is written: another process has it."""
 
     def __init__(self, sweep: Sweep, description: dict[str, Any] | None) -> None:

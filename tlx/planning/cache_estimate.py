@@ -13,7 +13,7 @@ from torch import nn
 from tlx.backbones.input_spec import TextSpec
 from tlx.config.schema import Trial
 from tlx.feature_cache.cut import FrozenPrefix, NotCacheable, cut
-from tlx.feature_cache.policy import READ, Need, free_memory, pays, pays_too
+from tlx.feature_cache.policy import READ, Need, free_memory, is_profitable, is_profitable_too
 from tlx.feature_cache.writer import Costs
 
 _FLOPS = 3e10  # per second of one core
@@ -21,7 +21,7 @@ _OBSTACLE_AUGMENTED = "training examples are augmented anew (reuse.augment)"
 
 
 @dataclass(frozen=True)
-class Saving:
+class CacheEstimate:
     """Of one phase: after which modules the network goes on, what that keeps on disk, and what it saves."""
 
     sites: str
@@ -30,7 +30,7 @@ class Saving:
     cut: FrozenPrefix
 
 
-def saving(
+def cache_estimate(
     trial: Trial,
     model: nn.Module,
     spec: object,
@@ -45,7 +45,7 @@ def saving(
     n_val: int,
     batch: int,
     before: FrozenPrefix | None = None,
-) -> Saving | str:
+) -> CacheEstimate | str:
     """The saving of a phase whose model is frozen as it will be, or why there is none.
 
     ``forward`` and ``backward`` are FLOPs per example. Validation counts, training only where nothing is random.
@@ -74,9 +74,9 @@ def saving(
     for need in needs:
         costs = Costs(constant / _FLOPS, size / READ)
         if passed:
-            worth = looked and pays_too(need, costs.compute, costs.write, size, free_memory())
+            worth = looked and is_profitable_too(need, costs.compute, costs.write, size, free_memory())
         else:
-            worth = looked and need.enough and pays(need, costs, size, free_memory())
+            worth = looked and need.enough and is_profitable(need, costs, size, free_memory())
         if trial.reuse.when == "always" or worth:
             kept += need.examples * size
             saved += (need.passes - (0 if passed else 1)) * need.examples * constant
@@ -84,4 +84,4 @@ def saving(
         return "too short to pay" if "train" in reads else _OBSTACLE_AUGMENTED
     total = steps * batch * (forward + backward) + rounds * n_val * forward
     sites = ", ".join(str(site).removeprefix("backbone.") for site in found.sites)
-    return Saving(sites, kept, saved / total if total and math.isfinite(saved) else 0.0, found)
+    return CacheEstimate(sites, kept, saved / total if total and math.isfinite(saved) else 0.0, found)

@@ -23,7 +23,7 @@ from tlx.data.order import Epochs
 from tlx.data.source import DataInfo
 from tlx.data.splits import assign
 from tlx.feature_cache.cut import FrozenPrefix
-from tlx.planning.cache_estimate import Saving, saving
+from tlx.planning.cache_estimate import CacheEstimate, cache_estimate
 from tlx.strategies import freezing, optimizers
 from tlx.strategies.phases import PhasePlan, budget_steps, plan, validation_interval
 from tlx.strategies.rates import rates, stage_rates
@@ -38,7 +38,7 @@ _PROBE = 2  # examples pushed through the network; costs are scaled to the batch
 
 
 @dataclass(frozen=True)
-class PhaseForecast:
+class PhaseCost:
     """One phase: what trains, its stages' full learning rates, when it ends, and the cost of one of its steps."""
 
     plan: PhasePlan
@@ -49,7 +49,7 @@ class PhaseForecast:
     forward: float  # FLOPs of one step
     backward: float
     memory: float  # bytes: weights, gradients, optimizer state and saved activations
-    saving: Saving | str  # by reuse of the frozen prefix; else why not
+    saving: CacheEstimate | str  # by reuse of the frozen prefix; else why not
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class TrialPlan:
 
     info: DataInfo
     stages: list[Stage]
-    phases: list[PhaseForecast]
+    phases: list[PhaseCost]
     steps_per_epoch: int
     parameters: int
 
@@ -99,19 +99,19 @@ def plan_trial(trial: Trial) -> TrialPlan:
     made = outline(trial)
     total = budget_steps(trial.strategy, made.steps_per_epoch)
     size = min(made.info.n_train or _ASSUMED, trial.strategy.batch_size)
-    forecasts: list[PhaseForecast] = []
+    costs: list[PhaseCost] = []
     start, passed = 0, None  # what an earlier phase computes once
     for phase in made.phases:
         stop = start + phase.length(start, total)
         shown = stage_rates(phase, made.stages, made.rates)
         found = _phase(trial, phase, made, shown, start, stop, size, passed)
-        forecasts.append(found)
-        passed = passed or (found.saving.cut if isinstance(found.saving, Saving) else None)
+        costs.append(found)
+        passed = passed or (found.saving.cut if isinstance(found.saving, CacheEstimate) else None)
         if passed is not None:
             passed = replace(passed, tensors=passed.tensors - phase.trainable)
         start = stop
     parameters = sum(p.numel() for p in made.model.parameters())
-    return TrialPlan(made.info, made.stages, forecasts, made.steps_per_epoch, parameters)
+    return TrialPlan(made.info, made.stages, costs, made.steps_per_epoch, parameters)
 
 
 def _info(trial: Trial) -> DataInfo:
@@ -141,12 +141,12 @@ def _phase(
     stop: int,
     batch: int,
     passed: FrozenPrefix | None,
-) -> PhaseForecast:
+) -> PhaseCost:
     model = made.model
     freezing.freeze(model, phase.trainable, trial.strategy.frozen_norm)
     forward, backward, saved = _cost(model, made.backbone)
     interval = validation_interval(trial.strategy, made.steps_per_epoch)
-    found = saving(
+    found = cache_estimate(
         trial,
         model,
         made.backbone.spec,
@@ -165,7 +165,7 @@ def _phase(
     total = sum(p.numel() for p in model.parameters())
     held = total + trained * (1 + _STATES.get(trial.strategy.optimizer.name, 2))
     scale = batch / _PROBE
-    return PhaseForecast(
+    return PhaseCost(
         plan=phase,
         start=start,
         stop=stop,

@@ -33,7 +33,7 @@ def reasons(trial: Trial, place: Folder, run: Path) -> list[Row]:
     return [row for row in rows if row.state != SAME]
 
 
-def nearest(trial: Trial, place: Folder) -> tuple[Path, list[Row]] | None:
+def nearest_run(trial: Trial, place: Folder) -> tuple[Path, list[Row]] | None:
     """Find the finished run in the same output folder that differs in the fewest things; None where there is none."""
     found = [(run, rows) for run, rows in _all(trial, place) if rows]
     return min(found, key=lambda pair: (len(pair[1]), not pair[0].name.startswith(f"{place.name}-")), default=None)

@@ -124,7 +124,7 @@ def repeat(trial: Trial, place: Folder, steps: int | None, say: Say) -> None:
         return
 
 
-def was_side_by_side(old: Path) -> bool:
+def was_multi_head(old: Path) -> bool:
     """Was it one of several heads in one process? Products of many heads round otherwise than those of one."""
     return any(True for _ in event_log.events(old, "together"))
 

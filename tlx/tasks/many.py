@@ -19,7 +19,7 @@ def losses(logits: Tensor, labels: Tensor, smoothing: Tensor) -> Tensor:
     return (1 - smoothing) * right - smoothing * logs.mean((1, 2))
 
 
-def measures(logits: Tensor, labels: Tensor) -> list[dict[str, float | None]]:
+def metric_names(logits: Tensor, labels: Tensor) -> list[dict[str, float | None]]:
     """Loss, accuracy and macro F1 of each head; logits [heads, examples, classes], labels [examples]."""
     heads, _, classes = logits.shape
     target = labels.expand(heads, -1)

@@ -45,7 +45,7 @@ class MLflowSync:
         self._stop = threading.Event()
         self._local = threading.Event()  # all that has to be loaded and made on this machine is
         self._heard = 0.0  # when the store last answered
-        self._thread = threading.Thread(target=self._run, name="mlflow-mirror", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="mlflow-sync", daemon=True)
         self._client: Any = None
 
     def __enter__(self) -> MLflowSync:

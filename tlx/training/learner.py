@@ -206,7 +206,7 @@ class Learner(LightningModule):
             group["lr"] = group["rates"][self.phase.number] * scale * factor
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        with self.prefix.playing(batch) as seen:
+        with self.prefix.replaying(batch) as seen:
             if self.penalty is None:
                 out, extra = self.task.training_step(self.model, seen), None
             else:
@@ -298,7 +298,7 @@ class Learner(LightningModule):
         self._swap()
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        with self.prefix.playing(batch) as seen:
+        with self.prefix.replaying(batch) as seen:
             self.task.eval_step(self.model, seen, self.metrics)
 
     def on_validation_epoch_end(self) -> None:
@@ -335,7 +335,7 @@ class Learner(LightningModule):
         raise nan_guard.stop(step, value, self.data, self.task, self.epochs, folder)
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
-        with self.prefix.playing(batch) as seen:
+        with self.prefix.replaying(batch) as seen:
             out = self.task.eval_step(self.model, seen, self.metrics)
             records = self.task.predict(self.model, seen, out)
         if self.trainer.world_size > 1:  # batches are shared out: each process has as many

@@ -219,7 +219,7 @@ def _end_round(
     logits = heads.logits([(heldout.features, len(active))])
     finite = torch.isfinite(logits).all(-1).all(-1).tolist()
     left = []
-    for number, (seat, values) in enumerate(zip(active, many.measures(logits, heldout.labels), strict=True)):
+    for number, (seat, values) in enumerate(zip(active, many.metric_names(logits, heldout.labels), strict=True)):
         seat.steps = step
         if not finite[number]:
             reason = "the network gave NaN or infinity: try a smaller strategy.lr or precision=32-true"
@@ -246,7 +246,7 @@ def _conclude(seats: Sequence[HeadTrial], began: tuple[float, float]) -> None:
     test = _Split(first.prefix, "test", seats[0].head)
     with torch.no_grad():
         logits = torch.stack([seat.head(test.features) for seat in seats])
-    measured = many.measures(logits, test.labels)
+    measured = many.metric_names(logits, test.labels)
     spent = (time.process_time() - began[0]) / len(seats), time.perf_counter() - began[1]
     batch = {"index": torch.from_numpy(first.data.examples["test"].indices), "y": test.labels}
     finished = []

@@ -133,7 +133,7 @@ def _solve(built: TrialComponents, trainer: Trainer) -> None:
     features, labels = [], []
     with torch.no_grad():
         for batch in built.data.eval_loader("train", learner.task.collate, load=learner.prefix.load):
-            with learner.prefix.playing(move_data_to_device(batch, device)) as seen:
+            with learner.prefix.replaying(move_data_to_device(batch, device)) as seen:
                 features.append(model.features(seen).float().cpu())  # type: ignore[operator]
             labels.append(batch["y"])
     logistic.solve(torch.cat(features), torch.cat(labels), model.head)  # type: ignore[arg-type]

@@ -22,7 +22,7 @@ class Group:
     name: str = ""
 
 
-def arrange(model: nn.Module, found: list[Part], times: Mapping[str, int], single: bool) -> list[Group]:
+def order_stages(model: nn.Module, found: list[Part], times: Mapping[str, int], single: bool) -> list[Group]:
     """Groups in order of first use by ``times``; without these in order of registration, input tables first.
 
     ``single`` is false inside one of several towers, whose inputs the model cannot name.

@@ -18,7 +18,7 @@ from tlx.backbones.partition.dry_run import first_use
 from tlx.backbones.partition.heads import head_names
 from tlx.backbones.partition.merging import merge
 from tlx.backbones.partition.naming import named
-from tlx.backbones.partition.order_stages import Group, arrange, in_order
+from tlx.backbones.partition.order_stages import Group, in_order, order_stages
 from tlx.backbones.partition.stage import HEAD, Stage, digest, outlet, table, verify
 from tlx.backbones.partition.towers import towers
 from tlx.config import patterns
@@ -104,12 +104,12 @@ def _by_towers(body: nn.Module, names: list[str], times: dict[str, int]) -> list
     for path in paths:
         own = [name for name in names if name.startswith(f"{path}.")]
         tower = path.rpartition(".")[2]
-        groups += [Group(g.block, g.names, tower) for g in arrange(body, parts(body, own), times, single=False)]
+        groups += [Group(g.block, g.names, tower) for g in order_stages(body, parts(body, own), times, single=False)]
     rest = [name for name in names if not any(name.startswith(f"{path}.") for path in paths)]
     found = parts(body, rest)
     if paths and rest and not any(part.block for part in found):
         return [*groups, Group("", rest)]
-    return groups + arrange(body, found, times, single=not paths)
+    return groups + order_stages(body, found, times, single=not paths)
 
 
 def _by_timm(model: nn.Module, names: list[str], times: dict[str, int]) -> list[Group]:
