@@ -60,7 +60,7 @@ def _shares(counts: NDArray[np.int64], draws: int, rng: np.random.RandomState) -
     whole = np.floor(exact)
     missing = int(draws - whole.sum())
     remainders = exact - whole
-    for value in np.sort(np.unique(remainders))[::-1] if missing > 0 else ():
+    for value in sorted(set(remainders.tolist()), reverse=True) if missing > 0 else ():  # np.unique imports numpy.ma
         (tied,) = np.where(remainders == value)
         chosen = rng.choice(tied, size=min(len(tied), missing), replace=False)
         whole[chosen] += 1
