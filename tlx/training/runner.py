@@ -58,13 +58,22 @@ def train(
     place: Folder | None = None,
     progress: Progress | None = None,
 ) -> Result:
-    """Run a trial to its end, or return the result it has already, in its own folder or at another ``place``.
+    """Run a trial to its end, or return the result that it has already.
 
-    ``say`` hears what was chosen and loaded; ``num_readers`` trials, this one included, read the same held-out
-    examples; ``on_validation`` is shown the validation of each round, and may raise to end the trial;
-    ``progress`` hears of phases, steps and metrics.
-    Raises :class:`~tlx.config.errors.RequestError` before anything is started, and whatever training raises after;
-    the event log has the reason either way.
+    Args:
+        trial: Its resolved configuration.
+        say: Hears a line for whatever is chosen, loaded or measured.
+        num_readers: Trials of a sweep, this one included, that read the same held-out examples.
+        on_validation: Is shown the validation of each round, and may raise to end the trial.
+        place: Another folder than its own, for a repetition.
+        progress: Hears of phases, steps and metrics.
+
+    Returns:
+        What is recorded in ``result.json``.
+
+    Raises:
+        RequestError: Something that was asked for cannot be; nothing was started, and nothing is written.
+        Exception: Whatever training raises. The event log has the reason.
     """
     refuse_many_trials(trial)
     place = place or locate(trial)
