@@ -43,5 +43,5 @@ def test_data_that_changed_are_named(folder: Path, said: Said) -> None:
     Image.new("L", (8, 8), 255).save(folder / "pictures/a/0.png")
     for asked in ([str(run)], words):
         found = said("why", *asked)
-        assert "fact: data" in found
+        assert "fingerprint: data" in found
         assert "config:" not in found

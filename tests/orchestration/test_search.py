@@ -94,6 +94,17 @@ def _rate(folder: Path) -> tuple[float, int]:
 
 
 @pytest.mark.slow
+def test_proposals_that_were_half_made_are_made_whole(folder: Path, written: Path, sweep: Said) -> None:
+    """A command that is killed while it proposes leaves trials with some of their settings, or with none."""
+    sweep("search.n_trials=2")
+    torn = study(folder)
+    torn.ask()
+    torn.ask().suggest_float("strategy.lr", 1e-5, 1e-1, log=True)
+    assert "5 trials: 5 complete" in sweep("search.n_trials=5")
+    assert [len(trial.params) for trial in study(folder).trials] == [2] * 5
+
+
+@pytest.mark.slow
 def test_a_search_that_is_killed_loses_nothing(folder: Path, written: Path, sweep: Said) -> None:
     process = subprocess.Popen(
         command("search.n_trials=8"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True

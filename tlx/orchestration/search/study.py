@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tlx._compat import optuna_trials
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.search import Search
 from tlx.files import durable
@@ -88,18 +89,25 @@ class Study:
         return {
             one.number: spaces.values(one.params, self.space)
             for one in self.trials
-            if one.state.name == "RUNNING" and one.params.keys() == self.space.keys()
+            if one.state.name == "RUNNING" and self._is_whole(one)
         }
+
+    def _is_whole(self, proposal: FrozenTrial) -> bool:
+        """Does it name all of its settings?"""
+        return bool(proposal.params.keys() == self.space.keys())
 
     def ask(self) -> tuple[int, dict[str, Any]] | None:
         """The next proposal, its number and settings; None when there are enough, or too many have failed."""
         with self._alone():
             trials = self.trials
-            if len(trials) >= self.options.n_trials or self.too_many_failed():
+            # nobody else proposes now: a command was killed in the middle of these
+            halves = [one.number for one in trials if one.state.name == "RUNNING" and not self._is_whole(one)]
+            if not halves and (len(trials) >= self.options.n_trials or self.too_many_failed()):
                 return None
+            number = halves[0] if halves else len(trials)
             # a proposal is a function of the seed, its number and what is known, whichever command asks for it
-            self.study.sampler = _sampler(need(), self.options, self.space, len(trials))
-            trial = self.study.ask()
+            self.study.sampler = _sampler(need(), self.options, self.space, number)
+            trial = optuna_trials.trial(self.study, number) if halves else self.study.ask()
             spaces.propose(trial, self.space)
             return trial.number, spaces.values(trial.params, self.space)
 
