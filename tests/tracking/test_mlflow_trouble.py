@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -139,6 +141,19 @@ def test_metrics_that_the_store_refuses_stop_nothing(folder: Path, uri: str) -> 
     assert "f1@[0.5]" in run.data.tags["tlx.refused"]
 
 
+@pytest.fixture
+def _given_up(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """MLflow tries a database again for 100 s, holding a lock that every other store in the process needs."""
+    over = threading.Event()
+    monkeypatch.setattr("mlflow.store.db.utils.time", SimpleNamespace(sleep=over.wait))
+    yield
+    over.set()
+    for thread in threading.enumerate():
+        if thread.name == "mlflow-sync":
+            thread.join(10)
+
+
+@pytest.mark.usefixtures("_given_up")
 @pytest.mark.parametrize("scheme", ["postgresql://me@", "http://", "mysql://me@"])
 @pytest.mark.parametrize("open_", [False, True])
 def test_a_store_that_does_not_answer_is_not_waited_for(
