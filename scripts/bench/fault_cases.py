@@ -129,7 +129,7 @@ def watch(moment: Synchronized[int], events: Synchronized[int]) -> None:
     before(runner, "record", 5)
     before(multi_head, "_train", 1)
     before(multi_head, "_conclude", 4)
-    before(folders.Folder, "finish", 5, after=6)
+    before(folders.RunFolder, "finish", 5, after=6)
 
 
 def child(case: Case, harm: Callable[[], None]) -> None:

@@ -9,7 +9,7 @@ from scipy import stats
 
 from tlx.provenance import verdict
 from tlx.runs import layout
-from tlx.runs.folder import Folder
+from tlx.runs.folder import RunFolder
 from tlx.runs.result import Result
 from tlx.tracking.event_log import EventLog
 
@@ -22,7 +22,7 @@ def finished(path: Path, loss: float, *, weights: bytes = b"w", curve: tuple[flo
         book.write("metrics", step=step, epoch=step, values={"val/loss": value})
     (path / layout.CHECKPOINT).write_bytes(weights)
     (path / layout.PREDICTIONS).write_text("{}\n")
-    Folder(path, "id", "name", {}).finish(result(loss))
+    RunFolder(path, "id", "name", {}).finish(result(loss))
     return path
 
 

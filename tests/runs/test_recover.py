@@ -12,7 +12,7 @@ from tests.training.heads import made, run
 from tlx.config.schema import Trial
 from tlx.runs import layout
 from tlx.runs import result as results
-from tlx.runs.folder import Folder
+from tlx.runs.folder import RunFolder
 from tlx.runs.lock import locked
 from tlx.runs.recover import GROUP, recover
 from tlx.tracking import event_log
@@ -27,17 +27,17 @@ class Killed(BaseException):
 
 def die_at(monkeypatch: pytest.MonkeyPatch, name: str, count: int) -> None:
     """The process ends at the call of that number of a folder's method."""
-    whole = getattr(Folder, name)
+    whole = getattr(RunFolder, name)
     calls = 0
 
-    def called(self: Folder, *given: object) -> None:
+    def called(self: RunFolder, *given: object) -> None:
         nonlocal calls
         calls += 1
         if calls == count:
             raise Killed
         whole(self, *given)
 
-    monkeypatch.setattr(Folder, name, called)
+    monkeypatch.setattr(RunFolder, name, called)
     write = event_log.EventLog.write
 
     def silent(self: event_log.EventLog, event: str, **fields: object) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from tlx.config.schema import Trial
 from tlx.orchestration.pruning import PRUNED, Pruner
 from tlx.runs.describe import label
-from tlx.runs.folder import Folder
+from tlx.runs.folder import RunFolder
 from tlx.runs.result import Result
 
 
@@ -16,7 +16,7 @@ class Job:
     """A trial to run, after the trials whose identities it waits for."""
 
     trial: Trial
-    place: Folder
+    place: RunFolder
     after: frozenset[str] = frozenset()
     alone: bool = False  # never side by side with others
     again: bool = False  # it was begun before, beside others

@@ -10,14 +10,14 @@ from tlx.config.identity import identity_fields
 from tlx.config.schema import Trial
 from tlx.provenance import compare
 from tlx.provenance.compare import SAME, Row
-from tlx.runs.folder import Folder, read_config
+from tlx.runs.folder import RunFolder, read_config
 from tlx.runs.layout import RESULT
 from tlx.runs.result import result_in
 
 _MOST = 500  # runs that are looked at, the latest first
 
 
-def reasons(trial: Trial, place: Folder, run: Path) -> list[Row]:
+def reasons(trial: Trial, place: RunFolder, run: Path) -> list[Row]:
     """What differs between a trial as it is here and now, and a finished run: settings, fingerprints, numerics.
 
     Raises:
@@ -33,13 +33,13 @@ def reasons(trial: Trial, place: Folder, run: Path) -> list[Row]:
     return [row for row in rows if row.state != SAME]
 
 
-def nearest_run(trial: Trial, place: Folder) -> tuple[Path, list[Row]] | None:
+def nearest_run(trial: Trial, place: RunFolder) -> tuple[Path, list[Row]] | None:
     """Find the finished run in the same output folder that differs in the fewest things; None where there is none."""
     found = [(run, rows) for run, rows in _all(trial, place) if rows]
     return min(found, key=lambda pair: (len(pair[1]), not pair[0].name.startswith(f"{place.name}-")), default=None)
 
 
-def _all(trial: Trial, place: Folder) -> Iterator[tuple[Path, list[Row]]]:
+def _all(trial: Trial, place: RunFolder) -> Iterator[tuple[Path, list[Row]]]:
     runs = [path.parent for path in place.path.parent.glob(f"*/{RESULT}") if path.parent != place.path]
     for run in sorted(runs, key=lambda one: one.stat().st_mtime, reverse=True)[:_MOST]:
         try:

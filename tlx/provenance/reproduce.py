@@ -23,7 +23,7 @@ from tlx.runs import folder as folders
 from tlx.runs import layout, manifest
 from tlx.runs import result as results
 from tlx.runs.describe import observed
-from tlx.runs.folder import Folder
+from tlx.runs.folder import RunFolder
 from tlx.runs.result import Result
 from tlx.tracking import event_log, store
 from tlx.training.locate import locate
@@ -86,7 +86,7 @@ def moved(old: Path, trial: Trial) -> Iterator[str]:
             yield f"{key}: the record names {redacted(before)}; this run takes {now or 'your own'} ({key}=... sets it)"
 
 
-def place_beside(old: Path, trial: Trial) -> Folder:
+def place_beside(old: Path, trial: Trial) -> RunFolder:
     """A folder of its own for the repetition; nothing of the old run is touched."""
     found = locate(trial)
     number = 1
@@ -95,7 +95,7 @@ def place_beside(old: Path, trial: Trial) -> Folder:
     return replace(found, path=path, reproduces=old.name)
 
 
-def checks(old: Path, trial: Trial, place: Folder) -> list[Row]:
+def checks(old: Path, trial: Trial, place: RunFolder) -> list[Row]:
     """What is the same as when the old run was made, and what is not; the repetition has run."""
     then, now = manifest.read(old), manifest.read(place.path) or _looked_at(trial, place)
     return [
@@ -104,14 +104,14 @@ def checks(old: Path, trial: Trial, place: Folder) -> list[Row]:
     ]
 
 
-def _looked_at(trial: Trial, place: Folder) -> dict[str, Any]:
+def _looked_at(trial: Trial, place: RunFolder) -> dict[str, Any]:
     """The surroundings of a repetition that was stopped early and has no record of its own."""
     data = Data(trial.dataset, seed=trial.seed, batch_size=trial.strategy.batch_size)
     facts = {**place.fingerprints, "channels": str(data.info.channels), "hardware": str(choose_machine(trial.hardware))}
     return observed(trial, facts, classes=list(data.info.classes), splits=data.hashes())
 
 
-def repeat(trial: Trial, place: Folder, steps: int | None, say: Say) -> None:
+def repeat(trial: Trial, place: RunFolder, steps: int | None, say: Say) -> None:
     """Train; with ``steps``, only until a validation at or after so many."""
 
     def watch(rounds: int, values: Mapping[str, float | None]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from tlx.config.schema import Trial
 from tlx.config.select import select
 from tlx.runs.code import states
-from tlx.runs.folder import Folder
+from tlx.runs.folder import RunFolder
 from tlx.runs.manifest import surroundings
 from tlx.version import VERSION
 
@@ -26,7 +26,7 @@ def _written(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else "null" if value is None else str(value)
 
 
-def described(trial: Trial, place: Folder) -> dict[str, Any]:
+def described(trial: Trial, place: RunFolder) -> dict[str, Any]:
     """Name, MLflow experiment, at most 25 parameters, tags and data set, for the event log's first line."""
     project = states()["project"]
     tags = {

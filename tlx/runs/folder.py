@@ -23,7 +23,7 @@ _LONGEST_CONFIG = 1 << 20  # bytes
 
 
 @dataclass(frozen=True)
-class Folder:
+class RunFolder:
     """Where one trial lives."""
 
     path: Path

@@ -15,7 +15,7 @@ from tlx.files import durable, foreign
 from tlx.runs import folder as folders
 from tlx.runs import layout
 from tlx.runs import result as results
-from tlx.runs.folder import Folder
+from tlx.runs.folder import RunFolder
 from tlx.runs.lock import Busy, locked
 from tlx.runs.result import Result
 from tlx.tracking import event_log
@@ -23,7 +23,7 @@ from tlx.tracking import event_log
 GROUP = layout.GROUP
 
 
-def finish_together(pairs: Sequence[tuple[Folder, Result]]) -> None:
+def finish_together(pairs: Sequence[tuple[RunFolder, Result]]) -> None:
     """Record the results of a group."""
     names = [place.path.name for place, _ in pairs]
     for place, result in pairs:

@@ -10,13 +10,13 @@ from tlx.config.schema import Trial
 from tlx.runs import folder as folders
 from tlx.runs import layout
 from tlx.runs.describe import described
-from tlx.runs.folder import Folder
+from tlx.runs.folder import RunFolder
 from tlx.tracking import event_log
 
 _FINGERPRINTS = {"tlx.data_sha": "data", "tlx.weights_sha": "weights"}
 
 
-def find_stale_siblings(trial: Trial, place: Folder) -> Iterator[str]:
+def find_stale_siblings(trial: Trial, place: RunFolder) -> Iterator[str]:
     """A line for each, with what differs. They are left as they are: nothing of them is gone on with."""
     mine = described(trial, place)["tags"]
     for other in sorted(place.path.parent.glob(f"{place.name}-*")):

@@ -17,10 +17,10 @@ from tlx.config.schema import Trial
 from tlx.data.fingerprint import fingerprint
 from tlx.files import regular
 from tlx.files.content_hash import content_hash
-from tlx.runs.folder import Folder
+from tlx.runs.folder import RunFolder
 
 
-def locate(trial: Trial) -> Folder:
+def locate(trial: Trial) -> RunFolder:
     """The folder of a trial; reads data files to fingerprint them, imports no torch."""
     _refuse_circles(trial)
     fingerprints = {"data": fingerprint(trial.dataset), "weights": weights_key(trial)}
@@ -31,7 +31,7 @@ def locate(trial: Trial) -> Folder:
     key = identity(_settled(trial), fingerprints | ({"micro_batches": str(count)} if count > 1 else {}))
     name = readable_name(trial)
     path = Path(trial.output).expanduser().resolve() / f"{name}-{key[:12]}"
-    return Folder(path, key, name, fingerprints, numerics(trial))
+    return RunFolder(path, key, name, fingerprints, numerics(trial))
 
 
 def _settled(trial: Trial) -> Trial:

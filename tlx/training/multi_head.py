@@ -32,7 +32,7 @@ from tlx.runs import layout
 from tlx.runs import result as results
 from tlx.runs.describe import described
 from tlx.runs.failure_reason import failure_reason
-from tlx.runs.folder import Folder
+from tlx.runs.folder import RunFolder
 from tlx.runs.recover import finish_together, recover
 from tlx.strategies import freezing
 from tlx.strategies.phases import budget_steps
@@ -65,7 +65,7 @@ class HeadTrial:
     """One of the trials."""
 
     trial: Trial
-    place: Folder
+    place: RunFolder
     say: Say
     built: TrialComponents
     steps: int = 0
@@ -113,7 +113,7 @@ def train_together(trials: Sequence[Trial], says: Sequence[Say]) -> None:
             raise
 
 
-def _seats(pairs: Sequence[tuple[Trial, Say, Folder]]) -> list[HeadTrial]:
+def _seats(pairs: Sequence[tuple[Trial, Say, RunFolder]]) -> list[HeadTrial]:
     """Every trial's parts, on one backbone; raises :class:`NotBatchable` if its features cannot be kept."""
     seats: list[HeadTrial] = []
     for trial, say, place in pairs:

@@ -28,7 +28,7 @@ from tlx.runs import layout, manifest, signals
 from tlx.runs import result as results
 from tlx.runs.describe import described, observed
 from tlx.runs.failure_reason import failure_reason
-from tlx.runs.folder import Folder
+from tlx.runs.folder import RunFolder
 from tlx.runs.recover import recover
 from tlx.runs.result import Result
 from tlx.tracking import event_log
@@ -55,7 +55,7 @@ def train(
     say: Say = lambda line: None,
     num_readers: int = 1,
     on_validation: OnValidation | None = None,
-    place: Folder | None = None,
+    place: RunFolder | None = None,
     progress: Progress | None = None,
 ) -> Result:
     """Run a trial to its end, or return the result that it has already.
@@ -123,14 +123,14 @@ def train(
     return result
 
 
-def record_failure(trial: Trial, place: Folder, error: Exception) -> None:
+def record_failure(trial: Trial, place: RunFolder, error: Exception) -> None:
     """A trial that broke before it could begin has a record too, where the disk takes one."""
     with suppress(OSError):
         output.claim(place.path.parent)
         _record_failure(trial, place, error)
 
 
-def _record_failure(trial: Trial, place: Folder, error: Exception) -> None:
+def _record_failure(trial: Trial, place: RunFolder, error: Exception) -> None:
     with place.lock():
         if place.result() is not None:  # another process has finished it meanwhile
             return
@@ -142,7 +142,7 @@ def _record_failure(trial: Trial, place: Folder, error: Exception) -> None:
 
 
 def _run(
-    trial: Trial, built: TrialComponents, place: Folder, events: EventLog, say: Say, began: tuple[float, float]
+    trial: Trial, built: TrialComponents, place: RunFolder, events: EventLog, say: Say, began: tuple[float, float]
 ) -> Result:
     with quiet(), deterministic(built.machine, trial.hardware.deterministic):
         torch.set_num_threads(built.machine.threads)
@@ -175,7 +175,7 @@ def _run(
 def record(
     trial: Trial,
     built: TrialComponents,
-    place: Folder,
+    place: RunFolder,
     steps: int,
     validated: dict[str, float | None],
     spent: tuple[float, float],
