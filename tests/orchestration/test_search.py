@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -15,6 +16,9 @@ import pytest
 import yaml
 
 from tests.conftest import Said
+from tlx.config.search import Search
+from tlx.orchestration.search import space as spaces
+from tlx.orchestration.search.study import Study
 from tlx.tracking import event_log
 
 EXPERIMENT = """# @package _global_
@@ -91,6 +95,31 @@ def test_a_search_goes_on_up_to_its_total(folder: Path, written: Path, sweep: Sa
 def _rate(folder: Path) -> tuple[float, int]:
     strategy = yaml.safe_load((folder / "config.yaml").read_text())["strategy"]
     return strategy["lr"], strategy["batch_size"]
+
+
+def test_two_commands_tell_the_same_result_at_once(folder: Path) -> None:
+    options = Search(question="?", n_trials=30, space={"strategy.lr": {"low": 0.1, "high": 1.0}})
+    space, problems = spaces.read(options.space)
+    assert problems == []
+    studies = [Study("rate", options, space, folder / "rate") for _ in range(2)]
+    numbers = [asked[0] for _ in range(30) if (asked := studies[0].ask()) is not None]
+    together, failed = threading.Barrier(2), list[Exception]()
+
+    def tell(one: Study) -> None:
+        for number in numbers:
+            together.wait(30)
+            try:
+                one.tell(number, [0.5])
+            except optuna.exceptions.UpdateFinishedTrialError as error:
+                failed.append(error)
+
+    threads = [threading.Thread(target=tell, args=(one,)) for one in studies]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert failed == []
+    assert studies[1].counts() == {"complete": 30}
 
 
 @pytest.mark.slow

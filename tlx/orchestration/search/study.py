@@ -115,11 +115,12 @@ class Study:
         """A trial's objectives; None for one that failed, or was ``pruned``. Again is harmless."""
         from optuna.trial import TrialState
 
-        if values is not None and all(value is not None and math.isfinite(value) for value in values):
-            self.study.tell(number, [float(value) for value in values if value is not None], skip_if_finished=True)
-        else:
-            state = TrialState.PRUNED if pruned else TrialState.FAIL
-            self.study.tell(number, state=state, skip_if_finished=True)
+        with self._alone():  # two that tell the same at once would both find it untold
+            if values is not None and all(value is not None and math.isfinite(value) for value in values):
+                self.study.tell(number, [float(v) for v in values if v is not None], skip_if_finished=True)
+            else:
+                state = TrialState.PRUNED if pruned else TrialState.FAIL
+                self.study.tell(number, state=state, skip_if_finished=True)
 
     def too_many_failed(self) -> bool:
         """Is there little hope that going on finds anything?"""
