@@ -57,7 +57,7 @@ class Bench:
     def warm(self) -> None:
         """Have a sweep's processes come from one server from here on."""
         if self.mode == "sweep":
-            processes.warm(self.case.trials)
+            processes.start_forkserver(self.case.trials)
             self.case.is_warm = True
 
     def run(self, patience: float = 120, **made: Any) -> tuple[int | None, str]:
