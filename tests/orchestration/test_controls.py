@@ -145,3 +145,17 @@ def test_a_sweep_ends_after_its_minutes(folder: Path, said: Said) -> None:
     words = [*WORDS, "tracking=none", "seed=range(0,3)", "sweep.name=mine"]
     assert "minutes are over" in said("sweep", *words, "sweep.minutes=0.0001", code=1)
     assert "3 trials run" in said("sweep", *words)
+
+
+@pytest.mark.slow
+def test_a_record_that_a_power_cut_took_is_made_again(folder: Path, said: Said) -> None:
+    words = [*WORDS, "seed=1,2", "tracking=none"]
+    said("sweep", *words)
+    (log,) = (folder / "runs").glob(f"sweep-*/{event_log.FILE}")
+    for left in (None, b"\0" * 512):
+        log.unlink()
+        if left is not None:
+            log.write_bytes(left)
+        said("sweep", *words)
+        assert len(event_log.members(log.parent)) == 2
+        assert "2 trials: 2 done" in said("status")

@@ -120,7 +120,7 @@ def _submit(words: list[str], launcher: Slurm, about: Outline, dry: bool, consol
         return failures(found.sweep.failures, console)
     if scheduler is not None:
         return _study(words, Local(), about, console)
-    conclude(found.sweep, initial_jobs[0].trial)
+    conclude(name, found.sweep, initial_jobs[0].trial)
     _show(found.sweep, console)
     return failures(found.sweep.failures, console)
 

@@ -130,7 +130,7 @@ def run(
     """
     sweep, todo = gather(name, jobs, on_result, folder)
     if not todo:
-        conclude(sweep, jobs[0].trial, close(sweep))
+        conclude(name, sweep, jobs[0].trial, close(sweep))
         return sweep
     output.claim(sweep.folder.parent)
     with ExitStack() as stack:

@@ -34,16 +34,19 @@ class Sweep:
     labels: dict[str, str] = field(default_factory=dict)  # of all trials known so far, by their folders
 
 
-def conclude(sweep: Sweep, first: Trial, note: str = "") -> None:
+def conclude(name: str, sweep: Sweep, first: Trial, note: str = "") -> None:
     """End the record of a sweep whose trials are all over, if nobody has, and let MLflow know of all of them."""
     last = event_log.last(sweep.folder)
     mirror = MLflowSync(first.tracking)
-    is_open = bool(last) and last["event"] != "end"
-    if not (is_open or (last and mirror.is_behind(sweep.folder))):
+    is_open = not last or last["event"] != "end"
+    if not (is_open or mirror.is_behind(sweep.folder)):
         return
     try:
         with locked(sweep.folder, sweep.folder.name), mirror:
-            record = SweepRecord(sweep, {})
+            record = SweepRecord(sweep, described(name, first, sweep.folder))
+            if not last:  # it never had one, or a power cut took it while the trials were safe
+                record.begin()
+                record.members(0)
             if is_open:
                 record.end(note)
             record.catch_up(mirror)

@@ -44,5 +44,5 @@ def search(name: str, words: Sequence[str], console: Console, launcher: Launcher
             close=close,
         )
     else:
-        conclude(sweep, scheduler.base, close(sweep))
+        conclude(name, sweep, scheduler.base, close(sweep))
     return FinishedSearch(scheduler.study, sweep)
