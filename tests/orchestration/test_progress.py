@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import re
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
@@ -17,7 +19,7 @@ from tlx.tracking.event_log import EventLog
 
 def console(*, terminal: bool) -> Console:
     """One that writes into memory."""
-    return Console(file=io.StringIO(), force_terminal=terminal, width=160, force_interactive=terminal)
+    return Console(file=io.StringIO(), force_terminal=terminal, width=300, force_interactive=terminal)
 
 
 def printed(where: Console) -> str:
@@ -32,7 +34,7 @@ def test_running_trials_and_the_best(folder: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(SweepProgress, "_PLAIN_PERIOD", -1.0)
     where = console(terminal=terminal)
     clock = [100.0]
-    monkeypatch.setattr("tlx.orchestration.progress.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("tlx.orchestration.progress.time", SimpleNamespace(monotonic=lambda: clock[0], time=time.time))
     with SweepProgress(where, "rates", 4) as progress:
         progress.started("a", "lr=0.1", folder / "a")
         progress.started("b", "lr=0.2", folder / "b")
@@ -66,7 +68,7 @@ def test_what_an_earlier_attempt_left_is_not_how_far_this_one_is(folder: Path, m
     log.begin(kind="train")
     log.write("phase", number=1, name="head", start=0, stop=50, total=50, rates={})
     log.write("metrics", step=49, epoch=1.0, values={"val/acc": 0.99})
-    monkeypatch.setattr("tlx.orchestration.progress.time.time", lambda: 1e12)
+    monkeypatch.setattr("tlx.orchestration.progress.time", SimpleNamespace(monotonic=time.monotonic, time=lambda: 1e12))
     progress = SweepProgress(console(terminal=False), "rates", 2)
     progress.started("a", "lr=0.1", folder / "a")
     progress.tick()
@@ -77,7 +79,7 @@ def test_what_an_earlier_attempt_left_is_not_how_far_this_one_is(folder: Path, m
 def test_a_trial_shows_phase_step_loss_and_time(monkeypatch: pytest.MonkeyPatch) -> None:
     where = console(terminal=False)
     clock = [0.0]
-    monkeypatch.setattr("tlx.cli.progress.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("tlx.cli.progress.time", SimpleNamespace(monotonic=lambda: clock[0]))
     with TrialProgress(where) as progress:
         progress.phase(1, 2, "head", 50, 100)
         progress.step(10)  # it goes on from a saved state
