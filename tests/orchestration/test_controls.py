@@ -148,14 +148,23 @@ def test_a_sweep_ends_after_its_minutes(folder: Path, said: Said) -> None:
 
 
 @pytest.mark.slow
-def test_a_record_that_a_power_cut_took_is_made_again(folder: Path, said: Said) -> None:
-    words = [*WORDS, "seed=1,2", "tracking=none"]
+@pytest.mark.parametrize("name", [(), ("sweep.name=rates",)], ids=["unnamed", "named"])
+def test_a_record_of_which_a_power_cut_took_any_rows_is_made_whole(
+    folder: Path, said: Said, name: tuple[str, ...]
+) -> None:
+    words = [*WORDS, "seed=1,2", "tracking=none", *name]
     said("sweep", *words)
-    (log,) = (folder / "runs").glob(f"sweep-*/{event_log.FILE}")
-    for left in (None, b"\0" * 512):
-        log.unlink()
-        if left is not None:
+    (log,) = (path for path in (folder / "runs").glob(f"*/{event_log.FILE}") if "pixels" not in path.parent.name)
+    rows = log.read_bytes().splitlines(keepends=True)
+    assert len(rows) > 3
+    for count in range(len(rows) + 1):
+        kept = b"".join(rows[:count])
+        for left in (kept, kept + bytes(sum(map(len, rows[count:]))), bytes(len(kept)) + b"".join(rows[count:])):
             log.write_bytes(left)
-        said("sweep", *words)
-        assert len(event_log.members(log.parent)) == 2
-        assert "2 trials: 2 done" in said("status")
+            said("sweep", *words)
+            assert len(event_log.members(log.parent)) == 2
+            assert event_log.last(log.parent)["event"] == "end"
+            assert "2 trials: 2 done" in said("status"), left
+    log.unlink()
+    said("sweep", *words)
+    assert "2 trials: 2 done" in said("status")

@@ -11,7 +11,8 @@ import os
 import pwd
 import re
 import stat
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tlx.files import durable, foreign
@@ -87,16 +88,23 @@ def precious(folder: Path) -> str:
 def is_own(folder: Path, names: re.Pattern[str], kind: str) -> bool:
     """Is it a real folder with the mark of this kind, and nothing in it but files of tlx's names?"""
     try:
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        return is_marked(folder, kind) and not stranger(folder, names)
     except OSError:  # a link, no folder, or gone
         return False
-    try:
-        return is_marked(folder, kind) and all(
-            (name == MARK or names.fullmatch(name) is not None) and _is_file(name, handle)
-            for name in os.listdir(handle)
-        )
-    finally:
-        os.close(handle)
+
+
+def stranger(folder: Path, names: re.Pattern[str]) -> str:
+    """Find what a folder holds besides the mark and regular files of these names; empty where there is nothing.
+
+    Raises:
+        OSError: It is a link, no folder, gone, or cannot be looked into.
+    """
+    with _opened(folder) as handle:
+        for name in sorted(os.listdir(handle)):
+            own = name == MARK or names.fullmatch(name) is not None
+            if not own or not stat.S_ISREG(os.stat(name, dir_fd=handle, follow_symlinks=False).st_mode):
+                return name
+    return ""
 
 
 def discard(folder: Path, names: re.Pattern[str], kind: str) -> bool:
@@ -105,27 +113,41 @@ def discard(folder: Path, names: re.Pattern[str], kind: str) -> bool:
     Where anything else is in it, all of it stays. One that a removal left empty when it was killed goes as well.
     """
     try:
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        with _opened(folder) as handle:
+            found = os.listdir(handle)
     except FileNotFoundError:
         return True
     except OSError:  # a link, or no folder
         return False
-    try:
-        found = os.listdir(handle)
-        if found and not is_own(folder, names, kind):
-            return False
-        for name in sorted(found, key=lambda name: name == MARK):  # the mark last: what is left can be gone on with
-            with suppress(FileNotFoundError):
-                os.unlink(name, dir_fd=handle)
-    finally:
-        os.close(handle)
-    with suppress(FileNotFoundError):
-        os.rmdir(folder)
+    if found and not is_own(folder, names, kind):
+        return False
+    remove_files(folder, names)
     return True
 
 
-def _is_file(name: str, handle: int) -> bool:
-    return stat.S_ISREG(os.stat(name, dir_fd=handle, follow_symlinks=False).st_mode)
+def remove_files(folder: Path, names: re.Pattern[str]) -> None:
+    """Remove a folder and its files of these names, where a :func:`stranger` was looked for before.
+
+    Raises:
+        OSError: It is a link or no folder, somebody has put something else into it meanwhile, or the disk refuses.
+    """
+    with _opened(folder) as handle:
+        own = [name for name in os.listdir(handle) if name == MARK or names.fullmatch(name) is not None]
+        for name in sorted(own, key=lambda name: name == MARK):  # the mark last: what is left can be gone on with
+            with suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=handle)
+    with suppress(FileNotFoundError):
+        os.rmdir(folder)
+
+
+@contextmanager
+def _opened(folder: Path) -> Iterator[int]:
+    """A real folder, held open: what is done in it is not done elsewhere when its name comes to mean something else."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        yield handle
+    finally:
+        os.close(handle)
 
 
 def _kind(folder: Path) -> str | None:

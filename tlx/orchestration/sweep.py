@@ -29,9 +29,8 @@ from tlx.orchestration.executor import Executor, failure
 from tlx.orchestration.jobs import Job, Outcome
 from tlx.orchestration.preflight import preflight
 from tlx.orchestration.progress import SweepProgress
-from tlx.orchestration.sweep_record import Sweep, SweepRecord, conclude, described
+from tlx.orchestration.sweep_record import Sweep, SweepRecord, conclude, described, is_of_a_sweep
 from tlx.runs.lock import Busy, locked
-from tlx.tracking import event_log
 from tlx.tracking.mlflow_sync import MLflowSync
 from tlx.training.locate import experiment, locate
 
@@ -290,7 +289,7 @@ def folder_of(name: str, jobs: list[Job]) -> Path:
     """A sweep's folder: the name it was given, or the experiment's and a hash of the trials it began with."""
     if given := jobs[0].trial.sweep.name:
         folder = Path(jobs[0].trial.output).expanduser().resolve() / given
-        if folder.exists() and event_log.first(folder).get("tags", {}).get("tlx.kind") != "sweep":
+        if folder.exists() and not is_of_a_sweep(folder):
             raise ConfigError([ConfigIssue("sweep.name", f"{folder} is there already, and is no sweep's", given)])
         return folder
     key = hashlib.sha256(json.dumps(sorted(one.place.identity for one in jobs)).encode()).hexdigest()[:8]

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from tlx.config.schema import Trial
+from tlx.files import marks
 from tlx.files.secrets import redacted
 from tlx.orchestration.executor import Unfinished
 from tlx.orchestration.jobs import Outcome
+from tlx.runs import removal
 from tlx.runs.describe import experiment_name
-from tlx.runs.layout import RESULT
+from tlx.runs.layout import CONFIG, RESULT
 from tlx.runs.lock import Busy, locked
 from tlx.runs.recover import recover
 from tlx.runs.result import Result
@@ -35,17 +37,24 @@ class Sweep:
 
 
 def conclude(name: str, sweep: Sweep, first: Trial, note: str = "") -> None:
-    """End the record of a sweep whose trials are all over, if nobody has, and let MLflow know of all of them."""
+    """Complete the record of a sweep whose trials are all over, where it is not, and let MLflow know of all of them.
+
+    A power cut may take any of its rows while the trials are safe, or all of them; a sweep of trials that others ran
+    never had a record.
+    """
     last = event_log.last(sweep.folder)
     mirror = MLflowSync(first.tracking)
-    is_open = not last or last["event"] != "end"
+    is_begun = bool(event_log.attempt(sweep.folder))
+    is_whole = is_begun and sweep.labels.keys() <= event_log.members(sweep.folder).keys()
+    is_open = not is_whole or last.get("event") != "end"
     if not (is_open or mirror.is_behind(sweep.folder)):
         return
     try:
         with locked(sweep.folder, sweep.folder.name), mirror:
             record = SweepRecord(sweep, described(name, first, sweep.folder))
-            if not last:  # it never had one, or a power cut took it while the trials were safe
+            if not is_begun:
                 record.begin()
+            if not is_whole:
                 record.members(0)
             if is_open:
                 record.end(note)
@@ -69,7 +78,8 @@ class SweepRecord:
             return
         if event_log.attempt(self.sweep.folder):
             self.events.write("resume")
-        else:
+        else:  # the first, or one whose first row a power cut took
+            event_log.set_aside(self.sweep.folder)
             self.events.begin(kind="sweep", **self.description)
 
     def members(self, more: int) -> None:
@@ -104,6 +114,16 @@ class SweepRecord:
         """The command was stopped, or failed."""
         status = "KILLED" if isinstance(error, (KeyboardInterrupt, SystemExit, Unfinished)) else "FAILED"
         self.events.write("end", status=status, reason=redacted(f"{type(error).__name__}: {error}"))
+
+
+def is_of_a_sweep(folder: Path) -> bool:
+    """Is it a sweep's folder, or what a power cut has left of one: tlx's files, and none that tell of a trial?"""
+    if event_log.attempt(folder):
+        return str(event_log.first(folder).get("tags", {}).get("tlx.kind")) == "sweep"
+    try:
+        return not marks.stranger(folder, removal.OWN) and not (folder / CONFIG).exists()
+    except OSError:  # no folder
+        return False
 
 
 def described(name: str, first: Trial, folder: Path) -> dict[str, Any]:

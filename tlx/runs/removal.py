@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
-import stat
 from pathlib import Path
 
 from tlx.config import output
 from tlx.files import durable, marks
 from tlx.runs import layout, lock
-from tlx.tracking import event_log
+from tlx.tracking import event_log, state
 
-_NAMES = (*layout.OWN, lock.FILE, event_log.FILE, "log.txt", "mlflow.json", "report.html", "study.yaml", "best.yaml")
+_NAMES = (*layout.OWN, lock.FILE, event_log.FILE, state.FILE, "log.txt", "report.html", "study.yaml", "best.yaml")
 _NUMBERED = r"events\.\d+\.jsonl|result\.incomplete\.\d+\.json|[a-z]+\.svg"
-_OWN = re.compile(rf"(?:{'|'.join(map(re.escape, _NAMES))}|{_NUMBERED})|\..+\.[0-9a-f]{{8}}\.partial")
+OWN = re.compile(rf"(?:{'|'.join(map(re.escape, _NAMES))}|{_NUMBERED})|\..+\.[0-9a-f]{{8}}\.partial")
 _ASIDE = ".removing-"
 
 
@@ -26,7 +24,11 @@ def obstacle(folder: Path) -> str:
         return "is no run: it has no event log"
     if lock.is_locked(folder):
         return f"is being run by {lock.owner(folder) or 'another process'}"
-    return _strange(folder)
+    try:
+        name = marks.stranger(folder, OWN)
+    except OSError as error:
+        return f"is no folder that can be looked into ({error.strerror})"
+    return f"holds what tlx does not write into a run: {name}" if name else ""
 
 
 def remove(folder: Path) -> None:
@@ -42,39 +44,13 @@ def remove(folder: Path) -> None:
     with lock.locked(folder, folder.name):
         aside = folder.with_name(f"{_ASIDE}{folder.name}")
         durable.move(folder, aside)
-    _empty(aside)
+    marks.remove_files(aside, OWN)
     durable.sync_folder(folder.parent)
 
 
-def finish(root: Path) -> None:
+def finish_interrupted(root: Path) -> None:
     """Go on with removals that were killed."""
     if marks.is_marked(root, output.KIND):
         for aside in root.glob(f"{_ASIDE}*"):
-            if not _strange(aside):
-                _empty(aside)
-
-
-def _strange(folder: Path) -> str:
-    """What a folder holds that no run of tlx does; empty without such."""
-    try:
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    except OSError as error:
-        return f"is no folder that can be looked into ({error.strerror})"
-    try:
-        for name in sorted(os.listdir(handle)):
-            is_file = stat.S_ISREG(os.stat(name, dir_fd=handle, follow_symlinks=False).st_mode)
-            if not is_file or _OWN.fullmatch(name) is None:
-                return f"holds what tlx does not write into a run: {name}"
-    finally:
-        os.close(handle)
-    return ""
-
-
-def _empty(aside: Path) -> None:
-    handle = os.open(aside, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    try:
-        for name in os.listdir(handle):
-            os.unlink(name, dir_fd=handle)
-    finally:
-        os.close(handle)
-    os.rmdir(aside)
+            if not marks.stranger(aside, OWN):
+                marks.remove_files(aside, OWN)
