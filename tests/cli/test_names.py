@@ -26,13 +26,13 @@ def test_runs_and_sweeps_by_any_name(folder: Path, said: Said) -> None:
     name = next(name for name in runs if name.startswith("pixels"))
     ids = {name: run.info.run_id for name, run in runs.items()}
     page = f"http://x/#/experiments/{experiment.experiment_id}/runs"
-    assert ui._found(uri, None, "http://x").startswith(f"{page}?")
-    assert ui._found(uri, "trials", "http://x").startswith(f"{page}?")
-    assert ui._found(uri, f"runs/{name}", "http://x") == f"{page}/{ids[name]}"
-    assert ui._found(uri, ids[name], "http://x") == f"{page}/{ids[name]}"
-    assert ui._found(uri, "rates", "http://x") == ui._found(uri, "runs/rates", "http://x") == f"{page}/{ids['rates']}"
+    assert ui.page_of(uri, None, "http://x").startswith(f"{page}?")
+    assert ui.page_of(uri, "trials", "http://x").startswith(f"{page}?")
+    assert ui.page_of(uri, f"runs/{name}", "http://x") == f"{page}/{ids[name]}"
+    assert ui.page_of(uri, ids[name], "http://x") == f"{page}/{ids[name]}"
+    assert ui.page_of(uri, "rates", "http://x") == ui.page_of(uri, "runs/rates", "http://x") == f"{page}/{ids['rates']}"
     with pytest.raises(ConfigError, match="there are trials"):
-        ui._found(uri, "nothing", "http://x")
+        ui.page_of(uri, "nothing", "http://x")
     for word in ("rates", "runs/rates", f"runs/{name}", "runs"):
         assert "run folders are in" in said("sync", word)
     assert "no run; expected" in said("sync", "nothing", code=2)

@@ -11,6 +11,7 @@ from hypothesis import strategies as some
 from mlflow import MlflowClient
 
 from tests.conftest import Said
+from tlx.files import marks
 from tlx.runs import removal
 from tlx.runs.lock import locked
 
@@ -82,11 +83,11 @@ def test_what_is_being_run_stays(made: Path, tmp_path: Path) -> None:
 def test_a_removal_that_was_killed_is_gone_on_with(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place = copy(made, tmp_path / "a")
     with monkeypatch.context() as patch:
-        patch.setattr(removal, "_empty", lambda aside: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(marks, "remove_files", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             removal.remove(place)
     assert not place.exists()
-    removal.finish(place.parent)
+    removal.finish_interrupted(place.parent)
     assert os.listdir(place.parent) == [".tlx"]
 
 

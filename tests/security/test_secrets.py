@@ -199,7 +199,7 @@ def test_the_pages_get_the_store_through_the_environment(
     """Whoever looks at the list of processes sees no password, and nothing in this folder is imported."""
     uri, started = "postgresql://me:hunter2@host/db", list[tuple[list[str], dict[str, Any]]]()
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-    monkeypatch.setattr(ui, "_found", lambda uri, word, base: ui.link("1", base))
+    monkeypatch.setattr(ui, "page_of", lambda uri, word, base: ui.link("1", base))
 
     def call(words: list[str], **options: Any) -> int:
         started.append((words, options))
@@ -218,7 +218,7 @@ def test_the_pages_get_the_store_through_the_environment(
 
 def test_the_link_to_a_server_has_no_login(monkeypatch: pytest.MonkeyPatch, said: Said) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://me:hunter2@host.org/mlflow")
-    monkeypatch.setattr(ui, "_found", lambda uri, word, base: ui.link("7", base))
+    monkeypatch.setattr(ui, "page_of", lambda uri, word, base: ui.link("7", base))
     found = said("ui")
     assert "https://host.org/mlflow/#/experiments/7/" in found
     assert "hunter2" not in found

@@ -19,7 +19,7 @@ from tests.tracking.test_mlflow_sync import begin
 from tlx.config.errors import ConfigError
 from tlx.config.search import Search
 from tlx.config.tracking import Tracking
-from tlx.orchestration.optuna_memory import opened
+from tlx.orchestration.optuna_storage import opened
 from tlx.orchestration.search.study import storage
 from tlx.tracking import address, mlflow_sync, store
 

@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as Bar
 
 from tlx.files.printable import printable
+from tlx.reports.bar import bar, is_live
 from tlx.training.progress import Progress
 
 _REDRAWN = 0.1  # seconds
@@ -29,20 +28,9 @@ class TrialProgress(Progress):
 
     def __init__(self, console: Console) -> None:
         self.console = console
-        self.live = console.is_terminal or console.is_jupyter
-        self.bar = Bar(
-            SpinnerColumn(),
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[seen]}", markup=False),
-            console=console,
-            disable=not self.live,
-            transient=True,
-            refresh_per_second=4,
-        )
-        self.task = self.bar.add_task("building", total=None, seen="")
+        self.live = is_live(console)
+        self.bar = bar(console, transient=True)
+        self.task = self.bar.add_task("building", total=None, left="")
         self.began = self.said = self.drawn = time.monotonic()
         self.first: int | None = None  # steps that were taken before: a trial may go on from a saved state
         self.taken = self.total = 0
@@ -70,7 +58,7 @@ class TrialProgress(Progress):
         self.taken = step
         if self.live and now - self.drawn > _REDRAWN:
             self.drawn = now
-            self.bar.update(self.task, completed=step, seen=self._seen())
+            self.bar.update(self.task, completed=step, left=self._seen())
         elif not self.live and now - self.said > self.period:
             self.said = now
             line = f"step {step}/{self.total}  {self.title}  {self._seen()}".rstrip()
@@ -81,7 +69,7 @@ class TrialProgress(Progress):
         self.said = time.monotonic()
         shown = [(name, values[name]) for name in _SHOWN if name in values]
         self.seen = "  ".join(f"{name} {value:.4g}" for name, value in shown if value is not None) or self.seen
-        self.bar.update(self.task, completed=self.taken, seen=self._seen())
+        self.bar.update(self.task, completed=self.taken, left=self._seen())
 
     def _seen(self) -> str:
         return "  ".join(part for part in (self.seen, self._left()) if part)

@@ -62,7 +62,7 @@ def _remove(named: list[str], uri: str | None, *, dry: bool, agreed: bool) -> in
 
     folders: list[Path] = []
     for word in named:
-        chosen, shared = find.all_of(word)
+        chosen, shared = find.run_folders(word)
         folders += [one for one in chosen if one not in folders]
         for one, sweep in shared.items():
             print(f"{printable(one.name)} stays: it is a trial of {printable(sweep)} as well")
@@ -83,7 +83,7 @@ def _remove(named: list[str], uri: str | None, *, dry: bool, agreed: bool) -> in
         removal.remove(one)
         if told:
             print(f"{printable(one.name)}: {printable(told)}")
-    removal.finish(folders[0].parent)
+    removal.finish_interrupted(folders[0].parent)
     print(f"removed {len(folders)} folder{'s' * (len(folders) != 1)}")
     return 1 if refused else 0
 

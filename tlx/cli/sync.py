@@ -39,7 +39,7 @@ def run(words: list[str]) -> int:
     root = Path(words[0] if words else "runs")
     folders = sorted(path.parent for path in root.glob(f"**/{event_log.FILE}"))
     if not folders and words and not root.exists():
-        chosen, shared = find.all_of(words[0])
+        chosen, shared = find.run_folders(words[0])
         folders = [*chosen, *shared]
     if not folders:
         raise ConfigError([ConfigIssue("folder", "holds no run folders", printable(root))])

@@ -39,7 +39,7 @@ def run(words: list[str]) -> int:
     if len(words) > 1:
         raise ConfigError([ConfigIssue("ui", "expected one experiment, sweep or run", printable(" ".join(words)))])
     base = _page(uri) if served else f"http://127.0.0.1:{port}"
-    print(_found(uri, words[0] if words else None, base), flush=True)
+    print(page_of(uri, words[0] if words else None, base), flush=True)
     if served:
         return 0
     with tempfile.TemporaryDirectory(prefix="tlx-ui-") as place:
@@ -68,7 +68,7 @@ def _page(uri: str) -> str:
     return printable(redacted(uri).replace("://***@", "://").partition("?")[0].partition("#")[0])
 
 
-def _found(uri: str, word: str | None, base: str) -> str:
+def page_of(uri: str, word: str | None, base: str) -> str:
     """The page of what a word stands for: a run's own, else its experiment's."""
     client: Any = store.reached(uri)
     if word is None:

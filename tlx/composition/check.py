@@ -15,7 +15,7 @@ from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseExceptio
 from tlx._compat.config_nodes import is_none, node_at
 from tlx.composition import interpolations
 from tlx.composition.request import SELECTABLE, Setting
-from tlx.composition.shape import elements, not_a_part, type_message
+from tlx.composition.schema_checks import elements, not_a_part, type_message
 from tlx.composition.suggest import suggestion
 from tlx.composition.values import faults as value_faults
 from tlx.config.errors import ConfigIssue, suggest

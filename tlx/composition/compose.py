@@ -8,7 +8,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue
 
-from tlx.composition import check, choices, interpolations, request, rules, shape
+from tlx.composition import check, choices, interpolations, request, rules, schema_checks
 from tlx.composition.diagnosis import begin_parts, diagnose, located
 from tlx.composition.request import Setting
 from tlx.composition.tree import refers, tree
@@ -43,11 +43,11 @@ def compose(overrides: Sequence[str] = (), values: Mapping[str, Any] | None = No
     problems = check.settings(base, asked.settings)
     problems += [ConfigIssue("sweep.varied", "the sweep fills it in; leave it out")] if by_hand else []
     if any(setting.adds for setting in asked.settings):
-        problems += shape.extras(base)
-    if refers(asked.words) and (broken := shape.references(base)):  # nothing else can be asked of it then
+        problems += schema_checks.extras(base)
+    if refers(asked.words) and (broken := schema_checks.references(base)):  # nothing else can be asked of it then
         raise ConfigError(located([*problems, *broken], request.with_files(asked)))
     trial = None if problems else _whole(base)
-    problems += shape.values(base, set()) if trial is None else shape.words(trial)
+    problems += schema_checks.values(base, set()) if trial is None else schema_checks.words(trial)
     problems += rules.across(trial or base, set())
     if problems or trial is None:
         raise ConfigError(located(problems, request.with_files(asked)))
@@ -79,7 +79,7 @@ def with_overrides(trial: Trial, values: Mapping[str, Any]) -> Trial:
     """
     config = OmegaConf.structured(trial)
     problems = check.settings(config, [Setting(key, value) for key, value in values.items()])
-    problems += shape.values(config, set())
+    problems += schema_checks.values(config, set())
     changed = OmegaConf.to_object(config) if not problems else None
     problems += rules.across(changed or config, set())
     if problems:
@@ -98,7 +98,7 @@ def compose_group(group: str, overrides: Sequence[str]) -> Any:
         strangers = [one.key for one in asked.settings if not one.key.startswith(f"{group}.")]
         problems = [ConfigIssue(key, f"expected settings of {group} only") for key in strangers]
         problems += check.settings(base, [one for one in asked.settings if one.key not in strangers])
-        problems += shape.references(base) or rules.across(base, set(schema.GROUPS) - {group})
+        problems += schema_checks.references(base) or rules.across(base, set(schema.GROUPS) - {group})
     if problems:
         raise ConfigError(problems)
     return OmegaConf.to_object(base[group])

@@ -8,7 +8,7 @@ from dataclasses import replace
 from omegaconf import DictConfig, OmegaConf
 
 from tlx._compat.config_nodes import is_none, node_at
-from tlx.composition import check, choices, request, rules, search_path, shape
+from tlx.composition import check, choices, request, rules, schema_checks, search_path
 from tlx.composition.request import Request, Setting
 from tlx.composition.tree import tree
 from tlx.config import schema
@@ -30,10 +30,10 @@ def diagnose(asked: Request) -> list[ConfigIssue]:
     absent = {group for group in schema.REQUIRED if group not in groups}
     begin_parts(base, whole.settings)
     problems += check.settings(base, [one for one in whole.settings if one.key.split(".")[0] not in absent])
-    if unresolved := shape.references(base):  # nothing else can be asked of it then
+    if unresolved := schema_checks.references(base):  # nothing else can be asked of it then
         return located([*problems, *unresolved], whole)
-    problems += shape.values(base, absent)
-    problems += shape.extras(base)
+    problems += schema_checks.values(base, absent)
+    problems += schema_checks.extras(base)
     problems += rules.across(base if problems else OmegaConf.to_object(base), absent)
     return located(problems, whole)
 

@@ -13,7 +13,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from tlx.composition import explain, hydra_words, interpolations, request, search_path, shape
+from tlx.composition import explain, hydra_words, interpolations, request, schema_checks, search_path
 from tlx.config import schema
 from tlx.config.errors import ConfigError, ConfigIssue
 
@@ -63,7 +63,7 @@ def _compose(choices: tuple[str, ...]) -> tuple[DictConfig, str]:
         del found["hydra"]
     if key := interpolations.growing(found):
         raise ConfigError([ConfigIssue(key, interpolations.ENDLESS)])
-    if wrong := list(shape.elements(found)):
+    if wrong := list(schema_checks.elements(found)):
         raise ConfigError(wrong)
     return found, "" if chosen == "basic" else chosen
 

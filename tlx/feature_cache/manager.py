@@ -23,7 +23,7 @@ from tlx.feature_cache.context import CacheContext
 from tlx.feature_cache.cut import FrozenPrefix, ModuleCall, OutputSpec
 from tlx.feature_cache.entry import CorruptEntryError
 from tlx.feature_cache.features import Features
-from tlx.feature_cache.policy import Need, free_memory, is_profitable, is_profitable_too, reading_is_profitable
+from tlx.feature_cache.policy import Need, free_memory, is_profitable, keeping_is_profitable, reading_is_profitable
 from tlx.feature_cache.replay import Replay, record
 from tlx.feature_cache.store import CacheFull, Store
 from tlx.feature_cache.writer import Costs, NotProfitable, WritePass, fill
@@ -196,7 +196,7 @@ class CacheManager:
             for cut, wanted in later:
                 more = sum(size[site] for site in cut.sites)
                 compute, write = costs.compute * min(1.0, cut.cost / cut.whole), costs.write * more / whole
-                if self.options.when == "always" or is_profitable_too(wanted, compute, write, more, memory):
+                if self.options.when == "always" or keeping_is_profitable(wanted, compute, write, more, memory):
                     chosen |= set(cut.sites)
             for sites in (chosen, set(now.sites)):
                 try:

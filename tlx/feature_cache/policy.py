@@ -40,7 +40,7 @@ def is_profitable(need: Need, costs: Costs, size: float, memory: float) -> bool:
     return costs.compute + costs.write + need.passes * read <= _MARGIN * need.passes * costs.compute
 
 
-def is_profitable_too(need: Need, compute: float, write: float, size: float, memory: float) -> bool:
+def keeping_is_profitable(need: Need, compute: float, write: float, size: float, memory: float) -> bool:
     """Does keeping another depth pay, when the pass that computes it is made anyway? Costs per example, in seconds."""
     spared = need.passes * (compute - reading(size, need.examples, memory))
     return need.examples * need.passes >= _LEAST_EXAMPLES and write <= _MARGIN * spared

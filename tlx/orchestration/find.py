@@ -21,7 +21,7 @@ def runs(word: str) -> list[Path]:
     folder = Path(word).expanduser().resolve()
     if (folder / RESULT).is_file():
         return [folder]
-    sweeps = [folder] if (folder / event_log.FILE).is_file() else _named(word)
+    sweeps = [folder] if (folder / event_log.FILE).is_file() else status.sweeps_named(Path("runs"), word)
     if sweeps:
         places = [sweep.parent / name for sweep in sweeps[-1:] for name in dict.fromkeys(event_log.members(sweep))]
         done = [place for place in places if (place / RESULT).is_file()]
@@ -32,7 +32,7 @@ def runs(word: str) -> list[Path]:
     raise ConfigError([ConfigIssue("run", "no finished trial; expected a run folder, an MLflow run or a sweep", word)])
 
 
-def all_of(word: str) -> tuple[list[Path], dict[Path, str]]:
+def run_folders(word: str) -> tuple[list[Path], dict[Path, str]]:
     """What there is of a run or a sweep, finished or not.
 
     Returns:
@@ -47,7 +47,7 @@ def all_of(word: str) -> tuple[list[Path], dict[Path, str]]:
     if re.fullmatch("[0-9a-f]{32}", word) and not folder.exists():
         return [_of_mlflow(word)], {}
     is_folder = bool(event_log.first(folder))
-    chosen = [folder] if is_folder else _named(word)
+    chosen = [folder] if is_folder else status.sweeps_named(Path("runs"), word)
     if not chosen:
         raise ConfigError([ConfigIssue("run", "no run; expected a run folder, an MLflow run or a sweep", word)])
     sweeps = [one for one in chosen if one in status.sweeps(one.parent)]
@@ -58,12 +58,6 @@ def all_of(word: str) -> tuple[list[Path], dict[Path, str]]:
     shared = {one.parent / name: one.name for one in others for name in event_log.members(one)}
     trials = [one for one in dict.fromkeys(own) if one.is_dir()]
     return [*(one for one in trials if one not in shared), *sweeps], {o: shared[o] for o in trials if o in shared}
-
-
-def _named(word: str) -> list[Path]:
-    """Sweeps of that name in ./runs, the last one last."""
-    found = [one for one in status.sweeps(Path("runs")) if word in (one.name, one.name.rpartition("-")[0])]
-    return sorted(found, key=lambda one: (one / event_log.FILE).stat().st_mtime)
 
 
 def _of_mlflow(word: str) -> Path:

@@ -9,9 +9,10 @@ from pathlib import Path
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import TaskID
 
 from tlx.files.printable import printable
+from tlx.reports.bar import bar, is_live
 from tlx.tracking import event_log
 
 _SCORES = ("acc", "f1_macro")  # the more the better; where a task has neither, its loss
@@ -23,7 +24,7 @@ class _Running:
 
     name: str
     folder: Path
-    bar: TaskID
+    task: TaskID
     began: float = field(default_factory=time.time)
     step: int = 0
     total: int = 0
@@ -55,18 +56,8 @@ class SweepProgress:
         self.running: dict[str, _Running] = {}  # by identity
         self.best: tuple[float, str] | None = None  # the score, the larger the better, and how it reads
         self.began = self.said = self.looked = time.monotonic()
-        self.live = console.is_terminal or console.is_jupyter
-        self.bar = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[left]}", markup=False),
-            console=console,
-            disable=not self.live,
-            refresh_per_second=4,
-        )
+        self.live = is_live(console)
+        self.bar = bar(console)
         self.task = self.bar.add_task(title, total=total, left="importing")
 
     def __enter__(self) -> SweepProgress:
@@ -88,8 +79,8 @@ class SweepProgress:
     def started(self, identity: str, name: str, folder: Path) -> None:
         """A trial begins."""
         shown = len(self.running) < self._LINES
-        bar = self.bar.add_task(f"  {printable(name)}", total=None, left="", visible=shown)
-        self.running[identity] = _Running(name, folder, bar)
+        task = self.bar.add_task(f"  {printable(name)}", total=None, left="", visible=shown)
+        self.running[identity] = _Running(name, folder, task)
         self.bar.update(self.task, left=self.left())
 
     def ended(self, identity: str, how: str, metrics: dict[str, float | None]) -> None:
@@ -97,7 +88,7 @@ class SweepProgress:
         self.done += 1
         self.otherwise.update([how] if how else [])
         if (one := self.running.pop(identity, None)) is not None:
-            self.bar.remove_task(one.bar)
+            self.bar.remove_task(one.task)
             self._better(metrics, one.name)
         self.bar.update(self.task, completed=self.done, left=self._seen())
         self._line_if_due()
@@ -129,7 +120,7 @@ class SweepProgress:
         score = _score(row["values"])
         one.score = score[1] if score is not None else one.score
         self._better(row["values"], one.name)
-        self.bar.update(one.bar, completed=one.step, total=one.total or None, left=one.score)
+        self.bar.update(one.task, completed=one.step, total=one.total or None, left=one.score)
 
     def _better(self, metrics: dict[str, float | None], name: str) -> None:
         score = _score(metrics)

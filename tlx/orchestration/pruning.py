@@ -8,7 +8,7 @@ from typing import Any
 
 from tlx._compat import optuna_trials
 from tlx.config.search import Pruning
-from tlx.orchestration.optuna_memory import opened, pruner
+from tlx.orchestration.optuna_storage import opened, pruner
 
 PRUNED = "Pruned"
 

@@ -13,7 +13,7 @@ from torch import nn
 from tlx.backbones.input_spec import TextSpec
 from tlx.config.schema import Trial
 from tlx.feature_cache.cut import FrozenPrefix, NotCacheable, cut
-from tlx.feature_cache.policy import READ, Need, free_memory, is_profitable, is_profitable_too
+from tlx.feature_cache.policy import READ, Need, free_memory, is_profitable, keeping_is_profitable
 from tlx.feature_cache.writer import Costs
 
 _FLOPS = 3e10  # per second of one core
@@ -74,7 +74,7 @@ def cache_estimate(
     for need in needs:
         costs = Costs(constant / _FLOPS, size / READ)
         if passed:
-            worth = looked and is_profitable_too(need, costs.compute, costs.write, size, free_memory())
+            worth = looked and keeping_is_profitable(need, costs.compute, costs.write, size, free_memory())
         else:
             worth = looked and need.enough and is_profitable(need, costs, size, free_memory())
         if trial.reuse.when == "always" or worth:

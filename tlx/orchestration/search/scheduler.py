@@ -18,7 +18,7 @@ from tlx.config.search import Search
 from tlx.files.secrets import redacted, secrets_in
 from tlx.orchestration import sweep as sweeps
 from tlx.orchestration.jobs import Job, Outcome
-from tlx.orchestration.optuna_memory import need
+from tlx.orchestration.optuna_storage import need
 from tlx.orchestration.pruning import Pruner
 from tlx.orchestration.search import space as spaces
 from tlx.orchestration.search.study import Study

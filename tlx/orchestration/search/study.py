@@ -14,7 +14,7 @@ from tlx.config.search import Search
 from tlx.files import durable
 from tlx.files.printable import printable
 from tlx.files.secrets import redacted
-from tlx.orchestration.optuna_memory import need, opened, pruner
+from tlx.orchestration.optuna_storage import need, opened, pruner
 from tlx.orchestration.search import space as spaces
 from tlx.orchestration.search.space import Dimension
 from tlx.runs.lock import locked
