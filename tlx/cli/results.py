@@ -15,6 +15,7 @@ from typing import Any
 
 from rich.table import Table
 
+from tlx.cli import target
 from tlx.cli.arguments import Arguments
 from tlx.cli.output import Terminal
 from tlx.config.errors import ConfigError, ConfigIssue
@@ -46,10 +47,7 @@ def run(words: list[str]) -> int:
 
 
 def _write(path: Path, rows: list[dict[str, Any]]) -> None:
-    if path.exists() and not path.read_text(encoding="utf-8", errors="replace").startswith("trial,"):
-        raise ConfigError([ConfigIssue("--csv", "is there already and is no table of tlx results; name another", path)])
-    if not path.absolute().parent.is_dir():
-        raise ConfigError([ConfigIssue("--csv", f"there is no such folder; first: mkdir -p {path.parent}", path)])
+    target.check("--csv", path, "trial,", "table of tlx results")
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, list(rows[0]) if rows else ["trial"])
     writer.writeheader()

@@ -83,7 +83,8 @@ def _remove(named: list[str], uri: str | None, *, dry: bool, agreed: bool) -> in
         removal.remove(one)
         if told:
             print(f"{printable(one.name)}: {printable(told)}")
-    removal.finish_interrupted(folders[0].parent)
+    for root in {one.parent for one in folders}:
+        removal.finish_interrupted(root)
     print(f"removed {len(folders)} folder{'s' * (len(folders) != 1)}")
     return 1 if refused else 0
 

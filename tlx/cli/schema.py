@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from tlx.cli import target
 from tlx.cli.arguments import Arguments
 from tlx.composition import json_schema
 from tlx.config.errors import ConfigError, ConfigIssue, suggest
@@ -33,6 +34,8 @@ def run(words: list[str]) -> int:
     if asked.out is None:
         print(text)
         return 0
+    head = text[: text.index(found["title"]) + len(found["title"])]
+    target.check("--out", Path(asked.out), head, f"schema of {what}")
     durable.write(Path(asked.out), text + "\n")
     print(f"schema: {printable(asked.out)}")
     return 0
