@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 import tlx
+from tests.composition.told import told
 from tests.conftest import Said
 from tests.feature_cache.entries import put
 from tests.files.trees import Tree, made, shown, trees
@@ -20,7 +21,9 @@ from tlx.feature_cache.entry import CorruptEntryError
 from tlx.feature_cache.features import Features
 from tlx.feature_cache.store import KIND, Store
 from tlx.files import marks
+from tlx.files.checksum import with_checksum
 
+CHOSEN = ("backbone=pixels", "dataset=digits")
 KEYS = [letter * 32 for letter in "ab"]
 WORDS = ["backbone=pixels", "strategy=feature_extraction", "dataset=digits", "strategy.budget=4 steps", "tracking=none"]
 names = some.sampled_from(
@@ -136,3 +139,28 @@ def test_a_trial_beside_other_things_leaves_them(said: Said, folder: Path) -> No
     kept = {name: text for name, text in shown(folder).items() if not name.startswith(("runs", "cache"))}
     assert kept == {"notes": "mine", "conf.txt": "mine"}
     assert os.listdir(folder / "cache")
+
+
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def test_somebody_elses_folder_is_not_filled(folder: Path) -> None:
+    write(folder / "photos/a.jpg", "x")
+    write(folder / "file", "x")
+    assert "output=photos/tlx-runs" in told(*CHOSEN, "output=photos")["output"]
+    assert "holds what tlx did not make: a.jpg" in told(*CHOSEN, "output=photos")["output"]
+    assert "not a folder" in told(*CHOSEN, "output=file")["output"]
+    assert "not a folder" in told(*CHOSEN, "output=file/below")["output"]
+    assert "did not make" in told(*CHOSEN, "reuse.folder=photos")["reuse.folder"]
+    assert not told(*CHOSEN, "output=photos/tlx-runs", "reuse.folder=fresh")
+    assert sorted(path.name for path in folder.iterdir()) == ["file", "photos"]
+
+
+def test_a_folder_with_runs_in_it_is_tlxs(folder: Path) -> None:
+    write(folder / "mine/notes.txt", "x")
+    write(folder / "mine/run/events.jsonl", with_checksum('{"event": "begin"}') + "\n")
+    assert list(told(*CHOSEN, "output=mine")) == ["output"]
+    write(folder / "mine/other/events.jsonl", with_checksum('{"event": "start", "time": 1}') + "\n")
+    assert not told(*CHOSEN, "output=mine")

@@ -11,7 +11,6 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as some
 
 import tlx
-from tests.composition.told import told
 from tlx.composition import search_path
 from tlx.composition.multirun import expand
 from tlx.config.errors import ConfigError, ConfigIssue
@@ -255,28 +254,6 @@ def test_a_study_too_large_is_refused(folder: Path) -> None:
     assert problem.key == "sweep.max_trials"
     assert "12,800 trials" in problem.message
     assert tlx.compose(["experiment=mine", "sweep.max_trials=12800"]).study is not None
-
-
-def test_somebody_elses_folder_is_not_filled(folder: Path) -> None:
-    write(folder / "photos/a.jpg", "x")
-    write(folder / "file", "x")
-    assert "output=photos/tlx-runs" in told(*BASE, "output=photos")["output"]
-    assert "holds what tlx did not make: a.jpg" in told(*BASE, "output=photos")["output"]
-    assert "not a folder" in told(*BASE, "output=file")["output"]
-    assert "not a folder" in told(*BASE, "output=file/below")["output"]
-    assert "did not make" in told(*BASE, "reuse.folder=photos")["reuse.folder"]
-    assert not told(*BASE, "output=photos/tlx-runs", "reuse.folder=fresh")
-    assert sorted(path.name for path in folder.iterdir()) == ["file", "photos"]
-
-
-def test_a_folder_with_runs_in_it_is_tlxs(folder: Path) -> None:
-    from tlx.files.checksum import with_checksum
-
-    write(folder / "mine/notes.txt", "x")
-    write(folder / "mine/run/events.jsonl", with_checksum('{"event": "begin"}') + "\n")
-    assert list(told(*BASE, "output=mine")) == ["output"]
-    write(folder / "mine/other/events.jsonl", with_checksum('{"event": "start", "time": 1}') + "\n")
-    assert not told(*BASE, "output=mine")
 
 
 yaml_texts = some.recursive(
