@@ -104,7 +104,10 @@ def compose(mode: str, output: Path, more: Sequence[str] = ()) -> list[Trial]:
         prepare()
     trial = tlx.compose(words_of(mode, output, more))
     count = {"heads together": TOGETHER, "sweep": SWEPT}.get(mode, 1)
-    return [replace(trial, seed=seed) for seed in range(count)] if count > 1 else [trial]
+    if count == 1:
+        return [trial]
+    swept = replace(trial.sweep, varied=["seed"])  # as the command writes into each
+    return [replace(trial, seed=seed, sweep=swept) for seed in range(count)]
 
 
 def watch(moment: Synchronized[int], events: Synchronized[int]) -> None:

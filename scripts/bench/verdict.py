@@ -25,7 +25,8 @@ from shim import VARIABLE, Shim
 import tlx
 from tlx.orchestration import worker
 from tlx.orchestration.backends import processes
-from tlx.orchestration.sweep import folder_of, job
+from tlx.orchestration.sweep import job
+from tlx.orchestration.sweep_record import folder_of
 from tlx.runs import folder as folders
 from tlx.runs import layout, manifest
 from tlx.runs import result as results

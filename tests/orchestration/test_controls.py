@@ -55,6 +55,13 @@ def test_combinations_are_left_out(folder: Path, caplog: pytest.LogCaptureFixtur
         names("seed=1,2", "sweep.exclude=[{strategy: feature_extraction}]")
 
 
+def test_a_rule_that_leaves_out_nothing_says_so(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    rule = "sweep.exclude=[{strategy.lr: 0.3}, {seed: 1}]"
+    assert len(names("strategy.lr=0.1,0.2", "seed=1,2", rule)) == 2
+    assert "sweep.exclude.0 leaves out nothing: no trial has {'strategy.lr': 0.3}" in caplog.text
+    assert "sweep.exclude.1" not in caplog.text
+
+
 STUDY = """# @package _global_
 defaults: [override /backbone: pixels, override /strategy: feature_extraction, override /dataset: digits, _self_]
 study: {question: q, axis: dataset.shots, points: [1], seeds: [0], control: pixels + logistic,
@@ -78,6 +85,11 @@ def test_a_study_leaves_out_combinations_of_its_axes(folder: Path) -> None:
     ("words", "key", "told"),
     [
         (["experiment=mine", "sweep.exclude=[{strategy.lr: 0.1}]"], "sweep.exclude.0.strategy.lr", "of its axes"),
+        (
+            ["experiment=mine", "sweep.exclude=[{backbone: pixel}]"],
+            "sweep.exclude.0.backbone",
+            "which has pixels, narrow",
+        ),
         (["experiment=found", "sweep.exclude=[{strategy.lr: 0.1}]"], "sweep.exclude", "search.space"),
         (["experiment=found", "sweep.name=mine"], "sweep.name", "called by its experiment"),
         ([*WORDS, "sweep.exclude=[{stratgy: logistic}]"], "sweep.exclude.0.stratgy", "did you mean strategy?"),

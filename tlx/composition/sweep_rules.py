@@ -26,6 +26,9 @@ def exclusions_name_settings(config: Any) -> Iterator[ConfigIssue]:
                 axes = ", ".join(map(str, config.study.axes)) or "none"
                 hint = f"a study leaves out combinations of its axes ({axes}); an arm is left out by not naming it"
                 yield ConfigIssue(f"sweep.exclude.{index}.{key}", hint, rule[key])
+            elif config.study is not None and rule[key] not in list(config.study.axes[key]):
+                there = ", ".join(map(str, config.study.axes[key]))
+                yield ConfigIssue(f"sweep.exclude.{index}.{key}", f"no value of its axis, which has {there}", rule[key])
             elif config.study is None and str(key) not in _SETTABLE and not _is_there(config, str(key)):
                 hint = suggest(str(key), [*_SETTABLE, *_settings(config)])
                 yield ConfigIssue(f"sweep.exclude.{index}.{key}", f"no setting of a trial{hint}", rule[key])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -29,7 +27,7 @@ from tlx.orchestration.executor import Executor, failure
 from tlx.orchestration.jobs import Job, Outcome
 from tlx.orchestration.preflight import preflight
 from tlx.orchestration.progress import SweepProgress
-from tlx.orchestration.sweep_record import Sweep, SweepRecord, conclude, described, is_of_a_sweep
+from tlx.orchestration.sweep_record import Sweep, SweepRecord, conclude, described, folder_of
 from tlx.runs.lock import Busy, locked
 from tlx.tracking.mlflow_sync import MLflowSync
 from tlx.training.locate import experiment, locate
@@ -42,6 +40,7 @@ OnResult = Callable[[Outcome], Iterable[Job]]
 def plan(overrides: list[str]) -> list[Trial]:
     """Every trial of a multirun, composed and checked; raises :class:`ConfigError` with the problems of all."""
     trials, problems, left_out = list[Trial](), list[ConfigIssue](), 0
+    rules, used = list[Mapping[str, Any]](), set[int]()
     keys = varied(overrides)
     for words in expand(overrides):
         try:
@@ -51,7 +50,10 @@ def plan(overrides: list[str]) -> list[Trial]:
             problems += error.problems
             continue
         trial.sweep.varied = keys
-        if any(_has(trial, words, rule) for rule in trial.sweep.exclude):
+        rules = list(trial.sweep.exclude)
+        fitting = {number for number, rule in enumerate(rules) if _has(trial, words, rule)}
+        used |= fitting
+        if fitting:
             left_out += 1
         else:
             trials.append(trial)
@@ -59,6 +61,9 @@ def plan(overrides: list[str]) -> list[Trial]:
         raise ConfigError(problems)
     if left_out:
         _log.warning("tlx: %d of %d trials are left out (sweep.exclude)", left_out, left_out + len(trials))
+    for number, rule in enumerate(rules):
+        if number not in used:
+            _log.warning("tlx: sweep.exclude.%d leaves out nothing: no trial has %s", number, dict(rule))
     if not trials:
         raise ConfigError([ConfigIssue("sweep.exclude", "leaves no trial")])
     return trials
@@ -283,14 +288,3 @@ def _keep(sweep: Sweep, outcome: Outcome) -> None:
         sweep.failures.append(outcome)
     else:
         sweep.results[outcome.result.identity] = outcome.result
-
-
-def folder_of(name: str, jobs: list[Job]) -> Path:
-    """A sweep's folder: the name it was given, or the experiment's and a hash of the trials it began with."""
-    if given := jobs[0].trial.sweep.name:
-        folder = Path(jobs[0].trial.output).expanduser().resolve() / given
-        if folder.exists() and not is_of_a_sweep(folder):
-            raise ConfigError([ConfigIssue("sweep.name", f"{folder} is there already, and is no sweep's", given)])
-        return folder
-    key = hashlib.sha256(json.dumps(sorted(one.place.identity for one in jobs)).encode()).hexdigest()[:8]
-    return Path(jobs[0].trial.output).expanduser().resolve() / f"{name}-{key}"

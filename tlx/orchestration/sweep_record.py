@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.schema import Trial
 from tlx.files import marks
 from tlx.files.secrets import redacted
 from tlx.orchestration.executor import Unfinished
-from tlx.orchestration.jobs import Outcome
+from tlx.orchestration.jobs import Job, Outcome
 from tlx.runs import removal
 from tlx.runs.describe import experiment_name
 from tlx.runs.layout import CONFIG, RESULT
@@ -116,7 +119,18 @@ class SweepRecord:
         self.events.write("end", status=status, reason=redacted(f"{type(error).__name__}: {error}"))
 
 
-def is_of_a_sweep(folder: Path) -> bool:
+def folder_of(name: str, jobs: list[Job]) -> Path:
+    """A sweep's folder: the name it was given, or the experiment's and a hash of the trials it began with."""
+    if given := jobs[0].trial.sweep.name:
+        folder = Path(jobs[0].trial.output).expanduser().resolve() / given
+        if folder.exists() and not _is_of_a_sweep(folder):
+            raise ConfigError([ConfigIssue("sweep.name", f"{folder} is there already, and is no sweep's", given)])
+        return folder
+    key = hashlib.sha256(json.dumps(sorted(one.place.identity for one in jobs)).encode()).hexdigest()[:8]
+    return Path(jobs[0].trial.output).expanduser().resolve() / f"{name}-{key}"
+
+
+def _is_of_a_sweep(folder: Path) -> bool:
     """Is it a sweep's folder, or what a power cut has left of one: tlx's files, and none that tell of a trial?"""
     if event_log.attempt(folder):
         return str(event_log.first(folder).get("tags", {}).get("tlx.kind")) == "sweep"
