@@ -1,8 +1,6 @@
 """``python -m tlx`` is ``tlx``."""
 
-import sys
-
-from tlx.cli import main
+from tlx.cli import command
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command()

@@ -24,8 +24,8 @@ def stop(optimizer, *_):  # an optimizer's arguments are tried on a few numbers 
     if sum(weight.numel() for group in optimizer.param_groups for weight in group["params"]) > 200:
         os._exit(0)
 register_optimizer_step_post_hook(stop)
-from tlx.cli import main
-main(sys.argv[1:])
+from tlx.cli import command
+command()
 """
 
 

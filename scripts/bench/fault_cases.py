@@ -38,7 +38,8 @@ from tlx.training.resume import StateCheckpointer
 BASE = ["backbone=narrow_resnet", "strategy.init=scratch", "dataset=digits", "dataset.shots=8", "tracking=none"]
 BASE += ["strategy.batch_size=16", "strategy.budget=40 steps", "strategy.validate_every=5 steps", "hardware.threads=1"]
 BASE += ["checkpoint.every_minutes=0", "strategy.audit=off"]  # untrained branches end in norms of zeros
-SHORT = ["strategy.budget=6 steps", "strategy.validate_every=2 steps"]  # for the long matrices: three saved states
+SHORT = ["strategy.budget=6 steps", "strategy.validate_every=2 steps"]  # for power cuts: three saved states
+SHORTEST = ["strategy.budget=2 steps", "strategy.validate_every=1 step"]  # for failing calls, each of which is struck
 WEIGHTS = Path(tempfile.gettempdir()) / "tlx-bench" / "narrow_resnet.safetensors"
 MODES: dict[str, list[str]] = {
     "fine_tune": ["strategy=fine_tune"],

@@ -18,7 +18,7 @@ from typing import Any
 from xml.etree.ElementTree import fromstring
 
 import xxhash
-from fault_cases import SHORT, Case
+from fault_cases import SHORT, SHORTEST, Case
 from safetensors import safe_open
 from shim import VARIABLE, Shim
 
@@ -47,7 +47,7 @@ class Bench:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.shim = Shim(library, self.folder / "shim.state")
         os.environ["TLX_CACHE"] = str(self.root / "cache")
-        self.case = Case(self.root, mode, "run", SHORT)
+        self.case = Case(self.root, mode, "run", SHORTEST if kind == "io" else SHORT)
         for name in worker.preload(self.case.trials):  # else every case would
             import_module(name)
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.flop_counter import flop_registry
+
+from tlx._compat.flop_counter import flop_registry
 
 READS_A_NUMBER = torch.ops.aten._local_scalar_dense.default  # what ``tensor.item()`` is
 

@@ -9,6 +9,9 @@ import os
 import signal
 import sys
 from importlib import import_module
+from typing import NoReturn
+
+from tlx._compat.interpreter import collect_less_often, leave
 
 VERBS = {
     "train": "run one trial; -m or a comma runs a sweep",
@@ -34,6 +37,12 @@ VERBS = {
 
 
 READING = ("help", "list", "status", "results", "diff", "why", "schema")  # verbs whose output is all they do
+
+
+def command() -> NoReturn:
+    """Be the program ``tlx``."""
+    collect_less_often()
+    leave(main())
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -118,12 +118,13 @@ def cut(model: nn.Module, spec: InputSpec, trainable: Collection[str]) -> Frozen
     """
     free: set[str] = set()
     while True:
-        first, second = (_look(model, spec, trainable, 2 + i, tokens, free) for i, tokens in enumerate(_LENGTHS))
+        first = _look(model, spec, trainable, 2, _LENGTHS[0], free)
+        if not first.live:
+            raise NotCacheable("nothing runs before the first trained tensor")
+        second = _look(model, spec, trainable, 3, _LENGTHS[1], free)
         if first.live != second.live or first.constant != second.constant:
             raise NotCacheable("its forward pass depends on the size of the batch")
         sites = tuple(sorted(first.live))
-        if not sites:
-            raise NotCacheable("nothing runs before the first trained tensor")
         found = {site: _leaves(first.outputs[site][0], second.outputs[site][0]) for site in sites}
         odd = {site.path for site in sites if found[site] is None}
         if not odd:

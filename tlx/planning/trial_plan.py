@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
-from torch.utils.flop_counter import FlopCounterMode
 
 from tlx._compat.fake_tensors import FakeTensorMode
+from tlx._compat.flop_counter import FlopCounterMode
 from tlx._compat.operations import storage_of
 from tlx.backbones.backbone import Loaded
 from tlx.backbones.input_spec import example
