@@ -54,12 +54,12 @@ def predict(root: Path, rows: int, classes: int) -> None:
 
     from tlx.config.task import Classification
     from tlx.data.source import DataInfo
-    from tlx.tasks.build import build
+    from tlx.tasks.load import load as load_task
     from tlx.tasks.protocol import StepOutput
     from tlx.training.predictions import predictions
 
     info = DataInfo("image", tuple(f"class {i}" for i in range(classes)), 3, rows, rows, rows)
-    task = build(Classification(kind="classification"), info)
+    task = load_task(Classification(kind="classification"), info)
     generator = torch.Generator().manual_seed(0)
     with predictions(root / "predictions.jsonl", lambda i: f"example {i}") as written:
         for at in range(0, rows, BATCH):

@@ -7,8 +7,8 @@ from dataclasses import fields
 
 import pytest
 
+from tlx.components.groups import kinds
 from tlx.config.fields import HELP, Range
-from tlx.config.schema import kinds
 
 Said = Callable[..., str]
 

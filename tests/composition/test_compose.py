@@ -13,8 +13,8 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
 import tlx
+from tlx.components import groups
 from tlx.composition import search_path
-from tlx.config import schema
 from tlx.config.errors import ConfigError
 from tlx.config.schema import Trial
 
@@ -22,7 +22,7 @@ BASE = ("backbone=resnet18", "dataset=digits")
 TEXTS = ("backbone=bert_base", "dataset=hub_text", "dataset.name=imdb")
 
 REQUESTS: dict[str, tuple[str, ...]] = {
-    "every group": (*BASE, "strategy=lp_ft", "task=image_classification", "hardware=cpu", "tracking=none"),
+    "every group": (*BASE, "strategy=lp_ft", "task=classification", "hardware=cpu", "tracking=none"),
     "a number": (*BASE, "strategy.lr=1e-4", "seed=7"),
     "null": (*BASE, "strategy.backbone_lr=null", "strategy.clip=null"),
     "quoted text": (*BASE, "strategy.budget='3 epochs'", 'output="a folder"', "group='3'", "seed='3'"),
@@ -49,7 +49,7 @@ REQUESTS: dict[str, tuple[str, ...]] = {
 @cache
 def by_hydra(overrides: tuple[str, ...]) -> Trial:
     """The same request, put to Hydra's public API alone."""
-    schema.register()
+    groups.store_schema()
     search_path.register()
     GlobalHydra.instance().clear()
     with initialize_config_module("tlx.conf", version_base="1.3"):

@@ -74,7 +74,7 @@ def test_keys_of_a_free_mapping_within_a_part_are_taken() -> None:
 
 
 def test_a_boolean_says_so() -> None:
-    problem = the_problem([*BASE, "task=image_classification", "task.multilabel=perhaps"])
+    problem = the_problem([*BASE, "task=classification", "task.multilabel=perhaps"])
     assert (problem.key, problem.value) == ("task.multilabel", "perhaps")
     assert "true or false" in problem.message
 

@@ -24,13 +24,6 @@ def test_a_text_backbone_cannot_read_images() -> None:
     assert not told(*BASE)
 
 
-def test_a_task_is_for_its_modality() -> None:
-    assert list(told(*BASE, "task=text_classification")) == ["task"]
-    assert list(told(*TEXTS, "task=image_classification")) == ["task"]
-    assert not told(*BASE, "task=image_classification")
-    assert not told(*TEXTS, "task=text_classification")
-
-
 @pytest.mark.parametrize("text", ["long", "25%", "rest", "'0 epochs'", "'0 steps'", "3", "null"])
 def test_a_budget_is_a_whole_length(text: str) -> None:
     assert list(told(*BASE, f"{BUDGET}={text}")) == [BUDGET]

@@ -80,7 +80,7 @@ def test_every_name_from_elsewhere_leads_to_a_setting() -> None:
 @pytest.mark.parametrize(
     ("word", "message"),
     [
-        ("task.label_smoothing=0.1", "it is a setting of task=image_classification"),
+        ("task.label_smoothing=0.1", "it is a setting of task=classification"),
         ("tracking=wandb", "expected mlflow or none"),
         ("strategy.phases.0.until=150%", "at most 100% of the budget"),
         ("seed=1,2,", "a value is missing after the last comma; write seed=1,2"),

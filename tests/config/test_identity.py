@@ -8,7 +8,6 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
 import pytest
 from hypothesis import given
@@ -17,7 +16,7 @@ from hypothesis import strategies as some
 import tlx
 from tlx.composition import rules
 from tlx.config.fields import option
-from tlx.config.identity import identity, identity_fields, numerics
+from tlx.config.identity import identity, identity_fields
 from tlx.training.locate import locate
 
 BASE = ("backbone=resnet18", "dataset=digits", "strategy=fine_tune")
@@ -138,21 +137,12 @@ class After(Before):
     heads: int = option(1, "how many", neutral=1)
 
 
-@dataclass
-class Changed(After):
-    """The same, in a release that computes other bits."""
-
-    NUMERICS: ClassVar[int] = 2
-
-
 @given(lr=some.floats(allow_nan=False), momentum=some.sampled_from([0.0, 0.9]), heads=some.integers(1, 3))
 def test_a_later_option_at_its_neutral_value_is_none(lr: float, momentum: float, heads: int) -> None:
-    old, new = identity(Before(lr), {"data": "x"}), identity(After(lr, momentum, heads), {"data": "x"})
+    old, new = identity(Before(lr), {"data": "x"}, {}), identity(After(lr, momentum, heads), {"data": "x"}, {})
     assert (old == new) == (momentum == 0.0 and heads == 1)
     assert identity_fields(After(lr, momentum, heads)) == {"lr": lr, "momentum": momentum, "heads": heads}
 
 
 def test_other_bits_are_another_trial() -> None:
-    assert numerics(After()) == {}
-    assert numerics([Changed()]) == {"": 2}
-    assert identity(After(), {}) != identity(Changed(), {})
+    assert identity(After(), {}, {}) != identity(After(), {}, {"backbone": 2}) != identity(After(), {}, {"task": 2})

@@ -120,7 +120,7 @@ def test_a_table_used_for_val_is_not_a_table_used_for_test(folder: Path) -> None
     for name in ("train.csv", "more.csv"):
         (folder / name).write_text(f"text,label\n{name},a\n")
     configs = (Table(file="train.csv", val_file="more.csv"), Table(file="train.csv", test_file="more.csv"))
-    assert len({identity(config, {"data": fingerprint(config)}) for config in configs}) == 2
+    assert len({identity(config, {"data": fingerprint(config)}, {}) for config in configs}) == 2
 
 
 def test_tables_in_sibling_folders_may_move_together(folder: Path) -> None:

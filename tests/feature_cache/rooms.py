@@ -18,7 +18,7 @@ from tlx.feature_cache.manager import CachedSplit, CacheManager, Split
 from tlx.feature_cache.policy import Need
 from tlx.feature_cache.prefix_cache import store
 from tlx.feature_cache.replay import Replay
-from tlx.tasks.build import build
+from tlx.tasks.load import load as load_task
 
 OFTEN = Need(1000, 100.0)
 
@@ -45,7 +45,7 @@ def stockroom(model: nn.Module, spec: InputSpec, folder: Path, batch: int = 16) 
     """One over digits or texts."""
     data = digits(spec) if isinstance(spec, ImageSpec) else ragged(spec, folder)
     options = Reuse(when="always", folder=str(folder / "store"), batch=batch)
-    task = build(Classification(kind="classification"), data.info)
+    task = load_task(Classification(kind="classification"), data.info)
     return CacheManager(options, store(options), model, data, task.collate, "toy")
 
 

@@ -22,12 +22,12 @@ from tlx.feature_cache.manager import CachedSplit, CacheManager, Split
 from tlx.feature_cache.process_group import ProcessGroup
 from tlx.feature_cache.replay import Replay
 from tlx.feature_cache.writer import WritePass
-from tlx.tasks.build import build
+from tlx.tasks.load import load as load_task
 
 
 def over(rank: int = 0, world: int = 1, count: int = 20, batch: int = 8) -> WritePass:
     data, model = digits(SPEC), toy(Plain())
-    collate = build(Classification(kind="classification"), data.info).collate
+    collate = load_task(Classification(kind="classification"), data.info).collate
     items = [(0, i) for i in range(count)]
     together = ProcessGroup(rank, world)
     return WritePass(model, data, collate, "train", items, batch, torch.device("cpu"), nullcontext, together)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import time
+from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,7 +15,11 @@ from rich.console import Console
 from tests.conftest import Said
 from tlx.cli.progress import TrialProgress, duration
 from tlx.orchestration.progress import SweepProgress
+from tlx.runs.metric import Metric
+from tlx.runs.result import Result
 from tlx.tracking.event_log import EventLog
+
+ACCURACY = Metric("acc", "accuracy", "max", percent=True)
 
 
 def console(*, terminal: bool) -> Console:
@@ -40,15 +45,15 @@ def test_running_trials_and_the_best(folder: Path, monkeypatch: pytest.MonkeyPat
         progress.started("b", "lr=0.2", folder / "b")
         (folder / "b").mkdir()
         log = EventLog(folder / "b")
-        log.begin(kind="train")
+        log.begin(kind="train", metric=asdict(ACCURACY))
         log.write("phase", number=1, name="head", start=0, stop=50, total=50, rates={})
         log.write("metrics", step=25, epoch=1.0, values={"val/acc": 0.75, "val/loss": 0.5})
         clock[0] += 30
         progress.tick()
         progress.bar.refresh()
         assert progress.left() == "~210 s left"  # an eighth of four trials took 30 s
-        progress.ended("a", "", {"val/acc": 0.9})
-        progress.ended("b", "failed", {})
+        progress.ended("a", "", Result("a", "a", "a", {"val/acc": 0.9}, 50, 1, 1, 1.0, 1.0, ACCURACY))
+        progress.ended("b", "failed", None)
         assert progress.left() == "~30 s left"
         progress.bar.refresh()
     shown = printed(where)
@@ -65,7 +70,7 @@ def test_what_an_earlier_attempt_left_is_not_how_far_this_one_is(folder: Path, m
     monkeypatch.setattr(SweepProgress, "_LOOK", -1.0)
     (folder / "a").mkdir()
     log = EventLog(folder / "a")
-    log.begin(kind="train")
+    log.begin(kind="train", metric=asdict(ACCURACY))
     log.write("phase", number=1, name="head", start=0, stop=50, total=50, rates={})
     log.write("metrics", step=49, epoch=1.0, values={"val/acc": 0.99})
     monkeypatch.setattr("tlx.orchestration.progress.time", SimpleNamespace(monotonic=time.monotonic, time=lambda: 1e12))
@@ -81,6 +86,7 @@ def test_a_trial_shows_phase_step_loss_and_time(monkeypatch: pytest.MonkeyPatch)
     clock = [0.0]
     monkeypatch.setattr("tlx.cli.progress.time", SimpleNamespace(monotonic=lambda: clock[0]))
     with TrialProgress(where) as progress:
+        progress.metric = "acc"
         progress.phase(1, 2, "head", 50, 100)
         progress.step(10)  # it goes on from a saved state
         progress.metrics({"train/loss": 0.5, "val/acc": 0.25, "optim/lr-head": 0.1, "val/loss": None})
@@ -94,6 +100,7 @@ def test_a_trial_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     where = console(terminal=True)
     monkeypatch.setattr("tlx.cli.progress._REDRAWN", -1.0)
     with TrialProgress(where) as progress:
+        progress.metric = "acc"
         progress.phase(2, 2, "all", 100, 100)
         progress.step(60)
         progress.metrics({"val/acc": 0.5})

@@ -14,10 +14,14 @@ from tlx.cli import main
 from tlx.files.checksum import with_checksum
 from tlx.orchestration import status
 from tlx.runs.lock import locked
+from tlx.runs.metric import Metric
 from tlx.runs.result import Result
 from tlx.tracking.event_log import EventLog
 
-RESULT = Result("1", "done", "done", {}, steps=1, parameters=1, trained=1, cpu_seconds=1.0, wall_seconds=30.0)
+ACCURACY = Metric("acc", "accuracy", "max", percent=True)
+RESULT = Result(
+    "1", "done", "done", {}, steps=1, parameters=1, trained=1, cpu_seconds=1.0, wall_seconds=30.0, primary=ACCURACY
+)
 
 
 @pytest.fixture

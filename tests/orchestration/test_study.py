@@ -9,6 +9,7 @@ import pytest
 from tlx.config.errors import ConfigError
 from tlx.orchestration import study
 from tlx.orchestration.jobs import Job, Outcome
+from tlx.runs.metric import Metric
 from tlx.runs.result import Result
 from tlx.tracking.event_log import EventLog
 
@@ -37,9 +38,14 @@ def words(folder: Path) -> list[str]:
     return ["experiment=mine"]
 
 
+ACCURACY = Metric("acc", "accuracy", "max", percent=True)
+
+
 def outcome(job: Job, loss: float) -> Outcome:
     metrics: dict[str, float | None] = {"val/loss": loss, "val/acc": 0.5, "test/acc": 0.5}
-    return Outcome(job, Result(job.place.identity, job.place.name, job.place.path.name, metrics, 1, 1, 1, 1.0, 1.0))
+    return Outcome(
+        job, Result(job.place.identity, job.place.name, job.place.path.name, metrics, 1, 1, 1, 1.0, 1.0, ACCURACY)
+    )
 
 
 def test_opening_is_every_candidate_once_and_all_seeds_of_the_rest(words: list[str]) -> None:

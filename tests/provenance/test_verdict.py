@@ -10,6 +10,7 @@ from scipy import stats
 from tlx.provenance import verdict
 from tlx.runs import layout
 from tlx.runs.folder import RunFolder
+from tlx.runs.metric import Metric
 from tlx.runs.result import Result
 from tlx.tracking.event_log import EventLog
 
@@ -27,7 +28,7 @@ def finished(path: Path, loss: float, *, weights: bytes = b"w", curve: tuple[flo
 
 
 def result(loss: float) -> Result:
-    return Result("id", "name", "folder", {"test/loss": loss}, 2, 1, 1, 0.0, 0.0)
+    return Result("id", "name", "folder", {"test/loss": loss}, 2, 1, 1, 0.0, 0.0, Metric("loss", "loss", "min"))
 
 
 def test_to_the_last_bit(folder: Path) -> None:

@@ -14,9 +14,11 @@ from tlx.config.study import Arm, Study
 from tlx.files.checksum import with_checksum
 from tlx.reports import page
 from tlx.reports.study_results import StudyResults, gather
+from tlx.runs.metric import Metric
 from tlx.runs.result import Result
 from tlx.tracking.event_log import EventLog
 
+ACCURACY = Metric("acc", "accuracy", "max", percent=True)
 EVIL = "<script>alert('x')</script> & co"
 ARMS = {"control": 0.5, EVIL: 0.7, "same": 0.5}
 
@@ -48,7 +50,7 @@ def _result(folder: Path, name: str, score: float) -> Result:
     for step in (10, 20):
         values = {"train/loss": 1.0, "val/acc": score * step / 20 + 0.25}
         book.write("metrics", step=step, epoch=step / 5, values=values)
-    result = Result(name, name, name, {"val/acc": score, "test/acc": score}, 20, 100, 50, 1.5, 2.0)
+    result = Result(name, name, name, {"val/acc": score, "test/acc": score}, 20, 100, 50, 1.5, 2.0, ACCURACY)
     (where / "result.json").write_text(with_checksum(json.dumps(asdict(result))))
     return result
 

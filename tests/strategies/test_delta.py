@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from tests.strategies.conftest import MakeNet, batch, copies, moved
 from tests.strategies.test_regularisers import gradients, shake
 from tlx.backbones.partition.stages import merge, stages
+from tlx.config.strategy_parts import Regulariser
 from tlx.strategies.freezing import freeze
 from tlx.strategies.regularisers import BSS, Delta, Penalty
 from tlx.tasks.classification import Classifier
@@ -43,14 +44,19 @@ def maps(weights: dict[str, Tensor], x: Tensor) -> list[Tensor]:
 
 
 def test_at_the_start_it_is_zero(linears: nn.Module) -> None:
-    assert float(watched(Delta(linears, stages(linears), ALPHA), linears, inputs()).detach()) == 0
+    assert (
+        float(
+            watched(Delta(Regulariser(kind="delta", alpha=ALPHA), linears, stages(linears)), linears, inputs()).detach()
+        )
+        == 0
+    )
 
 
 @pytest.mark.parametrize(("levels", "blocks"), [(None, (1, 2)), (1, (2,)), (2, (2,))])
 def test_it_is_what_one_computes_by_hand(linears: nn.Module, levels: int | None, blocks: tuple[int, ...]) -> None:
     """The stem is no block; of merged stages the last block's map counts."""
     cut = stages(linears) if levels is None else merge(stages(linears), levels)
-    term = Delta(linears, cut, ALPHA)
+    term = Delta(Regulariser(kind="delta", alpha=ALPHA), linears, cut)
     old = copies(linears)
     shake(linears)
     new = {name: p.detach().clone().requires_grad_() for name, p in linears.named_parameters()}
@@ -66,7 +72,7 @@ def test_it_is_what_one_computes_by_hand(linears: nn.Module, levels: int | None,
 
 
 def test_the_size_of_a_batch_does_not_matter(linears: nn.Module) -> None:
-    term = Delta(linears, stages(linears), ALPHA)
+    term = Delta(Regulariser(kind="delta", alpha=ALPHA), linears, stages(linears))
     shake(linears)
     twice = {name: torch.cat([value, value]) for name, value in inputs().items()}
     torch.testing.assert_close(watched(term, linears, twice), watched(term, linears, inputs()))
@@ -74,7 +80,7 @@ def test_the_size_of_a_batch_does_not_matter(linears: nn.Module) -> None:
 
 def test_the_teacher_never_trains(net: MakeNet) -> None:
     model = net()
-    term = Delta(model, stages(model), ALPHA)
+    term = Delta(Regulariser(kind="delta", alpha=ALPHA), model, stages(model))
     before = copies(term.teacher)
     held = {id(parameter) for parameter in model.parameters()}
     assert not [p for p in term.teacher.parameters() if p.requires_grad or id(p) in held]
@@ -96,7 +102,11 @@ def hooks(module: nn.Module) -> int:
 @pytest.mark.parametrize("kind", [Delta, BSS])
 def test_watching_leaves_no_hooks_behind(linears: nn.Module, kind: type) -> None:
     term: Penalty
-    term = Delta(linears, stages(linears), ALPHA) if kind is Delta else BSS(linears.get_submodule("head"), ALPHA, 1)
+    term = (
+        Delta(Regulariser(kind="delta", alpha=ALPHA), linears, stages(linears))
+        if kind is Delta
+        else BSS(Regulariser(kind="bss", alpha=ALPHA), linears, stages(linears))
+    )
     watched(term, linears, inputs())
     assert hooks(linears) == 0
     with pytest.raises(RuntimeError, match="interrupted"), term.watching(inputs()):
@@ -122,7 +132,7 @@ def test_a_stage_that_begins_with_a_downsampling_is_compared_at_its_own_block() 
     """ConvNeXt's ``stages.1`` is the downsampling and the first block. The second is a stage of its own."""
     torch.manual_seed(0)
     model = Classifier(timm.create_model("test_convnext", num_classes=0), 64, 3).eval()
-    term = Delta(model, stages(model), ALPHA)
+    term = Delta(Regulariser(kind="delta", alpha=ALPHA), model, stages(model))
     data = {"x": torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(1))}
     old = block_maps(model, data)
     with torch.no_grad():

@@ -17,7 +17,7 @@ from tlx.strategies.regularisers import BSS, L2SP, Delta, penalty
 
 
 def l2_sp(model: nn.Module, alpha: float, beta: float) -> L2SP:
-    return L2SP(stages(model), alpha, beta)
+    return L2SP(Regulariser(kind="l2_sp", alpha=alpha, beta=beta), model, stages(model))
 
 
 def gradients(model: nn.Module, value: Tensor) -> dict[str, Tensor]:
@@ -106,7 +106,7 @@ class Mirror(nn.Module):
 @pytest.mark.parametrize("smallest", [1, 2, 5, 99])
 def test_bss_is_the_sum_of_the_smallest_squared_singular_values(shape: tuple[int, int], smallest: int) -> None:
     model = Mirror(torch.randn(shape, generator=torch.Generator().manual_seed(0)))
-    term = BSS(model.head, 0.3, smallest)
+    term = BSS(Regulariser(kind="bss", alpha=0.3, smallest=smallest), model, [])
     with term.watching({}):
         model({})
     u, sigma, v = np.linalg.svd(model.features.detach().numpy().astype(np.float64), full_matrices=False)
@@ -118,7 +118,7 @@ def test_bss_is_the_sum_of_the_smallest_squared_singular_values(shape: tuple[int
 
 def test_the_gradient_of_bss_reaches_the_first_stage(net: MakeNet) -> None:
     model = net()
-    term = BSS(model.get_submodule("head"), 1.0, 1)
+    term = BSS(Regulariser(kind="bss", alpha=1.0), model, [])
     with term.watching(batch()):
         model(batch())
     found = gradients(model, term.value())
@@ -128,7 +128,7 @@ def test_the_gradient_of_bss_reaches_the_first_stage(net: MakeNet) -> None:
 
 def test_only_a_watched_forward_counts(net: MakeNet) -> None:
     model = net()
-    term = BSS(model.get_submodule("head"), 1.0, 1)
+    term = BSS(Regulariser(kind="bss", alpha=1.0), model, [])
     with pytest.raises(RuntimeError, match="no forward pass"):
         term.value()
     with term.watching(batch()):

@@ -14,6 +14,7 @@ from pytorch_lightning.trainer.states import TrainerFn
 
 from tlx.config import strategy
 from tlx.config.strategy import Phase
+from tlx.runs.metric import Metric
 from tlx.strategies.stopping import Plateau, Stopper, Threshold, stoppers
 
 SEEDS = range(12)
@@ -48,6 +49,11 @@ def walk(seed: int, mode: str, length: int = 60) -> list[float]:
     return [float(value) / 64 * (1 if mode == "max" else -1) for value in np.cumsum(steps)]
 
 
+def metric(goal: str) -> Metric:
+    """One of this direction."""
+    return Metric("metric", "metric", "max" if goal == "max" else "min")
+
+
 def ends(stopper: Stopper, values: list[float]) -> list[bool]:
     return [stopper.is_over({stopper.name: value, "another": math.nan}) for value in values]
 
@@ -59,7 +65,7 @@ def test_a_plateau_ends_where_lightning_stops(mode: str, patience: int, min_delt
     stopped = 0
     for seed in SEEDS:
         theirs = Lightning(mode, patience=patience, min_delta=min_delta)
-        ours = Plateau("metric", mode, patience, min_delta)
+        ours = Plateau(metric(mode), patience, min_delta)
         for value in walk(seed, mode):
             over = ours.is_over({"metric": value})
             assert over == theirs.is_over(value)
@@ -78,7 +84,7 @@ def test_a_threshold_ends_where_lightning_stops(mode: str, value: float) -> None
     value = value if mode == "max" else -value
     for seed in SEEDS:
         theirs = Lightning(mode, patience=10**6, stopping_threshold=value)
-        ours = Threshold("metric", mode, value)
+        ours = Threshold(metric(mode), value)
         values = walk(seed, mode)
         expected = [theirs.is_over(one) for one in values]
         first = expected.index(True) if any(expected) else len(values)
@@ -87,25 +93,25 @@ def test_a_threshold_ends_where_lightning_stops(mode: str, value: float) -> None
 
 @pytest.mark.parametrize(("mode", "short"), [("max", 0.6999999999999999), ("min", 0.7000000000000002)])
 def test_a_threshold_is_reached_by_an_equal_value(mode: str, short: float) -> None:
-    assert ends(Threshold("metric", mode, 0.7), [short, 0.7]) == [False, True]
+    assert ends(Threshold(metric(mode), 0.7), [short, 0.7]) == [False, True]
 
 
 @pytest.mark.parametrize("mode", ["min", "max"])
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_what_is_not_finite_ends_the_phase(mode: str, value: float) -> None:
     for ours, theirs in (
-        (Plateau("metric", mode, 9, 0.0), Lightning(mode, patience=9)),
-        (Threshold("metric", mode, 0.0), Lightning(mode, patience=9, stopping_threshold=0.0)),
+        (Plateau(metric(mode), 9, 0.0), Lightning(mode, patience=9)),
+        (Threshold(metric(mode), 0.0), Lightning(mode, patience=9, stopping_threshold=0.0)),
     ):
         good = 1.0 if mode == "min" else -1.0
         assert ends(ours, [good, value]) == [theirs.is_over(good), theirs.is_over(value)] == [False, True]
 
 
 def test_an_undefined_value_is_passed_over() -> None:
-    ours = Plateau("auroc", "max", 2, 0.0)
+    ours = Plateau(Metric("auroc", "AUROC", "max"), 2, 0.0)
     values = [0.5, None, None, None, 0.4, None, 0.6, 0.6, None, 0.1]
     assert [ours.is_over({"auroc": value}) for value in values] == [False] * 9 + [True]
-    assert not Threshold("auroc", "max", -1.0).is_over({"auroc": None})
+    assert not Threshold(Metric("auroc", "AUROC", "max"), -1.0).is_over({"auroc": None})
 
 
 @pytest.mark.parametrize("mode", ["min", "max"])
@@ -113,7 +119,7 @@ def test_an_undefined_value_is_passed_over() -> None:
 def test_it_goes_on_from_its_state(mode: str, at: int) -> None:
     for seed in SEEDS:
         values = walk(seed, mode, 30)
-        for make in (lambda: Plateau("metric", mode, 4, 1 / 64), lambda: Threshold("metric", mode, 0.5)):
+        for make in (lambda: Plateau(metric(mode), 4, 1 / 64), lambda: Threshold(metric(mode), 0.5)):
             straight, first, second = make(), make(), make()
             expected = ends(straight, values)
             before = ends(first, values[:at])
@@ -124,16 +130,10 @@ def test_it_goes_on_from_its_state(mode: str, at: int) -> None:
 
 
 def test_a_phase_has_those_it_names() -> None:
-    asked: list[str | None] = []
-
-    def monitored(name: str | None) -> tuple[str, str]:
-        asked.append(name)
-        return name or "acc", "min" if name == "loss" else "max"
-
-    assert stoppers(Phase(train=["head"]), monitored) == []
+    metrics = {"acc": Metric("acc", "accuracy", "max"), "loss": Metric("loss", "loss", "min")}
+    assert stoppers(Phase(train=["head"]), metrics, "acc") == []
     plateau, threshold = strategy.Plateau(patience=2, min_delta=0.5), strategy.Threshold(value=3.0, monitor="loss")
-    one, other = stoppers(Phase(train=["head"], plateau=plateau, threshold=threshold), monitored)
-    assert asked == [None, "loss"]
+    one, other = stoppers(Phase(train=["head"], plateau=plateau, threshold=threshold), metrics, "acc")
     assert isinstance(one, Plateau)
     assert (one.name, one.sign, one.patience, one.min_delta) == ("acc", 1.0, 2, 0.5)
     assert isinstance(other, Threshold)

@@ -23,7 +23,7 @@ from tlx.training.multi_head import train_together
 BASE = (
     "strategy=feature_extraction",
     "reuse=always",
-    "task=image_classification",
+    "task=classification",
     "dataset.shots_seed=0",
     "strategy.budget=24 steps",
     "strategy.lr=0.02",

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from tlx.backbones import weights
 from tlx.backbones.backbone import Loaded
-from tlx.config.backbone import Backbone, BytesBackbone, PixelsBackbone, TimmBackbone, TransformersBackbone
+from tlx.components.registry import component
+from tlx.config.backbone import Backbone
+
+TOKENS = 128  # of a text, where shapes alone are looked at and the backbone sets no length
 
 
 def load(
@@ -15,20 +18,16 @@ def load(
     ``pretrained=False`` leaves the random initialisation. Inside ``torch.device("meta")`` nothing is allocated.
     ``read`` turns what ``weights`` names into tensors; the trial room's also knows earlier trials.
     """
-    if isinstance(config, TimmBackbone):
-        from tlx.backbones.families import timm_images
+    found: Loaded = component("backbone", config.kind).function()(
+        config, channels=channels, pretrained=pretrained, read=read
+    )
+    return found
 
-        return timm_images.load(config, channels=channels, pretrained=pretrained, read=read)
-    if isinstance(config, TransformersBackbone):
-        from tlx.backbones.families import transformers_texts
 
-        return transformers_texts.load(config, pretrained=pretrained, read=read)
-    if isinstance(config, BytesBackbone):
-        from tlx.backbones.families import bytes_texts
-
-        return bytes_texts.load(config, pretrained=pretrained, read=read)
-    if isinstance(config, PixelsBackbone):
-        from tlx.backbones.families import pixels
-
-        return pixels.load(config, channels=channels)
-    raise TypeError(f"no loader for {type(config).__name__}")
+def outline(config: Backbone, *, channels: int) -> Loaded:
+    """Build the backbone for a look at its shapes, on the meta device: nothing is fetched or read."""
+    family = component("backbone", config.kind)
+    if "outline" in family.functions:
+        found: Loaded = family.function("outline")(config, channels=channels, tokens=TOKENS)
+        return found
+    return load(config, channels=channels, pretrained=False)

@@ -18,6 +18,7 @@ from omegaconf import MISSING as REQUIRED
 from tlx.cli import VERBS
 from tlx.cli.arguments import Arguments
 from tlx.cli.output import Terminal
+from tlx.components import groups
 from tlx.config.errors import ConfigError, ConfigIssue, suggest
 from tlx.config.fields import CHOICES, HELP, IDENTITY, RANGE
 from tlx.config.schema import GROUPS, Trial
@@ -52,7 +53,7 @@ def _parts() -> list[str]:
 
 def _kinds(group: str) -> dict[str, Any]:
     """The option classes behind a top key, by the choice that gives them."""
-    return GROUPS.get(group) or {"": _inner(get_type_hints(Trial)[group])}
+    return groups.options(group) or {"": _inner(get_type_hints(Trial)[group])}
 
 
 def _inner(hint: Any) -> Any:

@@ -13,7 +13,6 @@ from tlx.reports.bar import bar, is_live
 from tlx.training.progress import Progress
 
 _REDRAWN = 0.1  # seconds
-_SHOWN = ("train/loss", "val/loss", "val/acc", "val/f1_macro")
 
 
 class TrialProgress(Progress):
@@ -67,7 +66,8 @@ class TrialProgress(Progress):
     def metrics(self, values: Mapping[str, float | None]) -> None:
         """Show what was measured; the trial's own line about it counts as one of ours."""
         self.said = time.monotonic()
-        shown = [(name, values[name]) for name in _SHOWN if name in values]
+        names = dict.fromkeys(("train/loss", "val/loss", f"val/{self.metric}"))
+        shown = [(name, values[name]) for name in names if name in values]
         self.seen = "  ".join(f"{name} {value:.4g}" for name, value in shown if value is not None) or self.seen
         self.bar.update(self.task, completed=self.taken, left=self._seen())
 

@@ -81,12 +81,14 @@ def _stay(words: list[str], launcher: Launcher, about: Outline, console: Console
 
 def _show(sweep: Sweep, console: Console) -> None:
     table = Table(box=None, pad_edge=False)
-    for title in ("trial", "val/acc", "test/acc", "CPU-s"):
+    primary = dict.fromkeys(result.primary.name for result in sweep.results.values())
+    scores = [f"{split}/{name}" for name in primary for split in ("val", "test")]
+    for title in ("trial", *scores, "CPU-s"):
         table.add_column(title, justify="left" if title == "trial" else "right")
     named = [(sweep.labels.get(result.folder, result.name), result) for result in sweep.results.values()]
     for label, result in sorted(named, key=lambda pair: pair[0]):
-        scores = [result.metrics.get(name) for name in ("val/acc", "test/acc")]
-        table.add_row(label, *("-" if s is None else f"{s:.4f}" for s in scores), f"{result.cpu_seconds:.1f}")
+        values = [result.metrics.get(name) for name in scores]
+        table.add_row(label, *("-" if v is None else f"{v:.4f}" for v in values), f"{result.cpu_seconds:.1f}")
     console.print(table)
     before = len(sweep.results) + len(sweep.failures) - sweep.ran - sweep.shared
     others = f"{sweep.shared} by other commands, " if sweep.shared else ""

@@ -13,6 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from tlx.cli.arguments import Arguments, number
 from tlx.composition.name_rules import path_fault
@@ -23,7 +24,7 @@ from tlx.files.secrets import redacted
 from tlx.orchestration import status
 from tlx.tracking import address, event_log, state, store
 
-_VIEW = "workflowType=machine_learning&orderByKey=metrics.%60test%2Facc%60&orderByAsc=false"
+_VIEW = "workflowType=machine_learning"
 
 
 def run(words: list[str]) -> int:
@@ -58,9 +59,19 @@ def environment(uri: str) -> dict[str, str]:
     return {**os.environ, **told}
 
 
-def link(experiment: str, base: str) -> str:
-    """The page of an experiment, in MLflow's machine-learning view, best test accuracy first."""
-    return f"{base.rstrip('/')}/#/experiments/{experiment}/runs?{_VIEW}"
+def link(experiment: str, base: str, order: str = "") -> str:
+    """The page of an experiment, in MLflow's machine-learning view; ``order``: of its rows, as :func:`best_first`."""
+    return f"{base.rstrip('/')}/#/experiments/{experiment}/runs?{_VIEW}{order}"
+
+
+def best_first(client: Any, experiment: str) -> str:
+    """The order in which the best in the test comes first, as one of the runs says what that is; else empty."""
+    tested = client.search_runs([experiment], "tags.`tlx.primary_metric` != ''", max_results=1)
+    if not tested:
+        return ""
+    tags = tested[0].data.tags
+    key = quote(f"metrics.`test/{tags['tlx.primary_metric']}`", safe="")
+    return f"&orderByKey={key}&orderByAsc={str(tags.get('tlx.goal') == 'min').lower()}"
 
 
 def _page(uri: str) -> str:
@@ -72,14 +83,16 @@ def page_of(uri: str, word: str | None, base: str) -> str:
     """The page of what a word stands for: a run's own, else its experiment's."""
     client: Any = store.reached(uri)
     if word is None:
-        return link(_experiment(client, uri, None), base)
+        experiment = _experiment(client, uri, None)
+        return link(experiment, base, best_first(client, experiment))
     folder = Path(word)
     if path_fault(word) or not event_log.first(folder):
         if state.ID.fullmatch(word):
             return run_link(client, word, base)
         sweeps = [] if _named(client, word) else status.sweeps_named(Path("runs"), word)
         if not sweeps:
-            return link(_experiment(client, uri, word), base)
+            experiment = _experiment(client, uri, word)
+            return link(experiment, base, best_first(client, experiment))
         folder = sweeps[-1]
     if (run_id := state.run_id(folder, uri)) is None:
         raise ConfigError([ConfigIssue("ui", f"is not in {printable(redacted(uri))}; run: tlx sync {folder}", word)])

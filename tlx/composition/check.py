@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf, flag_override
 from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseException, ValidationError
 
 from tlx._compat.config_nodes import is_none, node_at
+from tlx.components.groups import kinds
 from tlx.composition import interpolations
 from tlx.composition.request import SELECTABLE, Setting
 from tlx.composition.schema_checks import elements, not_a_part, type_message
@@ -20,7 +21,6 @@ from tlx.composition.suggest import suggestion
 from tlx.composition.values import faults as value_faults
 from tlx.config.errors import ConfigIssue, suggest
 from tlx.config.fields import SHORT
-from tlx.config.schema import kinds
 
 
 def settings(base: DictConfig, given: list[Setting]) -> list[ConfigIssue]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from omegaconf import OmegaConf
 
+from tlx.components import groups
 from tlx.composition import check, defaults, files, request, search_path
 from tlx.config.errors import ConfigIssue
 from tlx.config.schema import GROUPS
@@ -36,11 +37,11 @@ def problems(error: Exception) -> list[ConfigIssue]:
 def _kind_of(group: str, path: Path) -> type:
     """The option class a group file is typed by, following the choices it starts from."""
     entries = defaults.entries(path, group)
-    named = [option for inner, option in entries if inner == f"schema/{group}" and option in GROUPS[group]]
+    named = [option for inner, option in entries if inner == f"schema/{group}" and option in groups.options(group)]
     if named:
-        return GROUPS[group][named[0]]
+        return groups.options(group)[named[0]]
     for inner, option in entries:
         parent = search_path.find(group, option) if inner == group else None
         if parent is not None and parent != path:
             return _kind_of(group, parent)
-    return next(iter(GROUPS[group].values()))
+    return next(iter(groups.options(group).values()))

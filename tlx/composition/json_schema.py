@@ -16,10 +16,11 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from omegaconf import MISSING
 
+from tlx.components import groups
 from tlx.composition import files, search_path
 from tlx.config.errors import ConfigError
 from tlx.config.fields import CHOICES, HELP, RANGE, Range
-from tlx.config.schema import GROUPS, Trial, kinds
+from tlx.config.schema import Trial
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _FIXED = ("kind", "modality")  # said by the choice of an option
@@ -39,7 +40,7 @@ def of_experiment() -> dict[str, Any]:
     found = _object(Trial)
     found["properties"]["defaults"] = {"type": "array", "description": "choices, and the experiments it starts from"}
     for group in ("backbone", "dataset", "task", "reuse"):
-        found["properties"][group] = {"anyOf": [_part(kind) for kind in dict.fromkeys(GROUPS[group].values())]}
+        found["properties"][group] = {"anyOf": [_part(kind) for kind in dict.fromkeys(groups.options(group).values())]}
         found["properties"][group]["description"] = _said(Trial, group)
     conditions = [one for group in ("backbone", "dataset", "task") for one in _chosen(group)]
     return {"$schema": DIALECT, "title": "a tlx experiment", **found, "allOf": conditions, "$defs": _definitions()}
@@ -47,14 +48,14 @@ def of_experiment() -> dict[str, Any]:
 
 def of_group(group: str) -> dict[str, Any]:
     """The schema of an option's file, such as ``conf/backbone/mine.yaml``; raises ``KeyError`` for no group."""
-    choices = [_object(kind) for kind in dict.fromkeys(GROUPS[group].values())]
+    choices = [_object(kind) for kind in dict.fromkeys(groups.options(group).values())]
     for one in choices:
         one["properties"]["defaults"] = {"type": "array", "description": "its schema, and what it starts from"}
     return {"$schema": DIALECT, "title": f"a {group} of tlx", "anyOf": choices, "$defs": _definitions()}
 
 
 def _definitions() -> dict[str, Any]:
-    return {kind.__name__: _object(kind) for kind in kinds() if kind is not Trial}
+    return {kind.__name__: _object(kind) for kind in groups.kinds() if kind is not Trial}
 
 
 def _chosen(group: str) -> Iterable[dict[str, Any]]:
@@ -87,7 +88,7 @@ def _kind(group: str, option: str) -> type | None:
     for entry in defaults or ():
         for key, value in entry.items() if isinstance(entry, Mapping) else ():
             if str(key).startswith(f"/schema/{group}@"):
-                return GROUPS[group].get(str(value))
+                return groups.options(group).get(str(value))
     return None
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue
 
+from tlx.components.registry import UnknownComponentError, component
 from tlx.composition import folder_rules, limit_rules, name_rules, strategy_rules, sweep_rules
 from tlx.config import patterns
 from tlx.config.errors import ConfigError, ConfigIssue
@@ -32,7 +33,7 @@ def across(config: Any, absent: set[str]) -> list[ConfigIssue]:
         told = {problem.key for problem in problems}
         try:
             found = list(rule(config))
-        except MissingMandatoryValue:  # told already, as a problem of its own
+        except (MissingMandatoryValue, UnknownComponentError):  # told already, as a problem of its own
             continue
         problems += [one for one in found if rule is not limit_rules.numbers_are_finite or one.key not in told]
     return problems
@@ -54,14 +55,6 @@ def modality_fits(config: Any) -> Iterator[ConfigIssue]:
         kind = "an image" if want == "image" else "a text"
         message = f"{kind} backbone cannot read the {have}s of dataset={config.dataset.name} (tlx list dataset)"
         yield ConfigIssue("backbone", message, config.backbone.name)
-
-
-def task_fits(config: Any) -> Iterator[ConfigIssue]:
-    """The task's modality is the data set's."""
-    want = getattr(config.task, "modality", None) if config.task.kind != "auto" else None
-    if want is not None and want != config.dataset.modality:
-        message = f"needs {want}s, but dataset={config.dataset.name} holds {config.dataset.modality}s; task=auto fits"
-        yield ConfigIssue("task", message, config.task.kind)
 
 
 def numbers_in_range(config: Any) -> Iterator[ConfigIssue]:
@@ -117,22 +110,17 @@ def patterns_can_be_read(config: Any) -> Iterator[ConfigIssue]:
             yield ConfigIssue(key, str(error), pattern)
 
 
-def pixels_have_no_parts(config: Any) -> Iterator[ConfigIssue]:
-    """Raw pixels have nothing to adapt, keep near or watch."""
-    if config.backbone.kind != "pixels":
+def networks_have_weights(config: Any) -> Iterator[ConfigIssue]:
+    """A backbone without weights, such as raw pixels, has nothing to load, adapt, keep near or watch."""
+    if "trainable" in component("backbone", config.backbone.kind).capabilities:
         return
+    message = f"backbone={config.backbone.kind} has no weights"
+    if config.backbone.weights != "none":
+        yield ConfigIssue("backbone.weights", f"{message}; leave it at none", config.backbone.weights)
     for key in ("peft", "regulariser", "controller"):
         part = getattr(config.strategy, key)
         if part is not None and part.kind != "bss":
-            yield ConfigIssue(
-                f"strategy.{key}.kind", "raw pixels have no weights; choose a backbone that has", part.kind
-            )
-
-
-def pixels_have_nothing_to_train(config: Any) -> Iterator[ConfigIssue]:
-    """Raw pixels have no weights: nothing to fine-tune, nothing to load."""
-    if config.backbone.kind == "pixels" and config.backbone.weights != "none":
-        yield ConfigIssue("backbone.weights", "raw pixels have no weights; leave it at none", config.backbone.weights)
+            yield ConfigIssue(f"strategy.{key}.kind", f"{message}; choose one that has", part.kind)
 
 
 def files_are_there(config: Any) -> Iterator[ConfigIssue]:
@@ -220,17 +208,16 @@ def augmentation_fits(config: Any) -> Iterator[ConfigIssue]:
 
 RULES: list[tuple[tuple[str, ...], Rule]] = [
     (("backbone", "dataset"), modality_fits),
-    (("task", "dataset"), task_fits),
     (("strategy",), strategy_rules.amounts_read),
     (("strategy",), strategy_rules.phases_make_sense),
     (("strategy",), strategy_rules.rates_agree),
     (("strategy",), strategy_rules.optimizer_is_known),
-    (("strategy", "hardware"), strategy_rules.parts_are_there),
+    (("strategy",), strategy_rules.parts_are_there),
+    (("backbone", "dataset", "task", "strategy", "hardware"), strategy_rules.parts_can_do_what_is_asked),
     (("strategy", "hardware"), strategy_rules.averaging_makes_sense),
     (("strategy", "dataset", "hardware"), numbers_in_range),
     (("backbone", "strategy"), patterns_can_be_read),
-    (("backbone", "strategy"), pixels_have_no_parts),
-    (("backbone",), pixels_have_nothing_to_train),
+    (("backbone", "strategy"), networks_have_weights),
     (("dataset",), files_are_there),
     (("backbone", "strategy"), weights_are_there),
     (("hardware",), devices_are_there),

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from tlx.components.parts import lacking
 from tlx.config.amount import EXPECTED, Amount
 from tlx.config.errors import ConfigIssue, suggest
 from tlx.config.select import select
@@ -90,8 +91,8 @@ def optimizer_is_known(config: Any) -> Iterator[ConfigIssue]:
 
 
 def parts_are_there(config: Any) -> Iterator[ConfigIssue]:
-    """What a strategy's parts need: a library, gradients, a network that is not compiled away."""
-    strategy, hardware = config.strategy, config.hardware
+    """What a strategy's parts need: a pretrained network, a library."""
+    strategy = config.strategy
     if strategy.peft is not None and strategy.init == "scratch":
         yield ConfigIssue(
             "strategy.init", "strategy.peft trains beside a pretrained network; leave it at pretrained", "scratch"
@@ -99,22 +100,20 @@ def parts_are_there(config: Any) -> Iterator[ConfigIssue]:
     library = strategy.peft is not None and strategy.peft.kind in ("lora", "dora", "ia3")
     if library and importlib.util.find_spec("peft") is None:
         yield ConfigIssue("strategy.peft", "needs the peft library: pip install 'tlx[peft]'", strategy.peft.kind)
-    hooked = [
-        (key, options.kind)
-        for key, options, kinds in (
-            ("regulariser", strategy.regulariser, ("bss", "delta")),
-            ("controller", strategy.controller, ("egeria",)),
-        )
-        if options is not None and options.kind in kinds
-    ]
-    if hardware.compile:
-        for key, kind in hooked:
-            message = "watches activations by hooks, which a compiled network does not call; set hardware.compile=false"
-            yield ConfigIssue(f"strategy.{key}.kind", message, kind)
-    if strategy.controller is not None and hardware.distributed == "fsdp":
-        yield ConfigIssue(
-            "strategy.controller.kind", "not with hardware.distributed=fsdp; use ddp", strategy.controller.kind
-        )
+
+
+def parts_can_do_what_is_asked(config: Any) -> Iterator[ConfigIssue]:
+    """Every part can be sharded or compiled where the network is to be."""
+    asked = {
+        "shardable": (config.hardware.distributed == "fsdp", "not with hardware.distributed=fsdp; use ddp"),
+        "compilable": (
+            config.hardware.compile,
+            "watches activations by hooks, which a compiled network does not call; set hardware.compile=false",
+        ),
+    }
+    for capability, (wanted, message) in asked.items():
+        for key, part in lacking(config, capability) if wanted else ():
+            yield ConfigIssue(f"{key}.kind", message, part.kind)
 
 
 def averaging_makes_sense(config: Any) -> Iterator[ConfigIssue]:
@@ -125,8 +124,6 @@ def averaging_makes_sense(config: Any) -> Iterator[ConfigIssue]:
     if any(phase.solver == "logistic" for phase in strategy.phases):
         message = "a head that is solved exactly has no weights to average; leave one of the two out"
         yield ConfigIssue("strategy.averaging.kind", message, averaging.kind)
-    if averaging.kind in ("ema", "swa") and config.hardware.distributed == "fsdp":
-        yield ConfigIssue("strategy.averaging.kind", "not with hardware.distributed=fsdp; use ddp", averaging.kind)
     if not averaging.alphas or not all(0 <= alpha <= 1 for alpha in averaging.alphas):
         yield ConfigIssue(
             "strategy.averaging.alphas", "expected shares from 0 to 1, at least one", list(averaging.alphas)

@@ -9,8 +9,9 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from tlx._compat.config_nodes import is_interpolation, is_missing, is_none, node_at
+from tlx.components import groups
 from tlx.config.errors import suggest
-from tlx.config.schema import EXPERIMENT, GROUPS
+from tlx.config.schema import EXPERIMENT
 
 # names of Lightning, Keras, transformers and timm, and what they are called here
 ELSEWHERE = {
@@ -57,7 +58,7 @@ def suggestion(base: DictConfig, key: str, path: str, name: str, siblings: list[
         siblings: What is there in its place.
     """
     group = path.partition(".")[0]
-    for option, kind in GROUPS.get(group, {}).items():
+    for option, kind in groups.options(group).items():
         if path == f"{group}." and name in (one.name for one in fields(kind)):
             return f"; it is a setting of {group}={option}: choose that as well"
     for word in dict.fromkeys((key.rpartition(".")[2], name)):

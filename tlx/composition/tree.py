@@ -13,8 +13,8 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
+from tlx.components import groups
 from tlx.composition import explain, hydra_words, interpolations, request, schema_checks, search_path
-from tlx.config import schema
 from tlx.config.errors import ConfigError, ConfigIssue
 
 _KEPT = 512  # combinations of choices
@@ -70,7 +70,7 @@ def _compose(choices: tuple[str, ...]) -> tuple[DictConfig, str]:
 
 def start() -> None:
     """Make Hydra know the schema and where files lie, and forget what it was initialised with."""
-    schema.register()
+    groups.store_schema()
     search_path.register()
     store = ConfigStore.instance()
     known = store.repo.get("hydra", {}).get("launcher", {})

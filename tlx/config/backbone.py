@@ -107,11 +107,3 @@ class PixelsBackbone(Backbone):
     input: Input = option(
         help="what the network sees", factory=lambda: Input(size=8, mean=[0.0], std=[1.0], interpolation="bilinear")
     )
-
-
-KINDS = {
-    "timm": TimmBackbone,
-    "transformers": TransformersBackbone,
-    "bytes": BytesBackbone,
-    "pixels": PixelsBackbone,
-}

@@ -151,13 +151,3 @@ class Hub(Dataset):
     splits: dict[str, str] = option(
         help="train, val and test -> the names they have there", factory=lambda: {"train": "train"}
     )
-
-
-KINDS = {
-    "digits": Digits,
-    "glyphs": Glyphs,
-    "docstrings": Docstrings,
-    "imagefolder": ImageFolder,
-    "table": Table,
-    "hub": Hub,
-}

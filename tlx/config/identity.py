@@ -1,16 +1,17 @@
 """What makes two trials the same: everything that decides the numbers, and nothing else.
 
-The release of tlx is no part of it. In its stead the options of a component (a kind of backbone, of data set, of task,
-or the strategy) carry a *numerics version*, ``NUMERICS``, 1 where they name none. Whoever changes the bits that a
-component gives raises it, and the golden trials of the tests fail until that is done; ``TRAINING`` is the version of
-what all trials share. An option that is added later names the value at which it changes nothing (``neutral=``).
+The release of tlx is no part of it. In its stead a component (a kind of backbone, of data set, of task, of regulariser)
+is registered with a *numerics version*. Whoever changes the bits that it gives raises it, and the golden trials of the
+tests fail until that is done; ``TRAINING`` is the version of what all trials share.
+
+An option that is added later names the value at which it changes nothing (``neutral=``).
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -42,34 +43,19 @@ def identity_fields(node: Any, *, neutral: bool = True) -> Any:
     return node
 
 
-def numerics(config: Any) -> dict[str, int]:
-    """The numerics version of each component of a trial, where it is not the first."""
-    found = {"training": TRAINING, **dict(_versions(config, ""))}
-    return {component: version for component, version in found.items() if version != 1}
-
-
-def _versions(node: Any, path: str) -> Iterator[tuple[str, int]]:
-    if isinstance(node, (list, tuple)):
-        for inner in node:
-            yield from _versions(inner, path)
-    elif is_dataclass(node):
-        yield path, getattr(node, "NUMERICS", 1)
-        for option in fields(node):
-            yield from _versions(getattr(node, option.name), f"{path}.{option.name}".lstrip("."))
-
-
-def identity(config: Any, fingerprints: Mapping[str, str]) -> str:
+def identity(config: Any, fingerprints: Mapping[str, str], numerics: Mapping[str, int]) -> str:
     """The trial's identity, 16 hexadecimal digits.
 
     Args:
         config: Its resolved configuration.
         fingerprints: Of what the configuration only points at: the data, the weights.
+        numerics: The numerics version of each part, where it is not the first.
     """
     canon = {
         "format": FORMAT,
         "config": identity_fields(config, neutral=False),
         "fingerprints": dict(fingerprints),
-        "numerics": numerics(config),
+        "numerics": dict(numerics),
     }
     text = json.dumps(canon, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

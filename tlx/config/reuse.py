@@ -57,6 +57,3 @@ def size(text: str) -> int:
     if match is None or len(match[1]) > _DIGITS:
         raise ValueError("expected a size like '20 GB' (MB, GB or TB)")
     return int(float(match[1]) * {"MB": 10**6, "GB": 10**9, "TB": 10**12}[match[2]])
-
-
-KINDS = {"store": Reuse}

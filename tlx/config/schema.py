@@ -1,14 +1,9 @@
-"""The shape of a configuration: the root, and every room's options registered with Hydra.
-
-Options live beside the code that reads them (``tlx/<room>/options.py``, which import nothing heavy);
-this file only gathers them. A group file begins with ``/schema/<group>/<kind>@_here_``, which is what types it.
-"""
+"""The shape of a configuration: the root, whose parts are the options of the groups."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, is_dataclass
-from typing import Any, get_args, get_type_hints
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import yaml
 from omegaconf import MISSING
@@ -54,44 +49,9 @@ class Trial:
     sweep: Sweeping = option(help="how a sweep treats its trials", factory=Sweeping, runtime_only=True)
 
 
-GROUPS: dict[str, dict[str, type]] = {
-    "backbone": dict(backbones.KINDS),
-    "strategy": {"phased": Strategy},
-    "dataset": dict(data.KINDS),
-    "task": dict(tasks.KINDS),
-    "hardware": {"machine": Hardware},
-    "reuse": dict(reuse.KINDS),
-    "tracking": {"record": Tracking},
-}
+GROUPS = ("backbone", "strategy", "dataset", "task", "hardware", "reuse", "tracking")
 REQUIRED = ("backbone", "dataset")
 EXPERIMENT = "experiment"
-
-
-def kinds() -> Iterator[type]:
-    """Every class of options, wherever it is nested."""
-    waiting: list[Any] = [Trial, *(kind for group in GROUPS.values() for kind in group.values())]
-    seen: set[Any] = set()
-    while waiting:
-        kind = waiting.pop()
-        if kind in seen or not (isinstance(kind, type) and is_dataclass(kind)):
-            continue
-        seen.add(kind)
-        yield kind
-        for hint in get_type_hints(kind).values():
-            waiting += [hint, *get_args(hint), *(inner for part in get_args(hint) for inner in get_args(part))]
-
-
-def register() -> None:
-    """Put the schema into Hydra's ConfigStore (again is harmless, and quick)."""
-    from hydra.core.config_store import ConfigStore  # takes a while, and who only reads records needs none
-
-    store = ConfigStore.instance()
-    if "schema.yaml" in store.repo:
-        return
-    store.store(name="schema", node=Trial)
-    for group, kinds in GROUPS.items():
-        for kind, node in kinds.items():
-            store.store(group=f"schema/{group}", name=kind, node=node)
 
 
 def as_yaml(trial: Trial) -> str:

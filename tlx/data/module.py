@@ -6,7 +6,6 @@ import copy
 import itertools
 from collections.abc import Callable, Iterable
 from hashlib import sha256
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from tlx.backbones.input_spec import ImageSpec, InputSpec
+from tlx.components.registry import component
 from tlx.config import dataset
 from tlx.config.errors import ConfigIssue, DataError
 from tlx.data import splits, validation
@@ -30,7 +30,7 @@ Load = Callable[[str, Collate, Batches], Loader]  # how batches of a split becom
 
 def read(config: dataset.Dataset) -> Source:
     """The source behind a configuration; raises :class:`DataError`."""
-    source: Source = import_module(f"tlx.data.sources.{config.kind}").load(config)
+    source: Source = component("dataset", config.kind).function()(config)
     return source
 
 

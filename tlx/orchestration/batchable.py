@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+from tlx.components.parts import lacking
 from tlx.config.identity import identity_fields
 from tlx.config.machine import num_micro_batches
 from tlx.config.schema import Trial
@@ -21,7 +22,11 @@ def key(trial: Trial) -> str | None:
     Rate, decay, schedule, early ending, label smoothing and what is kept may differ. So may the seed, unless it
     decides the examples or the backbone's weights.
     """
-    if trial.strategy.on_nan == "skip" or not (_is_plain(trial.strategy) and _is_simple(trial)):
+    if (
+        lacking(trial, "batchable_head")
+        or trial.strategy.on_nan == "skip"
+        or not (_is_plain(trial.strategy) and _is_simple(trial))
+    ):
         return None
     random_weights = trial.strategy.init == "scratch" or trial.backbone.weights == "none"
     random_shots = trial.dataset.shots is not None and trial.dataset.shots_seed is None
@@ -61,18 +66,10 @@ def _is_plain(strategy: Strategy) -> bool:
         return False
     (phase,) = strategy.phases
     heads = phase.train == ["head"] and not phase.freeze and phase.solver == "gradient" and phase.expand is None
-    extras = (strategy.peft, strategy.regulariser, strategy.controller, strategy.averaging, strategy.clip)
     more = phase.reinit or phase.lr_mult or strategy.lr_mult
     known = set(strategy.optimizer.args) <= set(RULES.get(strategy.optimizer.name, ()))
     still = strategy.frozen_norm == "eval"
-    return (
-        heads
-        and not more
-        and still
-        and strategy.optimizer.name in RULES
-        and known
-        and not any(extra is not None for extra in extras)
-    )
+    return heads and not more and still and strategy.optimizer.name in RULES and known and strategy.clip is None
 
 
 def _is_simple(trial: Trial) -> bool:

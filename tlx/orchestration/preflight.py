@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, replace
 from multiprocessing.connection import Connection
 
+from tlx.components.registry import component
 from tlx.config.errors import ConfigError, ConfigIssue, RequestError, WeightsError
 from tlx.config.identity import identity_fields
 from tlx.config.schema import Trial
@@ -19,9 +20,11 @@ _NUMBERS = ("lr", "backbone_lr", "lr_shallow")  # of a strategy: they are right 
 def preflight(trials: Iterable[Trial]) -> None:
     """Raise :class:`ConfigError` with every problem of the trials' networks, phases and metrics.
 
-    Trials that differ in seeds, rates and labels only are one kind. What needs the hub is left to the trial itself.
+    Trials that differ in seeds, rates and labels only are one kind. Data that have to be fetched are left to the trial.
     """
-    kinds = {_kind(trial): trial for trial in trials if trial.dataset.kind != "hub"}
+    kinds = {
+        _kind(trial): trial for trial in trials if "outline" not in component("dataset", trial.dataset.kind).functions
+    }
     if not kinds:
         return
     start_forkserver(list(kinds.values()))

@@ -13,9 +13,9 @@ from rich.progress import TaskID
 
 from tlx.files.printable import printable
 from tlx.reports.bar import bar, is_live
+from tlx.runs.metric import Metric, metric_in
+from tlx.runs.result import Result
 from tlx.tracking import event_log
-
-_SCORES = ("acc", "f1_macro")  # the more the better; where a task has neither, its loss
 
 
 @dataclass
@@ -25,6 +25,7 @@ class _Running:
     name: str
     folder: Path
     task: TaskID
+    metric: Metric | None = None  # what its models are compared by, once its event log says so
     began: float = field(default_factory=time.time)
     step: int = 0
     total: int = 0
@@ -83,13 +84,14 @@ class SweepProgress:
         self.running[identity] = _Running(name, folder, task)
         self.bar.update(self.task, left=self.left())
 
-    def ended(self, identity: str, how: str, metrics: dict[str, float | None]) -> None:
-        """A trial is over: with a result (empty), or ``failed`` or ``pruned``."""
+    def ended(self, identity: str, how: str, result: Result | None) -> None:
+        """A trial is over: with a result (``how`` is empty), or ``failed`` or ``pruned``."""
         self.done += 1
         self.otherwise.update([how] if how else [])
         if (one := self.running.pop(identity, None)) is not None:
             self.bar.remove_task(one.task)
-            self._better(metrics, one.name)
+            if result is not None:
+                self._better(_score(result.metrics, result.primary), one.name)
         self.bar.update(self.task, completed=self.done, left=self._seen())
         self._line_if_due()
 
@@ -117,13 +119,13 @@ class SweepProgress:
         if not phase or row.get("time", 0) < 1000 * one.began:
             return
         one.step = max(one.step, int(row["step"]))
-        score = _score(row["values"])
+        one.metric = one.metric or metric_in(event_log.first(one.folder).get("metric"))
+        score = _score(row["values"], one.metric)
         one.score = score[1] if score is not None else one.score
-        self._better(row["values"], one.name)
+        self._better(score, one.name)
         self.bar.update(one.task, completed=one.step, total=one.total or None, left=one.score)
 
-    def _better(self, metrics: dict[str, float | None], name: str) -> None:
-        score = _score(metrics)
+    def _better(self, score: tuple[float, str] | None, name: str) -> None:
         if score is not None and (self.best is None or score[0] > self.best[0]):
             self.best = score[0], f"best {score[1]} ({name})"
 
@@ -145,10 +147,7 @@ class SweepProgress:
         self.console.print("  ".join(part for part in parts if part), highlight=False, markup=False, soft_wrap=True)
 
 
-def _score(metrics: dict[str, float | None]) -> tuple[float, str] | None:
-    """The validation score that trials are ranked by here, the larger the better, and how it reads."""
-    for name in _SCORES:
-        if (value := metrics.get(f"val/{name}")) is not None:
-            return value, f"val/{name} {value:.4g}"
-    loss = metrics.get("val/loss")
-    return (-loss, f"val/loss {loss:.4g}") if loss is not None else None
+def _score(metrics: dict[str, float | None], metric: Metric | None) -> tuple[float, str] | None:
+    """The validation by which trials are ranked here, the larger the better, and how it reads."""
+    value = metrics.get(f"val/{metric.name}") if metric is not None else None
+    return (metric.sign * value, f"val/{metric.name} {value:.4g}") if metric is not None and value is not None else None

@@ -179,7 +179,7 @@ class StudyScheduler:
         whole = [(values, result) for values, result in tried if result is not None]
         if not whole:
             return []
-        best, result = max(whole, key=lambda pair: _merit(pair[1], self.study.tune_on))
+        best, result = max(whole, key=lambda pair: merit(pair[1], self.study.tune_on))
         self.chosen[cell] = best
         self.cells[cell] = {seed: result}
         return [self._job(cell, other, best) for other in self.study.seeds[1:]]
@@ -235,13 +235,13 @@ def _candidates(tune: dict[str, list[Any]]) -> list[dict[str, Any]]:
     return [dict(zip(tune, values, strict=True)) for values in itertools.product(*tune.values())]
 
 
-def _merit(result: Result, tune_on: str) -> float:
+def merit(result: Result, tune_on: str) -> float:
     """Larger is better; undefined is worst."""
     if tune_on == "loss":
         loss = result.metrics.get("val/loss")
         return float("-inf") if loss is None else -loss
-    score = result.metrics.get("val/acc", result.metrics.get("val/f1_macro"))
-    return float("-inf") if score is None else score
+    score = result.metrics.get(f"val/{result.primary.name}")
+    return float("-inf") if score is None else result.primary.sign * score
 
 
 def verify(study: Study) -> None:

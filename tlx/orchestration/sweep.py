@@ -227,8 +227,7 @@ def _run(
             sweep.shared += outcome.elsewhere
             _keep(sweep, outcome)
             how = "pruned" if outcome.pruned else "failed" if outcome.result is None else ""
-            metrics = outcome.result.metrics if outcome.result is not None else {}
-            progress.ended(outcome.job.place.identity, how, metrics)
+            progress.ended(outcome.job.place.identity, how, outcome.result)
             jobs = resolve_finished(sweep, on_result(outcome), on_result)
             further = [one for one in jobs if one.place.identity not in known]
             known.update(one.place.identity for one in further)

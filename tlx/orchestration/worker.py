@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TextIO
 
+from tlx.components.parts import parts
 from tlx.config.errors import RequestError
 from tlx.config.schema import Trial
 from tlx.files import durable
@@ -31,9 +32,7 @@ def preload(trials: list[Trial]) -> list[str]:
         "torch.distributed.tensor",  # whoever trains imports it, in a third of a second
         "torch.nested._internal.nested_tensor",
     ]
-    modules += {"tlx.backbones.families.transformers_texts" for t in trials if t.backbone.kind == "transformers"}
-    modules += {"tlx.backbones.families.timm_images" for t in trials if t.backbone.kind == "timm"}
-    return [*modules, *{f"tlx.data.sources.{t.dataset.kind}" for t in trials}]
+    return [*modules, *sorted({part.module for trial in trials for _, part in parts(trial)})]
 
 
 def run(

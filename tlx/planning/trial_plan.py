@@ -11,12 +11,11 @@ from torch.func import functional_call
 from tlx._compat.fake_tensors import FakeTensorMode
 from tlx._compat.flop_counter import FlopCounterMode
 from tlx._compat.operations import storage_of
+from tlx.backbones import load
 from tlx.backbones.backbone import Loaded
 from tlx.backbones.input_spec import example
-from tlx.backbones.load import load
 from tlx.backbones.partition.stages import Stage
-from tlx.config.backbone import TransformersBackbone
-from tlx.config.dataset import Hub
+from tlx.components.registry import component
 from tlx.config.schema import Trial
 from tlx.data.module import read
 from tlx.data.order import Epochs
@@ -24,15 +23,13 @@ from tlx.data.source import DataInfo
 from tlx.data.splits import assign
 from tlx.feature_cache.cut import FrozenPrefix
 from tlx.planning.cache_estimate import CacheEstimate, cache_estimate
-from tlx.strategies import freezing, optimizers
+from tlx.strategies import freezing, optimizers, stopping
 from tlx.strategies.phases import PhasePlan, budget_steps, plan, validation_interval
 from tlx.strategies.rates import rates, stage_rates
-from tlx.tasks.build import build as build_task
+from tlx.tasks.load import load as load_task
 from tlx.training.build import assemble
-from tlx.training.monitors import check_monitors
 
 _ASSUMED = 1000  # training examples of a data set that is not here
-_TOKENS = 128  # length of a text, for the estimate
 _STATES = {"sgd": 1, "rmsprop": 1, "adagrad": 1, "adadelta": 2, "lion": 1}  # tensors kept per parameter; others: 2
 _PROBE = 2  # examples pushed through the network; costs are scaled to the batch
 
@@ -83,13 +80,13 @@ def outline(trial: Trial) -> MetaModel:
     """
     info = _info(trial)
     with torch.device("meta"):
-        backbone = _backbone(trial, info)
-        task = build_task(trial.task, info)
+        backbone = load.outline(trial.backbone, channels=info.channels)
+        task = load_task(trial.task, info)
         model = task.build(backbone, info)
         cut = assemble(trial, model, backbone)
     epochs = Epochs(info.n_train or _ASSUMED, trial.strategy.batch_size, trial.seed)
     optimizers.check(trial.strategy.optimizer)
-    check_monitors(trial.strategy, task)
+    stopping.check(trial.strategy, task.metric_info)
     phases = plan(trial.strategy, cut, epochs.steps_per_epoch, trial.seed)
     return MetaModel(info, backbone, model, cut, phases, rates(trial.strategy, cut, phases), epochs.steps_per_epoch)
 
@@ -115,21 +112,14 @@ def plan_trial(trial: Trial) -> TrialPlan:
 
 
 def _info(trial: Trial) -> DataInfo:
-    if isinstance(trial.dataset, Hub):
-        names = tuple(str(i) for i in range(10))
-        return DataInfo(trial.dataset.modality, names, 3, n_train=0, n_val=0, n_test=0)
+    kind = component("dataset", trial.dataset.kind)
+    if "outline" in kind.functions:
+        found: DataInfo = kind.function("outline")(trial.dataset)
+        return found
     source = read(trial.dataset)
     splits = assign(source, trial.dataset, trial.seed)
     counts = {f"n_{name}": len(indices) for name, indices in splits.items()}
     return DataInfo(source.modality, tuple(source.classes), source.channels, multilabel=source.multilabel, **counts)
-
-
-def _backbone(trial: Trial, info: DataInfo) -> Loaded:
-    if isinstance(trial.backbone, TransformersBackbone):
-        from tlx.backbones.families.transformers_texts import outline
-
-        return outline(trial.backbone, trial.backbone.max_length or _TOKENS)
-    return load(trial.backbone, channels=info.channels, pretrained=False)
 
 
 def _phase(
@@ -151,7 +141,7 @@ def _phase(
         model,
         made.backbone.spec,
         phase.trainable,
-        tokens=_TOKENS,
+        tokens=load.TOKENS,
         forward=forward / _PROBE,
         backward=backward / _PROBE,
         steps=stop - start,

@@ -17,6 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tlx.reports.study_results import StudyResults
+from tlx.runs.metric import Metric
 
 _COLOURS = ("#999999", "#000000", "#56B4E9", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#0072B2")
 _MARKERS = ("s", "o", "^", "D", "v", "P", "X", "*")
@@ -40,11 +41,11 @@ def score_by_point(found: StudyResults) -> str:
     for i, arm in enumerate(found.arms):
         cells = [found.cells[(arm, point)] for point in found.study.points if (arm, point) in found.cells]
         places = [found.study.points.index(cell.point) + (i - len(found.arms) / 2) * 0.05 for cell in cells]
-        half = [100 * (cell.score.half or 0.0) for cell in cells]
-        means = [100 * cell.score.mean for cell in cells]
+        half = [found.metric.scaled(cell.score.half or 0.0) for cell in cells]
+        means = [found.metric.scaled(cell.score.mean) for cell in cells]
         axes.errorbar(places, means, yerr=half, label=arm, color=_colour(i), marker=_marker(i), ms=5, capsize=3, lw=1.4)
     _categories(axes, found)
-    axes.set_ylabel(f"test {_metric(found)}, %")
+    axes.set_ylabel(f"test {found.metric.title}{found.metric.unit}")
     axes.legend(loc="lower right")
     return _svg(figure)
 
@@ -57,13 +58,13 @@ def gains(found: StudyResults) -> str:
         cells = [found.cells[(arm, point)] for point in found.study.points if (arm, point) in found.cells]
         cells = [cell for cell in cells if cell.gain is not None]
         places = [found.study.points.index(cell.point) + (i - (len(others) - 1) / 2) * 0.15 for cell in cells]
-        means = [100 * cell.gain.mean for cell in cells if cell.gain]
-        half = [100 * (cell.gain.half or 0.0) for cell in cells if cell.gain]
+        means = [found.metric.scaled(cell.gain.mean) for cell in cells if cell.gain]
+        half = [found.metric.scaled(cell.gain.half or 0.0) for cell in cells if cell.gain]
         k = found.arms.index(arm)
         axes.errorbar(places, means, yerr=half, fmt=_marker(k), label=arm, color=_colour(k), ms=6, capsize=4)
     axes.axhline(0, color="black", lw=1)
     _categories(axes, found)
-    axes.set_ylabel(f"{_metric(found)} - {found.study.control}, points")
+    axes.set_ylabel(f"{found.metric.title} - {found.study.control}{', points' if found.metric.percent else ''}")
     axes.legend(loc="best", ncols=2)
     return _svg(figure)
 
@@ -79,14 +80,15 @@ def learning_curves(found: StudyResults) -> str:
             if cell is None or not cell.runs[0].curve:
                 continue
             for run in cell.runs:
-                panel.plot(*_columns(run.curve), color=_colour(i), lw=0.6, alpha=0.3)
+                panel.plot(*_columns(run.curve, found.metric), color=_colour(i), lw=0.6, alpha=0.3)
             shared = [step for step, _ in cell.runs[0].curve]
             mean = [sum(dict(run.curve).get(s, float("nan")) for run in cell.runs) / len(cell.runs) for s in shared]
-            panel.plot(shared, [100 * v for v in mean], color=_colour(i), lw=1.8, marker=_marker(i), ms=3.5, label=arm)
-        panel.axhline(100 * found.study.target, color="black", lw=0.8, ls=":")
+            shown = [found.metric.scaled(v) for v in mean]
+            panel.plot(shared, shown, color=_colour(i), lw=1.8, marker=_marker(i), ms=3.5, label=arm)
+        panel.axhline(found.metric.scaled(found.study.target), color="black", lw=0.8, ls=":")
         panel.set_title(f"{_axis(found)} = {point}", fontsize=10)
         panel.set_xlabel("optimizer steps")
-    panels[0].set_ylabel(f"validation {_metric(found)}, %")
+    panels[0].set_ylabel(f"validation {found.metric.title}{found.metric.unit}")
     handles, labels = panels[-1].get_legend_handles_labels()
     if handles:
         figure.legend(handles, labels, loc="outside lower center", ncols=4)
@@ -139,18 +141,14 @@ def _axis(found: StudyResults) -> str:
     return found.study.axis.rsplit(".", 1)[-1]
 
 
-def _metric(found: StudyResults) -> str:
-    return {"acc": "accuracy", "f1_macro": "macro F1"}.get(found.metric, found.metric)
-
-
 def _categories(axes: Axes, found: StudyResults) -> None:
     axes.set_xticks(range(len(found.study.points)), [str(point) for point in found.study.points])
     label = {"shots": "labelled examples per class"}.get(_axis(found), _axis(found))
     axes.set_xlabel(label)
 
 
-def _columns(curve: list[tuple[int, float]]) -> tuple[list[int], list[float]]:
-    return [step for step, _ in curve], [100 * value for _, value in curve]
+def _columns(curve: list[tuple[int, float]], metric: Metric) -> tuple[list[int], list[float]]:
+    return [step for step, _ in curve], [metric.scaled(value) for _, value in curve]
 
 
 def _svg(figure: Figure) -> str:

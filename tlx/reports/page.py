@@ -14,12 +14,12 @@ from tlx.reports.figures import draw
 from tlx.reports.statistics import Estimate
 from tlx.reports.study_results import CellFinding, Run, StudyResults
 from tlx.runs.layout import RESULT, SCHEDULE
+from tlx.runs.metric import Metric
 from tlx.runs.result import Result
 from tlx.version import VERSION
 
 FILE = "report.html"
 _LARGEST = 1 << 20  # bytes of a trial's picture
-_METRICS = {"acc": "accuracy", "f1_macro": "macro F1"}
 
 
 def write(found: StudyResults, folder: Path) -> Path:
@@ -32,7 +32,7 @@ def write(found: StudyResults, folder: Path) -> Path:
     text = environment.get_template("study.html.j2").render(
         found=found,
         figures=figures,
-        metric=_METRICS.get(found.metric, found.metric),
+        metric=found.metric,
         axis=found.study.axis.rsplit(".", 1)[-1],
         verdicts=[(cell, found.sentence(cell)) for cell in found.cells.values() if cell.arm != found.study.control],
         best=best_arms(found),
@@ -40,8 +40,7 @@ def write(found: StudyResults, folder: Path) -> Path:
             arm: max(c.runs[0].result.trained for c in found.cells.values() if c.arm == arm) for arm in found.arms
         },
         schedules=schedules(found, folder),
-        verdict=verdict,
-        percent=percent,
+        mean=mean,
         gain=gain,
         steps=steps,
         link=link,
@@ -53,11 +52,11 @@ def write(found: StudyResults, folder: Path) -> Path:
 
 
 def best_arms(found: StudyResults) -> dict[Any, str]:
-    """The arm with the highest mean at each point."""
+    """The arm with the best mean at each point."""
     best: dict[Any, str] = {}
     for point in found.study.points:
         cells = [cell for cell in found.cells.values() if cell.point == point]
-        best[point] = max(cells, key=lambda cell: cell.score.mean).arm if cells else ""
+        best[point] = max(cells, key=lambda cell: found.metric.sign * cell.score.mean).arm if cells else ""
     return best
 
 
@@ -84,9 +83,9 @@ def rows(found: StudyResults) -> list[list[str]]:
     table = []
     for arm in found.arms:
         cells = [found.cells.get((arm, point)) for point in found.study.points]
-        scores = [percent(cell.score) if cell else "-" for cell in cells]
+        scores = [mean(cell.score, found.metric) if cell else "-" for cell in cells]
         control = arm == found.study.control
-        table.append([arm, *scores, *("control" if control else gain(cell) for cell in cells)])
+        table.append([arm, *scores, *("control" if control else gain(cell, found.metric) for cell in cells)])
     return table
 
 
@@ -96,31 +95,27 @@ def markdown(found: StudyResults) -> str:
     head = ["arm", *(f"{axis}={p}" for p in found.study.points), *(f"gain, {axis}={p}" for p in found.study.points)]
     lines = [head, ["---"] * len(head), *rows(found)]
     table = "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines)
-    metric = _METRICS.get(found.metric, found.metric)
-    legend = f"Test {metric} in %, 95 % intervals; ~ covers zero: no difference shown."
+    best = "more is better" if found.metric.goal == "max" else "less is better"
+    legend = (
+        f"Test {found.metric.title}{found.metric.unit} ({best}), 95 % intervals; ~ covers zero: no difference shown."
+    )
     return f"**{found.study.question}**\n\n{table}\n\n{legend}"
 
 
-def verdict(cell: CellFinding) -> str:
-    """``better``, ``worse``, or ``open`` when the interval covers zero."""
-    if cell.gain is None or not cell.gain.clear:
-        return "open"
-    return "better" if cell.gain.mean > 0 else "worse"
-
-
-def percent(value: Estimate) -> str:
+def mean(value: Estimate, metric: Metric) -> str:
     """``90.8 ± 1.2``."""
-    return f"{100 * value.mean:.1f}" if value.half is None else f"{100 * value.mean:.1f} ± {100 * value.half:.1f}"
+    return metric.written(value.mean) + ("" if value.half is None else f" ± {metric.written(value.half)}")
 
 
-def gain(cell: CellFinding | None) -> str:
+def gain(cell: CellFinding | None, metric: Metric) -> str:
     """``+3.1 [+2.0, +4.2]``, with a ``~`` where the interval covers zero."""
     if cell is None or cell.gain is None:
         return "-"
     value = cell.gain
     if value.low is None or value.high is None:
-        return f"{100 * value.mean:+.1f} (one seed)"
-    interval = f"{100 * value.mean:+.1f} [{100 * value.low:+.1f}, {100 * value.high:+.1f}]"
+        return f"{metric.written(value.mean, signed=True)} (one seed)"
+    low, high = metric.written(value.low, signed=True), metric.written(value.high, signed=True)
+    interval = f"{metric.written(value.mean, signed=True)} [{low}, {high}]"
     return f"{interval}{'' if value.clear else ' ~'}"
 
 

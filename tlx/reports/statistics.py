@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 from scipy.stats import t as student
 
+from tlx.runs.metric import Goal
+
 LEVEL = 0.95
 
 
@@ -67,9 +69,9 @@ def paired(values: Mapping[int, float], control: Mapping[int, float]) -> Estimat
     return estimate([values[seed] - control[seed] for seed in shared]) if shared else None
 
 
-def steps_to(curve: Sequence[tuple[int, float]], target: float) -> int | None:
-    """The first validated step at which the curve reaches ``target``; None if it never does (censored)."""
-    return next((step for step, value in curve if value >= target), None)
+def steps_to(curve: Sequence[tuple[int, float]], target: float, goal: Goal) -> int | None:
+    """The first validated step at which the curve is as good as ``target``; None if it never is (censored)."""
+    return next((step for step, value in curve if (value >= target if goal == "max" else value <= target)), None)
 
 
 def median_censored(values: Sequence[int | None]) -> int | None:

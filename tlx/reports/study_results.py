@@ -9,10 +9,12 @@ from typing import Any
 
 from tlx.config.study import Study
 from tlx.reports.statistics import Estimate, estimate, median_censored, paired, steps_to
+from tlx.runs.metric import Metric
 from tlx.runs.result import Result
 from tlx.tracking import event_log
 
 Curve = list[tuple[int, float]]
+_NOTHING = Metric("", "score", "max")  # of a study without results
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class StudyResults:
 
     name: str
     study: Study
-    metric: str
+    metric: Metric
     cells: dict[tuple[str, Any], CellFinding]
     source: Result | None
     tuning_cpu: dict[str, float]  # what choosing cost each arm, CPU-seconds beyond the chosen runs
@@ -64,15 +66,23 @@ class StudyResults:
             return f"{cell.arm}, {where}: no seeds in common with {self.study.control}."
         gain, n = cell.gain, cell.gain.n
         if gain.low is None or gain.high is None:
-            return f"{cell.arm}, {where}: {gain.mean:+.1%} on one seed; one seed has no interval."
+            return f"{cell.arm}, {where}: {self._difference(gain.mean)} on one seed; one seed has no interval."
         if gain.low == gain.high:
-            return f"{cell.arm}, {where}: {100 * gain.mean:+.1f} points on each of {n} seeds; alike, so no interval."
-        low, high = f"{100 * gain.low:+.1f}", f"{100 * gain.high:+.1f}"
-        interval = f"{100 * gain.mean:+.1f} points, 95 % interval {low} to {high}, {n} paired seeds"
+            return f"{cell.arm}, {where}: {self._difference(gain.mean)} on each of {n} seeds; alike, so no interval."
+        low, high = self.metric.written(gain.low, signed=True), self.metric.written(gain.high, signed=True)
+        interval = f"{self._difference(gain.mean)}, 95 % interval {low} to {high}, {n} paired seeds"
         if not gain.clear:
             return f"{cell.arm}, {where}: no difference from {self.study.control} shown ({interval}: it covers zero)."
-        word = "better" if gain.mean > 0 else "worse"
-        return f"{cell.arm}, {where}: {word} than {self.study.control} ({interval})."
+        return f"{cell.arm}, {where}: {self.verdict(cell)} than {self.study.control} ({interval})."
+
+    def verdict(self, cell: CellFinding) -> str:
+        """``better`` or ``worse`` than the control, or ``open`` where the interval covers zero."""
+        if cell.gain is None or not cell.gain.clear:
+            return "open"
+        return "better" if self.metric.sign * cell.gain.mean > 0 else "worse"
+
+    def _difference(self, value: float) -> str:
+        return self.metric.written(value, signed=True) + (" points" if self.metric.percent else "")
 
 
 def gather(
@@ -87,7 +97,13 @@ def gather(
     command: str,
 ) -> StudyResults:
     """Compute every number of the report. ``output`` is the folder that holds the run folders."""
-    metric = _metric(cells)
+    results = [result for found in cells.values() for result in found.values()]
+    metric = results[0].primary if results else _NOTHING
+    others = [one for one in results if one.primary.name != metric.name]
+    failures = [
+        *failures,
+        *((one.name, f"is compared by {one.primary.name}, the others by {metric.name}") for one in others),
+    ]
     runs = {key: _runs(output, found, metric) for key, found in cells.items() if found}
     control = {point: {r.seed: r.score for r in rs} for (arm, point), rs in runs.items() if arm == study.control}
     findings = {}
@@ -101,7 +117,9 @@ def gather(
             runs=tuple(mine),
             score=estimate(list(scores.values())),
             gain=gain,
-            steps=median_censored([steps_to(run.curve, study.target) for run in mine]) if mine[0].curve else None,
+            steps=median_censored([steps_to(run.curve, study.target, metric.goal) for run in mine])
+            if mine[0].curve
+            else None,
             chosen=chosen.get(key, {}),
             cpu=estimate([run.result.cpu_seconds for run in mine]),
         )
@@ -117,23 +135,18 @@ def gather(
     return StudyResults(name, study, metric, findings, source, tuning, tuple(failures), command)
 
 
-def _metric(cells: dict[tuple[str, Any], dict[int, Result]]) -> str:
-    first = next((result for found in cells.values() for result in found.values()), None)
-    return "acc" if first is None or "test/acc" in first.metrics else "f1_macro"
-
-
-def _runs(output: Path, found: dict[int, Result], metric: str) -> list[Run]:
+def _runs(output: Path, found: dict[int, Result], metric: Metric) -> list[Run]:
     runs = []
     for seed in sorted(found):
         result = found[seed]
-        score = result.metrics.get(f"test/{metric}")
+        score = result.metrics.get(f"test/{metric.name}")
         if score is None:
             continue
         rows = [row for row in event_log.metrics(output / result.folder) if "train/loss" in row["values"]]
         curve = [
-            (row["step"], row["values"][f"val/{metric}"])
+            (row["step"], row["values"][f"val/{metric.name}"])
             for row in rows
-            if row["values"].get(f"val/{metric}") is not None
+            if row["values"].get(f"val/{metric.name}") is not None
         ]
         runs.append(Run(seed, score, curve, result))
     return runs

@@ -16,7 +16,7 @@ def show(found: StudyResults, folder: str, console: Console) -> None:
     axis = found.study.axis.rsplit(".", 1)[-1]
     console.print(Text(f"\n{printable(found.study.question)}", style="bold"))
     points = [f"{axis} = {point}" for point in found.study.points]
-    scores = _table("test accuracy, %" if found.metric == "acc" else "test macro F1, %", points)
+    scores = _table(f"test {found.metric.title}{found.metric.unit}", points)
     gains = _table(f"paired gain over {found.study.control}", points)
     for row in page.rows(found):
         scores.add_row(*row[: len(points) + 1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from tlx.config.schema import Trial
@@ -9,6 +10,7 @@ from tlx.config.select import select
 from tlx.runs.code import states
 from tlx.runs.folder import RunFolder
 from tlx.runs.manifest import surroundings
+from tlx.runs.metric import Metric
 from tlx.version import VERSION
 
 _NAMED = ("backbone", "strategy", "dataset", "dataset.shots", "seed")  # what a trial's name says anyway
@@ -26,8 +28,14 @@ def _written(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else "null" if value is None else str(value)
 
 
-def described(trial: Trial, place: RunFolder) -> dict[str, Any]:
-    """Name, MLflow experiment, at most 25 parameters, tags and data set, for the event log's first line."""
+def described(trial: Trial, place: RunFolder, metric: Metric | None = None) -> dict[str, Any]:
+    """Name, MLflow experiment, at most 25 parameters, tags and data set, for the event log's first line.
+
+    Args:
+        trial: Its configuration.
+        place: Its folder.
+        metric: What models of its task are compared by, once that is known.
+    """
     project = states()["project"]
     tags = {
         "tlx.kind": "reproduce" if place.reproduces else "train",
@@ -39,6 +47,8 @@ def described(trial: Trial, place: RunFolder) -> dict[str, Any]:
         "tlx.weights_sha": place.fingerprints["weights"],
         "tlx.git_commit": project.get("commit", ""),
         "tlx.git_dirty": str("diff_sha" in project).lower() if project else "",
+        "tlx.primary_metric": metric.name if metric is not None else "",
+        "tlx.goal": metric.goal if metric is not None else "",
     }
     return {
         "name": label(trial, place.name),
@@ -47,6 +57,7 @@ def described(trial: Trial, place: RunFolder) -> dict[str, Any]:
         "params": parameters(trial),
         "tags": {name: value for name, value in tags.items() if value},
         "dataset": {"name": trial.dataset.name, "digest": place.fingerprints["data"]},
+        **({"metric": asdict(metric)} if metric is not None else {}),
     }
 
 

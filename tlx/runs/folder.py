@@ -11,8 +11,10 @@ from typing import Any
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from tlx.components import groups
 from tlx.config.errors import ConfigError, ConfigIssue
-from tlx.config.schema import GROUPS, Trial, as_yaml
+from tlx.config.schema import Trial, as_yaml
+from tlx.config.strategy import Strategy
 from tlx.files import durable, foreign
 from tlx.files.checksum import with_checksum
 from tlx.runs.layout import CONFIG, OWN, PREPARED, RESULT
@@ -82,8 +84,8 @@ def read_config(folder: Path) -> Trial:
         plain: Any = foreign.yaml_value(text)
         schema = OmegaConf.structured(Trial)
         for group in ("backbone", "dataset", "task"):
-            schema[group] = OmegaConf.structured(GROUPS[group][plain[group]["kind"]])
-        schema.strategy = OmegaConf.structured(GROUPS["strategy"]["phased"])
+            schema[group] = OmegaConf.structured(groups.options(group)[plain[group]["kind"]])
+        schema.strategy = OmegaConf.structured(Strategy)
         trial = OmegaConf.to_object(OmegaConf.merge(schema, plain))
     except (OSError, OmegaConfBaseException, LookupError, TypeError, ValueError, AttributeError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]

@@ -15,6 +15,7 @@ from tlx.files import durable, foreign
 from tlx.files.checksum import without_checksum
 from tlx.files.content_hash import content_hash
 from tlx.runs.layout import CHECKPOINT, CONFIG, MANIFEST, OWN, PREDICTIONS, PREPARED, RESULT, SCHEDULE
+from tlx.runs.metric import Metric
 
 OLDER = "was written by tlx 0.1, whose runs this release does not read: keep that release for them, or train it again"
 
@@ -32,6 +33,7 @@ class Result:
     trained: int
     cpu_seconds: float
     wall_seconds: float
+    primary: Metric  # what models of its task are compared by
     facts: dict[str, str] = field(default_factory=dict)  # fingerprints, channels, hardware
     numerics: dict[str, int] = field(default_factory=dict)  # versions, where they are not the first
     format: int = FORMAT
@@ -78,7 +80,7 @@ def _recorded(path: Path) -> Result | None:
     row = _row(path)
     if row is None or row.get("format") != FORMAT or not foreign.conforms(row, Result):
         return None
-    result = Result(**row)
+    result = Result(**{**row, "primary": Metric(**row["primary"])})
     is_here = foreign.is_name(result.folder) and set(result.files) <= set(OWN)
     return result if is_here else None
 

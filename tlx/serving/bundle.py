@@ -32,7 +32,7 @@ from tlx.serving import encoder, facts, growth
 from tlx.serving.facts import FILE as FACTS
 from tlx.serving.model import Model
 from tlx.serving.offline import offline
-from tlx.tasks.build import build as build_task
+from tlx.tasks.load import load as load_task
 from tlx.tasks.protocol import Task
 from tlx.training.build import TrialComponents, assemble
 
@@ -196,7 +196,7 @@ def _build(trial: Trial, info: DataInfo) -> tuple[nn.Module, InputSpec, Task]:
             raise _refuse("backbone.input", f"expected at most {_SEEN:,} pixels, found {spec.height} x {spec.width}")
     elif not 1 <= spec.max_length <= _READ:
         raise _refuse("backbone.max_length", f"expected 1 to {_READ:,} tokens, found {spec.max_length}")
-    task = build_task(trial.task, info)
+    task = load_task(trial.task, info)
     network = task.build(backbone, info)
     assemble(trial, network, backbone)
     return network, spec, task

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from tlx.backbones.partition.stages import HEAD, Stage, outlet
+from tlx.components.registry import component
 from tlx.config.strategy_parts import Controller as Options
 
 _FLOOR = 1e-2  # root mean square below which a tensor is taken to start from zero, as new biases do
@@ -197,8 +198,10 @@ class Egeria(Controller):
 
 def controller(options: Options | None, stages: Sequence[Stage]) -> Controller | None:
     """The strategy's controller; nothing without one."""
-    kinds = {"auto_rgn": AutoRGN, "autofreeze": AutoFreeze, "egeria": Egeria}
-    return None if options is None else kinds[options.kind](options, stages)
+    if options is None:
+        return None
+    found: Controller = component("controller", options.kind).function()(options, stages)
+    return found
 
 
 def _output(model: nn.Module, stage: Stage, batch: dict[str, Any], weights: dict[str, Tensor]) -> Tensor:

@@ -12,7 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from tlx.backbones.partition.stages import HEAD, Stage, outlet
+from tlx.components.registry import component
 from tlx.config.strategy import Strategy
+from tlx.config.strategy_parts import Regulariser
 
 
 class Penalty(ABC):
@@ -34,8 +36,8 @@ class L2SP(Penalty):
     Only what trains counts: a frozen tensor stays where it started anyway.
     """
 
-    def __init__(self, stages: Sequence[Stage], alpha: float, beta: float) -> None:
-        self.alpha, self.beta = alpha, beta
+    def __init__(self, options: Regulariser, model: nn.Module, stages: Sequence[Stage]) -> None:
+        self.alpha, self.beta = options.alpha, options.beta
         self.head = [p for stage in stages if stage.name == HEAD for p in stage.parameters()]
         body = [p for stage in stages if stage.name != HEAD for p in stage.parameters()]
         self.body = [(parameter, parameter.detach().clone()) for parameter in body]
@@ -50,8 +52,8 @@ class L2SP(Penalty):
 class BSS(Penalty):
     """``alpha`` times the sum of the ``smallest`` squared singular values of the features (Chen et al. 2019)."""
 
-    def __init__(self, head: nn.Module, alpha: float, smallest: int) -> None:
-        self.head, self.alpha, self.smallest = head, alpha, smallest
+    def __init__(self, options: Regulariser, model: nn.Module, stages: Sequence[Stage]) -> None:
+        self.head, self.alpha, self.smallest = model.get_submodule("head"), options.alpha, options.smallest
         self.features: Tensor | None = None
 
     @contextmanager
@@ -79,8 +81,8 @@ class Delta(Penalty):
     the data per channel, is left out: every channel weighs the same. The distance is per example.
     """
 
-    def __init__(self, model: nn.Module, stages: Sequence[Stage], alpha: float) -> None:
-        self.alpha = alpha
+    def __init__(self, options: Regulariser, model: nn.Module, stages: Sequence[Stage]) -> None:
+        self.alpha = options.alpha
         self.backbone: nn.Module = model.get_submodule("backbone")
         self.teacher = copy.deepcopy(self.backbone).eval().requires_grad_(False)
         blocks = [stage for stage in stages if any(letter.isdigit() for letter in stage.name)]  # no stem, neck or head
@@ -107,11 +109,8 @@ def penalty(strategy: Strategy, model: nn.Module, stages: Sequence[Stage]) -> Pe
     options = strategy.regulariser
     if options is None:
         return None
-    if options.kind == "l2_sp":
-        return L2SP(stages, options.alpha, options.beta)
-    if options.kind == "bss":
-        return BSS(model.get_submodule("head"), options.alpha, options.smallest)
-    return Delta(model, stages, options.alpha)
+    found: Penalty = component("regulariser", options.kind).function()(options, model, stages)
+    return found
 
 
 @contextmanager

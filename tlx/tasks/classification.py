@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchmetrics import Metric
+from torchmetrics import Metric as TorchMetric
 from torchmetrics.aggregation import MeanMetric
 from torchmetrics.classification.accuracy import MulticlassAccuracy
 from torchmetrics.classification.auroc import MultilabelAUROC
@@ -18,12 +19,22 @@ from torchmetrics.classification.f_beta import MulticlassF1Score, MultilabelF1Sc
 from tlx.backbones.backbone import Loaded
 from tlx.backbones.input_spec import TextSpec
 from tlx.config.errors import ConfigError, ConfigIssue
-from tlx.config.task import Classification
+from tlx.config.task import AutoTask, Classification
 from tlx.data.examples import Sample
 from tlx.data.source import DataInfo
+from tlx.runs.metric import Metric
 from tlx.tasks.protocol import Batch, StepOutput
 
 _NOT_INPUT = ("index", "y")
+_LOSS = Metric("loss", "loss", "min")
+_F1 = Metric("f1_macro", "macro F1", "max", percent=True)
+_ONE_LABEL = (_LOSS, _F1, Metric("acc", "accuracy", "max", percent=True))
+_SEVERAL = (
+    *(_LOSS, _F1),
+    Metric("auroc_macro", "macro AUROC", "max", percent=True),
+    Metric("ap_macro", "macro average precision", "max", percent=True),
+    Metric("undefined_labels", "labels without AUROC", "min"),
+)
 
 
 class Classifier(nn.Module):
@@ -52,10 +63,18 @@ def _channels_last(network: nn.Module) -> None:
         network.to(memory_format=torch.channels_last)
 
 
+def load(options: Classification, info: DataInfo) -> ClassificationTask:
+    """Make the task."""
+    return ClassificationTask(options, info)
+
+
+def of_the_data(options: AutoTask, info: DataInfo) -> ClassificationTask:
+    """Make the task with as many labels per example as the data have."""
+    return ClassificationTask(Classification(multilabel=info.multilabel), info)
+
+
 class ClassificationTask:
     """Cross entropy over classes, or per label; accuracy and F1, or F1, AUROC and average precision."""
-
-    monitor: tuple[str, Literal["min", "max"]]
 
     def __init__(self, options: Classification, info: DataInfo, pad_id: int = 0) -> None:
         if info.multilabel != options.multilabel:
@@ -64,9 +83,8 @@ class ClassificationTask:
         self.options = options
         self.info = info
         self.pad_id = pad_id
-        self.monitor = ("f1_macro", "max") if info.multilabel else ("acc", "max")
-        own = ("auroc_macro", "ap_macro", "undefined_labels") if info.multilabel else ("acc",)
-        self.measures: tuple[str, ...] = ("loss", "f1_macro", *own)
+        self.primary_metric = "f1_macro" if info.multilabel else "acc"
+        self.metric_info: Mapping[str, Metric] = {metric.name: metric for metric in (_SEVERAL if info.multilabel else _ONE_LABEL)}
 
     @property
     def smoothing(self) -> float:
@@ -153,7 +171,7 @@ class ClassificationMetrics(nn.Module):
         self.multilabel = multilabel
         self.loss = MeanMetric()
         if multilabel:
-            self.f1_macro: Metric = MultilabelF1Score(classes, average="macro")
+            self.f1_macro: TorchMetric = MultilabelF1Score(classes, average="macro")
             self.auroc = MultilabelAUROC(classes, average="none")
             self.ap = MultilabelAveragePrecision(classes, average="none")
         else:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from torch import Tensor, nn
 
 from tlx.backbones.backbone import Loaded
 from tlx.data.examples import Sample
 from tlx.data.source import DataInfo
+from tlx.runs.metric import Metric
 
 Batch = dict[str, Any]
 
@@ -26,8 +28,8 @@ class StepOutput:
 class Task(Protocol):
     """A task joins a backbone with a head and knows its loss, metrics and predictions."""
 
-    monitor: tuple[str, Literal["min", "max"]]  # what models are chosen by
-    measures: tuple[str, ...]  # every name compute() gives
+    primary_metric: str  # what models are chosen and compared by
+    metric_info: Mapping[str, Metric]  # every name compute() gives
 
     def build(self, backbone: Loaded, info: DataInfo) -> nn.Module:
         """The model: a module with ``backbone`` and ``head``."""

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from tlx.backbones.weights import State
 from tlx.config.strategy import Strategy
+from tlx.runs.metric import Goal
 
 
 @dataclass
@@ -20,9 +21,9 @@ class Best:
     values: dict[str, float | None] = field(default_factory=dict)  # every metric of that validation
     state: dict[str, Tensor] | None = None
 
-    def is_reached(self, value: float, mode: str) -> bool:
+    def is_reached(self, value: float, goal: Goal) -> bool:
         """Is ``value`` at least as good? (an equal later one wins)"""
-        return self.value is None or (value >= self.value if mode == "max" else value <= self.value)
+        return self.value is None or (value >= self.value if goal == "max" else value <= self.value)
 
 
 class TopK:
@@ -32,10 +33,10 @@ class TopK:
         self.size = size
         self.kept: list[Best] = []
 
-    def offer(self, found: Best, mode: str) -> None:
+    def offer(self, found: Best, goal: Goal) -> None:
         """Take a validation in if it is among the best."""
         assert found.value is not None
-        place = next((i for i, one in enumerate(self.kept) if one.is_reached(found.value, mode)), len(self.kept))
+        place = next((i for i, one in enumerate(self.kept) if one.is_reached(found.value, goal)), len(self.kept))
         self.kept = [*self.kept[:place], found, *self.kept[place:]][: self.size]
 
 
@@ -49,13 +50,13 @@ class BestTracker:
         self.best_of_phase = Best()
         self.top_k = TopK(averaging.size if averaging is not None and "soup" in averaging.kind else 0)
 
-    def offer(self, value: float, mode: str, values: dict[str, float | None], snapshot: Callable[[], State]) -> None:
+    def offer(self, value: float, goal: Goal, values: dict[str, float | None], snapshot: Callable[[], State]) -> None:
         """Take a validation for the best of the phase, of the run, or for a soup, if it is."""
         state = snapshot() if self.wanted or self.top_k.size else {}
         for name in ("best", "best_of_phase") if self.wanted else ():
-            if getattr(self, name).is_reached(value, mode):
+            if getattr(self, name).is_reached(value, goal):
                 setattr(self, name, Best(value, dict(values), dict(state)))
-        self.top_k.offer(Best(value, dict(values), dict(state)), mode)
+        self.top_k.offer(Best(value, dict(values), dict(state)), goal)
 
     def enter(self, begins: Callable[[], State]) -> None:
         """A phase begins: ``begins`` gives what starts to change now, and is in what is remembered as it is now."""

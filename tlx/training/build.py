@@ -17,6 +17,7 @@ from tlx.backbones.input_spec import example
 from tlx.backbones.load import load as load_backbone
 from tlx.backbones.partition.stages import Stage, digest, merge, stages
 from tlx.backbones.weights import State
+from tlx.components.parts import lacking
 from tlx.config.errors import ConfigError, ConfigIssue, WeightsError
 from tlx.config.identity import identity_fields
 from tlx.config.schema import Trial
@@ -25,18 +26,17 @@ from tlx.feature_cache.prefix_cache import PrefixCache
 from tlx.runs import folder as folders
 from tlx.runs import layout
 from tlx.runs import result as results
-from tlx.strategies import freezing, optimizers
+from tlx.strategies import freezing, optimizers, stopping
 from tlx.strategies.peft import adapters
 from tlx.strategies.phases import PhasePlan, plan
 from tlx.strategies.rates import rates
-from tlx.tasks.build import build as build_task
+from tlx.tasks.load import load as load_task
 from tlx.tasks.protocol import Task
 from tlx.tracking.store import run_folder
 from tlx.training.checkpoint import opened, origin, read, restore
 from tlx.training.learner import Learner
 from tlx.training.locate import experiment, locate
 from tlx.training.machine import Machine, choose_machine
-from tlx.training.monitors import check_monitors
 
 
 @dataclass
@@ -62,7 +62,7 @@ def build(trial: Trial) -> TrialComponents:
     epochs = data.epochs(machine.world, trial.hardware.accumulate)
     phases = plan(trial.strategy, cut, epochs.steps_per_epoch, trial.seed)
     optimizers.check(trial.strategy.optimizer)
-    check_monitors(trial.strategy, task)
+    stopping.check(trial.strategy, task.metric_info)
     title = trial.backbone.alias or trial.backbone.name
     prefix = PrefixCache(trial.reuse, model, backbone, data, task.collate, *_obstacles(trial, machine), title)
     learner = Learner(trial.strategy, task, model, cut, phases, data, epochs, prefix, trial.hardware.accumulate)
@@ -77,12 +77,12 @@ def build_sibling(first: TrialComponents, trial: Trial) -> TrialComponents:
     """A trial that differs from the ``first`` one's in seed and head alone, built on its data and its backbone."""
     data = first.data.reseeded(trial.seed)
     torch.set_rng_state(_after_backbone(trial, data))
-    task = build_task(trial.task, data.info)
+    task = load_task(trial.task, data.info)
     model = task.build(first.backbone, data.info)
     cut = [replace(stage, model=model) for stage in first.stages]
     epochs = data.epochs(first.machine.world, trial.hardware.accumulate)
     phases = plan(trial.strategy, cut, epochs.steps_per_epoch, trial.seed)
-    check_monitors(trial.strategy, task)
+    stopping.check(trial.strategy, task.metric_info)
     learner = Learner(trial.strategy, task, model, cut, phases, data, epochs, first.learner.prefix)
     table = rates(trial.strategy, cut, phases)
     return TrialComponents(first.machine, data, first.backbone, cut, phases, table, learner, origin="")
@@ -170,7 +170,7 @@ _STATES: dict[str, Tensor] = {}
 def _network(trial: Trial, data: Data, *, pretrained: bool) -> tuple[Task, Loaded, nn.Module, list[Stage]]:
     """The task's model on the backbone, and its stages; the same seed gives the same network."""
     backbone = _backbone(trial, data, pretrained)
-    task = build_task(trial.task, data.info)
+    task = load_task(trial.task, data.info)
     model = task.build(backbone, data.info)
     return task, backbone, model, assemble(trial, model, backbone)
 
@@ -193,16 +193,14 @@ def assemble(trial: Trial, model: nn.Module, backbone: Loaded) -> list[Stage]:
 
 def _obstacles(trial: Trial, machine: Machine) -> tuple[str, str]:
     """Why nothing of the frozen prefix can be reused, and why nothing but a whole backbone's features can."""
-    strategy, hardware = trial.strategy, trial.hardware
+    hardware = trial.hardware
     nothing = ""
     if hardware.distributed == "fsdp" and machine.world > 1:
         nothing = "the network is sharded"
     elif hardware.precision == "64-true":
         nothing = "inputs are converted to 64 bits on their way"
-    elif strategy.regulariser is not None and strategy.regulariser.kind == "delta":
-        nothing = "delta compares feature maps of every batch"
-    elif strategy.controller is not None and strategy.controller.kind == "egeria":
-        nothing = "egeria compares activations of every batch"
+    elif left := lacking(trial, "cacheable"):
+        nothing = f"{left[0][0]}={left[0][1].kind} looks at every batch as it passes through the whole network"
     inner = "the network is compiled" if hardware.compile else ""
     return nothing, inner or ("gradient checkpointing runs stages twice" if hardware.gradient_checkpointing else "")
 

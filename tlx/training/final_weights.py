@@ -34,7 +34,7 @@ def select_final_weights(built: TrialComponents, trainer: Trainer, say: Callable
     if options is None or kind in ("ema", "swa"):
         return
     learner.keeps = False  # what is tried from here on is no new best
-    sign = 1.0 if learner.task.monitor[1] == "max" else -1.0
+    sign = learner.task.metric_info[learner.task.primary_metric].sign
 
     def measure(state: State) -> float:
         restore(learner.model, state)
@@ -65,9 +65,9 @@ def keep_best(learner: Learner) -> bool:
 
 
 def _measure(built: TrialComponents, trainer: Trainer) -> float:
-    """Validate the model as it is; the monitored metric."""
+    """Validate the model as it is; the primary metric."""
     trainer.validate(built.learner, verbose=False)
-    value = built.learner.values[built.learner.task.monitor[0]]
+    value = built.learner.values[built.learner.task.primary_metric]
     assert value is not None
     return value
 

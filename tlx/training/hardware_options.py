@@ -37,14 +37,9 @@ def apply_hardware_options(trial: Trial, built: TrialComponents) -> None:
         if followed and not hardware.sync_batchnorm:
             message = f"{followed} would differ between processes; freeze norms, use ddp, or sync_batchnorm on GPUs"
             raise ConfigError([ConfigIssue("hardware.distributed", message, "fsdp")])
-        for key, value in (
-            ("strategy.clip", trial.strategy.clip),
-            ("strategy.regulariser", trial.strategy.regulariser),
-        ):
-            if value is not None:
-                raise ConfigError(
-                    [ConfigIssue(key, "not with hardware.distributed=fsdp; use ddp, or leave it out", value)]
-                )
+        if (clip := trial.strategy.clip) is not None:
+            message = "not with hardware.distributed=fsdp; use ddp, or leave it out"
+            raise ConfigError([ConfigIssue("strategy.clip", message, clip)])
         built.learner.shards = True
     if hardware.compile:
         sets = len({phase.trainable for phase in built.phases})

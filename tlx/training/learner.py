@@ -31,7 +31,6 @@ from tlx.tracking.event_log import EventLog
 from tlx.training import nan_guard
 from tlx.training.best import BestTracker
 from tlx.training.checkpoint import restore, tensors, whole
-from tlx.training.monitors import monitored
 from tlx.training.nan_guard import Losses, NanGuard
 from tlx.training.progress import Progress
 from tlx.training.scaling import carried, is_skipped
@@ -133,7 +132,7 @@ class Learner(LightningModule):
     def restore_phase(self, phase: PhasePlan, start: int, stop: int, total: int) -> None:
         """Be in a phase without beginning it, as a resumed trial is."""
         self._phase, self.start, self.stop, self.total = phase, start, stop, total
-        self.stoppers = stoppers(phase.options, lambda name: monitored(name, self.task))
+        self.stoppers = stoppers(phase.options, self.task.metric_info, self.task.primary_metric)
 
     def set_trainable(self) -> None:
         """Freeze everything but the phase's set, less what the controller has settled, if that leaves something."""
@@ -309,13 +308,13 @@ class Learner(LightningModule):
     def update_best(self, values: dict[str, float | None]) -> bool:
         """Take in a validation: is it the best so far, and is the phase over?"""
         self.values = values
-        name, mode = self.task.monitor
+        name = self.task.primary_metric
         value = values[name]
         if value is None:
             raise RuntimeError(f"val/{name} is undefined on this validation set, so no model can be chosen by it")
         if not self.keeps:
             return False
-        self.best_tracker.offer(value, mode, self.values, self.snapshot)
+        self.best_tracker.offer(value, self.task.metric_info[name].goal, self.values, self.snapshot)
         over = [stopper.is_over(values) for stopper in self.stoppers]  # each has to see every validation
         return any(over)
 

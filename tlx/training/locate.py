@@ -8,10 +8,11 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+from tlx.components.parts import numerics
 from tlx.composition.compose import compose
 from tlx.composition.rules import refuse_many_trials
 from tlx.config.errors import ConfigError, ConfigIssue, RequestError
-from tlx.config.identity import identity, numerics
+from tlx.config.identity import identity
 from tlx.config.machine import num_micro_batches
 from tlx.config.schema import Trial
 from tlx.data.fingerprint import fingerprint
@@ -28,10 +29,11 @@ def locate(trial: Trial) -> RunFolder:
     if local is not None:
         fingerprints["backbone"] = _folder_hash(local)
     count = num_micro_batches(trial.hardware)  # each has its own BatchNorm statistics and draws of dropout
-    key = identity(_settled(trial), fingerprints | ({"micro_batches": str(count)} if count > 1 else {}))
+    versions = numerics(trial)
+    key = identity(_settled(trial), fingerprints | ({"micro_batches": str(count)} if count > 1 else {}), versions)
     name = readable_name(trial)
     path = Path(trial.output).expanduser().resolve() / f"{name}-{key[:12]}"
-    return RunFolder(path, key, name, fingerprints, numerics(trial))
+    return RunFolder(path, key, name, fingerprints, versions)
 
 
 def _settled(trial: Trial) -> Trial:

@@ -161,7 +161,8 @@ def _begin(seats: Sequence[HeadTrial]) -> None:
         folders.write_config(place.path, seat.trial)
         events = built.learner.events = EventLog(place.path)
         built.learner.say = seat.say
-        events.begin(kind="train", identity=place.identity, **described(seat.trial, place))
+        metric = built.learner.task.metric_info[built.learner.task.primary_metric]
+        events.begin(kind="train", identity=place.identity, **described(seat.trial, place, metric))
         events.write("together", trials=len(seats))
         events.write("stages", digest=stages_digest, table=rows)
         for name, stock in built.learner.prefix.kept().items():

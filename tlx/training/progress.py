@@ -8,6 +8,8 @@ from collections.abc import Mapping
 class Progress:
     """Hears of the phases, steps and metrics of a trial, and shows nothing of them."""
 
+    metric = ""  # the name of the one that the trial's models are compared by
+
     def phase(self, number: int, count: int, name: str, stop: int, total: int) -> None:
         """Hear that a phase begins, or goes on after an interruption.
 

@@ -13,6 +13,7 @@ import torch
 from pytorch_lightning import Trainer
 from pytorch_lightning.strategies import ModelParallelStrategy
 
+from tlx.components.parts import lacking
 from tlx.composition.rules import refuse_many_trials
 from tlx.config import output
 from tlx.config.errors import RequestError
@@ -88,6 +89,7 @@ def train(
             apply_hardware_options(trial, built)
             built.learner.on_validation = on_validation
             built.learner.progress = progress or Progress()
+            built.learner.progress.metric = built.learner.task.primary_metric
             built.learner.prefix.num_readers = {"val": num_readers, "test": num_readers}
     except RequestError:  # refused: nothing is written
         raise
@@ -110,7 +112,8 @@ def train(
             event_log.set_aside(place.path)
         folders.write_config(place.path, trial)
         if not resumes:
-            events.begin(kind="train", identity=place.identity, **described(trial, place))
+            metric = built.learner.task.metric_info[built.learner.task.primary_metric]
+            events.begin(kind="train", identity=place.identity, **described(trial, place, metric))
         try:
             result = _run(trial, built, place, events, say, began)
         except BaseException as error:
@@ -155,7 +158,12 @@ def _run(
         for note in built.data.source.notes:
             say(f"data: {note}")
         trainer = _trainer(trial, built, place.path)
-        often = Checkpoint(None, None) if learner.shards else trial.checkpoint  # a shard is not a state to go on from
+        left = lacking(trial, "resumable")
+        if left:
+            key, part = left[0]
+            say(f"no state is saved, as {key}={part.kind} is not resumable: interrupted, this trial begins anew")
+        # a shard is not a state to go on from
+        often = Checkpoint(None, None) if learner.shards or left else trial.checkpoint
         keeper = StateCheckpointer(place.path, built.origin, often, began, say)
         learner.prefix.surround(_surroundings(trainer, events, say))
         with signals.rounds():
@@ -203,6 +211,7 @@ def record(
         trained=trained,
         cpu_seconds=round(spent[0], 3),
         wall_seconds=round(spent[1], 3),
+        primary=learner.task.metric_info[learner.task.primary_metric],
         numerics=place.numerics,
         facts={**place.fingerprints, "channels": str(built.data.info.channels), "hardware": str(built.machine)},
     )

@@ -12,7 +12,7 @@ from tlx.config.backbone import BytesBackbone
 from tlx.config.errors import ConfigIssue, WeightsError
 
 
-def load(config: BytesBackbone, *, pretrained: bool, read: weights.Reader) -> Loaded:
+def load(config: BytesBackbone, *, channels: int, pretrained: bool, read: weights.Reader) -> Loaded:
     """The architecture with random weights, or those of an earlier trial or a file; raises :class:`WeightsError`."""
     tokenizer = ByT5Tokenizer(extra_ids=0)
     try:

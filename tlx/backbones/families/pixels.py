@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from tlx.backbones import weights
 from tlx.backbones.backbone import Loaded
 from tlx.backbones.input_spec import ImageSpec, per_channel
 from tlx.config.backbone import PixelsBackbone
@@ -17,7 +18,7 @@ class Pixels(nn.Module):
         return x.flatten(1)
 
 
-def load(config: PixelsBackbone, *, channels: int) -> Loaded:
+def load(config: PixelsBackbone, *, channels: int, pretrained: bool, read: weights.Reader) -> Loaded:
     """Raw pixels at the size, mean and std of the configuration."""
     size = config.input.size or 8
     spec = ImageSpec(

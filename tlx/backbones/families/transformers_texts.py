@@ -52,7 +52,7 @@ class TextEncoder(nn.Module):
         return (states * mask).sum(1) / mask.sum(1).clamp(min=1)
 
 
-def load(config: TransformersBackbone, *, pretrained: bool, read: weights.Reader) -> Loaded:
+def load(config: TransformersBackbone, *, channels: int, pretrained: bool, read: weights.Reader) -> Loaded:
     """The model with its pooled features as output, and its tokenizer; weights loaded and counted."""
     local = Path(config.name).expanduser()
     place = str(local) if local.is_dir() else config.name
@@ -79,8 +79,11 @@ def load(config: TransformersBackbone, *, pretrained: bool, read: weights.Reader
     return Loaded(module, width(settings), _spec(config, settings, tokenizer), match)
 
 
-def outline(config: TransformersBackbone, tokens: int) -> Loaded:
-    """The network without weights or tokenizer, for texts of ``tokens``; from its folder, the cache, or its type."""
+def outline(config: TransformersBackbone, *, channels: int, tokens: int) -> Loaded:
+    """The network without weights or tokenizer; from its folder, the cache, or its type.
+
+    Texts have ``tokens`` tokens where the configuration names no length.
+    """
     local = Path(config.name).expanduser()
     try:
         settings = AutoConfig.from_pretrained(str(local) if local.is_dir() else config.name, local_files_only=True)
@@ -90,7 +93,8 @@ def outline(config: TransformersBackbone, tokens: int) -> Loaded:
         settings = AutoConfig.for_model(config.architecture, **config.settings)
     eager = {"attn_implementation": "eager"}  # the others look at the mask's values, which shapes alone have not
     encoder = AutoModel.from_config(settings, **without_pooler(settings), **eager)
-    return Loaded(TextEncoder(encoder, pooling(config.pooling, settings)), width(settings), TextSpec(None, tokens, 0))
+    spec = TextSpec(None, config.max_length or tokens, 0)
+    return Loaded(TextEncoder(encoder, pooling(config.pooling, settings)), width(settings), spec)
 
 
 def pooling(asked: str, settings: Any) -> str:

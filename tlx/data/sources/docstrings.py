@@ -14,6 +14,7 @@ import numpy as np
 
 from tlx.config.dataset import Docstrings
 from tlx.config.errors import ConfigIssue, DataError
+from tlx.data.fingerprint import of_text
 from tlx.data.source import Source, index_classes
 
 _SHORTEST = 40  # characters
@@ -22,7 +23,7 @@ _LEAST = 20  # examples of a package, or it is left out
 
 def fingerprint(config: Docstrings) -> str:
     """The texts come with Python: its version is their version."""
-    return "docstrings-1-python-" + ".".join(map(str, sys.version_info[:3]))
+    return of_text("docstrings-1-python-" + ".".join(map(str, sys.version_info[:3])))
 
 
 def load(config: Docstrings) -> Source:

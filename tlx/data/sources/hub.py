@@ -11,7 +11,18 @@ from tlx.backbones.hub import reachable
 from tlx.config.dataset import Hub
 from tlx.config.errors import ConfigIssue, DataError, suggest
 from tlx.data.decoding import channels_of
-from tlx.data.source import Source, index_classes
+from tlx.data.fingerprint import of_text
+from tlx.data.source import DataInfo, Source, index_classes
+
+
+def fingerprint(config: Hub) -> str:
+    """Of the name, the configuration and the revision that are asked for."""
+    return of_text(f"hub:{config.name}:{config.config}:{config.revision}:{sorted(config.splits.items())}")
+
+
+def outline(config: Hub) -> DataInfo:
+    """What is assumed of data that are not fetched for a plan: examples of ten classes, nobody knows how many."""
+    return DataInfo(config.modality, tuple(str(i) for i in range(10)), 3, n_train=0, n_val=0, n_test=0)
 
 
 def load(config: Hub) -> Source:

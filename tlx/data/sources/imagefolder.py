@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,27 @@ import numpy as np
 from tlx.config.dataset import ImageFolder
 from tlx.config.errors import ConfigIssue, DataError
 from tlx.data.decoding import SUFFIXES, channels_of
+from tlx.data.fingerprint import of_files
 from tlx.data.source import Source, index_classes
 from tlx.data.sources import tree
 from tlx.files.regular import reason
 
 SPLITS = {"train": ("train", "training"), "val": ("val", "valid", "validation"), "test": ("test", "testing")}
+
+
+def fingerprint(config: ImageFolder) -> str:
+    """Of every file below ``root``, by its name there."""
+    root = str(root_of(config))
+    return of_files(os.path.realpath(root), _below(root))
+
+
+def _below(root: str) -> Iterator[tuple[str, str, str]]:
+    try:
+        for name, _ in tree.Tree(root).files():
+            yield name, name, os.path.join(root, name)
+    except OSError as error:
+        message = f"cannot be looked into: {reason(error)}"
+        raise DataError([ConfigIssue("dataset.root", message, error.filename)]) from error
 
 
 def load(config: ImageFolder) -> Source:

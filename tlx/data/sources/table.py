@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,9 +12,11 @@ import numpy as np
 from tlx.config.dataset import Table
 from tlx.config.errors import ConfigIssue, DataError
 from tlx.data.decoding import channels_of
+from tlx.data.fingerprint import of_files
 from tlx.data.source import RowLocation, Source, index_classes
 from tlx.data.sources import rows as reading
 from tlx.data.sources.rows import ITEMS
+from tlx.files import regular
 
 _SHOWN = 100  # problems listed; the rest are counted
 
@@ -28,6 +31,28 @@ class _Places:
 
     def __getitem__(self, i: int) -> RowLocation:
         return RowLocation(self.files[bisect_right(self.starts, i) - 1], self.lines[i])
+
+
+def fingerprint(config: Table) -> str:
+    """Of the files of rows, and of the images that they list."""
+    named = files_of(config)
+    listed = _listed(config, named) if config.modality == "image" else {}
+    place = "|".join(os.path.realpath(path) for path in named.values())
+    return of_files(place, ((name, os.path.abspath(path), path) for name, path in {**named, **listed}.items()))
+
+
+def _listed(config: Table, files: dict[str, Path]) -> dict[str, Path]:
+    """The images of a table, by where the table says they are."""
+    found = {}
+    for role, file in files.items():
+        for value in reading.read(file, "", config.input, config.label, config.limits).inputs:
+            path = file.parent / str(value)
+            try:
+                regular.look(path)
+            except (OSError, ValueError):  # not there, or no name of a file: the pre-flight says so
+                continue
+            found[f"{role}/{value}"] = path
+    return found
 
 
 def load(config: Table) -> Source:

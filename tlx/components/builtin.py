@@ -1,0 +1,78 @@
+"""What tlx brings. Nothing here is imported before it is used, but the options."""
+
+from __future__ import annotations
+
+from tlx.components.registry import CAPABILITIES, register
+from tlx.config import backbone, dataset, task
+from tlx.config.strategy_parts import Averaging, Controller, Peft, Regulariser
+
+_ALL = frozenset(CAPABILITIES)
+
+_FAMILIES = "tlx.backbones.families"
+register("backbone", "timm", backbone.TimmBackbone, f"{_FAMILIES}.timm_images:load", capabilities=_ALL)
+register(
+    *("backbone", "transformers", backbone.TransformersBackbone, f"{_FAMILIES}.transformers_texts:load"),
+    outline=f"{_FAMILIES}.transformers_texts:outline",
+    capabilities=_ALL,
+)
+register("backbone", "bytes", backbone.BytesBackbone, f"{_FAMILIES}.bytes_texts:load", capabilities=_ALL)
+register("backbone", "pixels", backbone.PixelsBackbone, f"{_FAMILIES}.pixels:load", capabilities=_ALL - {"trainable"})
+
+for _kind, _options in {
+    "digits": dataset.Digits,
+    "glyphs": dataset.Glyphs,
+    "docstrings": dataset.Docstrings,
+    "imagefolder": dataset.ImageFolder,
+    "table": dataset.Table,
+}.items():
+    _module = f"tlx.data.sources.{_kind}"
+    register(*("dataset", _kind, _options, f"{_module}:load"), fingerprint=f"{_module}:fingerprint", capabilities=_ALL)
+
+register(
+    *("dataset", "hub", dataset.Hub, "tlx.data.sources.hub:load"),
+    fingerprint="tlx.data.sources.hub:fingerprint",
+    outline="tlx.data.sources.hub:outline",
+    capabilities=_ALL,
+)
+
+register("task", "auto", task.AutoTask, "tlx.tasks.classification:of_the_data", capabilities=_ALL)
+register("task", "classification", task.Classification, "tlx.tasks.classification:load", capabilities=_ALL)
+
+_HEADS_ALONE = _ALL - {"batchable_head"}  # heads side by side have an update rule of their own
+for _kind in ("lora", "dora", "ia3", "bottleneck", "prefix", "prompt"):
+    register("peft", _kind, Peft, "tlx.strategies.peft.adapters:insert", capabilities=_HEADS_ALONE)
+
+_REGULARISERS = "tlx.strategies.regularisers"
+register("regulariser", "l2_sp", Regulariser, f"{_REGULARISERS}:L2SP", capabilities=_HEADS_ALONE - {"shardable"})
+register(
+    *("regulariser", "bss", Regulariser, f"{_REGULARISERS}:BSS"),
+    capabilities=_HEADS_ALONE - {"shardable", "compilable"},
+)
+register(
+    "regulariser", "delta", Regulariser, f"{_REGULARISERS}:Delta", capabilities={"trainable", "resumable", "exportable"}
+)
+
+_CONTROLLERS, _WATCHING = "tlx.strategies.controllers", frozenset({"trainable", "resumable", "exportable"})
+register(
+    "controller",
+    "auto_rgn",
+    Controller,
+    f"{_CONTROLLERS}:AutoRGN",
+    capabilities=_WATCHING | {"cacheable", "compilable"},
+)
+register(
+    "controller",
+    "autofreeze",
+    Controller,
+    f"{_CONTROLLERS}:AutoFreeze",
+    capabilities=_WATCHING | {"cacheable", "compilable"},
+)
+register("controller", "egeria", Controller, f"{_CONTROLLERS}:Egeria", capabilities=_WATCHING)
+
+for _kind in ("ema", "swa"):
+    register(
+        "averaging", _kind, Averaging, "tlx.strategies.averaging:Running", capabilities=_HEADS_ALONE - {"shardable"}
+    )
+register("averaging", "greedy_soup", Averaging, "tlx.strategies.averaging:greedy_soup", capabilities=_HEADS_ALONE)
+register("averaging", "uniform_soup", Averaging, "tlx.strategies.averaging:mean", capabilities=_HEADS_ALONE)
+register("averaging", "wise_ft", Averaging, "tlx.strategies.averaging:wise_ft", capabilities=_HEADS_ALONE)

@@ -1,0 +1,35 @@
+"""The components that a configuration is made of: what they can do together, and the versions of their numerics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from tlx.components.registry import Component, component
+from tlx.config.identity import TRAINING
+
+_OF_STRATEGY = ("peft", "regulariser", "controller", "averaging")
+
+
+def parts(config: Any) -> Iterator[tuple[str, Component]]:
+    """The components of a trial, each with the key of its options.
+
+    Args:
+        config: A trial, or its configuration.
+    """
+    for group in ("backbone", "dataset", "task"):
+        yield group, component(group, getattr(config, group).kind)
+    for group in _OF_STRATEGY:
+        if (options := getattr(config.strategy, group)) is not None:
+            yield f"strategy.{group}", component(group, options.kind)
+
+
+def lacking(config: Any, capability: str) -> list[tuple[str, Component]]:
+    """The parts of a trial that do not have a capability: the trial has it only where this is empty."""
+    return [(key, part) for key, part in parts(config) if capability not in part.capabilities]
+
+
+def numerics(config: Any) -> dict[str, int]:
+    """The numerics version of each part of a trial, where it is not the first."""
+    found = {"training": TRAINING, **{key: part.numerics for key, part in parts(config)}}
+    return {key: version for key, version in found.items() if version != 1}

@@ -1,0 +1,97 @@
+"""The register of components: by group (backbone, dataset, task, controller, ...) and kind."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, is_dataclass
+from importlib import import_module
+from typing import Any
+
+from tlx.config.errors import suggest
+
+CAPABILITIES = {
+    "trainable": "it has weights of its own",
+    "cacheable": "what runs before the first trained tensor may be kept: it is the same whenever it is computed",
+    "batchable_head": "trials that differ in their heads alone may be trained side by side",
+    "resumable": "an interrupted trial goes on where it was: the state of all its parts is saved",
+    "exportable": "a trained model can be used without tlx",
+    "shardable": "each process may hold a part of the network (FSDP)",
+    "compilable": "the network may be compiled: nothing watches it by hooks",
+}
+
+
+@dataclass(frozen=True)
+class Component:
+    """A part that a configuration chooses by ``kind``.
+
+    Args:
+        group: What it is a kind of.
+        kind: The word that chooses it.
+        config: The dataclass of its options.
+        functions: What it does, each as ``package.module:name``; ``load`` makes it from its options.
+        numerics: The version of the bits that it gives; whoever changes them raises it.
+        capabilities: Of :data:`CAPABILITIES`, those that it has. What is not named is not done.
+    """
+
+    group: str
+    kind: str
+    config: type
+    functions: Mapping[str, str]
+    numerics: int
+    capabilities: frozenset[str]
+
+    @property
+    def module(self) -> str:
+        """Where its code is."""
+        return self.functions["load"].partition(":")[0]
+
+    def function(self, role: str = "load") -> Any:
+        """Import one of its functions."""
+        module, _, name = self.functions[role].partition(":")
+        return getattr(import_module(module), name)
+
+
+class UnknownComponentError(LookupError):
+    """There is no component of this name."""
+
+
+_COMPONENTS: dict[str, dict[str, Component]] = {}
+
+
+def register(
+    group: str,
+    kind: str,
+    config: type,
+    load: str,
+    *,
+    numerics: int = 1,
+    capabilities: Collection[str] = (),
+    **functions: str,
+) -> None:
+    """Make a component known; nothing of it is imported but the dataclass of its options.
+
+    Raises:
+        ValueError: The name is taken, the options are no dataclass, or a capability is none that there is.
+    """
+    known = _COMPONENTS.setdefault(group, {})
+    if kind in known:
+        raise ValueError(f"{group}={kind} is there already: {known[kind].functions['load']}")
+    if not is_dataclass(config):
+        raise ValueError(f"the options of {group}={kind} are no dataclass: {config!r}")
+    for name in capabilities:
+        if name not in CAPABILITIES:
+            raise ValueError(f"{group}={kind}: no capability {name!r}{suggest(name, CAPABILITIES)}")
+    every = {"load": load, **functions}
+    known[kind] = Component(group, kind, config, every, numerics, frozenset(capabilities))
+
+
+def component(group: str, kind: str) -> Component:
+    """Look a component up; raises :class:`UnknownComponentError` where there is none."""
+    if kind not in (known := _COMPONENTS.get(group, {})):
+        raise UnknownComponentError(f"no {group}={kind}{suggest(kind, known)}")
+    return known[kind]
+
+
+def of_group(group: str) -> Mapping[str, Component]:
+    """The components of a group, by kind; empty for a group without any."""
+    return _COMPONENTS.get(group, {})

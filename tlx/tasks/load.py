@@ -1,0 +1,14 @@
+"""A task from its options, once the data are known."""
+
+from __future__ import annotations
+
+from tlx.components.registry import component
+from tlx.config import task
+from tlx.data.source import DataInfo
+from tlx.tasks.protocol import Task
+
+
+def load(options: task.Task, info: DataInfo) -> Task:
+    """Make the task that the options mean; raises :class:`~tlx.config.errors.ConfigError` where the data do not fit."""
+    found: Task = component("task", options.kind).function()(options, info)
+    return found
