@@ -84,7 +84,8 @@ class ClassificationTask:
         self.info = info
         self.pad_id = pad_id
         self.primary_metric = "f1_macro" if info.multilabel else "acc"
-        self.metric_info: Mapping[str, Metric] = {metric.name: metric for metric in (_SEVERAL if info.multilabel else _ONE_LABEL)}
+        known = _SEVERAL if info.multilabel else _ONE_LABEL
+        self.metric_info: Mapping[str, Metric] = {metric.name: metric for metric in known}
 
     @property
     def smoothing(self) -> float:
