@@ -25,14 +25,16 @@ import tlx
 from tlx.backbones import load as backbones
 from tlx.config.errors import RequestError
 from tlx.config.schema import Trial
+from tlx.feature_cache.entry import CorruptEntryError
 from tlx.files.durable import replacing_aside
+from tlx.orchestration.worker import APART
 from tlx.runs import folder as folders
 from tlx.runs import result as results
 from tlx.runs.failure_reason import reason
 from tlx.tracking import event_log
 from tlx.training import multi_head, resume, runner
-from tlx.training.learner import Learner
 from tlx.training.locate import locate
+from tlx.training.module import TrialModule
 from tlx.training.resume import StateCheckpointer
 
 BASE = ["backbone=narrow_resnet", "strategy.init=scratch", "dataset=digits", "dataset.shots=8", "tracking=none"]
@@ -126,8 +128,8 @@ def watch(moment: Synchronized[int], events: Synchronized[int]) -> None:
 
         setattr(owner, name, said)
 
-    before(Learner, "on_train_batch_start", 1)
-    before(Learner, "on_validation_epoch_start", 2)
+    before(TrialModule, "on_train_batch_start", 1)
+    before(TrialModule, "on_validation_epoch_start", 2)
     before(StateCheckpointer, "_save", 3, after=1)
     before(runner, "select_final_weights", 4)
     before(runner, "record", 5)
@@ -181,7 +183,11 @@ class Case:
         if self.mode == "sweep":
             return self._sweep()
         if len(self.trials) > 1:
-            multi_head.train_together(self.trials, [lambda line: None] * len(self.trials))
+            try:
+                multi_head.train_together(self.trials, [lambda line: None] * len(self.trials))
+            except (multi_head.NotBatchable, CorruptEntryError) as reason:
+                print(f"not trained side by side: {reason}", file=sys.stderr)
+                return APART
         else:
             tlx.train(self.trials[0])
         return 0

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fault_cases import APART
 from shim import EVER_AFTER, ONCE, SHORT
 from verdict import TRACEBACK, Bench, differences, judge, latest, show, source
 
@@ -138,7 +139,9 @@ class Strikes:
                 return "lost", f"exit 0, but {'; '.join(unlike)[:400]}"
             return ("traceback", last) if TRACEBACK in said else ("survived", "")
         inside = Path(hit).relative_to(self.bench.root).parts[:1]
-        if inside and inside[0] != self.bench.case.output.name:
+        if code == APART:  # a sweep runs them one by one then
+            return "explained", last
+        if fault.how == ONCE and inside and inside[0] != self.bench.case.output.name:
             return "lost", f"a fault in the cache ended the trial: {last}"
         clear = os.strerror(fault.number).lower() in said.lower().rpartition("reason: ")[2]
         if code == 2 or clear:

@@ -208,7 +208,7 @@ _ONE = "strategy.backbone_lr=null"  # one rate for the head and what thaws
 
 def _check(mode: str, built: TrialComponents, work: dict[str, Any], state: dict[str, Tensor]) -> None:
     """Raise unless tlx builds what the folder says."""
-    info, model = built.data.info, built.learner.model
+    info, model = built.data.info, built.module.model
     match = built.backbone.match
     assert match is not None
     assert match.matched == match.total, match

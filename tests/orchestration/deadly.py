@@ -15,10 +15,10 @@ _run = worker.run
 def run(trials: list[Trial], *rest: Any) -> None:
     """As the real one, until the first metric is written."""
     if any(trial.seed == 1 for trial in trials):
-        from tlx.training.learner import Learner
+        from tlx.training.module import TrialModule
 
-        def dies(self: Learner) -> None:
+        def dies(self: TrialModule) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
-        Learner.on_train_epoch_end = dies  # type: ignore[method-assign]
+        TrialModule.on_train_epoch_end = dies  # type: ignore[method-assign]
     _run(trials, *rest)

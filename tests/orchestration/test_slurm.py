@@ -23,6 +23,7 @@ from tlx.orchestration import sweep as sweeps
 from tlx.orchestration.backends import launchers, slurm
 from tlx.orchestration.backends.launchers import Local, Slurm
 from tlx.orchestration.jobs import Job
+from tlx.runs import signals
 from tlx.runs.lock import locked
 
 ROOT = Path(__file__).parents[2]
@@ -135,6 +136,31 @@ def test_a_cluster_that_refuses_or_is_not_there_is_said(folder: Path, monkeypatc
     monkeypatch.setenv("PATH", str(folder))
     with pytest.raises(ConfigError, match="not on this machine"):
         slurm.submit("s", folder / "s", jobs("seed=0"), Slurm())
+
+
+AWAY = "slurm_update error: Unable to contact slurm controller"
+
+
+@pytest.mark.parametrize("comes_back", [True, False])
+def test_a_controller_that_is_away_for_a_while_is_asked_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], comes_back: bool
+) -> None:
+    calls = folder / "calls"
+    script = f"echo $* >> {calls}; [ $(wc -l < {calls}) -ge 2 ] || {{ echo '{AWAY}' >&2; exit 1; }}"
+    _command(
+        folder, "scontrol", script if comes_back else f"echo $* >> {calls}; echo '{AWAY}' >&2; exit 1", monkeypatch
+    )
+    monkeypatch.setattr("tlx.runs.signals._PATIENCE", 30 if comes_back else 2)
+    monkeypatch.setenv("SLURM_JOB_ID", "8")
+    with pytest.raises(signals.Preempted):
+        signals.requeue_and_exit()
+    said = capsys.readouterr().out
+    if comes_back:
+        assert calls.read_text().splitlines() == ["requeue 8"] * 2
+        assert said == "tlx: asked to make room; job 8 is queued again\n"
+    else:
+        assert len(calls.read_text().splitlines()) >= 2
+        assert said == f"tlx: asked to make room, but not queued again ({AWAY}); submit the sweep again\n"
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
+from torch import nn
 
 from tlx.config.strategy import Phase, Plateau, Strategy, Threshold
 from tlx.config.strategy_parts import Averaging
@@ -23,13 +24,16 @@ from tlx.reports.study_results import StudyResults, gather
 from tlx.runs.metric import Metric, metric_in
 from tlx.runs.result import Result
 from tlx.strategies.stopping import stoppers
-from tlx.training.best import BestTracker
+from tlx.training.callbacks.best_weights import BestWeights
+from tlx.training.callbacks.context import Context
+from tlx.training.state import TrainingState
 
 WER = Metric("wer", "word error rate", "min", percent=True)
 RMSE = Metric("rmse", "root mean squared error", "min")
 R2 = Metric("r2", "coefficient of determination", "max")
 values = st.integers(-64, 64).map(lambda number: number / 64)  # so that equal ones are common, and sums exact
 tables = st.lists(values, min_size=1, max_size=12)
+NOWHERE = Context(nn.Identity(), [], [], TrainingState(), dict, lambda step: 1.0, steps_per_epoch=1)
 metrics = st.sampled_from([WER, RMSE, R2])
 
 
@@ -46,12 +50,12 @@ def result(metric: Metric, value: float | None, name: str = "one") -> Result:
 
 @given(metrics, tables)
 def test_the_best_and_the_soup(metric: Metric, table: list[float]) -> None:
-    def kept(one: Metric, sign: float) -> list[tuple[float, dict[str, Any]]]:
-        tracker = BestTracker(Strategy(keep="best", averaging=Averaging(kind="greedy_soup", size=3)))
+    def kept(one: Metric, sign: float) -> list[tuple[float, float | None]]:
+        found = BestWeights(Strategy(keep="best", averaging=Averaging(kind="greedy_soup", size=3)), one)
         for number, value in enumerate(table):
-            tracker.offer(sign * value, one.goal, {"number": float(number)}, dict)
-        found = [tracker.best, tracker.best_of_phase, *tracker.top_k.kept]
-        return [(sign * (one.value or 0.0), one.values) for one in found]
+            found.on_validation(NOWHERE, {one.name: sign * value, "number": float(number)})
+        kept = [found.best, found.best_of_phase, *found.top_k.kept]
+        return [(sign * (best.value or 0.0), best.values["number"]) for best in kept]
 
     here = kept(metric, 1.0)
     assert here == kept(mirrored(metric), -1.0)

@@ -160,7 +160,7 @@ def test_graphs_compute_what_the_network_does(pictures: Exported, said: Said, fo
     assert isinstance(model.backbone.spec, ImageSpec)
     images = torch.randn(5, model.backbone.spec.channels, model.backbone.spec.height, model.backbone.spec.width)
     with torch.no_grad():
-        expected = model.learner.model.eval()({"x": images}).numpy()
+        expected = model.module.model.eval()({"x": images}).numpy()
     if kind == "onnx":
         (found,) = onnxruntime.InferenceSession(str(folder / "model")).run(None, {"x": images.numpy()})
     else:

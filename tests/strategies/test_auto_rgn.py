@@ -38,7 +38,7 @@ def fill(model: nn.Module, weight: float = 0.0, gradient: float | None = None, *
 def factors(rgn: Controller, model: nn.Module) -> dict[str, float]:
     network = stages(model)
     groups = parameter_groups(STRATEGY, network, plan(STRATEGY, network, 10))
-    return {group["names"][0]: rgn.factor(group) for group in groups}
+    return {group["names"][0]: rgn.factors.get(group["names"][0], 1.0) for group in groups}
 
 
 def decide(rgn: Controller, model: nn.Module) -> frozenset[str]:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.strategies.conftest import MakeNet, copies, moved
+from tests.strategies.conftest import MakeNet
 from tlx.strategies.averaging import Running
 
 CPU = torch.device("cpu")
@@ -77,24 +77,6 @@ def test_only_what_trains_is_averaged(net: MakeNet) -> None:
     running = Running(0.9)
     running.update(model)
     assert set(running.mean) == {"head.weight", "head.bias"}
-
-
-@pytest.mark.parametrize("decay", [None, 0.9])
-def test_swapping_twice_restores_every_bit(net: MakeNet, decay: float | None) -> None:
-    model = net()
-    running = Running(decay)
-    running.update(model)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(torch.randn_like(parameter))
-    running.update(model)
-    before, mean = copies(model), {name: tensor.clone() for name, tensor in running.mean.items()}
-    running.swap(model)
-    assert {name for name, value in model.named_parameters() if not torch.equal(value, mean[name])} == set()
-    assert moved(model, before) == {name for name, _ in model.named_parameters()}  # buffers stay
-    running.swap(model)
-    assert moved(model, before) == set()
-    assert all(torch.equal(running.mean[name], mean[name]) for name in mean)
 
 
 class Two(nn.Module):

@@ -20,8 +20,8 @@ from tests.backbones.conftest import TEXTS
 from tlx.config.schema import Trial
 from tlx.runs import layout
 from tlx.training.build import TrialComponents, build
-from tlx.training.learner import Learner
 from tlx.training.locate import locate
+from tlx.training.module import TrialModule
 
 Compose = Callable[..., Trial]
 State = dict[str, Tensor]
@@ -112,7 +112,7 @@ class Watch:
     steps: list[Step] = field(default_factory=list)
     ends: list[State] = field(default_factory=list)  # at the end of each fit
     start: State = field(default_factory=dict)  # of the last trial, as it was built
-    learner: Learner | None = None
+    learner: TrialModule | None = None
     before: tuple[int, State] | None = None
 
     @property
@@ -122,7 +122,7 @@ class Watch:
         return self.learner.model.state_dict()
 
 
-def copies(learner: Learner) -> State:
+def copies(learner: TrialModule) -> State:
     return {name: tensor.detach().clone() for name, tensor in learner.model.state_dict().items()}
 
 
@@ -130,20 +130,20 @@ def copies(learner: Learner) -> State:
 def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
     """Records every optimizer step from now on."""
     seen = Watch()
-    start, end, over = Learner.on_train_batch_start, Learner.on_train_batch_end, Learner.on_train_end
+    start, end, over = TrialModule.on_train_batch_start, TrialModule.on_train_batch_end, TrialModule.on_train_end
 
     def built(trial: Trial) -> TrialComponents:
         parts = build(trial)
-        seen.start = copies(parts.learner)
+        seen.start = copies(parts.module)
         return parts
 
-    def at_start(self: Learner, *args: object) -> None:
+    def at_start(self: TrialModule, *args: object) -> None:
         start(self, *args)  # type: ignore[arg-type]
         seen.learner = self
         if seen.before is None:
             seen.before = int(self.trainer.global_step), copies(self)
 
-    def at_end(self: Learner, *args: object) -> None:
+    def at_end(self: TrialModule, *args: object) -> None:
         end(self, *args)  # type: ignore[arg-type]
         assert seen.before is not None
         number, before = seen.before
@@ -154,17 +154,17 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
         moved = frozenset(name for name in after if not torch.equal(after[name], before[name]))
         groups = self.trainer.optimizers[0].param_groups
         rates = {name: float(group["lr"]) for group in groups for name in group["names"]}
-        seen.steps.append(Step(number, self.phase.number, trains, moved, rates, before, after))
+        seen.steps.append(Step(number, self.state.phase.number, trains, moved, rates, before, after))
         seen.before = None
 
-    def at_the_end(self: Learner) -> None:
+    def at_the_end(self: TrialModule) -> None:
         over(self)
         seen.ends.append(copies(self))
 
     monkeypatch.setattr("tlx.training.runner.build", built)
-    monkeypatch.setattr(Learner, "on_train_batch_start", at_start)
-    monkeypatch.setattr(Learner, "on_train_batch_end", at_end)
-    monkeypatch.setattr(Learner, "on_train_end", at_the_end)
+    monkeypatch.setattr(TrialModule, "on_train_batch_start", at_start)
+    monkeypatch.setattr(TrialModule, "on_train_batch_end", at_end)
+    monkeypatch.setattr(TrialModule, "on_train_end", at_the_end)
     return seen
 
 
@@ -186,15 +186,15 @@ import os, sys
 import torch
 import tlx
 from tlx.training.checkpoint import whole
-from tlx.training.learner import Learner
+from tlx.training.module import TrialModule
 
-ends, end = [], Learner.on_train_end
+ends, end = [], TrialModule.on_train_end
 
 def on_train_end(self):
     end(self)
     ends.append({name: whole(tensor) for name, tensor in self.model.state_dict().items()})
 
-Learner.on_train_end = on_train_end
+TrialModule.on_train_end = on_train_end
 try:
     tlx.train(tlx.compose(sys.argv[1:]))
 finally:

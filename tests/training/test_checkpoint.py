@@ -33,8 +33,8 @@ def test_it_holds_what_ever_trained_and_every_buffer(small: Compose, families: F
     trial = small(*families["cnn"], "strategy=fine_tune", f"strategy.phases={phases}", "strategy.keep=last")
     built = build(trial)
     parts = ("head.", "backbone.layer4.", "backbone.layer1.")
-    expected = {name for name, _ in built.learner.model.named_parameters() if name.startswith(parts)}
-    expected |= {name for name, _ in built.learner.model.named_buffers()}
+    expected = {name for name, _ in built.module.model.named_parameters() if name.startswith(parts)}
+    expected |= {name for name, _ in built.module.model.named_buffers()}
     state = trained(trial)
     assert state.keys() == expected
     assert all(torch.equal(tensor, watch.model[name]) for name, tensor in state.items())
@@ -123,10 +123,10 @@ def test_an_adapted_trial_gives_its_merged_backbone(
     tlx.train(source)
     words = [word for word in families[family] if not word.startswith("backbone.weights")]
     target = small(*words, "strategy=feature_extraction", "backbone.weights=trial:adapted")
-    adapted, merged = tlx.load(locate(source).path), build(target).learner
+    adapted, merged = tlx.load(locate(source).path), build(target).module
     assert not any("lora" in name or "ia3" in name for name in merged.model.state_dict())
     batch = next(iter(adapted.data.eval_loader("val", adapted.task.collate)))
-    plain = build(small(*families[family], "strategy=feature_extraction")).learner.model
+    plain = build(small(*families[family], "strategy=feature_extraction")).module.model
     with torch.no_grad():
         one, two, start = (features(model, batch) for model in (adapted.model, merged.model, plain))
     torch.testing.assert_close(two, one, rtol=1e-5, atol=1e-5)
@@ -167,7 +167,7 @@ def test_swa_is_the_mean_of_the_last_validations(small: Compose, families: Famil
     mean = {name: torch.stack([step[name] for step in steps]).mean(0) for name in steps[0]}
     assert not differences(mean, parameters(watch, state), 1e-6)
     built = build(trial)
-    (batch,) = built.data.eval_loader("train", built.learner.task.collate)
+    (batch,) = built.data.eval_loader("train", built.module.task.collate)
     maps = nn.functional.conv2d(batch["x"], state["backbone.conv1.weight"], stride=2, padding=3)
     torch.testing.assert_close(state["backbone.bn1.running_mean"], maps.mean((0, 2, 3)), rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(state["backbone.bn1.running_var"], maps.var((0, 2, 3)), rtol=1e-4, atol=1e-5)

@@ -26,11 +26,11 @@ PROGRAM = """
 import json, os, sys
 import torch
 import tlx
-from tlx.training.learner import Learner
+from tlx.training.module import TrialModule
 
 rank = os.environ.get("LOCAL_RANK", "0")
 seen = open(f"seen-{rank}.jsonl", "a")
-step, end = Learner.training_step, Learner.on_train_end
+step, end = TrialModule.training_step, TrialModule.on_train_end
 
 def training_step(self, batch, batch_idx):
     assert torch.distributed.get_world_size() == self.trainer.world_size == 2
@@ -41,7 +41,7 @@ def on_train_end(self):
     torch.save({n: p.detach().clone() for n, p in self.model.named_parameters()}, f"weights-{rank}.pt")
     return end(self)
 
-Learner.training_step, Learner.on_train_end = training_step, on_train_end
+TrialModule.training_step, TrialModule.on_train_end = training_step, on_train_end
 tlx.train(tlx.compose(sys.argv[1:]))
 """
 

@@ -33,7 +33,7 @@ def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 def test_one_phase_is_a_plain_loop(small: Compose, optimizer: str) -> None:
     trial = small("strategy=scratch", f"strategy.optimizer.name={optimizer}", "strategy.lr=0.01", *PLAIN)
-    model = build(trial).learner.model  # the same seed, so the same start
+    model = build(trial).module.model  # the same seed, so the same start
     decayed = [p for p in model.parameters() if p.ndim > 1]
     rest = [p for p in model.parameters() if p.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": 0.02}, {"params": rest, "weight_decay": 0.0}]
@@ -85,7 +85,7 @@ def test_a_phase_may_end_anywhere(small: Compose) -> None:
 
 def test_frozen_stages_stand_still(small: Compose) -> None:
     trial = small("strategy=scratch", "strategy.phases=[{train: [head, 'stages[-1]']}]")
-    start = {name: t.clone() for name, t in build(trial).learner.model.state_dict().items()}
+    start = {name: t.clone() for name, t in build(trial).module.model.state_dict().items()}
     state = trained(trial)
     for name, tensor in state.items():
         moves = name.startswith(("head.", "backbone.layer4."))

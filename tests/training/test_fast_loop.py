@@ -21,8 +21,8 @@ from tlx.runs.result import Result
 from tlx.tracking import event_log
 from tlx.training import fast_loop, resume
 from tlx.training.build import TrialComponents, build
-from tlx.training.learner import Learner
 from tlx.training.locate import locate
+from tlx.training.module import TrialModule
 
 BASE = (
     "reuse=always",
@@ -84,29 +84,29 @@ class Seen:
 @pytest.fixture
 def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
     found = Seen()
-    over, fit, usual = Learner.on_train_end, fast_loop.fit, Trainer.fit
+    over, fit, usual = TrialModule.on_train_end, fast_loop.fit, Trainer.fit
 
     def built(trial: Trial) -> TrialComponents:
         found.__init__()  # type: ignore[misc]
         return build(trial)
 
-    def at_the_end(self: Learner) -> None:
+    def at_the_end(self: TrialModule) -> None:
         over(self)
-        assert self.optimizer_state is not None
-        found.optimizers.append(copied(self.optimizer_state))
+        assert self.state.optimizer is not None
+        found.optimizers.append(copied(self.state.optimizer))
         found.random = torch.get_rng_state()
         found.model = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
 
-    def leanly(learner: Learner, trainer: Trainer) -> None:
+    def leanly(learner: TrialModule, trainer: Trainer) -> None:
         found.lean += 1
         fit(learner, trainer)
 
-    def usually(self: Trainer, learner: Learner) -> None:
+    def usually(self: Trainer, learner: TrialModule) -> None:
         found.usual += 1
         usual(self, learner)
 
     monkeypatch.setattr("tlx.training.runner.build", built)
-    monkeypatch.setattr(Learner, "on_train_end", at_the_end)
+    monkeypatch.setattr(TrialModule, "on_train_end", at_the_end)
     monkeypatch.setattr(fast_loop, "fit", leanly)
     monkeypatch.setattr(Trainer, "fit", usually)
     return found
@@ -142,7 +142,7 @@ def place_of(trial: Trial) -> Path:
 def without(monkeypatch: pytest.MonkeyPatch, trial: Trial) -> Result:
     """The trial by Lightning's loop, on the same kept features."""
 
-    def fits(learner: Learner, trainer: Trainer) -> bool:
+    def fits(learner: TrialModule, trainer: Trainer) -> bool:
         learner.to(trainer.strategy.root_device)
         _ = learner.prefix.is_features  # asking fills the store, as the lean loop's own asking does
         return False

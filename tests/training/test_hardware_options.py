@@ -12,8 +12,8 @@ import tlx
 from tests.training.conftest import Compose, Families, Watch, differences, trained
 from tlx.config.errors import ConfigError
 from tlx.training.build import build
-from tlx.training.learner import Learner
 from tlx.training.locate import locate
+from tlx.training.module import TrialModule
 
 CHECKPOINTED = "hardware.gradient_checkpointing=true"
 GRADUAL = ("strategy=gradual_unfreezing", "strategy.phases.1.expand.levels=2")
@@ -48,9 +48,9 @@ def test_gradient_checkpointing_does_recompute(
 def _forwards(trial: Any, monkeypatch: pytest.MonkeyPatch) -> int:
     """How often the last block's first layer is run within a training step and its backward."""
     count = 0
-    step = Learner.training_step
+    step = TrialModule.training_step
 
-    def counted(self: Learner, *args: Any) -> Any:
+    def counted(self: TrialModule, *args: Any) -> Any:
         nonlocal count
         name = next(stage.name for stage in reversed(self.stages) if stage.name != "head")
         block = self.model.get_submodule(f"backbone.{name}")
@@ -62,11 +62,11 @@ def _forwards(trial: Any, monkeypatch: pytest.MonkeyPatch) -> int:
 
         handle = layer.register_forward_pre_hook(forward)
         result = step(self, *args)
-        monkeypatch.setattr(Learner, "on_before_optimizer_step", lambda *_: handle.remove())
+        monkeypatch.setattr(TrialModule, "on_before_optimizer_step", lambda *_: handle.remove())
         return result
 
     with monkeypatch.context() as patch:
-        patch.setattr(Learner, "training_step", counted)
+        patch.setattr(TrialModule, "training_step", counted)
         tlx.train(trial)
     return count
 
@@ -117,9 +117,9 @@ def test_mixed_precision_keeps_the_weights_whole(
 ) -> None:
     kinds: set[torch.dtype] = set()
     logits: set[torch.dtype] = set()
-    step = Learner.on_before_optimizer_step
+    step = TrialModule.on_before_optimizer_step
 
-    def look(self: Learner, optimizer: Any) -> None:
+    def look(self: TrialModule, optimizer: Any) -> None:
         step(self, optimizer)
         held = [p for p in self.model.parameters() if p.requires_grad]
         kinds.update(p.dtype for p in held)
@@ -129,7 +129,7 @@ def test_mixed_precision_keeps_the_weights_whole(
         if not logits:
             head.register_forward_hook(lambda module, inputs, output: logits.add(output.dtype))
 
-    monkeypatch.setattr(Learner, "on_before_optimizer_step", look)
+    monkeypatch.setattr(TrialModule, "on_before_optimizer_step", look)
     words = (*families[family], "strategy=lp_ft", "hardware.precision=bf16-mixed")
     state = trained(small(*words))
     assert kinds == {torch.float32}

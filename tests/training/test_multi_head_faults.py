@@ -164,16 +164,16 @@ import os, signal, sys
 from pathlib import Path
 from tlx.runs import folder as folders
 from tlx.training.multi_head import train_together
-from tlx.training.learner import Learner
+from tlx.training.module import TrialModule
 
-whole = Learner.end_round
+whole = TrialModule.end_round
 
-def end_round(self, step, loss, rates):
-    whole(self, step, loss, rates)
-    if step == 6 and self.events.path.parent == Path(sys.argv[2]).resolve():
+def end_round(self, loss, rates):
+    whole(self, loss, rates)
+    if self.state.step == 6 and self.events.path.parent == Path(sys.argv[2]).resolve():
         os.kill(os.getpid(), signal.SIGKILL)
 
-Learner.end_round = end_round
+TrialModule.end_round = end_round
 trials = [folders.read_config(Path(word)) for word in sys.argv[1:]]
 train_together(trials, [print] * len(trials))
 """

@@ -18,7 +18,6 @@ from tlx.tasks.classification import ClassificationTask
 from tlx.tasks.protocol import StepOutput
 from tlx.tracking import event_log
 from tlx.training.locate import locate
-from tlx.training.nan_guard import FILE
 
 BAD = 4  # the training step whose loss is spoiled, from 1
 
@@ -49,7 +48,7 @@ def test_it_stops_and_keeps_the_batch(small: Compose, spoiled: list[Tensor], wor
     with pytest.raises(FloatingPointError, match=f"the training loss of step {BAD} is nan"):
         tlx.train(trial)
     place = locate(trial).path
-    assert load_file(place / FILE)["index"].tolist() == spoiled[BAD - 1].tolist()
+    assert load_file(place / layout.BATCH)["index"].tolist() == spoiled[BAD - 1].tolist()
     last = list(event_log.read(place))[-1]
     assert last["status"] == "FAILED"
     assert "strategy.on_nan=skip" in last["reason"]

@@ -46,7 +46,7 @@ def test_the_best_is_kept_from_before_stages_begin_anew(small: Compose) -> None:
     """The second phase starts worse and hardly learns, so the best is the first phase's, old stages included."""
     phases = "[{train: [head], until: 4 steps}, {train: [all], reinit: ['stages[-2:]'], lr_scale: 1e-6}]"
     trial = small("strategy=fine_tune", f"strategy.phases={phases}", "strategy.audit=off", "strategy.lr=0.05")
-    start = {name: t.clone() for name, t in build(trial).learner.model.state_dict().items()}
+    start = {name: t.clone() for name, t in build(trial).module.model.state_dict().items()}
     tlx.train(trial)
     rows = [row["values"]["val/acc"] for row in event_log.metrics(locate(trial).path) if "train/loss" in row["values"]]
     learner = tlx.load(locate(trial).path)

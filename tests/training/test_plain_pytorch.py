@@ -75,7 +75,7 @@ class Plain(LightningModule):
 def test_fine_tune_is_a_plain_lightning_loop(small: Compose, families: Families, optimizer: str) -> None:
     words = (*families["cnn"], "strategy=fine_tune", *RATES, f"strategy.optimizer.name={optimizer}")
     trial = small(*words, "strategy.keep=last", "strategy.budget=10 steps")
-    model = build(trial).learner.model
+    model = build(trial).module.model
     data = TensorDataset(*images_of(trial, "train"))
     quiet = dict.fromkeys(("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"), False)
     trainer = Trainer(max_epochs=1, accelerator="cpu", use_distributed_sampler=False, **quiet)  # type: ignore[arg-type]
@@ -89,7 +89,7 @@ def by_hand(trial: Trial, name: str) -> tuple[State, list[int]]:
 
     Also the validations, as steps, that were restored.
     """
-    model, restored = build(trial).learner.model, []
+    model, restored = build(trial).module.model, []
     images, labels = images_of(trial, "train")
     unseen, truth = images_of(trial, "val")
     unseen = unseen.contiguous(memory_format=torch.channels_last)

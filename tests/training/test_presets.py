@@ -101,8 +101,8 @@ def test_controllers_freeze_a_growing_prefix(
 def test_logistic_is_scikit_learns_regression_on_the_features(small: Compose, families: Families, family: str) -> None:
     trial = small(*families[family], "strategy=logistic")
     built = build(trial)
-    start = {name: tensor.clone() for name, tensor in built.learner.model.state_dict().items()}
-    features, labels = _features(built.data.eval_loader("train", built.learner.task.collate), built.learner.model)
+    start = {name: tensor.clone() for name, tensor in built.module.model.state_dict().items()}
+    features, labels = _features(built.data.eval_loader("train", built.module.task.collate), built.module.model)
     result = tlx.train(trial)
     state = tlx.load(locate(trial).path).model.state_dict()
     assert result.steps == 0

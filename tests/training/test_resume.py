@@ -15,8 +15,8 @@ from tlx.config.schema import Trial
 from tlx.runs import layout
 from tlx.tracking import event_log
 from tlx.training import resume
-from tlx.training.learner import Learner
 from tlx.training.locate import locate
+from tlx.training.module import TrialModule
 
 EVERY = ("checkpoint.every_minutes=0", "strategy.validate_every=2 steps", "strategy.budget=12 steps")
 CASES = {
@@ -51,14 +51,14 @@ class Stopped(KeyboardInterrupt):
 
 def stop_after(monkeypatch: pytest.MonkeyPatch, rounds: int) -> None:
     """The next trial is stopped when this many rounds have ended."""
-    whole = Learner.on_train_epoch_end
+    whole = TrialModule.on_train_epoch_end
 
-    def partly(self: Learner) -> None:
+    def partly(self: TrialModule) -> None:
         whole(self)
-        if self.rounds == rounds:
+        if self.state.rounds == rounds:
             raise Stopped
 
-    monkeypatch.setattr(Learner, "on_train_epoch_end", partly)
+    monkeypatch.setattr(TrialModule, "on_train_epoch_end", partly)
 
 
 def rounds_of(trial: Trial) -> int:

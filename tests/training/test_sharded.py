@@ -73,9 +73,9 @@ def prepare(trial: Trial) -> None:
     ("words", "key"),
     [
         (("strategy=fine_tune", "strategy.clip=1.0"), "strategy.clip"),
-        (("strategy=l2_sp",), "strategy.regulariser"),
-        (("strategy=bss",), "strategy.regulariser"),
-        (("strategy=delta",), "strategy.regulariser"),
+        (("strategy=l2_sp",), "strategy.regulariser.kind"),
+        (("strategy=bss",), "strategy.regulariser.kind"),
+        (("strategy=delta",), "strategy.regulariser.kind"),
         (("strategy=autofreeze",), "strategy.controller.kind"),  # each process would decide by its shards
     ],
 )

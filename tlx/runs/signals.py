@@ -11,11 +11,13 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 _SPARE = 20  # seconds before the end at which there is no more waiting for the round
+_PATIENCE = 15  # seconds for a controller of Slurm's that is away, as one that is just being started again
 _BY_A_PERSON = (signal.SIGINT, signal.SIGTERM)
 _asked = 0  # the signal
 _saves = False  # is there a round, after which the state can be saved?
@@ -122,8 +124,19 @@ def _requeue() -> None:
         return
     array, task = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
     job = f"{array}_{task}" if array and task else os.environ["SLURM_JOB_ID"]
+    deadline = time.monotonic() + _PATIENCE
+    while reason := _refused(job):
+        if time.monotonic() > deadline:
+            print(f"tlx: asked to make room, but not queued again ({reason}); submit the sweep again", flush=True)
+            return
+        time.sleep(1)
     print(f"tlx: asked to make room; job {job} is queued again", flush=True)
+
+
+def _refused(job: str) -> str:
+    """Ask Slurm to queue a job again; why it does not, empty where it does."""
     try:
-        subprocess.run(["scontrol", "requeue", job], check=False, timeout=30)
+        done = subprocess.run(["scontrol", "requeue", job], capture_output=True, text=True, timeout=_PATIENCE)
     except (OSError, subprocess.SubprocessError) as error:
-        print(f"tlx: it could not be queued ({error}); submit the sweep again", flush=True)
+        return str(error)
+    return (done.stderr.strip() or f"scontrol ended with {done.returncode}") if done.returncode else ""

@@ -45,7 +45,7 @@ Shapes = dict[str, list[int]]
 
 def model_of(built: TrialComponents) -> Model:
     """The model of a built trial, in eval mode."""
-    return Model(built.learner.model.eval(), built.backbone.spec, built.learner.task, built.data.info)
+    return Model(built.module.model.eval(), built.backbone.spec, built.module.task, built.data.info)
 
 
 def write(built: TrialComponents, run: Path, folder: Path) -> None:
@@ -63,7 +63,7 @@ def write(built: TrialComponents, run: Path, folder: Path) -> None:
     if folder.is_symlink() or (folder.exists() and not (folder.is_dir() and not any(folder.iterdir()))):
         raise ConfigError([ConfigIssue("bundle", "expected a new or an empty folder; name another one", folder)])
     durable.make_folder(folder)
-    state = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in own(built.learner.model).items()}
+    state = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in own(built.module.model).items()}
     with durable.replacing(folder / WEIGHTS) as partial:
         save_file(state, partial)
     durable.write(folder / layout.CONFIG, foreign.read(run / layout.CONFIG))

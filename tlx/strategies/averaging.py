@@ -40,15 +40,6 @@ class Running:
         for name in own:
             self.counts[name] += 1
 
-    @torch.no_grad()
-    def swap(self, model: nn.Module) -> None:
-        """Exchange the model's weights with the mean; a second call puts them back."""
-        own = dict(model.named_parameters())
-        for name, mean in self.mean.items():
-            present = own[name].detach().clone()
-            own[name].copy_(mean)
-            mean.copy_(present)
-
     def state(self) -> dict[str, object]:
         """What :meth:`load` needs to go on."""
         return {"counts": dict(self.counts), "mean": {name: tensor.clone() for name, tensor in self.mean.items()}}

@@ -27,6 +27,7 @@ class Controller:
         self.stages = [stage for stage in stages if stage.name != HEAD]
         self.settled: frozenset[str] = frozenset()
         self.decided = 0  # optimizer step of the last decision
+        self.factors: dict[str, float] = {}  # on the rates of parameters, by name
 
     def is_due(self, step: int, interval: int) -> bool:
         """Is it time for a decision, ``interval`` steps after the last? If so, it is taken to be made."""
@@ -37,10 +38,6 @@ class Controller:
 
     def observe(self, model: nn.Module, scale: float) -> None:
         """Look at the gradients of an optimizer step, which are ``scale`` times the true ones."""
-
-    def factor(self, group: Mapping[str, Any]) -> float:
-        """The controller's factor on a parameter group's learning rate."""
-        return 1.0
 
     def decide(self, model: nn.Module, batch: dict[str, Any], rate: float) -> frozenset[str]:
         """After a round with its last ``batch`` and schedule factor ``rate``: everything settled by now."""
@@ -67,7 +64,6 @@ class AutoRGN(Controller):
         super().__init__(options, stages)
         self.seen = 0
         self.sums: dict[str, float] = {}
-        self.factors: dict[str, float] = {}
 
     def observe(self, model: nn.Module, scale: float) -> None:
         self.seen += 1
@@ -80,9 +76,6 @@ class AutoRGN(Controller):
                 self.sums[name] = self.sums.get(name, 0.0) + ratio
         if self.seen == self.options.batches:
             self._weigh()
-
-    def factor(self, group: Mapping[str, Any]) -> float:
-        return self.factors.get(group["names"][0], 1.0)
 
     def decide(self, model: nn.Module, batch: dict[str, Any], rate: float) -> frozenset[str]:
         if self.seen < self.options.batches:  # a round shorter than that

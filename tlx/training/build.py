@@ -1,4 +1,4 @@
-"""The parts of a trial, in order: data -> backbone -> task head -> stages -> phases -> learner."""
+"""The parts of a trial, in order: data -> backbone -> task head -> stages -> phases -> module."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ from tlx.tasks.load import load as load_task
 from tlx.tasks.protocol import Task
 from tlx.tracking.store import run_folder
 from tlx.training.checkpoint import opened, origin, read, restore
-from tlx.training.learner import Learner
 from tlx.training.locate import experiment, locate
 from tlx.training.machine import Machine, choose_machine
+from tlx.training.module import TrialModule
 
 
 @dataclass
@@ -49,7 +49,7 @@ class TrialComponents:
     stages: list[Stage]
     phases: list[PhasePlan]
     rates: dict[str, tuple[float, ...]]  # parameter to full learning rate, by phase
-    learner: Learner
+    module: TrialModule
     origin: str  # of the model before training: what a checkpoint belongs to
 
 
@@ -65,11 +65,11 @@ def build(trial: Trial) -> TrialComponents:
     stopping.check(trial.strategy, task.metric_info)
     title = trial.backbone.alias or trial.backbone.name
     prefix = PrefixCache(trial.reuse, model, backbone, data, task.collate, *_obstacles(trial, machine), title)
-    learner = Learner(trial.strategy, task, model, cut, phases, data, epochs, prefix, trial.hardware.accumulate)
-    learner.reinit_state = _fresh(trial, data, phases)
+    module = TrialModule(trial.strategy, task, model, cut, phases, data, epochs, prefix, trial.hardware.accumulate)
+    module.reinit_state = _fresh(trial, data, phases)
     table = rates(trial.strategy, cut, phases)
     return TrialComponents(
-        machine, data, backbone, cut, phases, table, learner, origin(digest(cut), freezing.checksums(model))
+        machine, data, backbone, cut, phases, table, module, origin(digest(cut), freezing.checksums(model))
     )
 
 
@@ -83,9 +83,9 @@ def build_sibling(first: TrialComponents, trial: Trial) -> TrialComponents:
     epochs = data.epochs(first.machine.world, trial.hardware.accumulate)
     phases = plan(trial.strategy, cut, epochs.steps_per_epoch, trial.seed)
     stopping.check(trial.strategy, task.metric_info)
-    learner = Learner(trial.strategy, task, model, cut, phases, data, epochs, first.learner.prefix)
+    module = TrialModule(trial.strategy, task, model, cut, phases, data, epochs, first.module.prefix)
     table = rates(trial.strategy, cut, phases)
-    return TrialComponents(first.machine, data, first.backbone, cut, phases, table, learner, origin="")
+    return TrialComponents(first.machine, data, first.backbone, cut, phases, table, module, origin="")
 
 
 def reader(trial: Trial) -> weights.Reader:
@@ -112,7 +112,7 @@ def backbone_of(where: Path) -> weights.State:
         raise WeightsError([ConfigIssue("backbone.weights", "its result does not say what it began from", where)])
     from_nothing = result.facts["weights"] == "none" and result.trained < result.parameters
     if source.strategy.peft is not None or from_nothing:  # adapters to merge, or random weights to draw again
-        model = rebuilt(where).learner.model
+        model = rebuilt(where).module.model
         try:
             whole_state = (adapters.merge(model) if source.strategy.peft is not None else model).state_dict()
         except ConfigError as error:
@@ -128,9 +128,9 @@ def backbone_of(where: Path) -> weights.State:
     return {**base, **state}
 
 
-def load(run: str | Path) -> Learner:
+def load(run: str | Path) -> TrialModule:
     """The trained model of a run folder as a LightningModule in eval mode, for notebooks."""
-    return rebuilt(Path(run)).learner.eval()
+    return rebuilt(Path(run)).module.eval()
 
 
 def rebuilt(where: Path) -> TrialComponents:
@@ -140,7 +140,7 @@ def rebuilt(where: Path) -> TrialComponents:
     if results.is_older(where):
         raise ConfigError([ConfigIssue(layout.RESULT, results.OLDER, where)])
     built = build(folders.read_config(where))
-    restore(built.learner.model, read(where / layout.CHECKPOINT, built.origin))
+    restore(built.module.model, read(where / layout.CHECKPOINT, built.origin))
     return built
 
 

@@ -1,6 +1,6 @@
 """A plain loop for phases that read nothing but kept features: there, Lightning's step costs more than the training.
 
-It keeps the phase's contract, call for call: the learner's hooks in Lightning's order, on Lightning's counters, so that
+It keeps the phase's contract, call for call: the module's hooks in Lightning's order, on Lightning's counters, so that
 records, resume and whatever phase comes next cannot tell the difference, and numbers are the same bit for bit.
 """
 
@@ -14,50 +14,50 @@ from torch.optim import Optimizer
 
 from tlx._compat.loop_counters import set_loop_counters
 from tlx.tasks.protocol import Batch
-from tlx.training.learner import Learner
+from tlx.training.module import TrialModule
 
 _PRECISIONS = ("32-true", "bf16-mixed")  # the others scale or convert
 
 
-def fits(learner: Learner, trainer: Trainer) -> bool:
+def fits(module: TrialModule, trainer: Trainer) -> bool:
     """Can the fit that comes next be run here? Asking may fill the store."""
-    alone = trainer.world_size == 1 and learner.accumulate == 1
+    alone = trainer.world_size == 1 and module.accumulate == 1
     if not alone or str(trainer.precision_plugin.precision) not in _PRECISIONS:
         return False
-    learner.to(trainer.strategy.root_device)
-    return learner.prefix.is_features
+    module.to(trainer.strategy.root_device)
+    return module.prefix.is_features
 
 
-def fit(learner: Learner, trainer: Trainer) -> None:
-    """What ``trainer.fit(learner)`` does, up to the end of the phase or until something stops it."""
-    learner.trainer = trainer
+def fit(module: TrialModule, trainer: Trainer) -> None:
+    """What ``trainer.fit(module)`` does, up to the end of the phase or until something stops it."""
+    module.trainer = trainer
     trainer.state.fn, trainer.should_stop = TrainerFn.FITTING, False
-    optimizer = learner.configure_optimizers()
+    optimizer = module.configure_optimizers()
     trainer.strategy.optimizers = [optimizer]
-    learner.on_train_start()
+    module.on_train_start()
     step, rounds = int(trainer.global_step), trainer.current_epoch
-    while step < learner.stop and not trainer.should_stop:
-        loader = learner.train_dataloader()
-        learner.on_train_epoch_start()
+    while step < module.state.stop and not trainer.should_stop:
+        loader = module.train_dataloader()
+        module.on_train_epoch_start()
         for number, batch in enumerate(loader):
-            _step(learner, trainer, optimizer, move_data_to_device(batch, learner.device), number)
+            _step(module, trainer, optimizer, move_data_to_device(batch, module.device), number)
             step += 1
             set_loop_counters(trainer, rounds, step)
-            learner.on_train_batch_end(None, batch, number)
-        validate(learner, trainer)
-        learner.on_train_epoch_end()
+            module.on_train_batch_end(None, batch, number)
+        validate(module, trainer)
+        module.on_train_epoch_end()
         rounds += 1
         set_loop_counters(trainer, rounds, step)
-    learner.on_train_end()
+    module.on_train_end()
 
 
-def _step(learner: Learner, trainer: Trainer, optimizer: Optimizer, batch: Batch, number: int) -> None:
-    learner.on_train_batch_start(batch, number)
+def _step(module: TrialModule, trainer: Trainer, optimizer: Optimizer, batch: Batch, number: int) -> None:
+    module.on_train_batch_start(batch, number)
     with trainer.precision_plugin.train_step_context():
-        loss = learner.training_step(batch, number)
+        loss = module.training_step(batch, number)
     optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
-    learner.on_before_optimizer_step(optimizer)
+    module.on_before_optimizer_step(optimizer)
     clip = trainer.gradient_clip_val
     if clip is not None:
         trainer.precision_plugin.clip_gradients(optimizer, clip)
@@ -65,14 +65,14 @@ def _step(learner: Learner, trainer: Trainer, optimizer: Optimizer, batch: Batch
 
 
 @torch.no_grad()
-def validate(learner: Learner, trainer: Trainer) -> None:
+def validate(module: TrialModule, trainer: Trainer) -> None:
     """Lightning's validation within a fit."""
-    modes = {module: module.training for module in learner.modules()}
-    learner.eval()
-    learner.on_validation_epoch_start()
-    for number, batch in enumerate(learner.val_dataloader()):
+    modes = {part: part.training for part in module.modules()}
+    module.eval()
+    module.on_validation_epoch_start()
+    for number, batch in enumerate(module.val_dataloader()):
         with trainer.precision_plugin.val_step_context():
-            learner.validation_step(move_data_to_device(batch, learner.device), number)
-    learner.on_validation_epoch_end()
-    for module, mode in modes.items():
-        module.training = mode
+            module.validation_step(move_data_to_device(batch, module.device), number)
+    module.on_validation_epoch_end()
+    for part, mode in modes.items():
+        part.training = mode

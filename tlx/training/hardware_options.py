@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def apply_hardware_options(trial: Trial, built: TrialComponents) -> None:
     """Prepare the network as ``hardware`` asks; raises :class:`ConfigError` where it cannot."""
-    hardware, model = trial.hardware, built.learner.model
+    hardware, model = trial.hardware, built.module.model
     followed = _followed_norms(built)
     if hardware.sync_batchnorm and built.machine.world > 1:
         if built.machine.accelerator != "gpu":
@@ -40,7 +40,7 @@ def apply_hardware_options(trial: Trial, built: TrialComponents) -> None:
         if (clip := trial.strategy.clip) is not None:
             message = "not with hardware.distributed=fsdp; use ddp, or leave it out"
             raise ConfigError([ConfigIssue("strategy.clip", message, clip)])
-        built.learner.shards = True
+        built.module.shards = True
     if hardware.compile:
         sets = len({phase.trainable for phase in built.phases})
         allow_recompiles(2 * sets + 8)
@@ -50,8 +50,8 @@ def apply_hardware_options(trial: Trial, built: TrialComponents) -> None:
 def _followed_norms(built: TrialComponents) -> str:
     """A BatchNorm whose statistics some phase lets follow the data; empty without one."""
     trained = {name for phase in built.phases for name in phase.trainable}
-    always = built.learner.strategy.frozen_norm == "train"
-    for path, module in built.learner.model.named_modules():
+    always = built.module.strategy.frozen_norm == "train"
+    for path, module in built.module.model.named_modules():
         if isinstance(module, BatchNorm) and module.track_running_stats:
             own = {f"{path}.{name}" for name, _ in module.named_parameters()}
             if always or not own or own & trained:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
 
@@ -41,6 +41,7 @@ from tlx.tasks.protocol import StepOutput
 from tlx.tracking import event_log
 from tlx.tracking.event_log import EventLog
 from tlx.training.build import TrialComponents, build, build_sibling
+from tlx.training.callbacks.dispatch import Callbacks
 from tlx.training.checkpoint import origin
 from tlx.training.deterministic import deterministic
 from tlx.training.final_weights import keep_best
@@ -48,9 +49,11 @@ from tlx.training.locate import locate
 from tlx.training.machine import choose_machine
 from tlx.training.phase_loop import start_phase
 from tlx.training.predictions import predictions
+from tlx.training.progress import Progress
 from tlx.training.quiet import quiet
 from tlx.training.resume import can_resume
 from tlx.training.runner import record
+from tlx.training.trial_callbacks import judging
 
 Say = Callable[[str], None]
 _CHUNK = 1024  # examples whose predictions are in memory
@@ -70,11 +73,12 @@ class HeadTrial:
     built: TrialComponents
     steps: int = 0
     failure: str = ""
+    before: dict[str, int] = field(default_factory=dict)  # checksums at the start, for the audit
 
     @property
     def head(self) -> torch.nn.Linear:
         """Its head."""
-        head = self.built.learner.model.get_submodule("head")
+        head = self.built.module.model.get_submodule("head")
         assert isinstance(head, torch.nn.Linear)
         return head
 
@@ -107,7 +111,7 @@ def train_together(trials: Sequence[Trial], says: Sequence[Say]) -> None:
             _conclude(seats, began)
         except BaseException as error:
             if isinstance(error, CorruptEntryError):
-                seats[0].built.learner.prefix.discard()
+                seats[0].built.module.prefix.discard()
             for seat in (seat for seat in seats if seat.place.result() is None and not seat.failure):
                 _end(seat, **failure_reason(error))
             raise
@@ -127,16 +131,16 @@ def _seats(pairs: Sequence[tuple[Trial, Say, RunFolder]]) -> list[HeadTrial]:
         match, seeds = built.backbone.match, {one[0].seed for one in pairs}
         if match is not None and match.missing and len(seeds) > 1:
             raise NotBatchable("the weights leave some of the backbone to chance, and the seeds differ")
-        learner = built.learner
+        module = built.module
         device = torch.device("cuda" if built.machine.accelerator == "gpu" else built.machine.accelerator)
-        learner.to(device)
-        freezing.freeze(learner.model, built.phases[0].trainable)
-        total = budget_steps(trial.strategy, learner.epochs.steps_per_epoch)
-        passes = {"train": total / learner.epochs.steps_per_epoch, "val": total / learner.interval}
-        learner.prefix.num_readers = dict.fromkeys(("train", "val", "test"), len(pairs))
-        learner.prefix.surround(CacheContext(say=say))
-        learner.prefix.enter(PhaseUsage(built.phases[0].trainable, passes))
-        if not learner.prefix.is_features:
+        module.to(device)
+        freezing.freeze(module.model, built.phases[0].trainable)
+        total = budget_steps(trial.strategy, module.epochs.steps_per_epoch)
+        passes = {"train": total / module.epochs.steps_per_epoch, "val": total / module.interval}
+        module.prefix.num_readers = dict.fromkeys(("train", "val", "test"), len(pairs))
+        module.prefix.surround(CacheContext(say=say))
+        module.prefix.enter(PhaseUsage(built.phases[0].trainable, passes))
+        if not module.prefix.is_features:
             raise NotBatchable("their features are not kept")
     return seats
 
@@ -144,8 +148,8 @@ def _seats(pairs: Sequence[tuple[Trial, Say, RunFolder]]) -> list[HeadTrial]:
 def _begin(seats: Sequence[HeadTrial]) -> None:
     """Event logs, first events and origins."""
     first = seats[0].built
-    shared = {f"backbone.{k}": v for k, v in freezing.checksums(first.learner.model.get_submodule("backbone")).items()}
-    buffers = {name: buffer.detach().cpu().clone() for name, buffer in first.learner.model.named_buffers()}
+    shared = {f"backbone.{k}": v for k, v in freezing.checksums(first.module.model.get_submodule("backbone")).items()}
+    buffers = {name: buffer.detach().cpu().clone() for name, buffer in first.module.model.named_buffers()}
     stages_digest, rows = digest(first.stages), table(first.stages)
     for seat in seats:
         built, place = seat.built, seat.place
@@ -153,31 +157,31 @@ def _begin(seats: Sequence[HeadTrial]) -> None:
             seat.head.to(device)
         sums = {**shared, **{f"head.{name}": value for name, value in freezing.checksums(seat.head).items()}}
         built.origin = origin(stages_digest, sums)
-        built.learner.before = sums
+        seat.before = sums
         if results.incomplete(place.path):
             results.set_aside(place.path)
         durable.sweep(place.path, layout.OWN)
         event_log.set_aside(place.path)
         folders.write_config(place.path, seat.trial)
-        events = built.learner.events = EventLog(place.path)
-        built.learner.say = seat.say
-        metric = built.learner.task.metric_info[built.learner.task.primary_metric]
+        events = built.module.events = EventLog(place.path)
+        built.module.callbacks = Callbacks(judging(built.module, events, seat.say, Progress()))
+        metric = built.module.task.metric_info[built.module.task.primary_metric]
         events.begin(kind="train", identity=place.identity, **described(seat.trial, place, metric))
         events.write("together", trials=len(seats))
         events.write("stages", digest=stages_digest, table=rows)
-        for name, stock in built.learner.prefix.kept().items():
+        for name, stock in built.module.prefix.kept().items():
             events.write("reuse", split=name, sites="backbone", state=stock.state, bytes=stock.bytes)
         seat.say(f"hardware: {built.machine}; one of {len(seats)} heads trained together")
-        built.learner.snapshot = partial(_snapshot, seat, buffers)
-        total = budget_steps(built.learner.strategy, built.learner.epochs.steps_per_epoch)
-        start_phase(built, 0, 0, built.phases[0].length(0, total), total, seat.say)
+        built.module.snapshot = partial(_snapshot, seat, buffers)
+        total = budget_steps(built.module.strategy, built.module.epochs.steps_per_epoch)
+        start_phase(built, 0, 0, built.phases[0].length(0, total), total, seat.say, Progress())
 
 
 def _train(seats: Sequence[HeadTrial]) -> None:
     """Every step of all heads at once; rounds end together, and the phase for each in its own time."""
-    learner = seats[0].built.learner
-    strategy, prefix = learner.strategy, learner.prefix
-    examples, heldout = learner.data.examples["train"], _Split(prefix, "val", seats[0].head)
+    module = seats[0].built.module
+    strategy, prefix = module.strategy, module.prefix
+    examples, heldout = module.data.examples["train"], _Split(prefix, "val", seats[0].head)
     train, labels = prefix.kept()["train"].features[0], examples.labels.to(seats[0].head.weight.device)
     active = sorted(seats, key=_seed)  # heads of one seed read the same batches: one product serves them all
     orders = {seat.trial.seed: _order(seat) for seat in seats}
@@ -187,16 +191,16 @@ def _train(seats: Sequence[HeadTrial]) -> None:
     smoothing = _smoothing(active)
     seen: list[tuple[Tensor, int]] = []
     step = 0
-    while active and step < learner.stop:
+    while active and step < module.state.stop:
         chosen = {seed: next(order) for seed, order in orders.items()}
         answers = {seed: labels[torch.from_numpy(rows % len(labels))] for seed, rows in chosen.items()}
         wanted = torch.stack([answers[seat.trial.seed] for seat in active])
         groups = [(train.take(chosen[seed])[0], len(list(same))) for seed, same in groupby(active, _seed)]
         losses = partial(many.losses, labels=wanted, smoothing=smoothing)
-        rates = [seat.built.rates["head.weight"][0] * seat.built.learner.scale(step) for seat in active]
+        rates = [seat.built.rates["head.weight"][0] * seat.built.module.scale(step) for seat in active]
         seen.append((heads.step(groups, losses, rates), wanted.shape[1]))
         step += 1
-        if step % learner.interval == 0 or step == learner.stop:
+        if step % module.interval == 0 or step == module.state.stop:
             left = _end_round(active, heads, heldout, seen, rates, step)
             seen = []
             if len(left) < len(active):
@@ -226,8 +230,9 @@ def _end_round(
             reason = "the network gave NaN or infinity: try a smaller strategy.lr or precision=32-true"
             _end(seat, "FAILED", f"FloatingPointError: {reason}")
             continue
-        over = seat.built.learner.update_best(values)
-        seat.built.learner.end_round(step, losses[number], {"head": rates[number]})
+        seat.built.module.state.step = step
+        over = seat.built.module.validated(values)
+        seat.built.module.end_round(losses[number], {"head": rates[number]})
         if not over:
             left.append(number)
     return left
@@ -238,12 +243,12 @@ def _conclude(seats: Sequence[HeadTrial], began: tuple[float, float]) -> None:
     seats = [seat for seat in seats if not seat.failure]
     if not seats:
         return
-    first = seats[0].built.learner
+    first = seats[0].built.module
     validated = []
     for seat in seats:
-        keep_best(seat.built.learner)
-        validated.append(dict(seat.built.learner.values))
-    first.prefix.enter(PhaseUsage(first.trained, {"test": 1}))
+        keep_best(seat.built.module)
+        validated.append(dict(seat.built.module.state.metrics))
+    first.prefix.enter(PhaseUsage(first.state.trained, {"test": 1}))
     test = _Split(first.prefix, "test", seats[0].head)
     with torch.no_grad():
         logits = torch.stack([seat.head(test.features) for seat in seats])
@@ -252,8 +257,8 @@ def _conclude(seats: Sequence[HeadTrial], began: tuple[float, float]) -> None:
     batch = {"index": torch.from_numpy(first.data.examples["test"].indices), "y": test.labels}
     finished = []
     for seat, values, found, scores in zip(seats, measured, validated, logits, strict=True):
-        learner = seat.built.learner
-        learner.values = values
+        module = seat.built.module
+        module.state.metrics = values
         _predict(seat, batch, scores)
         finished.append((seat.place, record(seat.trial, seat.built, seat.place, seat.steps, found, spent)))
     finish_together(finished)
@@ -264,12 +269,12 @@ def _conclude(seats: Sequence[HeadTrial], began: tuple[float, float]) -> None:
 
 def _predict(seat: HeadTrial, batch: dict[str, Tensor], scores: Tensor) -> None:
     """Write the predictions of a head, a thousand examples at a time."""
-    learner, path = seat.built.learner, seat.place.path / layout.PREDICTIONS
+    module, path = seat.built.module, seat.place.path / layout.PREDICTIONS
     with predictions(path, seat.built.data.source.origin) as written:
         for at in range(0, len(scores), _CHUNK):
             some = {name: tensor[at : at + _CHUNK] for name, tensor in batch.items()}
             logits = scores[at : at + _CHUNK]
-            written.add(learner.task.predict(learner.model, some, StepOutput(None, len(logits), {"logits": logits})))
+            written.add(module.task.predict(module.model, some, StepOutput(None, len(logits), {"logits": logits})))
 
 
 class _Split:
@@ -287,36 +292,36 @@ def _seed(seat: HeadTrial) -> int:
 
 def _order(seat: HeadTrial) -> Iterator[Indices]:
     """Row numbers of the trial's batches, one after the other."""
-    learner = seat.built.learner
-    views, count = learner.prefix.views("train"), len(learner.data.splits["train"])
-    for epoch, positions in learner.epochs.positions(0, learner.stop):
+    module = seat.built.module
+    views, count = module.prefix.views("train"), len(module.data.splits["train"])
+    for epoch, positions in module.epochs.positions(0, module.state.stop):
         yield positions + (epoch % views * count if views else 0)
 
 
 def _smoothing(active: Sequence[HeadTrial]) -> Tensor:
     weight = active[0].head.weight if active else torch.empty(0)
-    values = [getattr(seat.built.learner.task, "smoothing", 0.0) for seat in active]
+    values = [getattr(seat.built.module.task, "smoothing", 0.0) for seat in active]
     return torch.tensor(values, dtype=weight.dtype, device=weight.device)
 
 
 def _snapshot(seat: HeadTrial, buffers: State) -> State:
-    """What the seat's learner remembers a validation by; the buffers are everybody's, and never change."""
+    """What the seat's module remembers a validation by; the buffers are everybody's, and never change."""
     own = {f"head.{name}": tensor.detach().cpu().clone() for name, tensor in seat.head.named_parameters()}
     return {**own, **buffers}
 
 
 def _audit(seats: Sequence[HeadTrial]) -> None:
     """Prove once that the backbone stood still, and of each head that it moved."""
-    backbone = seats[0].built.learner.model.get_submodule("backbone")
-    before = seats[0].built.learner.before
+    backbone = seats[0].built.module.model.get_submodule("backbone")
+    before = seats[0].before
     own = {name.removeprefix("backbone."): value for name, value in before.items() if name.startswith("backbone.")}
     freezing.audit(backbone, own)
     for seat in seats:
         if seat.trial.strategy.audit == "error" and not seat.failure:
-            heads = seat.built.learner.before
+            heads = seat.before
             freezing.audit(seat.head, {name: heads[f"head.{name}"] for name in ("weight", "bias")})
 
 
 def _end(seat: HeadTrial, status: str, reason: str, **more: str) -> None:
     seat.failure = reason
-    seat.built.learner.events.write("end", status=status, reason=reason, **more)
+    seat.built.module.events.write("end", status=status, reason=reason, **more)

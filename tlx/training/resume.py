@@ -10,7 +10,7 @@ import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -23,23 +23,42 @@ from tlx.files import durable, foreign
 from tlx.runs import signals
 from tlx.runs.layout import STATES
 from tlx.tracking import event_log
+from tlx.training.callbacks.callback import Callback
+from tlx.training.callbacks.context import Context
 from tlx.training.checkpoint import restore, tensors
-from tlx.training.learner import Learner
+from tlx.training.module import TrialModule
 
 FILE, BEFORE = STATES
 
 
-class StateCheckpointer:
-    """Saves a run's state after validations, as often as ``often`` says, and keeps the last two."""
+class StateCheckpointer(Callback):
+    """Saves a run's state after validations, as often as ``often`` says, and keeps the last two.
+
+    Args:
+        folder: The run folder.
+        origin: Of the model before training: a state goes on with this one alone.
+        often: When to save.
+        began: Process seconds and wall seconds (``time.process_time``, ``perf_counter``) at the start.
+        say: Hears of states that are passed over.
+        state: Gives the state; None on a process that does not write it. Every process of the trial asks.
+    """
+
+    after: ClassVar[tuple[str, ...]] = ("metric_rows", "averaging", "controller", "observer")
 
     def __init__(
-        self, folder: Path, origin: str, often: Checkpoint, began: tuple[float, float], say: Callable[[str], None]
+        self,
+        folder: Path,
+        origin: str,
+        often: Checkpoint,
+        began: tuple[float, float],
+        say: Callable[[str], None],
+        state: Callable[[], dict[str, Any] | None],
     ) -> None:
-        """``began``: process seconds and wall seconds (``time.process_time``, ``perf_counter``) at the start."""
         self.path = folder / FILE
         self.origin = origin
         self.often = often
         self.say = say
+        self._state = state
         self._saved = time.monotonic()
         self._step = 0
         self._began = began
@@ -50,28 +69,27 @@ class StateCheckpointer:
         cpu, wall = time.process_time() - self._began[0], time.perf_counter() - self._began[1]
         return self._earlier[0] + cpu, self._earlier[1] + wall
 
-    def after_round(self, trainer: Trainer, learner: Learner) -> None:
+    def on_round_end(self, ctx: Context) -> None:
         """Save if it is time to, or if the trial has to make room: then it ends here. All processes decide alike."""
-        leaves = trainer.strategy.reduce_boolean_decision(signals.is_asked(), all=False)
+        leaves = ctx.any_process(signals.is_asked())
         minutes, steps = self.often.every_minutes, self.often.every_steps
         by_time = minutes is not None and time.monotonic() - self._saved >= 60 * minutes
-        by_steps = steps is not None and int(trainer.global_step) - self._step >= steps
+        by_steps = steps is not None and ctx.step - self._step >= steps
         wants = by_time or by_steps or (leaves and (minutes, steps) != (None, None))
-        if trainer.strategy.reduce_boolean_decision(wants, all=False):  # their clocks are not one
-            self._save(trainer, learner)
+        if ctx.any_process(wants):  # their clocks are not one
+            self._save(ctx.step)
         if leaves:
             signals.requeue_and_exit()
 
-    def _save(self, trainer: Trainer, learner: Learner) -> None:
-        state = capture(trainer, learner)
-        if trainer.is_global_zero:
-            learner.events.sync()  # a row that the state has behind it is not written again
+    def _save(self, step: int) -> None:
+        state = self._state()
+        if state is not None:
             with durable.replacing(self.path) as partial:
                 with partial.open("wb") as stream:
                     torch.save({**state, "origin": self.origin, "spent": self.spent()}, stream)
                 if self.path.exists():
                     self.path.replace(self.path.with_name(BEFORE))
-        self._saved, self._step = time.monotonic(), int(trainer.global_step)
+        self._saved, self._step = time.monotonic(), step
 
     def metrics(self) -> list[dict[str, Any]]:
         """The metric rows written before the interruption."""
@@ -139,7 +157,7 @@ def _is_state(state: Any) -> bool:
         and isinstance(state.get("origin"), str)
         and isinstance(state.get("spent"), tuple)
         and [type(one) for one in state["spent"]] == [float, float]
-        and all(isinstance(state.get(name), list) for name in ("random", "stoppers"))
+        and isinstance(state.get("random"), list)
         and isinstance(state.get("over"), bool)
         and min(state["step"], state["rounds"], state["phase"], state["start"]) >= 0
     )
@@ -151,72 +169,48 @@ def _refused(path: Path, reason: str) -> WeightsError:
     )
 
 
-def capture(trainer: Trainer, learner: Learner) -> dict[str, Any]:
+def capture(trainer: Trainer, module: TrialModule) -> dict[str, Any]:
     """Everything the rest of the run depends on, after a validation."""
     return {
-        "step": int(trainer.global_step),
-        "rounds": learner.rounds,
-        "phase": learner.phase.number,
-        "start": learner.start,
-        "stop": learner.stop,
-        "over": bool(trainer.should_stop) and not learner.trainable_set_changed,  # the phase has ended early
-        "trained": sorted(learner.trained),
-        "tensors": tensors(learner.model, learner.trained),
+        **module.state.state_dict(),
+        "over": bool(trainer.should_stop) and not module.state.fit_ends,  # the phase has ended early
+        "tensors": tensors(module.model, module.state.trained),
         "optimizer": trainer.optimizers[0].state_dict(),
         "scaler": trainer.precision_plugin.state_dict(),
-        **learner.best_tracker.state(),
-        "anchor": learner.wise_ft_start,
-        "values": learner.values,
-        "mean": learner.mean.state() if learner.mean is not None else None,
-        "controller": learner.controller.state() if learner.controller is not None else None,
-        "stoppers": [stopper.state() for stopper in learner.stoppers],
+        "callbacks": module.callbacks.state_dict(),
         "random": _of_all(trainer, _random_state()),
     }
 
 
-def restore_state(state: dict[str, Any], trainer: Trainer, learner: Learner, total: int) -> None:
-    """Bring a fresh trainer and learner to where the run was; the phase is not begun again.
+def restore_state(state: dict[str, Any], trainer: Trainer, module: TrialModule, total: int) -> None:
+    """Bring a fresh trainer and module to where the run was; the phase is not begun again.
 
     Raises:
         WeightsError: The state is of the same model, but not of this trial.
     """
     try:
-        _take_up(state, trainer, learner, total)
+        module.state.load_state_dict(state, module.phases, total)
+        module.state.optimizer = state["optimizer"]
+        restore(module.model, state["tensors"])
+        trainer.precision_plugin.load_state_dict(state["scaler"])
+        module.callbacks.load_state_dict(state["callbacks"], trainer.strategy.root_device)
+        set_loop_counters(trainer, state["rounds"], state["step"])
     except (LookupError, TypeError, ValueError, RuntimeError, AttributeError) as error:
-        raise _unfit(learner, error) from error
+        raise _unfit(module, error) from error
+    module.before_first_round = lambda: _go_on(state["random"], module)
 
 
-def _unfit(learner: Learner, error: Exception) -> WeightsError:
-    folder = learner.events.path.parent if learner.events.path is not None else Path()
-    return _refused(folder / FILE, f"does not fit this trial ({type(error).__name__}: {error})")
-
-
-def _take_up(state: dict[str, Any], trainer: Trainer, learner: Learner, total: int) -> None:
-    learner.restore_phase(learner.phases[state["phase"]], state["start"], state["stop"], total)
-    learner.trained = frozenset(state["trained"])
-    restore(learner.model, state["tensors"])
-    learner.optimizer_state = state["optimizer"]
-    trainer.precision_plugin.load_state_dict(state["scaler"])
-    learner.best_tracker.load(state)
-    learner.wise_ft_start = state["anchor"]
-    learner.values, learner.rounds, learner.taken = state["values"], state["rounds"], state["step"]
-    if learner.mean is not None:
-        learner.mean.load(state["mean"], trainer.strategy.root_device)
-    if learner.controller is not None:
-        learner.controller.load(state["controller"])
-    learner.before_first_round = lambda: _go_on(state, learner)
-    set_loop_counters(trainer, state["rounds"], state["step"])
-
-
-def _go_on(state: dict[str, Any], learner: Learner) -> None:
-    """Just before the first batch: random numbers as they were, and early stopping if the phase is the same."""
+def _go_on(states: list[dict[str, Any]], module: TrialModule) -> None:
+    """Just before the first batch: random numbers as they were."""
     try:
-        if learner.phase.number == state["phase"]:
-            for stopper, saved in zip(learner.stoppers, state["stoppers"], strict=True):
-                stopper.load(saved)
-        _set_random_state(state["random"][int(learner.trainer.global_rank)])
+        _set_random_state(states[int(module.trainer.global_rank)])
     except (LookupError, TypeError, ValueError, RuntimeError, AttributeError) as error:
-        raise _unfit(learner, error) from error
+        raise _unfit(module, error) from error
+
+
+def _unfit(module: TrialModule, error: Exception) -> WeightsError:
+    folder = module.events.path.parent if module.events.path is not None else Path()
+    return _refused(folder / FILE, f"does not fit this trial ({type(error).__name__}: {error})")
 
 
 def _of_all(trainer: Trainer, value: dict[str, Any]) -> list[dict[str, Any]]:

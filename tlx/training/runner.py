@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from pytorch_lightning import Trainer
@@ -34,21 +36,24 @@ from tlx.runs.recover import recover
 from tlx.runs.result import Result
 from tlx.tracking import event_log
 from tlx.tracking.event_log import EventLog
+from tlx.training import trial_callbacks
 from tlx.training.build import TrialComponents, build
+from tlx.training.callbacks.dispatch import Callbacks
+from tlx.training.callbacks.observer import Observer, OnValidation
 from tlx.training.checkpoint import save
 from tlx.training.deterministic import deterministic
 from tlx.training.final_weights import select_final_weights
 from tlx.training.hardware_options import apply_hardware_options
 from tlx.training.locate import locate
 from tlx.training.machine import rank
+from tlx.training.module import TrialModule
 from tlx.training.phase_loop import run_phases
 from tlx.training.predictions import predictions
 from tlx.training.progress import Progress
 from tlx.training.quiet import quiet
-from tlx.training.resume import StateCheckpointer, can_resume, forget
+from tlx.training.resume import StateCheckpointer, can_resume, capture, forget
 
 Say = Callable[[str], None]
-OnValidation = Callable[[int, Mapping[str, float | None]], None]
 
 
 def train(
@@ -87,10 +92,7 @@ def train(
         with quiet():
             built = build(trial)
             apply_hardware_options(trial, built)
-            built.learner.on_validation = on_validation
-            built.learner.progress = progress or Progress()
-            built.learner.progress.metric = built.learner.task.primary_metric
-            built.learner.prefix.num_readers = {"val": num_readers, "test": num_readers}
+            built.module.prefix.num_readers = {"val": num_readers, "test": num_readers}
     except RequestError:  # refused: nothing is written
         raise
     except Exception as error:
@@ -98,7 +100,7 @@ def train(
             record_failure(trial, place, error)
         raise
     if rank() > 0:  # a process Lightning started beside the first: it computes, the first one records
-        _run(trial, built, place, EventLog(None), say, began)
+        _run(trial, built, place, EventLog(None), say, began, Progress(), on_validation)
         raise SystemExit(0)
     output.claim(place.path.parent)
     with place.lock():
@@ -112,10 +114,10 @@ def train(
             event_log.set_aside(place.path)
         folders.write_config(place.path, trial)
         if not resumes:
-            metric = built.learner.task.metric_info[built.learner.task.primary_metric]
+            metric = built.module.task.metric_info[built.module.task.primary_metric]
             events.begin(kind="train", identity=place.identity, **described(trial, place, metric))
         try:
-            result = _run(trial, built, place, events, say, began)
+            result = _run(trial, built, place, events, say, began, progress or Progress(), on_validation)
         except BaseException as error:
             with suppress(OSError):  # the disk may be what is wrong: the first error counts
                 events.write("end", **failure_reason(error))
@@ -145,13 +147,20 @@ def _record_failure(trial: Trial, place: RunFolder, error: Exception) -> None:
 
 
 def _run(
-    trial: Trial, built: TrialComponents, place: RunFolder, events: EventLog, say: Say, began: tuple[float, float]
+    trial: Trial,
+    built: TrialComponents,
+    place: RunFolder,
+    events: EventLog,
+    say: Say,
+    began: tuple[float, float],
+    progress: Progress,
+    on_validation: OnValidation | None,
 ) -> Result:
     with quiet(), deterministic(built.machine, trial.hardware.deterministic):
         torch.set_num_threads(built.machine.threads)
         os.environ["OMP_NUM_THREADS"] = str(built.machine.threads)  # else Lightning's DDP sets a number of its own
-        learner = built.learner
-        learner.events, learner.say = events, say
+        module = built.module
+        module.events, progress.metric = events, module.task.primary_metric
         say(f"hardware: {built.machine}")
         if built.backbone.match is not None:
             say(f"weights: {built.backbone.match.matched} of {built.backbone.match.total} tensors matched")
@@ -163,21 +172,36 @@ def _run(
             key, part = left[0]
             say(f"no state is saved, as {key}={part.kind} is not resumable: interrupted, this trial begins anew")
         # a shard is not a state to go on from
-        often = Checkpoint(None, None) if learner.shards or left else trial.checkpoint
-        keeper = StateCheckpointer(place.path, built.origin, often, began, say)
-        learner.prefix.surround(_surroundings(trainer, events, say))
+        often = Checkpoint(None, None) if module.shards or left else trial.checkpoint
+        checkpointer = StateCheckpointer(place.path, built.origin, often, began, say, partial(_state, trainer, module))
+        judging, wanted = (
+            trial_callbacks.judging(module, events, say, progress),
+            trial_callbacks.of_strategy(module, place.path if events.path is not None else None),
+        )
+        observers = {"observer": Observer(on_validation)} if on_validation is not None else {}
+        module.callbacks = Callbacks({**wanted, **judging, **observers, "state": checkpointer})
+        module.prefix.surround(_surroundings(trainer, events, say))
         with signals.rounds():
-            steps = run_phases(built, trainer, keeper, say)
-        learner.prefix.enter(PhaseUsage(learner.trained, {"val": 1}))
+            steps = run_phases(built, trainer, checkpointer, say, progress)
+        module.prefix.enter(PhaseUsage(module.state.trained, {"val": 1}))
         select_final_weights(built, trainer, say)
-        validated = dict(learner.values)
-        learner.prefix.enter(PhaseUsage(learner.trained, {"test": 1}))
+        validated = dict(module.state.metrics)
+        module.prefix.enter(PhaseUsage(module.state.trained, {"test": 1}))
         file = place.path / layout.PREDICTIONS if events.path is not None else None
         with predictions(file, built.data.source.origin) as written:
-            learner.predicted = written.add
-            trainer.test(learner, verbose=False)
-        learner.prefix.close()
-        return record(trial, built, place, steps, validated, keeper.spent())
+            module.predicted = written.add
+            trainer.test(module, verbose=False)
+        module.prefix.close()
+        return record(trial, built, place, steps, validated, checkpointer.spent())
+
+
+def _state(trainer: Trainer, module: TrialModule) -> dict[str, Any] | None:
+    """The state of a run, on its first process; every process gives its part."""
+    state = capture(trainer, module)
+    if not trainer.is_global_zero:
+        return None
+    module.events.sync()  # a row that the state has behind it is not written again
+    return state
 
 
 def record(
@@ -190,36 +214,36 @@ def record(
 ) -> Result:
     """Write what a trained and tested trial leaves beside its predictions, all but ``result.json``.
 
-    The test is in ``learner.values``. When this returns, everything that the result names is on the disk.
+    The test is in ``module.state.metrics``. When this returns, everything that the result names is on the disk.
     """
-    learner = built.learner
+    module = built.module
     metrics = {f"val/{name}": value for name, value in validated.items()}
-    metrics |= {f"test/{name}": value for name, value in learner.values.items()}
-    learner.events.write("metrics", step=steps, epoch=steps / learner.epochs.steps_per_epoch, values=metrics)
-    state = learner.snapshot()  # on every process: shards are put together
-    if learner.events.path is not None:  # the first process
+    metrics |= {f"test/{name}": value for name, value in module.state.metrics.items()}
+    module.events.write("metrics", step=steps, epoch=steps / module.epochs.steps_per_epoch, values=metrics)
+    state = module.snapshot()  # on every process: shards are put together
+    if module.events.path is not None:  # the first process
         save(place.path / layout.CHECKPOINT, state, built.origin)
         _draw_schedule(place.path, built)
-    trained = sum(learner.model.get_parameter(name).numel() for name in learner.trained)
+    trained = sum(module.model.get_parameter(name).numel() for name in module.state.trained)
     result = Result(
         identity=place.identity,
         name=place.name,
         folder=place.path.name,
         metrics=metrics,
         steps=steps,
-        parameters=sum(p.numel() for p in learner.model.parameters()),
+        parameters=sum(p.numel() for p in module.model.parameters()),
         trained=trained,
         cpu_seconds=round(spent[0], 3),
         wall_seconds=round(spent[1], 3),
-        primary=learner.task.metric_info[learner.task.primary_metric],
+        primary=module.task.metric_info[module.task.primary_metric],
         numerics=place.numerics,
         facts={**place.fingerprints, "channels": str(built.data.info.channels), "hardware": str(built.machine)},
     )
-    if learner.events.path is not None:
+    if module.events.path is not None:
         found = observed(trial, result.facts, classes=list(built.data.info.classes), splits=built.data.hashes())
         bits = results.hashes(place.path)
         manifest.write(place.path, asdict(trial), found, {"metrics": metrics, "steps": steps, **bits})
-        learner.events.sync()
+        module.events.sync()
         result = replace(result, files=results.promised_files(place.path))
     return result
 
@@ -261,5 +285,5 @@ def _surroundings(trainer: Trainer, events: EventLog, say: Say) -> CacheContext:
 
 
 def _draw_schedule(folder: Path, built: TrialComponents) -> None:
-    names, steps = [stage.name for stage in built.stages], built.learner.epochs.steps_per_epoch
+    names, steps = [stage.name for stage in built.stages], built.module.epochs.steps_per_epoch
     durable.write(folder / layout.SCHEDULE, of_events(event_log.read(folder), names, steps))

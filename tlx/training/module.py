@@ -1,0 +1,289 @@
+"""The Lightning side of a trial: batches, steps, rates, and what callbacks ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from pytorch_lightning import LightningModule
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from tlx.backbones.partition.stages import Stage
+from tlx.backbones.weights import State
+from tlx.config.strategy import Strategy
+from tlx.data.module import Data, Loader
+from tlx.data.order import Epochs
+from tlx.feature_cache.prefix_cache import PrefixCache
+from tlx.runs import signals
+from tlx.strategies import freezing, groups, optimizers, schedule
+from tlx.strategies.phases import PhasePlan, validation_interval
+from tlx.strategies.regularisers import penalty
+from tlx.strategies.sharded import shard
+from tlx.tasks.protocol import Batch, Task
+from tlx.tracking.event_log import EventLog
+from tlx.training.callbacks.callback import Request, ScaleRates, SetTrainable, SkipStep, Stop, SwapWeights
+from tlx.training.callbacks.context import Context
+from tlx.training.callbacks.dispatch import Callbacks
+from tlx.training.checkpoint import restore, tensors
+from tlx.training.scaling import carried, is_skipped
+from tlx.training.state import TrainingState
+
+
+class TrialModule(LightningModule):
+    """Trains one phase at a time; :meth:`start_phase` says which."""
+
+    def __init__(
+        self,
+        strategy: Strategy,
+        task: Task,
+        model: nn.Module,
+        stages: Sequence[Stage],
+        phases: Sequence[PhasePlan],
+        data: Data,
+        epochs: Epochs,
+        prefix: PrefixCache,
+        accumulate: int = 1,
+    ) -> None:
+        super().__init__()
+        self.strategy = strategy
+        self.task = task
+        self.model = model
+        self.stages = list(stages)
+        self.phases = list(phases)
+        self.data = data
+        self.epochs = epochs
+        self.prefix = prefix  # serves the batches
+        self.accumulate = accumulate
+        self.interval = validation_interval(strategy, epochs.steps_per_epoch)
+        self.metrics = task.metrics()
+        self.penalty = penalty(strategy, model, stages)
+        self.state = TrainingState()
+        self.callbacks = Callbacks({})
+        self.events = EventLog(None)
+        self.reinit_state: State = {}  # random weights for what a phase starts anew
+        self.shards = False  # FSDP2 instead of whole copies
+        self.trying = False  # weights are only measured: no callback hears of the validation
+        self.before_first_round: Callable[[], None] | None = None  # how a resumed trial puts its last pieces in place
+        self.predicted: Callable[[list[dict[str, Any]]], None] = lambda records: None  # hears of each test batch
+        self.snapshot: Callable[[], State] = lambda: tensors(self.model, self.state.trained)  # what a validation leaves
+        self.ctx = Context(
+            *(self.model, self.stages, self.phases, self.state, lambda: self.snapshot(), self.scale),
+            epochs.steps_per_epoch,
+        )
+        self._is_fitting = False
+        self._swapped: State = {}  # the weights that train, while others are validated
+
+    # -- phases and fits -------------------------------------------------------------------------------------------
+
+    def start_phase(self, phase: PhasePlan, start: int, stop: int, total: int) -> None:
+        """Begin a phase that covers optimizer steps ``start`` to ``stop`` of ``total``."""
+        state, before = self.state, self.state.current
+        state.enter(phase, start, stop, total)
+        state.trainable = phase.trainable
+        self.call("on_phase_start")
+        owners = {name.rpartition(".")[0] for name in phase.fresh}
+        restore(self.model, {name: t for name, t in self.reinit_state.items() if name.rpartition(".")[0] in owners})
+        state.trained = state.trained | phase.trainable | phase.fresh
+        if phase.options.optimizer_state == "reset":
+            state.optimizer = None
+        elif phase.options.optimizer_state == "reset_new" and before is not None and state.optimizer is not None:
+            state.optimizer = optimizers.forget(state.optimizer, phase.trainable - before.trainable)
+        self.set_trainable()
+
+    def set_trainable(self) -> None:
+        """Freeze everything but what trains now."""
+        freezing.freeze(self.model, self.state.trainable, self.strategy.frozen_norm)
+        self.ctx.count = sum(parameter.numel() for parameter in self.model.parameters() if parameter.requires_grad)
+        self.state.fit_ends = False
+
+    def scale(self, step: int) -> float:
+        """The factor on every group's learning rate at an optimizer step of this phase."""
+        phase, state = self.state.phase, self.state
+        curve = phase.options.schedule or self.strategy.schedule
+        within, length = step - state.start, state.stop - state.start
+        position, span = (step, state.total) if curve.over == "run" else (within, length)
+        return schedule.factor(curve, position, span) * schedule.entry(phase.options, within, length)
+
+    def configure_model(self) -> None:
+        if self.shards and self.device_mesh is not None:
+            shard(self.model, [stage.name for stage in self.stages], self.device_mesh["data_parallel"])
+
+    def configure_optimizers(self) -> Optimizer:
+        """All parameters, in static groups; the state of the phase before is carried over."""
+        fused = not self.shards  # not every fused step knows shards
+        optimizer = optimizers.optimizer(self.strategy, self.stages, self.phases, fused=fused)
+        if self.state.optimizer is not None:
+            optimizer.load_state_dict(self.state.optimizer)
+            for group in optimizer.param_groups:
+                if not any(parameter in optimizer.state for parameter in group["params"]):
+                    group.pop("step", None)  # some count steps per group: what was frozen so far begins at the first
+        return optimizer
+
+    # -- training --------------------------------------------------------------------------------------------------
+
+    def on_train_start(self) -> None:
+        trainer, world = self.trainer, 1
+        if torch.distributed.is_initialized():
+            world = torch.distributed.get_world_size()
+        if world != trainer.world_size:  # a process too few would silently train on a part of the examples
+            raise RuntimeError(f"{trainer.world_size} processes were asked for, {world} are there")
+        signals.reclaim()
+        optimizer = self.ctx.optimizer = trainer.optimizers[0]
+        self.ctx.any_process = lambda so: trainer.strategy.reduce_boolean_decision(so, all=False)
+        self.ctx.gradient_scale = lambda: carried(trainer, optimizer)
+        self.ctx.is_overflown = lambda: is_skipped(trainer, self.model)
+        self._is_fitting = True
+        self.call("on_fit_start")
+
+    def train_dataloader(self) -> Loader:
+        """The next round: the steps up to the next validation."""
+        if self.before_first_round is not None:
+            self.before_first_round()
+            self.before_first_round = None
+        start = self.ctx.round_began = int(self.trainer.global_step)
+        stop = min(start + self.interval, self.state.stop)
+        rank, world = self._share()
+        return self.data.train_loader(
+            self.task.collate,
+            self.epochs,
+            start,
+            stop,
+            accumulate=self.accumulate,
+            rank=rank,
+            world=world,
+            plain=self.prefix.is_plain,
+            load=self.prefix.load,
+        )
+
+    def on_train_epoch_start(self) -> None:
+        freezing.set_modes(self.model, self.strategy.frozen_norm)
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        self.call("on_batch_start")
+        scale, factors = self.scale(int(self.trainer.global_step)), self.state.rate_factors
+        for group in self.trainer.optimizers[0].param_groups:
+            factor = factors.get(group["names"][0], 1.0) if factors else 1.0
+            group["lr"] = group["rates"][self.state.phase.number] * scale * factor
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        with self.prefix.replaying(batch) as seen:
+            if self.penalty is None:
+                out, extra = self.task.training_step(self.model, seen), None
+            else:
+                with self.penalty.watching(seen):
+                    out = self.task.training_step(self.model, seen)
+                extra = self.penalty.value()
+        if out.loss is None:
+            raise RuntimeError(f"{type(self.task).__name__}.training_step gave no loss")
+        self.ctx.losses.add(out.loss, out.n)
+        self.ctx.batch = batch
+        return (out.loss if extra is None else out.loss + extra) * self._weight(out.n)
+
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        self.call("on_before_step")
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        step = int(self.trainer.global_step)
+        if step > self.state.step:  # else gradients were only accumulated
+            self.state.step = step
+            self.call("on_step")
+
+    def on_train_epoch_end(self) -> None:
+        loss = self.ctx.losses.mean(self.trainer.world_size, skip=self.strategy.on_nan == "skip")
+        self.end_round(loss, groups.shown_rates(self.trainer.optimizers[0]))
+
+    def end_round(self, loss: float, rates: dict[str, float]) -> None:
+        """A round is over, with this mean training loss and these rates; its validation is known."""
+        self.state.rounds += 1
+        self.ctx.training_loss, self.ctx.rates = loss, rates
+        self.call("on_round_end")
+
+    def on_train_end(self) -> None:
+        self._is_fitting = False
+        self.state.optimizer = self.trainer.optimizers[0].state_dict()
+
+    # -- evaluation ------------------------------------------------------------------------------------------------
+
+    def val_dataloader(self) -> Loader:
+        return self.held_out("val")
+
+    def test_dataloader(self) -> Loader:
+        return self.held_out("test")
+
+    def held_out(self, name: str) -> Loader:
+        """A split in its own order."""
+        rank, world = self._share()
+        return self.data.eval_loader(name, self.task.collate, rank=rank, world=world, load=self.prefix.load)
+
+    def on_validation_epoch_start(self) -> None:
+        if self._is_fitting:  # of a round
+            self.call("on_validation_start")
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        with self.prefix.replaying(batch) as seen:
+            self.task.eval_step(self.model, seen, self.metrics)
+
+    def on_validation_epoch_end(self) -> None:
+        over = self.validated(self.task.compute(self.metrics))
+        self.trainer.should_stop = self.trainer.should_stop or over
+        restore(self.model, self._swapped)
+        self._swapped = {}
+
+    def validated(self, metrics: dict[str, float | None]) -> bool:
+        """Take in a validation; is the phase over?"""
+        self.state.metrics = metrics
+        return not self.trying and self.call("on_validation", metrics)
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        with self.prefix.replaying(batch) as seen:
+            out = self.task.eval_step(self.model, seen, self.metrics)
+            records = self.task.predict(self.model, seen, out)
+        if self.trainer.world_size > 1:  # batches are shared out: each process has as many
+            parts: list[Any] = [None] * self.trainer.world_size
+            torch.distributed.all_gather_object(parts, records)
+            records = [record for part in parts for record in part]
+        self.predicted(records)
+
+    def on_test_epoch_end(self) -> None:
+        self.state.metrics = self.task.compute(self.metrics)
+
+    # -- callbacks -------------------------------------------------------------------------------------------------
+
+    def call(self, hook: str, *values: Any) -> bool:
+        """Call a hook of every callback, and do what they ask for; does one end the phase?"""
+        stops = False
+        for request in self.callbacks.call(hook, self.ctx, *values):
+            self._grant(request)
+            stops = stops or isinstance(request, Stop)
+        return stops
+
+    def _grant(self, request: Request) -> None:
+        if isinstance(request, SkipStep):
+            self._skip_step(request)
+        elif isinstance(request, SetTrainable):
+            self.state.trainable = request.names
+            if self._is_fitting and not self.trainer.should_stop:  # else the phase is over anyway
+                self.state.fit_ends = self.trainer.should_stop = True
+        elif isinstance(request, ScaleRates):
+            self.state.rate_factors = dict(request.factors)
+        elif isinstance(request, SwapWeights):
+            own = dict(self.model.named_parameters())
+            self._swapped = {name: own[name].detach().clone() for name in request.weights}
+            restore(self.model, request.weights)
+
+    def _skip_step(self, request: SkipStep) -> None:
+        self.trainer.optimizers[0].zero_grad(set_to_none=True)
+        restore(self.model, request.buffers)
+        self.events.write("skipped", step=int(self.trainer.global_step) + 1)
+
+    # -- several processes -----------------------------------------------------------------------------------------
+
+    def _share(self) -> tuple[int, int]:
+        return int(self.trainer.global_rank), int(self.trainer.world_size)
+
+    def _weight(self, n: int) -> float:
+        """Lightning averages over parts of a batch and DDP over processes; this makes it an average over examples."""
+        parts = self.accumulate * int(self.trainer.world_size)
+        return n * parts / self.epochs.size(int(self.trainer.global_step))
