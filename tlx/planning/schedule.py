@@ -35,7 +35,7 @@ def of_plan(plan: TrialPlan, strategy: Strategy, subject: str = "") -> str:
 
 
 def _factor(phase: PhaseCost, strategy: Strategy, whole: int) -> Callable[[int], float]:
-    """The learner's own rule (:meth:`~tlx.training.learner.Learner.scale`), in steps of the phase."""
+    """The module's own rule (:meth:`~tlx.training.module.TrialModule.scale`), in steps of the phase."""
     curve, length = phase.plan.options.schedule or strategy.schedule, phase.stop - phase.start
 
     def factor(step: int) -> float:
