@@ -1,6 +1,7 @@
 """tlx: declarative, reproducible transfer-learning experiments.
 
-``compose`` turns overrides into a checked configuration, ``train`` runs it, ``load`` brings a trained model back.
+``compose`` turns overrides into a checked configuration, ``train`` runs it, ``load`` brings a trained model back;
+``register`` makes parts of one's own known.
 The names are resolved on first use, so that importing ``tlx`` stays cheap.
 """
 
@@ -12,12 +13,18 @@ from typing import TYPE_CHECKING, Any
 from tlx._compat import lazy_imports
 from tlx.version import VERSION as __version__
 
-__all__ = ["__version__", "compose", "load", "train"]
+__all__ = ["__version__", "compose", "load", "register", "train"]
 
 lazy_imports.install()
-_HOMES = {"compose": "tlx.composition.compose", "train": "tlx.training.runner", "load": "tlx.training.build"}
+_HOMES = {
+    "compose": "tlx.composition.compose",
+    "train": "tlx.training.runner",
+    "load": "tlx.training.build",
+    "register": "tlx.components",
+}
 
 if TYPE_CHECKING:
+    from tlx.components import register
     from tlx.composition.compose import compose
     from tlx.training.build import load
     from tlx.training.runner import train

@@ -54,7 +54,7 @@ FAULTS = [
     *(Fault("write", number) for number in (errno.ENOSPC, errno.EIO)),
     Fault("write", errno.ENOSPC, SHORT),  # what a full disk does
 ]
-_LEFT = re.compile(r"names: 0 missing \[\], [0-9]+ more \[('\.[^']+\.partial'(, )?)+\]")
+_LEFT = re.compile(r"names( of trial [0-9]+)?: 0 missing \[\], [0-9]+ more \[('\.[^']+\.partial'(, )?)+\]")
 
 
 class Strikes:

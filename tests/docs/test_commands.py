@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from tests.conftest import Said
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = sorted(path for path in DOCS.rglob("*.md") if path.name != "README.md")
-BLOCK = re.compile(r"^```\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 TRIAL = ["backbone=pixels", "strategy=feature_extraction", "dataset=digits", "strategy.budget=4 steps"]
 SAYS = {  # what a page promises of a command's output, by the command's beginning and the count of its runs
     ("interruptions.md", "tlx train", 2): "already finished; nothing was trained",
@@ -27,6 +28,8 @@ SAYS = {  # what a page promises of a command's output, by the command's beginni
     ("identity.md", "tlx train", 2): "already finished; nothing was trained",
     ("identity.md", "tlx why", 1): "strategy.budget",
     ("editors.md", "tlx plan", 1): "test the last",
+    ("callbacks.md", "tlx train", 1): "grad_norm/head",
+    ("callbacks.md", "tlx help", 1): "optimizer steps between looks",
     ("sweeps.md", "tlx runs", 2): "removed 7 folders",
 }
 
@@ -39,8 +42,12 @@ def theirs(said: Said, folder: Path) -> None:
         place.rename(place.with_name(name))
 
 
+def blocks(page: Path, language: str) -> list[str]:
+    return [text for found, text in FENCE.findall(page.read_text(encoding="utf-8")) if found == language]
+
+
 def commands(page: Path) -> list[str]:
-    return [line for block in BLOCK.findall(page.read_text(encoding="utf-8")) for line in block.splitlines() if line]
+    return [line for block in blocks(page, "") for line in block.splitlines() if line]
 
 
 @pytest.mark.slow
@@ -57,6 +64,8 @@ def test_the_commands_of_a_page_run(said: Said, folder: Path, page: Path) -> Non
         verb = " ".join(line.split()[: 3 if line.split()[1] == "reuse" else 2])
         runs[verb] = runs.get(verb, 0) + 1
         assert SAYS.get((page.name, verb, runs[verb]), "") in text
+    for script in blocks(page, "python"):
+        subprocess.run([sys.executable, "-c", script], cwd=folder, check=True, stdout=subprocess.DEVNULL)
 
 
 def test_every_page_has_commands_and_is_linked() -> None:

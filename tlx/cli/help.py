@@ -21,7 +21,7 @@ from tlx.cli.output import Terminal
 from tlx.components import groups
 from tlx.config.errors import ConfigError, ConfigIssue, suggest
 from tlx.config.fields import CHOICES, HELP, IDENTITY, RANGE
-from tlx.config.schema import GROUPS, Trial
+from tlx.config.schema import GROUPS
 
 
 def run(words: list[str]) -> int:
@@ -48,12 +48,12 @@ def run(words: list[str]) -> int:
 
 def _parts() -> list[str]:
     """The top keys that are no groups."""
-    return [one.name for one in fields(Trial) if one.name not in GROUPS]
+    return [one.name for one in fields(groups.trial_schema()) if one.name not in GROUPS]
 
 
 def _kinds(group: str) -> dict[str, Any]:
     """The option classes behind a top key, by the choice that gives them."""
-    return groups.options(group) or {"": _inner(get_type_hints(Trial)[group])}
+    return groups.options(group) or {"": _inner(get_type_hints(groups.trial_schema())[group])}
 
 
 def _inner(hint: Any) -> Any:
@@ -67,12 +67,12 @@ def _inner(hint: Any) -> Any:
 def _find(key: str) -> list[str]:
     """Say what there is to say of a key, for each choice of its group that has it, once."""
     steps = [step for step in key.split(".") if not step.isdigit()]
-    if steps[0] not in (one.name for one in fields(Trial)):
+    if steps[0] not in (one.name for one in fields(groups.trial_schema())):
         return []
     if len(steps) == 1:
-        own = next(one for one in fields(Trial) if one.name == steps[0])
+        own = next(one for one in fields(groups.trial_schema()) if one.name == steps[0])
         settings = [line for kind in _kinds(steps[0]).values() if is_dataclass(kind) for line in _settings(kind)]
-        return [*_described(own, get_type_hints(Trial)[steps[0]]), *dict.fromkeys(settings)]
+        return [*_described(own, get_type_hints(groups.trial_schema())[steps[0]]), *dict.fromkeys(settings)]
     told: dict[tuple[str, ...], list[str]] = {}
     for choice, start in _kinds(steps[0]).items():
         kind, found = start, list[str]()

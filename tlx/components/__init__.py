@@ -3,6 +3,6 @@
 What tlx brings is registered in :mod:`tlx.components.builtin`, in the way open to everybody.
 """
 
-from tlx.components import builtin
+from tlx.components import builtin, register
 
-__all__ = ["builtin"]
+__all__ = ["builtin", "register"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tlx.components.registry import CAPABILITIES, register
-from tlx.config import backbone, dataset, task
+from tlx.config import backbone, callbacks, dataset, task
 from tlx.config.strategy_parts import Averaging, Controller, Peft, Regulariser
 
 _ALL = frozenset(CAPABILITIES)
@@ -76,3 +76,8 @@ for _kind in ("ema", "swa"):
 register("averaging", "greedy_soup", Averaging, "tlx.strategies.averaging:greedy_soup", capabilities=_HEADS_ALONE)
 register("averaging", "uniform_soup", Averaging, "tlx.strategies.averaging:mean", capabilities=_HEADS_ALONE)
 register("averaging", "wise_ft", Averaging, "tlx.strategies.averaging:wise_ft", capabilities=_HEADS_ALONE)
+
+register(
+    *("callback", "gradient_norm", callbacks.GradientNorm, "tlx.training.callbacks.gradient_norm:GradientNorm"),
+    capabilities=_HEADS_ALONE - {"shardable"},
+)

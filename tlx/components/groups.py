@@ -6,10 +6,12 @@ A group file begins with ``/schema/<group>/<kind>@_here_``, which is what types 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import is_dataclass
-from typing import Any, get_args, get_type_hints
+from dataclasses import fields, is_dataclass, make_dataclass
+from functools import lru_cache
+from typing import Any, Optional, get_args, get_type_hints
 
-from tlx.components.registry import of_group
+from tlx.components.registry import State, of_group, state
+from tlx.config.fields import HELP, option
 from tlx.config.hardware import Hardware
 from tlx.config.reuse import Reuse
 from tlx.config.schema import GROUPS, Trial
@@ -29,9 +31,40 @@ def options(group: str) -> dict[str, type]:
     return dict(_ONE_KIND[group]) if group in _ONE_KIND else {kind: one.config for kind, one in of_group(group).items()}
 
 
+def trial_schema() -> type[Trial]:
+    """The class of a trial's configuration, with an optional part for each callback that is registered."""
+    return _trial_schema(state())
+
+
+@lru_cache(1)
+def _trial_schema(_state: State) -> type[Trial]:
+    named = [
+        (kind, Optional[one.config], option(None, (one.config.__doc__ or "").strip(), neutral=None))  # noqa: UP045
+        for kind, one in of_group("callback").items()
+    ]
+    callbacks = make_dataclass("Callbacks", named)
+    help_ = next(one.metadata[HELP] for one in fields(Trial) if one.name == "callbacks")
+    field = option(help=help_, factory=callbacks, neutral=callbacks())
+    found = make_dataclass("ComposedTrial", [("callbacks", callbacks, field)], bases=(Trial,))
+    for made in (callbacks, found):
+        made.__module__ = __name__  # so that they can be sent to other processes
+    _MADE.update({"Callbacks": callbacks, "ComposedTrial": found})
+    return found
+
+
+_MADE: dict[str, type] = {}
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("Callbacks", "ComposedTrial"):
+        trial_schema()
+        return _MADE[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
 def kinds() -> Iterator[type]:
     """Every class of options, wherever it is nested."""
-    waiting: list[Any] = [Trial, *(kind for group in GROUPS for kind in options(group).values())]
+    waiting: list[Any] = [trial_schema(), *(kind for group in GROUPS for kind in options(group).values())]
     seen: set[Any] = set()
     while waiting:
         kind = waiting.pop()
@@ -48,9 +81,10 @@ def store_schema() -> None:
     from hydra.core.config_store import ConfigStore  # takes a while, and who only reads records needs none
 
     store = ConfigStore.instance()
-    if "schema.yaml" in store.repo:
+    if _MADE.get("stored") is trial_schema():
         return
-    store.store(name="schema", node=Trial)
+    _MADE["stored"] = trial_schema()
+    store.store(name="schema", node=trial_schema())
     for group in GROUPS:
         for kind, node in options(group).items():
             store.store(group=f"schema/{group}", name=kind, node=node)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from tlx.components.registry import Component, component
+from tlx.components.registry import Component, component, of_group
 from tlx.config.identity import TRAINING
 
 _OF_STRATEGY = ("peft", "regulariser", "controller", "averaging")
@@ -19,6 +19,9 @@ def parts(config: Any) -> Iterator[tuple[str, Component]]:
     """
     for group in ("backbone", "dataset", "task"):
         yield group, component(group, getattr(config, group).kind)
+    for kind in of_group("callback"):
+        if getattr(config.callbacks, kind, None) is not None:
+            yield f"callbacks.{kind}", component("callback", kind)
     for group in _OF_STRATEGY:
         if (options := getattr(config.strategy, group)) is not None:
             yield f"strategy.{group}", component(group, options.kind)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, is_dataclass
 from importlib import import_module
+from operator import attrgetter
 from typing import Any
 
 from tlx.config.errors import suggest
@@ -48,13 +49,14 @@ class Component:
     def function(self, role: str = "load") -> Any:
         """Import one of its functions."""
         module, _, name = self.functions[role].partition(":")
-        return getattr(import_module(module), name)
+        return attrgetter(name)(import_module(module))
 
 
 class UnknownComponentError(LookupError):
     """There is no component of this name."""
 
 
+State = tuple[tuple[str, str, type], ...]
 _COMPONENTS: dict[str, dict[str, Component]] = {}
 
 
@@ -83,6 +85,11 @@ def register(
             raise ValueError(f"{group}={kind}: no capability {name!r}{suggest(name, CAPABILITIES)}")
     every = {"load": load, **functions}
     known[kind] = Component(group, kind, config, every, numerics, frozenset(capabilities))
+
+
+def state() -> State:
+    """Every component by name, with its options: what was made of all of them is old when this is another."""
+    return tuple((one.group, one.kind, one.config) for known in _COMPONENTS.values() for one in known.values())
 
 
 def component(group: str, kind: str) -> Component:

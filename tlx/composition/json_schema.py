@@ -20,7 +20,6 @@ from tlx.components import groups
 from tlx.composition import files, search_path
 from tlx.config.errors import ConfigError
 from tlx.config.fields import CHOICES, HELP, RANGE, Range
-from tlx.config.schema import Trial
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _FIXED = ("kind", "modality")  # said by the choice of an option
@@ -37,11 +36,11 @@ _TYPES = {int: ["integer"], float: ["number"], bool: ["boolean", "integer"], str
 
 def of_experiment() -> dict[str, Any]:
     """The schema of an experiment file: its list of defaults, and settings of each part as it was chosen there."""
-    found = _object(Trial)
+    found = _object(groups.trial_schema())
     found["properties"]["defaults"] = {"type": "array", "description": "choices, and the experiments it starts from"}
     for group in ("backbone", "dataset", "task", "reuse"):
         found["properties"][group] = {"anyOf": [_part(kind) for kind in dict.fromkeys(groups.options(group).values())]}
-        found["properties"][group]["description"] = _said(Trial, group)
+        found["properties"][group]["description"] = _said(groups.trial_schema(), group)
     conditions = [one for group in ("backbone", "dataset", "task") for one in _chosen(group)]
     return {"$schema": DIALECT, "title": "a tlx experiment", **found, "allOf": conditions, "$defs": _definitions()}
 
@@ -55,7 +54,7 @@ def of_group(group: str) -> dict[str, Any]:
 
 
 def _definitions() -> dict[str, Any]:
-    return {kind.__name__: _object(kind) for kind in groups.kinds() if kind is not Trial}
+    return {kind.__name__: _object(kind) for kind in groups.kinds() if kind is not groups.trial_schema()}
 
 
 def _chosen(group: str) -> Iterable[dict[str, Any]]:

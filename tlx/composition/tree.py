@@ -13,7 +13,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from tlx.components import groups
+from tlx.components import groups, registry
 from tlx.composition import explain, hydra_words, interpolations, request, schema_checks, search_path
 from tlx.config.errors import ConfigError, ConfigIssue
 
@@ -26,22 +26,22 @@ def tree(choices: tuple[str, ...]) -> DictConfig:
     Raises:
         ConfigError: Hydra cannot compose them.
     """
-    found: DictConfig = pickle.loads(_composed(choices, search_path.state())[0])  # our own bytes
+    found: DictConfig = pickle.loads(_composed(choices, search_path.state(), registry.state())[0])  # our own bytes
     return found
 
 
 def refers(choices: tuple[str, ...]) -> bool:
     """Are there interpolations in what Hydra composes of these choices?"""
-    return b"${" in _composed(choices, search_path.state())[0]
+    return b"${" in _composed(choices, search_path.state(), registry.state())[0]
 
 
 def launcher(choices: tuple[str, ...]) -> str:
     """The launcher that an experiment among these choices names; empty where it names none."""
-    return _composed(choices, search_path.state())[1]
+    return _composed(choices, search_path.state(), registry.state())[1]
 
 
 @lru_cache(_KEPT)
-def _composed(choices: tuple[str, ...], _state: search_path.State) -> tuple[bytes, str]:
+def _composed(choices: tuple[str, ...], _files: search_path.State, _components: registry.State) -> tuple[bytes, str]:
     found, chosen = _compose(choices)
     return pickle.dumps(found), chosen  # pickles are read in a third of the time a deep copy takes
 

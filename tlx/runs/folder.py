@@ -82,7 +82,7 @@ def read_config(folder: Path) -> Trial:
         if "${" in text:
             raise foreign.Unreadable("holds an interpolation (${...}), and no recorded configuration has one")
         plain: Any = foreign.yaml_value(text)
-        schema = OmegaConf.structured(Trial)
+        schema = OmegaConf.structured(groups.trial_schema())
         for group in ("backbone", "dataset", "task"):
             schema[group] = OmegaConf.structured(groups.options(group)[plain[group]["kind"]])
         schema.strategy = OmegaConf.structured(Strategy)

@@ -23,9 +23,10 @@ from tlx.strategies.regularisers import penalty
 from tlx.strategies.sharded import shard
 from tlx.tasks.protocol import Batch, Task
 from tlx.tracking.event_log import EventLog
-from tlx.training.callbacks.callback import Request, ScaleRates, SetTrainable, SkipStep, Stop, SwapWeights
+from tlx.training.callbacks.callback import Record, Request, ScaleRates, SetTrainable, SkipStep, Stop, SwapWeights
 from tlx.training.callbacks.context import Context
 from tlx.training.callbacks.dispatch import Callbacks
+from tlx.training.callbacks.metric_rows import MetricRows
 from tlx.training.checkpoint import restore, tensors
 from tlx.training.scaling import carried, is_skipped
 from tlx.training.state import TrainingState
@@ -194,11 +195,11 @@ class TrialModule(LightningModule):
         loss = self.ctx.losses.mean(self.trainer.world_size, skip=self.strategy.on_nan == "skip")
         self.end_round(loss, groups.shown_rates(self.trainer.optimizers[0]))
 
-    def end_round(self, loss: float, rates: dict[str, float]) -> None:
-        """A round is over, with this mean training loss and these rates; its validation is known."""
+    def end_round(self, loss: float, rates: dict[str, float]) -> bool:
+        """A round is over, with this mean training loss and these rates, and was validated; is the phase over, too?"""
         self.state.rounds += 1
         self.ctx.training_loss, self.ctx.rates = loss, rates
-        self.call("on_round_end")
+        return self.call("on_round_end")
 
     def on_train_end(self) -> None:
         self._is_fitting = False
@@ -226,8 +227,7 @@ class TrialModule(LightningModule):
             self.task.eval_step(self.model, seen, self.metrics)
 
     def on_validation_epoch_end(self) -> None:
-        over = self.validated(self.task.compute(self.metrics))
-        self.trainer.should_stop = self.trainer.should_stop or over
+        self.validated(self.task.compute(self.metrics))
         restore(self.model, self._swapped)
         self._swapped = {}
 
@@ -260,7 +260,10 @@ class TrialModule(LightningModule):
         return stops
 
     def _grant(self, request: Request) -> None:
-        if isinstance(request, SkipStep):
+        if isinstance(request, Stop):
+            if self._is_fitting:
+                self.trainer.should_stop = True
+        elif isinstance(request, SkipStep):
             self._skip_step(request)
         elif isinstance(request, SetTrainable):
             self.state.trainable = request.names
@@ -268,6 +271,8 @@ class TrialModule(LightningModule):
                 self.state.fit_ends = self.trainer.should_stop = True
         elif isinstance(request, ScaleRates):
             self.state.rate_factors = dict(request.factors)
+        elif isinstance(request, Record) and (rows := self.callbacks.find(MetricRows)) is not None:
+            rows.record(self.ctx, self.state.step, dict(request.values))
         elif isinstance(request, SwapWeights):
             own = dict(self.model.named_parameters())
             self._swapped = {name: own[name].detach().clone() for name in request.weights}

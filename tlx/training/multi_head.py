@@ -53,7 +53,7 @@ from tlx.training.progress import Progress
 from tlx.training.quiet import quiet
 from tlx.training.resume import can_resume
 from tlx.training.runner import record
-from tlx.training.trial_callbacks import judging
+from tlx.training.trial_callbacks import judging, of_user
 
 Say = Callable[[str], None]
 _CHUNK = 1024  # examples whose predictions are in memory
@@ -164,7 +164,9 @@ def _begin(seats: Sequence[HeadTrial]) -> None:
         event_log.set_aside(place.path)
         folders.write_config(place.path, seat.trial)
         events = built.module.events = EventLog(place.path)
-        built.module.callbacks = Callbacks(judging(built.module, events, seat.say, Progress()))
+        built.module.callbacks = Callbacks(
+            {**judging(built.module, events, seat.say, Progress()), **of_user(seat.trial)}
+        )
         metric = built.module.task.metric_info[built.module.task.primary_metric]
         events.begin(kind="train", identity=place.identity, **described(seat.trial, place, metric))
         events.write("together", trials=len(seats))
@@ -232,7 +234,7 @@ def _end_round(
             continue
         seat.built.module.state.step = step
         over = seat.built.module.validated(values)
-        seat.built.module.end_round(losses[number], {"head": rates[number]})
+        over = seat.built.module.end_round(losses[number], {"head": rates[number]}) or over
         if not over:
             left.append(number)
     return left

@@ -179,7 +179,9 @@ def _run(
             trial_callbacks.of_strategy(module, place.path if events.path is not None else None),
         )
         observers = {"observer": Observer(on_validation)} if on_validation is not None else {}
-        module.callbacks = Callbacks({**wanted, **judging, **observers, "state": checkpointer})
+        module.callbacks = Callbacks(
+            {**wanted, **judging, **trial_callbacks.of_user(trial), **observers, "state": checkpointer}
+        )
         module.prefix.surround(_surroundings(trainer, events, say))
         with signals.rounds():
             steps = run_phases(built, trainer, checkpointer, say, progress)

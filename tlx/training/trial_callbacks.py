@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from tlx.components.parts import parts
+from tlx.config.schema import Trial
 from tlx.strategies.controllers import controller
 from tlx.strategies.phases import averaging_start, decision_interval
 from tlx.tracking.event_log import EventLog
@@ -52,3 +54,12 @@ def of_strategy(module: TrialModule, folder: Path | None) -> dict[str, Callback]
     if (looks := controller(strategy.controller, module.stages)) is not None:
         found["controller"] = Control(looks, decision_interval(strategy, per_epoch))
     return found
+
+
+def of_user(trial: Trial) -> dict[str, Callback]:
+    """Those that the configuration names."""
+    return {
+        key.removeprefix("callbacks."): part.function()(getattr(trial.callbacks, part.kind))
+        for key, part in parts(trial)
+        if part.group == "callback"
+    }

@@ -19,14 +19,17 @@ from tlx.training.callbacks.context import Context
 
 @dataclass(frozen=True)
 class Stop:
-    """End the phase after this round."""
+    """End the phase after this round; from ``on_validation`` and ``on_round_end``."""
 
     reason: str
 
 
 @dataclass(frozen=True)
 class SkipStep:
-    """Leave the optimizer step out, and put these buffers back, which its forward pass has changed."""
+    """Leave the optimizer step out, and put these buffers back, which its forward pass has changed.
+
+    From ``on_before_step``.
+    """
 
     reason: str
     buffers: State = field(default_factory=dict)
@@ -34,7 +37,10 @@ class SkipStep:
 
 @dataclass(frozen=True)
 class SetTrainable:
-    """Have these parameters train, and no others, until the phase ends: the rest of it is a fit of its own."""
+    """Have these parameters train, and no others, until the phase ends: the rest of it is a fit of its own.
+
+    From ``on_phase_start`` and ``on_round_end``.
+    """
 
     names: frozenset[str]
 
@@ -48,12 +54,22 @@ class ScaleRates:
 
 @dataclass(frozen=True)
 class SwapWeights:
-    """Validate these weights in place of those that train, which are put back afterwards."""
+    """Validate these weights in place of those that train, which are put back afterwards.
+
+    From ``on_validation_start``.
+    """
 
     weights: State
 
 
-Request = Stop | SkipStep | SetTrainable | ScaleRates | SwapWeights
+@dataclass(frozen=True)
+class Record:
+    """Write a row of metrics, at the optimizer steps taken so far."""
+
+    values: Mapping[str, float]
+
+
+Request = Stop | SkipStep | SetTrainable | ScaleRates | SwapWeights | Record
 
 
 class Callback:
@@ -105,3 +121,12 @@ class Callback:
 
 
 HOOKS = tuple(name for name in vars(Callback) if name.startswith("on_"))
+_ANYWHERE = frozenset({ScaleRates, Record})
+ALLOWED: Mapping[str, frozenset[type]] = {  # what a hook may return
+    **dict.fromkeys(HOOKS, _ANYWHERE),
+    "on_phase_start": _ANYWHERE | {SetTrainable},
+    "on_before_step": _ANYWHERE | {SkipStep},
+    "on_validation_start": _ANYWHERE | {SwapWeights},
+    "on_validation": _ANYWHERE | {Stop},
+    "on_round_end": _ANYWHERE | {Stop, SetTrainable},
+}

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import torch
 
-from tlx.training.callbacks.callback import HOOKS, Callback, Request, SkipStep
+from tlx.training.callbacks.callback import ALLOWED, HOOKS, Callback, Request, SkipStep
 from tlx.training.callbacks.context import Context
 
 Kind = TypeVar("Kind", bound=Callback)
@@ -28,10 +28,17 @@ class Callbacks:
         }
 
     def call(self, hook: str, ctx: Context, *values: Any) -> Iterator[Request]:
-        """Call a hook of each, and give what they ask for; the optimizer step that one has skipped is over for all."""
+        """Call a hook of each, and give what they ask for; the optimizer step that one has skipped is over for all.
+
+        Raises:
+            TypeError: One asks for what its hook cannot be granted.
+        """
         for one in self._hooks[hook]:
             request = getattr(one, hook)(ctx, *values)
             if request is not None:
+                if type(request) not in ALLOWED[hook]:
+                    allowed = ", ".join(sorted(kind.__name__ for kind in ALLOWED[hook]))
+                    raise TypeError(f"{type(one).__name__}.{hook} asks for {request!r:.80}; it may ask for {allowed}")
                 yield request
                 if isinstance(request, SkipStep):
                     return

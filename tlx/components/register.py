@@ -1,0 +1,82 @@
+"""How parts of one's own become known: ``tlx.register.callback("mine", config=Options)``, as a decorator or a call.
+
+A part written here stands beside those that tlx brings: its options are checked, completed, explained and swept as
+theirs, and it is in a trial's identity where it is chosen.
+
+Example:
+    >>> @dataclass
+    ... class Options:
+    ...     rounds: int = option(3, "how many")
+    >>> @tlx.register.callback("patience", config=Options, capabilities={"resumable"})
+    ... class Patience(Callback):
+    ...     def __init__(self, options: Options) -> None: ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Any, Protocol, TypeVar
+
+from tlx.components.registry import register
+
+Part = TypeVar("Part")
+
+
+class _Register(Protocol):
+    def __call__(
+        self,
+        kind: str,
+        *,
+        config: type,
+        load: str = "",
+        numerics: int = 1,
+        capabilities: Collection[str] = (),
+        **functions: str,
+    ) -> Callable[[Part], Part]:
+        """Register a part; with ``load`` by where it is, else as the decorator of what makes it from its options.
+
+        Args:
+            kind: The name that chooses it.
+            config: The dataclass of its options, each with its help.
+            load: ``package.module:name`` of what makes it; nothing is imported before it is used.
+            numerics: The version of the bits that it gives: whoever changes them raises it.
+            capabilities: What it can do (:data:`tlx.components.registry.CAPABILITIES`); the rest is not done.
+            functions: Others that its group has, such as a dataset's ``fingerprint``, each as ``load``.
+
+        Raises:
+            ValueError: The name is taken, the options are no dataclass, or there is no such capability.
+        """
+        ...
+
+
+def _of(group: str) -> _Register:
+    def call(
+        kind: str,
+        *,
+        config: type,
+        load: str = "",
+        numerics: int = 1,
+        capabilities: Collection[str] = (),
+        **functions: str,
+    ) -> Callable[[Part], Part]:
+        known: dict[str, Any] = {"numerics": numerics, "capabilities": capabilities, **functions}
+        if load:
+            register(group, kind, config, load, **known)
+            return lambda part: part
+
+        def decorate(part: Part) -> Part:
+            made: Any = part
+            register(group, kind, config, f"{made.__module__}:{made.__qualname__}", **known)
+            return part
+
+        return decorate
+
+    return call
+
+
+backbone = _of("backbone")
+callback = _of("callback")
+controller = _of("controller")
+dataset = _of("dataset")
+regulariser = _of("regulariser")
+task = _of("task")
