@@ -41,7 +41,7 @@ BASE = ["backbone=narrow_resnet", "strategy.init=scratch", "dataset=digits", "da
 BASE += ["strategy.batch_size=16", "strategy.budget=40 steps", "strategy.validate_every=5 steps", "hardware.threads=1"]
 BASE += ["checkpoint.every_minutes=0", "strategy.audit=off"]  # untrained branches end in norms of zeros
 SHORT = ["strategy.budget=6 steps", "strategy.validate_every=2 steps"]  # for power cuts: three saved states
-SHORTEST = ["strategy.budget=2 steps", "strategy.validate_every=1 step"]  # for failing calls, each of which is struck
+SHORTEST = ["strategy.budget=5 steps", "strategy.validate_every=5 steps"]  # for failing calls, each of which is struck
 WEIGHTS = Path(tempfile.gettempdir()) / "tlx-bench" / "narrow_resnet.safetensors"
 MODES: dict[str, list[str]] = {
     "fine_tune": ["strategy=fine_tune"],

@@ -25,8 +25,8 @@ class Killed(BaseException):
     """As if by SIGKILL: nothing after it is done."""
 
 
-def die_at(monkeypatch: pytest.MonkeyPatch, name: str, count: int) -> None:
-    """The process ends at the call of that number of a folder's method."""
+def die_at(monkeypatch: pytest.MonkeyPatch, name: str, count: int, speaks: bool = False) -> None:
+    """The process ends at the call of that number of a folder's method; where it ``speaks``, for want of space."""
     whole = getattr(RunFolder, name)
     calls = 0
 
@@ -34,10 +34,12 @@ def die_at(monkeypatch: pytest.MonkeyPatch, name: str, count: int) -> None:
         nonlocal calls
         calls += 1
         if calls == count:
-            raise Killed
+            raise OSError(28, "No space left on device") if speaks else Killed
         whole(self, *given)
 
     monkeypatch.setattr(RunFolder, name, called)
+    if speaks:
+        return
     write = event_log.EventLog.write
 
     def silent(self: event_log.EventLog, event: str, **fields: object) -> None:
@@ -58,18 +60,19 @@ def left(trials: list[Trial]) -> list[tuple[object, dict[str, str]]]:
     return found
 
 
+@pytest.mark.parametrize("speaks", [False, True], ids=["killed", "full disk"])
 @pytest.mark.parametrize(
     ("name", "count"), [("prepare", 1), ("prepare", 3), ("settle", 1), ("settle", 2), ("settle", 3)]
 )
-def test_a_group_killed_while_it_is_finished_ends_the_same(
-    small: Compose, families: Families, monkeypatch: pytest.MonkeyPatch, name: str, count: int
+def test_a_group_stopped_while_it_is_finished_ends_the_same(
+    small: Compose, families: Families, monkeypatch: pytest.MonkeyPatch, name: str, count: int, speaks: bool
 ) -> None:
     calm = made(small, families, "output=calm", names=NAMES)
     run(calm)
     trials = made(small, families, "output=killed", names=NAMES)
     with monkeypatch.context() as patch:
-        die_at(patch, name, count)
-        with pytest.raises(Killed):
+        die_at(patch, name, count, speaks)
+        with pytest.raises(OSError if speaks else Killed):
             run(trials)
     run(trials)
     assert left(trials) == left(calm)

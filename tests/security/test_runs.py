@@ -293,7 +293,7 @@ def test_a_failure_to_build_leaves_what_another_command_finished(folder: Path, m
     with pytest.raises(RuntimeError, match="cannot be built"):
         tlx.train(trial)
     assert place.result() is not None
-    assert event_log.is_ended(place.path)
+    assert event_log.ended(place.path) == "FINISHED"
     folders.write_config(place.path, replace(trial, group="other"))
     assert folders.read_config(place.path).group is None
 

@@ -92,7 +92,7 @@ def _one(trial: Trial, console: Console) -> int:
         reason = trouble(error, place.path)
         if not reason:
             print(told(error), file=sys.stderr)
-        there = event_log.is_ended(place.path)
+        there = bool(event_log.ended(place.path))
         record = f"its record is in {place.path}" if there else "it could leave no record of that"
         console.print(f"tlx: the trial failed{f' ({reason})' if reason else ''}; {record}", markup=False)
         return 1

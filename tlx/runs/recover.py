@@ -43,7 +43,7 @@ def recover(folder: Path) -> None:
         with locked(folder, folder.name, patience=0):
             if _is_settled(folder):
                 durable.move(folder / layout.PREPARED, folder / layout.RESULT)
-            undone = _is_undone(folder) and not event_log.is_ended(folder)
+            undone = _is_undone(folder) and event_log.ended(folder) != "FINISHED"
             for path in _beside(folder):
                 path.unlink()
             durable.sweep(folder, layout.OWN)
@@ -70,10 +70,13 @@ def _is_settled(folder: Path) -> bool:
 
 
 def _is_undone(folder: Path) -> bool:
-    """Is there a result whose event log has no end, or that has a state or a torn file beside it?"""
+    """Is there a result whose event log does not end as finished, or that has a state or a torn file beside it?
+
+    Whoever put results in their places and could not go on has said that the others failed: they have not.
+    """
     if results.result_in(folder) is None:
         return False
-    return bool(_beside(folder)) or folders.left_over(folder) or not event_log.is_ended(folder)
+    return bool(_beside(folder)) or folders.left_over(folder) or event_log.ended(folder) != "FINISHED"
 
 
 def _beside(folder: Path) -> list[Path]:

@@ -108,11 +108,14 @@ def events(folder: Path, name: str) -> Iterator[dict[str, Any]]:
         yield row
 
 
-def is_ended(folder: Path) -> bool:
-    """Is the last line an attempt's end? (only the last kilobytes are looked at)"""
+def ended(folder: Path) -> str:
+    """How an attempt ended whose end is the last line (FINISHED, FAILED, ...); empty where it is none.
+
+    Only the last kilobytes are looked at.
+    """
     lines = _tail(folder, _TAILS[0])
     row = _row(lines[-1]) if lines else None
-    return row is not None and row["event"] == "end"
+    return str(row.get("status", "")) if row is not None and row["event"] == "end" else ""
 
 
 def size(folder: Path) -> int:
