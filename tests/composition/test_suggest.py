@@ -80,7 +80,9 @@ def test_every_name_from_elsewhere_leads_to_a_setting() -> None:
 @pytest.mark.parametrize(
     ("word", "message"),
     [
-        ("task.label_smoothing=0.1", "it is a setting of task=classification"),
+        ("task.label_smoothing=0.1", "did you mean task.loss.label_smoothing?"),
+        ("task.loss.class_weight=balanced", "is called auto here"),
+        ("task.multilabel=true", "it is a setting of task=classification"),
         ("tracking=wandb", "expected mlflow or none"),
         ("strategy.phases.0.until=150%", "at most 100% of the budget"),
         ("seed=1,2,", "a value is missing after the last comma; write seed=1,2"),

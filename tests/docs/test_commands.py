@@ -28,6 +28,7 @@ SAYS = {  # what a page promises of a command's output, by the command's beginni
     ("identity.md", "tlx train", 2): "already finished; nothing was trained",
     ("identity.md", "tlx why", 1): "strategy.budget",
     ("editors.md", "tlx plan", 1): "test the last",
+    ("tasks.md", "tlx help", 1): "auto",
     ("callbacks.md", "tlx train", 1): "grad_norm/head",
     ("callbacks.md", "tlx help", 1): "optimizer steps between looks",
     ("sweeps.md", "tlx runs", 2): "removed 7 folders",

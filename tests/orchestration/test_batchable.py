@@ -65,7 +65,7 @@ def test_what_only_the_head_can_tell(name: str) -> None:
 
 
 def test_label_smoothing_may_differ() -> None:
-    keys = {batchable.key(made("task=classification", f"task.label_smoothing={share}")) for share in (0, 0.1)}
+    keys = {batchable.key(made("task=classification", f"task.loss.label_smoothing={share}")) for share in (0, 0.1)}
     assert len(keys) == 1
     assert None not in keys
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from tlx.config.task import Classification
+from tlx.config.task import Classification, Loss
 from tlx.data.source import DataInfo
 from tlx.tasks.classification import ClassificationTask
 from tlx.tasks.protocol import Batch
@@ -25,7 +25,7 @@ class Given(nn.Module):
 
 def task(multilabel: bool = False, smoothing: float = 0.0, modality: str = "image") -> ClassificationTask:
     info = DataInfo(modality, CLASSES, 1, 60, 20, 20, multilabel)
-    return ClassificationTask(Classification(multilabel=multilabel, label_smoothing=smoothing), info)
+    return ClassificationTask(Classification(multilabel=multilabel, loss=Loss(label_smoothing=smoothing)), info)
 
 
 def drawn(multilabel: bool, rows: int = 40, seed: int = 0) -> Batch:

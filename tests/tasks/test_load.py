@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tlx.config.errors import ConfigError
-from tlx.config.task import AutoTask, Classification, Task
+from tlx.config.task import AutoTask, Classification, Loss, Task
 from tlx.data.source import DataInfo
 from tlx.tasks.classification import ClassificationTask
 from tlx.tasks.load import load
@@ -23,7 +23,7 @@ def test_auto_follows_the_data(modality: str, multilabel: bool) -> None:
     assert task.options == Classification(multilabel=multilabel)
 
 
-@pytest.mark.parametrize("options", [Classification(label_smoothing=0.1), Classification()])
+@pytest.mark.parametrize("options", [Classification(loss=Loss(label_smoothing=0.1)), Classification()])
 def test_a_named_task_is_taken_as_it_is(options: Classification) -> None:
     task = load(options, info())
     assert isinstance(task, ClassificationTask)

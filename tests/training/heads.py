@@ -32,7 +32,7 @@ TRIALS: dict[str, tuple[str, ...]] = {
     "plain": (),
     "decay": ("strategy.optimizer.weight_decay=2", "strategy.lr=0.1", "strategy.keep=last"),
     "seed": ("seed=7", "strategy.schedule.shape=one_cycle"),
-    "smooth": ("task.label_smoothing=0.3", "strategy.schedule.warmup=40%"),
+    "smooth": ("task.loss.label_smoothing=0.3", "strategy.schedule.warmup=40%"),
     "plateau": ("seed=3", "strategy.lr=0.3", "strategy.phases.0.plateau={patience: 1, monitor: loss}"),
     "threshold": ("strategy.phases.0.threshold={monitor: acc, value: 0.3}", "strategy.phases.0.lr_scale=0.5"),
     "patient": ("strategy.phases.0.plateau={patience: 2, min_delta: 0.02}", "strategy.phases.0.warmup=4 steps"),

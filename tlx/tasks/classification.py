@@ -23,6 +23,7 @@ from tlx.config.task import AutoTask, Classification
 from tlx.data.examples import Sample
 from tlx.data.source import DataInfo
 from tlx.runs.metric import Metric
+from tlx.tasks import losses
 from tlx.tasks.protocol import Batch, StepOutput
 
 _NOT_INPUT = ("index", "y")
@@ -70,7 +71,7 @@ def load(options: Classification, info: DataInfo) -> ClassificationTask:
 
 def of_the_data(options: AutoTask, info: DataInfo) -> ClassificationTask:
     """Make the task with as many labels per example as the data have."""
-    return ClassificationTask(Classification(multilabel=info.multilabel), info)
+    return ClassificationTask(Classification(multilabel=info.multilabel, loss=options.loss), info)
 
 
 class ClassificationTask:
@@ -80,9 +81,11 @@ class ClassificationTask:
         if info.multilabel != options.multilabel:
             message = "the data have several labels per example" if info.multilabel else "the data have one label each"
             raise ConfigError([ConfigIssue("task.multilabel", message, options.multilabel)])
+        losses.check(options.loss, info.classes)
         self.options = options
         self.info = info
         self.pad_id = pad_id
+        self._criterion: losses.Criterion | None = None
         self.primary_metric = "f1_macro" if info.multilabel else "acc"
         known = _SEVERAL if info.multilabel else _ONE_LABEL
         self.metric_info: Mapping[str, Metric] = {metric.name: metric for metric in known}
@@ -90,7 +93,7 @@ class ClassificationTask:
     @property
     def smoothing(self) -> float:
         """The share of each target that is spread over all classes while training."""
-        return self.options.label_smoothing
+        return self.options.loss.label_smoothing
 
     def build(self, backbone: Loaded, info: DataInfo) -> nn.Module:
         """A :class:`Classifier` with one output per class."""
@@ -117,14 +120,20 @@ class ClassificationTask:
         mask = (torch.arange(padded.shape[1]) < lengths[:, None]).long()
         return batch | {"input_ids": padded, "attention_mask": mask}
 
+    def fit(self, targets: Tensor) -> None:
+        """Make the loss, whose class weights are of train."""
+        self._criterion = losses.criterion(self.options.loss, self.info.classes, targets)
+
     def training_step(self, model: nn.Module, batch: Batch) -> StepOutput:
-        """The (label-smoothed) loss."""
-        return StepOutput(self._loss(model(batch), batch["y"], self.options.label_smoothing), len(batch["y"]))
+        """The loss that is asked for."""
+        if self._criterion is None:
+            raise RuntimeError("the task has not seen the labels of train: fit it first")
+        return StepOutput(self._criterion(model(batch), batch["y"]), len(batch["y"]))
 
     def eval_step(self, model: nn.Module, batch: Batch, metrics: nn.Module) -> StepOutput:
         """The plain loss; logits go to the metrics."""
         logits = model(batch)
-        loss = self._loss(logits, batch["y"], 0.0)
+        loss = self._plain(logits, batch["y"])
         assert isinstance(metrics, ClassificationMetrics)
         metrics.update(logits, batch["y"], loss)
         return StepOutput(loss, len(batch["y"]), {"logits": logits})
@@ -157,11 +166,10 @@ class ClassificationTask:
             records.append(record)
         return records
 
-    def _loss(self, logits: Tensor, labels: Tensor, smoothing: float) -> Tensor:
+    def _plain(self, logits: Tensor, labels: Tensor) -> Tensor:
         if self.info.multilabel:
-            target = labels * (1 - smoothing) + smoothing / 2
-            return F.binary_cross_entropy_with_logits(logits, target)
-        return F.cross_entropy(logits, labels, label_smoothing=smoothing)
+            return F.binary_cross_entropy_with_logits(logits, labels)
+        return F.cross_entropy(logits, labels)
 
 
 class ClassificationMetrics(nn.Module):

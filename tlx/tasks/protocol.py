@@ -37,6 +37,9 @@ class Task(Protocol):
     def collate(self, samples: list[Sample]) -> Batch:
         """Samples to one batch of tensors; ``index`` says which examples they are. They may lack their inputs."""
 
+    def fit(self, targets: Tensor) -> None:
+        """Learn from the targets of train what the loss needs, such as the weights of classes."""
+
     def training_step(self, model: nn.Module, batch: Batch) -> StepOutput:
         """The loss to descend."""
 

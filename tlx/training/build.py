@@ -59,6 +59,7 @@ def build(trial: Trial) -> TrialComponents:
     data = Data(trial.dataset, seed=trial.seed, batch_size=trial.strategy.batch_size, workers=trial.hardware.workers)
     task, backbone, model, cut = _network(trial, data, pretrained=trial.strategy.init == "pretrained")
     data.prepare(backbone.spec, trial.reuse.views)
+    task.fit(data.examples["train"].labels)
     epochs = data.epochs(machine.world, trial.hardware.accumulate)
     phases = plan(trial.strategy, cut, epochs.steps_per_epoch, trial.seed)
     optimizers.check(trial.strategy.optimizer)
@@ -80,6 +81,7 @@ def build_sibling(first: TrialComponents, trial: Trial) -> TrialComponents:
     task = load_task(trial.task, data.info)
     model = task.build(first.backbone, data.info)
     cut = [replace(stage, model=model) for stage in first.stages]
+    task.fit(data.examples["train"].labels)
     epochs = data.epochs(first.machine.world, trial.hardware.accumulate)
     phases = plan(trial.strategy, cut, epochs.steps_per_epoch, trial.seed)
     stopping.check(trial.strategy, task.metric_info)

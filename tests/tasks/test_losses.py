@@ -1,0 +1,111 @@
+"""Losses are those of the papers: against torch, torchvision and scikit-learn, and by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.utils.class_weight import compute_class_weight
+from torch.nn import functional as F
+from torchvision.ops import sigmoid_focal_loss
+
+import tlx
+from tests.conftest import Said
+from tests.tasks.conftest import CLASSES, drawn
+from tlx.config.errors import ConfigError
+from tlx.config.task import Loss
+from tlx.orchestration import batchable
+from tlx.tasks.losses import check, criterion
+from tlx.training.locate import locate
+
+TRIAL = ["backbone=narrow_resnet", "strategy=feature_extraction", "backbone.weights=none", "dataset=digits"]
+TRIAL += ["dataset.shots=3", "dataset.shots_seed=0", "strategy.budget=4 steps", "tracking=none", "reuse=always"]
+KINDS = [
+    Loss(),
+    Loss(label_smoothing=0.2),
+    Loss(class_weight="auto"),
+    Loss(kind="focal"),
+    Loss(kind="focal", gamma=0.5, class_weight="auto", weights={"owl": 3.0}),
+]
+
+
+@pytest.mark.parametrize("gamma", [0.5, 2.0, 5.0])
+def test_focal_loss_of_several_labels_is_torchvisions(gamma: float) -> None:
+    batch = drawn(multilabel=True)
+    loss = criterion(Loss(kind="focal", gamma=gamma), CLASSES, batch["y"])
+    expected = sigmoid_focal_loss(batch["logits"], batch["y"], alpha=-1, gamma=gamma, reduction="mean")
+    torch.testing.assert_close(loss(batch["logits"], batch["y"]), expected)
+
+
+@pytest.mark.parametrize("gamma", [0.5, 2.0])
+def test_focal_loss_of_classes_by_hand(gamma: float) -> None:
+    batch = drawn(multilabel=False)
+    loss = criterion(Loss(kind="focal", gamma=gamma), CLASSES, batch["y"])
+    chances = batch["logits"].double().softmax(-1)
+    right = chances[torch.arange(40), batch["y"]]
+    torch.testing.assert_close(
+        loss(batch["logits"], batch["y"]), (-((1 - right) ** gamma) * right.log()).mean().float()
+    )
+
+
+@pytest.mark.parametrize("multilabel", [False, True])
+def test_without_focus_it_is_cross_entropy(multilabel: bool) -> None:
+    batch = drawn(multilabel)
+    plain = F.binary_cross_entropy_with_logits if multilabel else F.cross_entropy
+    loss = criterion(Loss(kind="focal", gamma=0.0), CLASSES, batch["y"])
+    assert torch.equal(loss(batch["logits"], batch["y"]), plain(batch["logits"], batch["y"]))
+
+
+def test_automatic_weights_are_scikit_learns() -> None:
+    train = torch.tensor([0] * 30 + [1] * 6 + [2] * 3 + [3] * 1)
+    batch = drawn(multilabel=False)
+    weights = compute_class_weight("balanced", classes=np.arange(4), y=train.numpy())
+    weights[2] = 5.0
+    loss = criterion(Loss(class_weight="auto", weights={"owl": 5.0}), CLASSES, train)
+    whole = F.cross_entropy(batch["logits"], batch["y"], weight=torch.tensor(weights).float(), reduction="sum")
+    torch.testing.assert_close(loss(batch["logits"], batch["y"]), whole / 40)
+
+
+def test_automatic_weights_of_several_labels_even_out_positives_and_negatives() -> None:
+    train = torch.tensor([[1.0, 0.0, 1.0, 0.0]] * 3 + [[0.0, 0.0, 1.0, 1.0]] * 9)
+    batch = drawn(multilabel=True)
+    loss = criterion(Loss(class_weight="auto"), CLASSES, train)
+    positive = torch.tensor([9 / 3, 1.0, 0 / 12, 3 / 9])  # a label that train never has weighs 1
+    expected = F.binary_cross_entropy_with_logits(batch["logits"], batch["y"], pos_weight=positive)
+    torch.testing.assert_close(loss(batch["logits"], batch["y"]), expected)
+
+
+@settings(max_examples=25)
+@given(st.sampled_from(KINDS), st.booleans(), st.integers(1, 39))
+def test_the_parts_of_a_batch_give_what_the_whole_does(options: Loss, multilabel: bool, at: int) -> None:
+    """However a batch is cut for accumulation or several devices, each part weighed by its examples."""
+    batch = drawn(multilabel)
+    loss = criterion(options, CLASSES, batch["y"])
+    logits, labels = batch["logits"].double(), batch["y"].double() if multilabel else batch["y"]
+    parts = at * loss(logits[:at], labels[:at]) + (40 - at) * loss(logits[at:], labels[at:])
+    torch.testing.assert_close(parts / 40, loss(logits, labels))
+
+
+def test_what_does_not_fit_is_told_at_once() -> None:
+    with pytest.raises(ConfigError) as caught:
+        check(Loss(kind="focal", label_smoothing=0.1, weights={"owll": 2.0, "cat": 1.0}), CLASSES)
+    assert [problem.key for problem in caught.value.problems] == ["task.loss.weights.owll", "task.loss.label_smoothing"]
+    assert "did you mean owl?" in caught.value.block()
+
+
+def test_a_loss_is_asked_for_by_one_word_and_is_another_trial(folder: Path) -> None:
+    trials = [tlx.compose([*TRIAL, *words]) for words in ([], ["task.loss=focal"], ["task.loss.class_weight=auto"])]
+    assert len({locate(trial).identity for trial in trials}) == 3
+    found = [tlx.train(trial).metrics for trial in trials]
+    assert found[0] != found[1]
+    assert found[0] == pytest.approx(found[2], abs=1e-6)  # as many of each class: all weigh 1
+    assert [batchable.key(trial) is None for trial in trials] == [False, True, True]
+
+
+def test_a_wrong_loss_is_told(folder: Path, said: Said) -> None:
+    text = said("train", *TRIAL, "task.loss=focl", code=2)
+    assert "did you mean focal?" in text
