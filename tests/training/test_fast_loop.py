@@ -1,4 +1,4 @@
-"""The lean loop over kept features is Lightning's loop over them, bit for bit, and the network's own up to rounding."""
+"""The fast loop is Lightning's, bit for bit; over kept features it is the network's own, up to rounding."""
 
 from __future__ import annotations
 
@@ -144,7 +144,6 @@ def without(monkeypatch: pytest.MonkeyPatch, trial: Trial) -> Result:
 
     def fits(learner: TrialModule, trainer: Trainer) -> bool:
         learner.to(trainer.strategy.root_device)
-        _ = learner.prefix.is_features  # asking fills the store, as the lean loop's own asking does
         return False
 
     with monkeypatch.context() as patch:
@@ -181,7 +180,7 @@ def test_it_is_lightnings_loop(
     events = [[row["event"] for row in event_log.read(place_of(one))] for one in (trial, other)]
     assert events[0] == events[1]
 
-    expected = tlx.train(off)
+    expected = without(monkeypatch, off)
     assert (seen.lean, seen.usual) == (0, fits)
     if name == "bf16":  # features of another batch are rounded otherwise
         return
@@ -193,21 +192,39 @@ def test_it_is_lightnings_loop(
     "words",
     [
         ("strategy=fine_tune",),
-        ("strategy=feature_extraction", "hardware.accumulate=2"),
         ("strategy=feature_extraction", "reuse=off"),
         ("strategy=feature_extraction", "strategy.frozen_norm=train"),
         ("strategy=feature_extraction", "dataset.augment=shift"),
+        ("strategy=fine_tune", "hardware.workers=2", "dataset.augment=flip_crop"),
         ("strategy=top_k",),
+        ("strategy=egeria", "strategy.controller.every=2 steps", "strategy.controller.patience=1"),
+        ("strategy=fine_tune", "hardware.gradient_checkpointing=true"),
     ],
     ids=" ".join,
 )
+def test_of_whole_networks_it_is_lightnings_loop(
+    make: Callable[..., Trial], seen: Seen, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    trial, other = make(*words), make(*words, "output=usual")
+    if "hardware.gradient_checkpointing=true" in words:  # norms that follow the data would see each batch twice
+        frozen = "strategy.phases=[{train: ['re:weight'], freeze: [norm]}]"
+        trial, other = make(*words, frozen), make(*words, frozen, "output=usual")
+    result = tlx.train(trial)
+    assert (seen.lean > 0, seen.usual) == (True, 0)
+    optimizers, random, model = seen.optimizers, seen.random, seen.model
+    expected = without(monkeypatch, other)
+    assert (seen.lean, seen.usual > 0) == (0, True)
+    same_end(trial, result, other, expected)
+    assert same(optimizers, seen.optimizers)
+    assert not differences(model, seen.model)
+    assert random is not None
+    assert seen.random is not None
+    assert torch.equal(random, seen.random)
+
+
+@pytest.mark.parametrize("words", [("hardware.accumulate=2",), ("hardware.precision=64-true",)], ids=" ".join)
 def test_where_it_does_not_fit_it_is_not_used(make: Callable[..., Trial], seen: Seen, words: tuple[str, ...]) -> None:
-    tlx.train(make(*words))
-    assert (seen.lean, seen.usual) == (0, 1)
-
-
-def test_without_a_network_it_is_not_used(small: Compose, seen: Seen) -> None:
-    tlx.train(small("strategy=feature_extraction", "backbone=pixels", "reuse=always"))
+    tlx.train(make("strategy=feature_extraction", *words))
     assert (seen.lean, seen.usual) == (0, 1)
 
 

@@ -32,7 +32,7 @@ from tlx.training.module import TrialModule
 _TRIAL = ["backbone=narrow_resnet", "strategy.init=scratch", "dataset=digits", "dataset.shots=4", "tracking=none"]
 _TRIAL += ["strategy.batch_size=8", "strategy.budget=8 steps", "strategy.validate_every=2 steps", "hardware.threads=1"]
 _LOOPS = {  # of which the first is Lightning's
-    "the Trainer": ["strategy=fine_tune"],
+    "the Trainer": ["strategy=fine_tune", "hardware.accumulate=2"],
     "the fast loop": ["strategy=feature_extraction", "reuse.when=always"],
 }
 
