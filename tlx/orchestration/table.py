@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from tlx.config.select import select
 from tlx.orchestration import status
 from tlx.runs import folder as folders
 from tlx.runs import result as results
+from tlx.runs.describe import word_of
 
 
 def rows(sweep: Path) -> list[dict[str, Any]]:
@@ -60,4 +62,5 @@ def _settings(place: Path) -> dict[str, Any]:
         "dataset.shots": trial.dataset.shots,
         "seed": trial.seed,
     }
-    return named | {key: select(trial, key) for key in trial.sweep.varied if key not in named}
+    varied = {key: select(trial, key) for key in trial.sweep.varied if key not in named}
+    return named | {key: word_of(value) if is_dataclass(value) else value for key, value in varied.items()}

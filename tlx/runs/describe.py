@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, fields, is_dataclass
 from typing import Any
 
+from tlx.config.fields import SHORT
 from tlx.config.schema import Trial
 from tlx.config.select import select
 from tlx.runs.code import states
@@ -25,7 +26,21 @@ def label(trial: Trial, name: str) -> str:
 
 
 def _written(value: Any) -> str:
+    if is_dataclass(value):
+        return word_of(value)
     return f"{value:g}" if isinstance(value, float) else "null" if value is None else str(value)
+
+
+def word_of(value: Any) -> str:
+    """A part by the one word that stands for it, and by what else is not as usual: ``sgd(momentum=0.5)``."""
+    word = next((str(getattr(value, one.name)) for one in fields(value) if one.metadata.get(SHORT)), "")
+    usual = type(value)()
+    others = [
+        f"{one.name}={_written(getattr(value, one.name))}"
+        for one in fields(value)
+        if not one.metadata.get(SHORT) and getattr(value, one.name) != getattr(usual, one.name)
+    ]
+    return word + (f"({', '.join(others)})" if others else "")
 
 
 def described(trial: Trial, place: RunFolder, metric: Metric | None = None) -> dict[str, Any]:
@@ -87,7 +102,11 @@ def parameters(trial: Trial) -> dict[str, str]:
         "seed": trial.seed,
     }
     chosen |= {key: select(trial, key) for key in trial.sweep.varied if key not in (*chosen, *_NAMED)}
-    return {name: str(value) for name, value in chosen.items() if value is not None}
+    return {
+        name: word_of(value) if is_dataclass(value) else str(value)
+        for name, value in chosen.items()
+        if value is not None
+    }
 
 
 def observed(trial: Trial, facts: dict[str, str], **data: Any) -> dict[str, Any]:
