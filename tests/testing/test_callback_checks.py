@@ -12,6 +12,7 @@ import pytest
 import torch
 
 import tlx
+from tests.conftest import Said
 from tlx.components.registry import of_group, register
 from tlx.config.errors import ConfigError
 from tlx.config.fields import option
@@ -140,6 +141,27 @@ class Impatient(Own):
         return Stop("now")
 
 
+class Stray(Own):
+    """Has what the phase does not train train on."""
+
+    def on_round_end(self, ctx: Context) -> Request | None:
+        return SetTrainable(frozenset({"head.weight", "backbone.conv1.weight"}))
+
+
+class Nobody(Own):
+    """Has nothing train on."""
+
+    def on_round_end(self, ctx: Context) -> Request | None:
+        return SetTrainable(frozenset())
+
+
+class Partial(Own):
+    """Scales one of the tensors that share a rate."""
+
+    def on_round_end(self, ctx: Context) -> Request | None:
+        return ScaleRates({"backbone.bn1.weight": 0.5})
+
+
 GOOD = frozenset({"trainable", "cacheable", "resumable", "exportable", "compilable"})
 
 
@@ -186,6 +208,31 @@ def test_a_request_from_the_wrong_hook_is_refused(folder: Path) -> None:
     name = registered(Impatient)
     with pytest.raises(TypeError, match=r"Impatient.on_step asks for Stop.*may ask for Record, ScaleRates"):
         tlx.train(tlx.compose([*BASE, f"callbacks.{name}={{}}"]))
+
+
+@pytest.mark.parametrize(
+    ("kind", "strategy", "said"),
+    [
+        (Stray, "feature_extraction", r"SetTrainable: .*backbone.conv1.weight"),
+        (Nobody, "feature_extraction", "SetTrainable: .* found none"),
+        (Partial, "fine_tune", "ScaleRates: one factor for all of"),
+    ],
+)
+def test_what_cannot_be_granted_is_refused(folder: Path, kind: type[Callback], strategy: str, said: str) -> None:
+    words = [*BASE, f"strategy={strategy}", f"callbacks.{registered(kind)}={{}}"]
+    with pytest.raises(ValueError, match=said):
+        tlx.train(tlx.compose([word for word in words if word != "strategy=fine_tune" or strategy == "fine_tune"]))
+
+
+def test_heads_side_by_side_have_none_of_ours() -> None:
+    with pytest.raises(ValueError, match="heads side by side"):
+        registered(Patience, capabilities=frozenset({"batchable_head"}))
+
+
+def test_what_is_not_exportable_is_not_exported(folder: Path, said: Said) -> None:
+    trial = tlx.compose([*BASE, f"callbacks.{registered(Patience, capabilities=GOOD - {'exportable'})}={{}}"])
+    tlx.train(trial)
+    assert "callbacks.patience" in said("export", str(locate(trial).path), "--to", "torch", code=2)
 
 
 def rows(words: list[str]) -> tuple[list[dict[str, Any]], dict[str, float | None]]:

@@ -15,68 +15,54 @@ Example:
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import Any, Protocol, TypeVar
+from functools import partial
+from typing import Any, TypeVar
 
 from tlx.components.registry import register
 
 Part = TypeVar("Part")
 
 
-class _Register(Protocol):
-    def __call__(
-        self,
-        kind: str,
-        *,
-        config: type,
-        load: str = "",
-        numerics: int = 1,
-        capabilities: Collection[str] = (),
-        **functions: str,
-    ) -> Callable[[Part], Part]:
-        """Register a part; with ``load`` by where it is, else as the decorator of what makes it from its options.
+def _of_group(
+    group: str,
+    kind: str,
+    *,
+    config: type,
+    load: str = "",
+    numerics: int = 1,
+    capabilities: Collection[str] = (),
+    **functions: str,
+) -> Callable[[Part], Part]:
+    """Register a part; with ``load`` by where it is, else as the decorator of what makes it from its options.
 
-        Args:
-            kind: The name that chooses it.
-            config: The dataclass of its options, each with its help.
-            load: ``package.module:name`` of what makes it; nothing is imported before it is used.
-            numerics: The version of the bits that it gives: whoever changes them raises it.
-            capabilities: What it can do (:data:`tlx.components.registry.CAPABILITIES`); the rest is not done.
-            functions: Others that its group has, such as a dataset's ``fingerprint``, each as ``load``.
+    Args:
+        group: What it is a kind of.
+        kind: The name that chooses it.
+        config: The dataclass of its options, each with its help.
+        load: ``package.module:name`` of what makes it; nothing is imported before it is used.
+        numerics: The version of the bits that it gives: whoever changes them raises it.
+        capabilities: What it can do (:data:`tlx.components.registry.CAPABILITIES`); the rest is not done.
+        functions: Others that its group has, such as a dataset's ``fingerprint``, each as ``load``.
 
-        Raises:
-            ValueError: The name is taken, the options are no dataclass, or there is no such capability.
-        """
-        ...
+    Raises:
+        ValueError: The name is taken, the options are no dataclass, or there is no such capability.
+    """
 
+    def decorate(part: Part) -> Part:
+        made: Any = part
+        where = load or f"{made.__module__}:{made.__qualname__}"
+        register(group, kind, config, where, numerics=numerics, capabilities=capabilities, **functions)
+        return part
 
-def _of(group: str) -> _Register:
-    def call(
-        kind: str,
-        *,
-        config: type,
-        load: str = "",
-        numerics: int = 1,
-        capabilities: Collection[str] = (),
-        **functions: str,
-    ) -> Callable[[Part], Part]:
-        known: dict[str, Any] = {"numerics": numerics, "capabilities": capabilities, **functions}
-        if load:
-            register(group, kind, config, load, **known)
-            return lambda part: part
-
-        def decorate(part: Part) -> Part:
-            made: Any = part
-            register(group, kind, config, f"{made.__module__}:{made.__qualname__}", **known)
-            return part
-
-        return decorate
-
-    return call
+    if load:
+        decorate(None)
+        return lambda part: part
+    return decorate
 
 
-backbone = _of("backbone")
-callback = _of("callback")
-controller = _of("controller")
-dataset = _of("dataset")
-regulariser = _of("regulariser")
-task = _of("task")
+backbone = partial(_of_group, "backbone")
+callback = partial(_of_group, "callback")
+controller = partial(_of_group, "controller")
+dataset = partial(_of_group, "dataset")
+regulariser = partial(_of_group, "regulariser")
+task = partial(_of_group, "task")

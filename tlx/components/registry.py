@@ -73,7 +73,7 @@ def register(
     """Make a component known; nothing of it is imported but the dataclass of its options.
 
     Raises:
-        ValueError: The name is taken, the options are no dataclass, or a capability is none that there is.
+        ValueError: The name is taken, the options are no dataclass, or its group has no such capability.
     """
     known = _COMPONENTS.setdefault(group, {})
     if kind in known:
@@ -83,6 +83,8 @@ def register(
     for name in capabilities:
         if name not in CAPABILITIES:
             raise ValueError(f"{group}={kind}: no capability {name!r}{suggest(name, CAPABILITIES)}")
+    if group == "callback" and "batchable_head" in capabilities:
+        raise ValueError(f"callback={kind}: heads side by side take no steps of their own that it could be told of")
     every = {"load": load, **functions}
     known[kind] = Component(group, kind, config, every, numerics, frozenset(capabilities))
 

@@ -37,7 +37,7 @@ def select_final_weights(built: TrialComponents, trainer: Trainer, say: Callable
     if options is None or kind in ("ema", "swa"):
         return
     module.trying = True  # what is tried from here on is no new best
-    sign = module.task.metric_info[module.task.primary_metric].sign
+    sign = module.primary.sign
 
     def measure(state: State) -> float:
         restore(module.model, state)

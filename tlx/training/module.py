@@ -17,6 +17,7 @@ from tlx.data.module import Data, Loader
 from tlx.data.order import Epochs
 from tlx.feature_cache.prefix_cache import PrefixCache
 from tlx.runs import signals
+from tlx.runs.metric import Metric
 from tlx.strategies import freezing, groups, optimizers, schedule
 from tlx.strategies.phases import PhasePlan, validation_interval
 from tlx.strategies.regularisers import penalty
@@ -75,6 +76,11 @@ class TrialModule(LightningModule):
         )
         self._is_fitting = False
         self._swapped: State = {}  # the weights that train, while others are validated
+
+    @property
+    def primary(self) -> Metric:
+        """The metric that models of the task are chosen and compared by."""
+        return self.task.metric_info[self.task.primary_metric]
 
     # -- phases and fits -------------------------------------------------------------------------------------------
 
@@ -136,6 +142,7 @@ class TrialModule(LightningModule):
         self.ctx.gradient_scale = lambda: carried(trainer, optimizer)
         self.ctx.is_overflown = lambda: is_skipped(trainer, self.model)
         self._is_fitting = True
+        self._check_factors()
         self.call("on_fit_start")
 
     def train_dataloader(self) -> Loader:
@@ -266,17 +273,30 @@ class TrialModule(LightningModule):
         elif isinstance(request, SkipStep):
             self._skip_step(request)
         elif isinstance(request, SetTrainable):
+            if not request.names or not request.names <= self.state.phase.trainable:  # others would not be recorded
+                odd = sorted(request.names - self.state.phase.trainable)
+                raise ValueError(f"SetTrainable: expected parameters that this phase trains, found {odd[:3] or 'none'}")
             self.state.trainable = request.names
             if self._is_fitting and not self.trainer.should_stop:  # else the phase is over anyway
                 self.state.fit_ends = self.trainer.should_stop = True
         elif isinstance(request, ScaleRates):
             self.state.rate_factors = dict(request.factors)
+            self._check_factors()
         elif isinstance(request, Record) and (rows := self.callbacks.find(MetricRows)) is not None:
             rows.record(self.ctx, self.state.step, dict(request.values))
         elif isinstance(request, SwapWeights):
             own = dict(self.model.named_parameters())
             self._swapped = {name: own[name].detach().clone() for name in request.weights}
             restore(self.model, request.weights)
+
+    def _check_factors(self) -> None:
+        """A group of parameters has one rate: refuse factors that differ within one."""
+        factors = self.state.rate_factors
+        for group in self.ctx.optimizer.param_groups if self.ctx.optimizer is not None and factors else ():
+            if len({factors.get(name, 1.0) for name in group["names"]}) > 1:
+                raise ValueError(
+                    f"ScaleRates: one factor for all of {group['name']}, which share a rate: {group['names'][:3]}"
+                )
 
     def _skip_step(self, request: SkipStep) -> None:
         self.trainer.optimizers[0].zero_grad(set_to_none=True)

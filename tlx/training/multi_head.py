@@ -53,7 +53,7 @@ from tlx.training.progress import Progress
 from tlx.training.quiet import quiet
 from tlx.training.resume import can_resume
 from tlx.training.runner import record
-from tlx.training.trial_callbacks import judging, of_user
+from tlx.training.trial_callbacks import judging
 
 Say = Callable[[str], None]
 _CHUNK = 1024  # examples whose predictions are in memory
@@ -71,7 +71,6 @@ class HeadTrial:
     place: RunFolder
     say: Say
     built: TrialComponents
-    steps: int = 0
     failure: str = ""
     before: dict[str, int] = field(default_factory=dict)  # checksums at the start, for the audit
 
@@ -164,11 +163,8 @@ def _begin(seats: Sequence[HeadTrial]) -> None:
         event_log.set_aside(place.path)
         folders.write_config(place.path, seat.trial)
         events = built.module.events = EventLog(place.path)
-        built.module.callbacks = Callbacks(
-            {**judging(built.module, events, seat.say, Progress()), **of_user(seat.trial)}
-        )
-        metric = built.module.task.metric_info[built.module.task.primary_metric]
-        events.begin(kind="train", identity=place.identity, **described(seat.trial, place, metric))
+        built.module.callbacks = Callbacks(judging(built.module, events, seat.say, Progress()))
+        events.begin(kind="train", identity=place.identity, **described(seat.trial, place, built.module.primary))
         events.write("together", trials=len(seats))
         events.write("stages", digest=stages_digest, table=rows)
         for name, stock in built.module.prefix.kept().items():
@@ -227,12 +223,11 @@ def _end_round(
     finite = torch.isfinite(logits).all(-1).all(-1).tolist()
     left = []
     for number, (seat, values) in enumerate(zip(active, many.metric_names(logits, heldout.labels), strict=True)):
-        seat.steps = step
+        seat.built.module.state.step = step
         if not finite[number]:
             reason = "the network gave NaN or infinity: try a smaller strategy.lr or precision=32-true"
             _end(seat, "FAILED", f"FloatingPointError: {reason}")
             continue
-        seat.built.module.state.step = step
         over = seat.built.module.validated(values)
         over = seat.built.module.end_round(losses[number], {"head": rates[number]}) or over
         if not over:
@@ -262,7 +257,7 @@ def _conclude(seats: Sequence[HeadTrial], began: tuple[float, float]) -> None:
         module = seat.built.module
         module.state.metrics = values
         _predict(seat, batch, scores)
-        finished.append((seat.place, record(seat.trial, seat.built, seat.place, seat.steps, found, spent)))
+        finished.append((seat.place, record(seat.trial, seat.built, seat.place, module.state.step, found, spent)))
     finish_together(finished)
     for seat in seats:
         _end(seat, "FINISHED", "")

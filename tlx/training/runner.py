@@ -114,8 +114,7 @@ def train(
             event_log.set_aside(place.path)
         folders.write_config(place.path, trial)
         if not resumes:
-            metric = built.module.task.metric_info[built.module.task.primary_metric]
-            events.begin(kind="train", identity=place.identity, **described(trial, place, metric))
+            events.begin(kind="train", identity=place.identity, **described(trial, place, built.module.primary))
         try:
             result = _run(trial, built, place, events, say, began, progress or Progress(), on_validation)
         except BaseException as error:
@@ -174,10 +173,8 @@ def _run(
         # a shard is not a state to go on from
         often = Checkpoint(None, None) if module.shards or left else trial.checkpoint
         checkpointer = StateCheckpointer(place.path, built.origin, often, began, say, partial(_state, trainer, module))
-        judging, wanted = (
-            trial_callbacks.judging(module, events, say, progress),
-            trial_callbacks.of_strategy(module, place.path if events.path is not None else None),
-        )
+        wanted = trial_callbacks.of_strategy(module, place.path if events.path is not None else None)
+        judging = trial_callbacks.judging(module, events, say, progress)
         observers = {"observer": Observer(on_validation)} if on_validation is not None else {}
         module.callbacks = Callbacks(
             {**wanted, **judging, **trial_callbacks.of_user(trial), **observers, "state": checkpointer}
@@ -237,7 +234,7 @@ def record(
         trained=trained,
         cpu_seconds=round(spent[0], 3),
         wall_seconds=round(spent[1], 3),
-        primary=module.task.metric_info[module.task.primary_metric],
+        primary=module.primary,
         numerics=place.numerics,
         facts={**place.fingerprints, "channels": str(built.data.info.channels), "hardware": str(built.machine)},
     )

@@ -28,7 +28,7 @@ def judging(
     """Those that judge and record validations, of heads that are trained side by side too."""
     task = module.task
     return {
-        "best_weights": BestWeights(module.strategy, task.metric_info[task.primary_metric]),
+        "best_weights": BestWeights(module.strategy, module.primary),
         "early_stopping": EarlyStopping(module.phases, task.metric_info, task.primary_metric),
         "metric_rows": MetricRows(events, say, progress),
     }

@@ -43,10 +43,6 @@ class Callbacks:
                 if isinstance(request, SkipStep):
                     return
 
-    def has(self, hook: str) -> bool:
-        """Is there one that overrides a hook?"""
-        return bool(self._hooks[hook])
-
     def find(self, kind: type[Kind]) -> Kind | None:
         """The first of a kind; None where there is none."""
         return next((one for one in self.named.values() if isinstance(one, kind)), None)
