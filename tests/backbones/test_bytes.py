@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 import tlx
-from tlx.backbones.input_spec import TextSpec
+from tlx.columns.input_spec import TextSpec
 from tlx.backbones.load import load
 from tlx.backbones.partition.stages import stages
 from tlx.config.backbone import BytesBackbone

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 
 from tlx.backbones.backbone import Loaded
-from tlx.backbones.input_spec import TextSpec
+from tlx.columns.input_spec import TextSpec
 from tlx.backbones.load import load
 from tlx.config.backbone import TransformersBackbone
 

@@ -11,7 +11,7 @@ from timm.data import resolve_model_data_config
 
 from tlx import compose
 from tlx.backbones.backbone import Loaded
-from tlx.backbones.input_spec import ImageSpec
+from tlx.columns.input_spec import ImageSpec
 from tlx.backbones.load import load
 from tlx.config.backbone import Input, TimmBackbone
 from tlx.config.errors import WeightsError

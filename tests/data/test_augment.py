@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from tlx.backbones.input_spec import ImageSpec
+from tlx.columns.input_spec import ImageSpec
 from tlx.config.dataset import Digits
-from tlx.data.augment import flip_crop, generator, shift
+from tlx.columns.augment import flip_crop, generator, shift
 from tlx.data.examples import Sample
 from tlx.data.module import Data
 

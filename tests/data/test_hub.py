@@ -13,7 +13,7 @@ from PIL import Image
 from tlx.config.dataset import Hub
 from tlx.config.errors import DataError
 from tlx.data.fingerprint import fingerprint
-from tlx.data.images import decode
+from tlx.columns.images import decode
 from tlx.data.sources import hub
 from tlx.data.validation import check
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tlx.backbones.input_spec import ImageSpec
+from tlx.columns.input_spec import ImageSpec
 from tlx.config.dataset import Digits
 from tlx.config.errors import DataError
 from tlx.data.examples import Sample

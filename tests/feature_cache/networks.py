@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, ByT5Tokenizer
 
+from tests.backbones import bare
 from tlx.backbones.families.transformers_texts import TextEncoder
-from tlx.backbones.input_spec import ImageSpec, InputSpec, TextSpec
 from tlx.backbones.load import load
+from tlx.columns.batch import Batch
+from tlx.columns.input_spec import ImageSpec, TextSpec
 from tlx.config.backbone import Input, TimmBackbone
 from tlx.strategies.freezing import freeze
-from tlx.tasks.classification import Classifier
+from tlx.tasks.network import Network
 
 SIZES: dict[str, Any] = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 40}
 LAST: dict[str, Any] = {"pad_token_id": 0, "vocab_size": 300}
@@ -41,19 +44,20 @@ TEXTS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-def network(name: str) -> tuple[nn.Module, InputSpec]:
+def network(name: str) -> Network:
     """A classifier of three classes on a backbone, its weights shaken so that nothing is zero."""
     torch.manual_seed(0)
-    spec: InputSpec
     if name in IMAGES:
         loaded = load(IMAGES[name](), pretrained=False)
-        model, spec = Classifier(loaded.module, loaded.width, 3).to(memory_format=torch.channels_last), loaded.spec
+        spec = loaded.takes["x"]
+        assert isinstance(spec, ImageSpec)
+        model = bare.network(loaded.module, loaded.width, 3, spec).to(memory_format=CHANNELS_LAST)
     else:
         kind, sizes = TEXTS[name]
         encoder = AutoModel.from_config(AutoConfig.for_model(kind, **{**LAST, **sizes})).float()
-        model, spec = Classifier(TextEncoder(encoder, "mean"), 32, 3), TextSpec(ByT5Tokenizer(extra_ids=0), 64, 0)
+        model = bare.network(TextEncoder(encoder, "mean"), 32, 3, TextSpec(ByT5Tokenizer(extra_ids=0), 64, 0))
     shake(model)
-    return model, spec
+    return model
 
 
 @torch.no_grad()
@@ -64,36 +68,37 @@ def shake(model: nn.Module) -> None:
             tensor.add_(torch.rand_like(tensor) * 0.05)
 
 
-def images(spec: ImageSpec, count: int, seed: int = 0) -> dict[str, Any]:
-    """A batch of images as the task's collate makes it."""
+def images(spec: ImageSpec, count: int, seed: int = 0) -> Batch:
+    """A batch of images as the loader gives it."""
     generator = torch.Generator().manual_seed(seed)
     x = torch.randn(count, spec.channels, spec.height, spec.width, generator=generator)
-    return {"index": torch.arange(count), "y": torch.arange(count) % 3, "x": x.contiguous(memory_format=CHANNELS_LAST)}
+    return labelled({"image": x.contiguous(memory_format=CHANNELS_LAST)}, count)
 
 
-def texts(count: int, longest: int, seed: int = 0) -> dict[str, Any]:
+def texts(count: int, longest: int, seed: int = 0) -> Batch:
     """A batch of ragged texts, the first of them the longest."""
     generator = torch.Generator().manual_seed(seed)
     lengths = torch.randint(2, longest + 1, (count,), generator=generator)
     lengths[0] = longest
     ids = torch.randint(5, 250, (count, longest), generator=generator)
     mask = (torch.arange(longest) < lengths[:, None]).long()
-    return {
-        "index": torch.arange(count),
-        "y": torch.arange(count) % 3,
-        "input_ids": ids * mask,
-        "attention_mask": mask,
-    }
+    return labelled({"text": {"input_ids": ids * mask, "attention_mask": mask}}, count)
 
 
-def batch(spec: InputSpec, count: int, longest: int = 11, seed: int = 0) -> dict[str, Any]:
+def labelled(inputs: dict[str, Any], count: int) -> Batch:
+    """A batch of these inputs."""
+    return Batch(torch.arange(count), inputs, {"label": torch.arange(count) % 3})
+
+
+def batch(model: Network, count: int, longest: int = 11, seed: int = 0) -> Batch:
     """A batch of whatever the network reads."""
+    (spec,) = model.takes.values()
     return images(spec, count, seed) if isinstance(spec, ImageSpec) else texts(count, longest, seed)
 
 
-def light(full: dict[str, Any]) -> dict[str, Any]:
+def light(full: Batch) -> Batch:
     """A batch without its images."""
-    return {name: value for name, value in full.items() if name != "x"}
+    return replace(full, inputs={name: value for name, value in full.inputs.items() if name != "image"})
 
 
 def frozen_but(model: nn.Module, *beginnings: str) -> frozenset[str]:

@@ -220,7 +220,7 @@ def test_measures_are_torchmetrics_of_each_head(classes: int, present: str) -> N
     logits = torch.randn(5, 41, classes, generator=generator)
     logits[0, :, 1:] -= 10  # a head that always says the first
     labels = torch.randint(0, classes if present == "all" else 1, (41,), generator=generator)
-    for scores, found in zip(logits, many.metric_names(logits, labels), strict=True):
+    for scores, found in zip(logits, many.metric_values(logits, labels), strict=True):
         assert list(found) == ["loss", "f1_macro", "acc"]
         acc, f1 = MulticlassAccuracy(classes, average="micro"), MulticlassF1Score(classes, average="macro")
         for part in (slice(0, 16), slice(16, 41)):

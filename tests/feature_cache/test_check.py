@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -12,8 +12,10 @@ from torch import Tensor, nn
 from tests.feature_cache.networks import network
 from tests.feature_cache.rooms import OFTEN, ragged, stocked, stockroom
 from tests.feature_cache.test_cut_refused import frozen_but
-from tests.feature_cache.toys import SPEC, WIDTH, Aliased, Between, Plain, Positioned, Skip, Stashed, toy
-from tlx.backbones.input_spec import TextSpec
+from tests.feature_cache.toys import WIDTH, Aliased, Between, Plain, Positioned, Skip, Stashed, toy
+from tlx.columns.input_spec import TextSpec
+from tlx.columns.text_reader import Tokenised
+from tlx.data.module import Data
 from tlx.feature_cache.cut import NotCacheable, cut
 from tlx.feature_cache.manager import Split
 from tlx.feature_cache.replay import Replay
@@ -34,15 +36,22 @@ class Careless(nn.Module):
 
 
 def text_spec() -> TextSpec:
-    spec = network("bert")[1]
+    spec = network("bert").takes["text"]
     assert isinstance(spec, TextSpec)
     return spec
+
+
+def tokens(data: Data) -> Sequence[Sequence[int]]:
+    """Of the training texts."""
+    reader = data.examples["train"].readers["text"]
+    assert isinstance(reader, Tokenised)
+    return reader.tokens
 
 
 @pytest.mark.parametrize("kind", [Plain, Positioned, lambda: Positioned(in_place=True)])
 def test_what_can_be_replayed_is_exact(folder: Path, kind: Callable[[], nn.Module]) -> None:
     model = toy(kind())
-    stock = stocked(model, SPEC, frozen_but(model, "backbone.last", "head"), folder)
+    stock = stocked(model, frozen_but(model, "backbone.last", "head"), folder)
     assert (stock.state, stock.difference) == ("filled", 0.0)
     stock.close()
 
@@ -53,7 +62,7 @@ def test_narrow_layers_are_replayed_too(folder: Path) -> None:
     model = toy(Between(nn.Identity()))
     model.backbone.last = bottleneck
     names = frozen_but(model, "backbone.last.0", "backbone.last.1", "backbone.last.2", "head")
-    stock = stocked(model, SPEC, names, folder)
+    stock = stocked(model, names, folder)
     assert stock.state == "filled"
     stock.close()
 
@@ -62,7 +71,7 @@ def test_narrow_layers_are_replayed_too(folder: Path) -> None:
 def test_what_goes_past_the_modules_is_found(folder: Path, kind: Callable[[], nn.Module]) -> None:
     model = toy(kind())
     with pytest.raises(NotCacheable, match="changes the network's output"):
-        stocked(model, SPEC, frozen_but(model, "backbone.last", "head"), folder)
+        stocked(model, frozen_but(model, "backbone.last", "head"), folder)
 
 
 def test_a_refusal_leaves_the_modes_alone(folder: Path) -> None:
@@ -70,50 +79,47 @@ def test_a_refusal_leaves_the_modes_alone(folder: Path) -> None:
     names = frozen_but(model, "backbone.last", "head")
     modes = [module.training for module in model.modules()]
     with pytest.raises(NotCacheable):
-        stocked(model, SPEC, names, folder)
+        stocked(model, names, folder)
     assert [module.training for module in model.modules()] == modes
     assert True in modes
 
 
 def test_a_trained_part_that_reads_padding_is_found(folder: Path) -> None:
     """How far texts are padded depends on the batch, and padding is not kept."""
-    model = toy(Careless())
-    spec = text_spec()
+    model = toy(Careless(), spec=text_spec())
     names = frozen_but(model, "backbone.last", "head")
-    data = ragged(spec, folder)
-    assert len({len(ids) for ids in data.examples["train"].tokens or ()}) > 3
+    assert len({len(ids) for ids in tokens(ragged(model, folder))}) > 3
     with pytest.raises(NotCacheable, match=r"changes the network's output|padding"):
-        stocked(model, spec, names, folder)
+        stocked(model, names, folder)
 
 
 def test_what_is_kept_is_compared_with_what_is_computed_now(folder: Path) -> None:
     """As if the address had forgotten something that the numbers depend on."""
     model = toy(Plain())
     names = frozen_but(model, "backbone.last", "head")
-    room = stockroom(model, SPEC, folder)
-    replay = Replay(model, SPEC, cut(model, SPEC, names))
+    room = stockroom(model, folder)
+    replay = Replay(model, cut(model, names))
     stock = room.get(Split("val"), replay, OFTEN)
     assert stock is not None
     assert stock.state == "filled"
     stock.close()
     model.get_submodule("backbone.first").register_forward_hook(lambda m, args, out: out * 1.01)
     with pytest.raises(NotCacheable, match=r"backbone\.middle differs by"):
-        room.get(Split("val"), Replay(model, SPEC, replay.cut), OFTEN)
+        room.get(Split("val"), Replay(model, replay.cut), OFTEN)
 
 
 @pytest.mark.parametrize("name", ["bert", "gpt2"])
 def test_texts_come_back_within_rounding(folder: Path, name: str) -> None:
-    model, spec = network(name)
+    model = network(name)
     path = "backbone.encoder.encoder.layer.2" if name == "bert" else "backbone.encoder.h.2"
     trainable = frozenset(n for n, _ in model.named_parameters() if n.startswith((path, "head")))
     model.eval()
-    stock = stocked(model, spec, trainable, folder, batch=8)
+    stock = stocked(model, trainable, folder, batch=8)
     assert stock.difference <= 2e-6
-    tokens = ragged(spec, folder).examples["train"].tokens
-    assert tokens is not None
-    (states,) = stock.features[0].take(torch.arange(len(tokens)).numpy())
-    assert states.shape == (len(tokens), max(map(len, tokens)), 32)
-    for row, ids in zip(states, tokens, strict=True):
+    texts = tokens(ragged(model, folder))
+    (states,) = stock.features[0].take(torch.arange(len(texts)).numpy())
+    assert states.shape == (len(texts), max(map(len, texts)), 32)
+    for row, ids in zip(states, texts, strict=True):
         assert bool(row[: len(ids)].abs().sum(1).all())
         assert not row[len(ids) :].any()
     stock.close()

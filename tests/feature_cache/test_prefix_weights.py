@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 from tests.feature_cache.networks import shake
 from tests.feature_cache.trials import TEXT, composed, run, same
 from tlx.backbones.load import load
+from tlx.columns import Image
 
 LONG = "strategy.budget=12 steps"
 HEAD = "{train: [head], until: 50%}"
@@ -47,7 +48,7 @@ CASES = {
 
 @pytest.mark.parametrize("name", CASES)
 def test_changed_weights_are_noticed(folder: Path, name: str) -> None:
-    loaded = load(composed().backbone, channels=1, pretrained=False)
+    loaded = load(composed().backbone, columns={"image": Image("image", channels=1)}, pretrained=False)
     shake(loaded.module)  # what begins anew has other weights than it had
     save_file(loaded.module.state_dict(), folder / "weights.safetensors")
     words = (

@@ -13,7 +13,7 @@ from torch import distributed
 from tests.feature_cache.rooms import OFTEN, stockroom
 from tests.feature_cache.test_cut_refused import frozen_but
 from tests.feature_cache.test_processes import Process, kill, start
-from tests.feature_cache.toys import SPEC, Plain, toy
+from tests.feature_cache.toys import Plain, toy
 from tlx.feature_cache.context import CacheContext
 from tlx.feature_cache.cut import NotCacheable, cut
 from tlx.feature_cache.manager import Split
@@ -25,9 +25,9 @@ def get(say: Callable[[str], None], folder: Path, rank: int, batch: int) -> None
     """Get the stock of 20 training examples as one of two processes."""
     distributed.init_process_group("gloo", init_method=f"file://{folder / 'meet'}", rank=rank, world_size=2)
     model = toy(Plain())
-    room = stockroom(model, SPEC, folder, batch)
+    room = stockroom(model, folder, batch)
     room.around = CacheContext(together=ProcessGroup(rank, 2))
-    replay = Replay(model, SPEC, cut(model, SPEC, frozen_but(model, "backbone.last", "head")))
+    replay = Replay(model, cut(model, frozen_but(model, "backbone.last", "head")))
     try:
         stock = room.get(Split("train"), replay, OFTEN)
         assert stock is not None
@@ -52,8 +52,9 @@ def answers(folder: Path, batch: int) -> list[str]:
 def expected() -> float:
     from tests.feature_cache.rooms import digits
 
-    examples, model = digits(SPEC).examples["train"], toy(Plain())
-    images = torch.stack([examples[(0, i)]["x"] for i in range(20)])
+    model = toy(Plain())
+    examples = digits(model).examples["train"]
+    images = torch.cat([examples[(0, i)].inputs["image"] for i in range(20)])
     backbone = model.backbone
     assert isinstance(backbone, Plain)
     return float(backbone.middle(backbone.first(images.flatten(1)).tanh()).double().sum())

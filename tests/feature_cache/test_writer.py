@@ -14,23 +14,21 @@ import torch
 
 from tests.feature_cache.rooms import OFTEN, digits, stockroom
 from tests.feature_cache.test_cut_refused import frozen_but
-from tests.feature_cache.toys import SPEC, Plain, toy
-from tlx.config.task import Classification
+from tests.feature_cache.toys import Plain, toy
 from tlx.feature_cache import entry
 from tlx.feature_cache.cut import cut
 from tlx.feature_cache.manager import CachedSplit, CacheManager, Split
 from tlx.feature_cache.process_group import ProcessGroup
 from tlx.feature_cache.replay import Replay
 from tlx.feature_cache.writer import WritePass
-from tlx.tasks.load import load as load_task
 
 
 def over(rank: int = 0, world: int = 1, count: int = 20, batch: int = 8) -> WritePass:
-    data, model = digits(SPEC), toy(Plain())
-    collate = load_task(Classification(kind="classification"), data.info).collate
+    model = toy(Plain())
+    data = digits(model)
     items = [(0, i) for i in range(count)]
     together = ProcessGroup(rank, world)
-    return WritePass(model, data, collate, "train", items, batch, torch.device("cpu"), nullcontext, together)
+    return WritePass(model, data, "train", items, batch, torch.device("cpu"), nullcontext, together)
 
 
 @pytest.mark.parametrize("world", [1, 2, 3, 4])
@@ -44,15 +42,15 @@ def test_shares_are_disjoint_and_complete_and_of_whole_batches(world: int, batch
 def test_the_last_batch_is_as_large_as_the_others() -> None:
     one = over()
     for at, (batch, count, lengths) in zip((0, 8, 16), one.batches(0, 20), strict=True):
-        assert (len(batch["x"]), count, lengths) == (8, min(8, 20 - at), None)
-        images = torch.stack([one.data.examples["train"][(0, i % 20)]["x"] for i in range(at, at + count)])
-        assert torch.equal(batch["x"][:count], images)
+        assert (len(batch.inputs["image"]), count, lengths) == (8, min(8, 20 - at), None)
+        images = torch.cat([one.data.examples["train"][(0, i % 20)].inputs["image"] for i in range(at, at + count)])
+        assert torch.equal(batch.inputs["image"][:count], images)
 
 
 def prepared(folder: Path) -> tuple[CacheManager, Callable[[], CachedSplit | None]]:
     model = toy(Plain())
-    room = stockroom(model, SPEC, folder, batch=8)
-    replay = Replay(model, SPEC, cut(model, SPEC, frozen_but(model, "backbone.last", "head")))
+    room = stockroom(model, folder, batch=8)
+    replay = Replay(model, cut(model, frozen_but(model, "backbone.last", "head")))
     return room, lambda: room.get(Split("train"), replay, OFTEN)
 
 
@@ -61,7 +59,7 @@ def test_what_is_kept_is_what_the_layer_gives(folder: Path) -> None:
     stock = get()
     assert stock is not None
     data = room.data
-    images = torch.stack([data.examples["train"][(0, i)]["x"] for i in range(20)])
+    images = torch.cat([data.examples["train"][(0, i)].inputs["image"] for i in range(20)])
     backbone: Any = room.model.backbone
     expected = backbone.middle(backbone.first(images.flatten(1)).tanh())
     (taken,) = stock.features[0].take(np.array([19, 3, 0]))

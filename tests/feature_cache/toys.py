@@ -7,17 +7,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tlx.backbones.input_spec import ImageSpec
-from tlx.tasks.classification import Classifier
+from tests.backbones import bare
+from tlx.columns.input_spec import ImageSpec, TextSpec
+from tlx.tasks.network import Network
 
 SPEC = ImageSpec(1, 8, 8, (0.25,), (0.3,))
 WIDTH = 64
 
 
-def toy(backbone: nn.Module, seed: int = 0) -> Classifier:
-    """A classifier of digits on a toy, its weights drawn anew."""
+def toy(backbone: nn.Module, seed: int = 0, spec: ImageSpec | TextSpec = SPEC) -> Network:
+    """A classifier of digits, or of texts, on a toy, its weights drawn anew."""
     torch.manual_seed(seed)
-    model = Classifier(backbone, WIDTH, 10)
+    model = bare.network(backbone, WIDTH, 10, spec)
     for parameter in model.parameters():
         nn.init.normal_(parameter, std=0.2)
     return model

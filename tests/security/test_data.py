@@ -17,14 +17,14 @@ from hypothesis import given
 from hypothesis import strategies as some
 from PIL import Image
 
-from tlx.backbones.input_spec import ImageSpec
+from tlx.columns.input_spec import ImageSpec
 from tlx.config.cache import cache_folder
 from tlx.config.dataset import Digits, Glyphs, ImageFolder, Limits, Table
 from tlx.config.errors import DataError
 from tlx.config.identity import identity_fields
-from tlx.data import images
+from tlx.columns import images
 from tlx.data.fingerprint import fingerprint
-from tlx.data.images import TooLarge
+from tlx.columns.images import TooLarge
 from tlx.data.module import Data
 from tlx.data.sources import glyphs
 from tlx.data.sources.table import load

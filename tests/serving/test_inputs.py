@@ -14,8 +14,8 @@ from hypothesis import strategies as some
 from PIL import Image
 
 from tests.serving.asking import header
-from tlx.backbones.input_spec import ImageSpec
-from tlx.data import images
+from tlx.columns.input_spec import ImageSpec
+from tlx.columns import images
 from tlx.serving import inputs
 from tlx.serving.inputs import InvalidInput
 from tlx.serving.limits import Limits
@@ -101,7 +101,7 @@ def test_the_resized_size_is_foreseen(width: int, height: int, tall: int, wide: 
         raise KeyError  # nothing need be resized
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tlx.data.images.F.resize", note)
+        patch.setattr("tlx.columns.images.F.resize", note)
         with pytest.raises(KeyError):
             images.resize(torch.zeros(1, height, width), spec)
     assert inputs.resized_pixels(width, height, spec) == pytest.approx(seen[0], rel=0.02, abs=wide + tall)

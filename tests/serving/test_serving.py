@@ -25,7 +25,7 @@ from PIL import Image
 from tests.conftest import Said
 from tests.servers import free_port, wait_until_up
 from tests.serving.conftest import Exported
-from tlx.backbones.input_spec import ImageSpec
+from tlx.columns.input_spec import ImageSpec
 from tlx.config.errors import ConfigError
 from tlx.serving import bundle, graphs
 from tlx.training.build import rebuilt

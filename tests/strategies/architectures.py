@@ -11,8 +11,8 @@ import torch
 from torch import nn
 from transformers import BertConfig, BertModel
 
+from tests.backbones import bare
 from tlx.backbones.families.transformers_texts import TextEncoder
-from tlx.tasks.classification import Classifier
 
 RESNET, VIT, BERT = "resnet18", "vit_tiny_patch16_224", "bert"
 
@@ -61,7 +61,9 @@ EVERYWHERE = pytest.mark.parametrize("name", list(KNOWN))
 def on_meta(name: str) -> nn.Module:
     """A timm model, or a tiny BERT, behind a task's head, without memory."""
     with torch.device("meta"):
-        return Classifier(_bert() if name == BERT else timm.create_model(name, num_classes=0), 8, 5)
+        if name == BERT:
+            return bare.network(_bert(), 8, 5, bare.TEXT)
+        return bare.network(timm.create_model(name, num_classes=0), 8, 5)
 
 
 def _bert() -> nn.Module:

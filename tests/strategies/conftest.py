@@ -11,12 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tests.backbones import bare
 from tests.strategies.architectures import on_meta
 from tlx import compose
 from tlx.backbones.partition.stages import Stage, stages
 from tlx.config.strategy import Optimizer, Phase, Strategy
 from tlx.strategies.phases import PhasePlan, plan
-from tlx.tasks.classification import Classifier
 
 torch.set_num_threads(1)
 LR, BACKBONE_LR, DECAY, MOMENTUM = 1e-2, 1e-3, 0.1, 0.9
@@ -71,7 +71,7 @@ def net() -> MakeNet:
 
     def make() -> nn.Module:
         torch.manual_seed(0)
-        return Classifier(Backbone(), 64, 3)
+        return bare.network(Backbone(), 64, 3)
 
     return make
 
@@ -80,7 +80,7 @@ def net() -> MakeNet:
 def linears() -> nn.Module:
     """Stages ``stem``, ``blocks.1``, ``blocks.2`` and ``head`` of one linear layer each, without norm or dropout."""
     torch.manual_seed(0)
-    return Classifier(Linears(), 4, 3)
+    return bare.network(Linears(), 4, 3)
 
 
 @pytest.fixture
@@ -132,12 +132,13 @@ def of(some: list[Stage]) -> frozenset[str]:
 
 
 def batch(seed: int = 0) -> dict[str, Tensor]:
-    return {"x": torch.randn(32, 8, generator=torch.Generator().manual_seed(seed))}
+    """What a network reads of some examples."""
+    return {"image": torch.randn(32, 8, generator=torch.Generator().manual_seed(seed))}
 
 
 def batches(count: int) -> list[dict[str, Tensor]]:
     generator = torch.Generator().manual_seed(1)
-    return [{"x": torch.randn(16, 8, generator=generator)} for _ in range(count)]
+    return [{"image": torch.randn(16, 8, generator=generator)} for _ in range(count)]
 
 
 def names(model: nn.Module, part: slice) -> frozenset[str]:
@@ -151,7 +152,7 @@ def train(model: nn.Module, steps: int = 2, lr: float = 0.1, decay: float = 0.1,
     for step in range(steps):
         optimizer.zero_grad()
         data = batch(step)
-        loss: Tensor = F.cross_entropy(model(data), data["x"][:, :3].argmax(1))
+        loss: Tensor = F.cross_entropy(model(data), data["image"][:, :3].argmax(1))
         torch.autograd.backward(loss)
         optimizer.step()
 
@@ -161,7 +162,7 @@ def learn(model: nn.Module, optimizer: torch.optim.Optimizer, data: list[dict[st
     torch.manual_seed(2)
     for one in data:
         optimizer.zero_grad(set_to_none=False)  # what is frozen must not have a gradient, not even zeros
-        loss: Tensor = F.cross_entropy(model(one), one["x"][:, :3].argmax(1))
+        loss: Tensor = F.cross_entropy(model(one), one["image"][:, :3].argmax(1))
         torch.autograd.backward(loss)
         optimizer.step()
 

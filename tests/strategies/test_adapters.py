@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import timm
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional as F
 from transformers import (
     BertConfig,
@@ -22,13 +22,13 @@ from transformers import (
     RobertaModel,
 )
 
+from tests.backbones import bare
 from tlx.backbones.families.transformers_texts import TextEncoder
 from tlx.backbones.partition.stages import stages, verify
 from tlx.config.errors import ConfigError
 from tlx.config.strategy_parts import Peft
 from tlx.strategies.freezing import audit, checksums, freeze
 from tlx.strategies.peft import adapters
-from tlx.tasks.classification import Classifier
 
 _TINY: dict[str, Any] = {"vocab_size": 50, "num_hidden_layers": 2, "num_attention_heads": 2, "hidden_size": 32}
 _SIZES = {"intermediate_size": 37, "max_position_embeddings": 24}
@@ -63,17 +63,18 @@ def build(name: str, seed: int = 0) -> nn.Module:
     """The network with a head of three classes, in eval mode."""
     torch.manual_seed(seed)
     backbone = BACKBONES[name]()
-    return Classifier(backbone, int(getattr(backbone, "num_features", 32)), 3).eval()
+    spec = bare.IMAGE if name in IMAGES else bare.TEXT
+    return bare.network(backbone, int(getattr(backbone, "num_features", 32)), 3, spec).eval()
 
 
-def batch(name: str, size: int = 4) -> dict[str, Tensor]:
+def batch(name: str, size: int = 4) -> dict[str, Any]:
+    """What the network reads of some examples."""
     draw = torch.Generator().manual_seed(1)
-    labels = {"index": torch.arange(size), "y": torch.arange(size) % 3}
     if name in IMAGES:
         side = 56 if name == "swin" else 96
-        return labels | {"x": torch.randn(size, 3, side, side, generator=draw)}
+        return {"image": torch.randn(size, 3, side, side, generator=draw)}
     mask = (torch.arange(7) < torch.tensor([7, 4, 6, 5, 3, 2])[:size, None]).long()
-    return labels | {"input_ids": torch.randint(5, 50, (size, 7), generator=draw), "attention_mask": mask}
+    return {"text": {"input_ids": torch.randint(5, 50, (size, 7), generator=draw), "attention_mask": mask}}
 
 
 def insert(model: nn.Module, kind: str, **options: Any) -> list[Any]:
@@ -81,12 +82,13 @@ def insert(model: nn.Module, kind: str, **options: Any) -> list[Any]:
     return adapters.insert(model, stages(model), Peft(**{"kind": kind, "rank": 4, "tokens": 3, **options}))
 
 
-def train(model: nn.Module, data: dict[str, Tensor], steps: int = 3) -> None:
+def train(model: nn.Module, data: dict[str, Any], steps: int = 3) -> None:
     """SGD on whatever requires a gradient."""
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=0.1)
     for _ in range(steps):
         optimizer.zero_grad()
-        torch.autograd.backward(F.cross_entropy(model(data), data["y"]))
+        logits = model(data)
+        torch.autograd.backward(F.cross_entropy(logits, torch.arange(len(logits)) % 3))
         optimizer.step()
 
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tests.backbones import bare
 from tests.strategies.test_adapters import batch, build, insert, shaken
 from tlx.backbones.partition.stages import stages
 from tlx.config.errors import ConfigError
@@ -15,7 +16,6 @@ from tlx.config.strategy_parts import Peft
 from tlx.strategies.freezing import freeze
 from tlx.strategies.peft import adapters
 from tlx.strategies.peft.bottleneck import Bottleneck
-from tlx.tasks.classification import Classifier
 
 
 class Pair(nn.Module):
@@ -97,9 +97,9 @@ def test_one_after_each_block_along_its_features(name: str, dim: int) -> None:
 
 
 def test_tuples_and_sequences() -> None:
-    model = Classifier(Pairs(), 5, 3)
+    model = bare.network(Pairs(), 5, 3)
     x = torch.randn(3, 2, 6, 6)
-    alone = model({"x": x})
+    alone = model({"image": x})
     cut = adapters.insert(model, stages(model), Peft(kind="bottleneck", rank=2))
     assert [path for path, _ in model.named_modules() if path.endswith("bottleneck_adapter")] == [
         "backbone.blocks.0.bottleneck_adapter",
@@ -107,12 +107,12 @@ def test_tuples_and_sequences() -> None:
         "backbone.tail.1.1.bottleneck_adapter",
     ]
     assert "backbone.tail.1.1.bottleneck_adapter.up.bias" in cut[-2].names  # both of the tail are one stage
-    assert torch.equal(model({"x": x}), alone)
-    assert not torch.allclose(shaken(model)({"x": x}), alone)
+    assert torch.equal(model({"image": x}), alone)
+    assert not torch.allclose(shaken(model)({"image": x}), alone)
 
 
 def test_blocks_without_one_output_are_refused() -> None:
-    model = Classifier(Branches(), 5, 3)
+    model = bare.network(Branches(), 5, 3)
     with pytest.raises(ConfigError, match=r"strategy\.peft\.kind = bottleneck +blocks.0 has no single output"):
         adapters.insert(model, stages(model), Peft(kind="bottleneck"))
 
@@ -127,9 +127,9 @@ def test_a_target_names_the_places() -> None:
 
 def test_images_of_another_size_and_number_of_channels() -> None:
     backbone = timm.create_model("test_vit", num_classes=0, img_size=48, in_chans=2)
-    model = Classifier(backbone, 64, 3)
+    model = bare.network(backbone, 64, 3)
     adapters.insert(model, stages(model), Peft(kind="bottleneck"))
-    assert model({"x": torch.randn(1, 2, 48, 48)}).shape == (1, 3)
+    assert model({"image": torch.randn(1, 2, 48, 48)}).shape == (1, 3)
 
 
 def test_its_dropout_drops_while_training() -> None:

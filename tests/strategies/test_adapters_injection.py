@@ -12,13 +12,13 @@ import timm
 import torch
 from torch import Tensor, nn
 
+from tests.backbones import bare
 from tests.strategies.test_adapters import batch, build, insert, shaken, train
 from tlx.backbones.partition.stages import stages
 from tlx.config.errors import ConfigError
 from tlx.config.strategy_parts import Peft
 from tlx.strategies.freezing import freeze
 from tlx.strategies.peft import adapters
-from tlx.tasks.classification import Classifier
 
 RANK, SCALE = 4, 16.0 / 4
 
@@ -52,7 +52,7 @@ class Attention(nn.Module):
 
 
 def put_into(backbone: nn.Module, kind: str = "lora", **options: Any) -> nn.Module:
-    model = Classifier(backbone, 6, 3).eval()
+    model = bare.network(backbone, 6, 3).eval()
     torch.manual_seed(5)
     adapters.insert(model, stages(model), Peft(**{"kind": kind, "rank": RANK, **options}))
     return model

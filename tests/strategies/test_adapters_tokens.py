@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 from transformers import AlbertConfig, AlbertModel, BertConfig, BertModel, LlamaConfig, LlamaModel, T5Config, T5Model
 
+from tests.backbones import bare
 from tests.strategies.test_adapters import batch, build, insert, shaken
 from tlx.backbones.families.transformers_texts import TextEncoder
 from tlx.backbones.partition.stages import stages
 from tlx.config.errors import ConfigError
 from tlx.config.strategy_parts import Peft
 from tlx.strategies.peft import adapters
-from tlx.tasks.classification import Classifier
 
 TEXTS = ("bert", "roberta", "gpt2", "distilbert")
 POSITIONS = {"bert": 0, "roberta": 2, "gpt2": 0, "distilbert": 0}
@@ -23,7 +23,7 @@ _SMALL: dict[str, Any] = {"vocab_size": 50, "hidden_size": 16, "num_attention_he
 
 
 def wrapped(encoder: nn.Module, pooling: str = "mean") -> nn.Module:
-    return Classifier(TextEncoder(encoder, pooling), 16, 3).eval()
+    return bare.network(TextEncoder(encoder, pooling), 16, 3, bare.TEXT).eval()
 
 
 def features(model: nn.Module, ids: Tensor, mask: Tensor) -> Tensor:
@@ -67,7 +67,7 @@ def test_a_prompt_of_words_is_those_words_before_the_text(name: str) -> None:
     words = torch.tensor([9, 7, 8])
     with torch.no_grad():
         encoder.prompt_tokens.values.copy_(encoder.get_input_embeddings().weight[words])
-    data = batch(name)
+    data = batch(name)["text"]
     ids, mask = data["input_ids"], data["attention_mask"]
     first = POSITIONS[name]
     states = other(

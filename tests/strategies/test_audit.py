@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from tests.backbones import bare
 from tests.strategies.conftest import Backbone, MakeNet, names, train
 from tlx.strategies.freezing import AuditError, audit, checksums, freeze, set_modes
-from tlx.tasks.classification import Classifier
 
 
 def nudge(tensor: Tensor, by: float = 0.25) -> None:
@@ -28,7 +28,7 @@ def test_honest_training_passes(net: MakeNet, learning: slice) -> None:
 def test_a_gradient_too_small_to_move_a_bias_is_honest() -> None:
     """As with a convolution's bias before BatchNorm (vgg16_bn), or the key bias of attention (BERT)."""
     torch.manual_seed(0)
-    model = Classifier(Backbone(bias=True), 64, 3)
+    model = bare.network(Backbone(bias=True), 64, 3)
     for block in model.get_submodule("backbone.blocks").children():
         nn.init.constant_(block.get_parameter("linear.bias"), 0.5)
     freeze(model, names(model, slice(None)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import pytest
 import torch
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 
 from tests.strategies.conftest import made, phase
 from tlx.backbones.partition.stages import stages
+from tlx.columns.batch import Batch
 from tlx.config.strategy_parts import Controller as Options
 from tlx.strategies.controllers import AutoRGN, Controller, controller
 from tlx.strategies.groups import parameter_groups
@@ -42,7 +42,7 @@ def factors(rgn: Controller, model: nn.Module) -> dict[str, float]:
 
 
 def decide(rgn: Controller, model: nn.Module) -> frozenset[str]:
-    nothing: dict[str, Any] = {}
+    nothing = Batch(torch.arange(0), {})
     return rgn.decide(model, nothing, 1.0)
 
 

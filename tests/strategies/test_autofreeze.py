@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +13,7 @@ from torch import nn
 
 from tests.strategies.conftest import of
 from tlx.backbones.partition.stages import stages
+from tlx.columns.batch import Batch
 from tlx.config.strategy_parts import Controller as Options
 from tlx.strategies.controllers import AutoFreeze, controller
 
@@ -37,7 +37,7 @@ def round_of(one: AutoFreeze, model: nn.Module, *steps: Sequence[float], scale: 
     for sums in steps:
         gradients(model, sums, scale)
         one.observe(model, scale)
-    nothing: dict[str, Any] = {}
+    nothing = Batch(torch.arange(0), {})
     settled = one.decide(model, nothing, 1.0)
     depth = next(i for i in range(len(stages(model))) if settled == of(stages(model)[:i]))  # always whole stages
     return depth
@@ -112,7 +112,7 @@ def test_what_a_phase_kept_frozen_has_not_settled(linears: nn.Module, rounds: li
     for sums in rounds:
         gradients(linears, sums)
         one.observe(linears, 1.0)
-        nothing: dict[str, Any] = {}
+        nothing = Batch(torch.arange(0), {})
         assert not one.decide(linears, nothing, 1.0) & of(stages(linears)[:1])
 
 

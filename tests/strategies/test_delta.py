@@ -9,23 +9,19 @@ import timm
 import torch
 from torch import Tensor, nn
 
+from tests.backbones import bare
 from tests.strategies.conftest import MakeNet, batch, copies, moved
 from tests.strategies.test_regularisers import gradients, shake
 from tlx.backbones.partition.stages import merge, stages
 from tlx.config.strategy_parts import Regulariser
 from tlx.strategies.freezing import freeze
 from tlx.strategies.regularisers import BSS, Delta, Penalty
-from tlx.tasks.classification import Classifier
 
 ALPHA = 0.3
 
 
 def inputs(size: int = 6) -> dict[str, Tensor]:
-    return {
-        "x": torch.randn(size, 4, generator=torch.Generator().manual_seed(3)),
-        "y": torch.zeros(size),
-        "index": torch.arange(size),
-    }
+    return {"image": torch.randn(size, 4, generator=torch.Generator().manual_seed(3))}
 
 
 def watched(term: Penalty, model: nn.Module, data: dict[str, Tensor]) -> Tensor:
@@ -60,7 +56,7 @@ def test_it_is_what_one_computes_by_hand(linears: nn.Module, levels: int | None,
     old = copies(linears)
     shake(linears)
     new = {name: p.detach().clone().requires_grad_() for name, p in linears.named_parameters()}
-    x = inputs()["x"]
+    x = inputs()["image"]
     pairs = list(zip(maps(new, x), maps(old, x), strict=True))
     expected = ALPHA / 2 * sum(((pairs[i][0] - pairs[i][1]) ** 2).sum() / len(x) for i in blocks)
     assert isinstance(expected, Tensor)
@@ -131,9 +127,9 @@ def block_maps(model: nn.Module, data: dict[str, Tensor]) -> list[Tensor]:
 def test_a_stage_that_begins_with_a_downsampling_is_compared_at_its_own_block() -> None:
     """ConvNeXt's ``stages.1`` is the downsampling and the first block. The second is a stage of its own."""
     torch.manual_seed(0)
-    model = Classifier(timm.create_model("test_convnext", num_classes=0), 64, 3).eval()
+    model = bare.network(timm.create_model("test_convnext", num_classes=0), 64, 3).eval()
     term = Delta(Regulariser(kind="delta", alpha=ALPHA), model, stages(model))
-    data = {"x": torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(1))}
+    data = {"image": torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(1))}
     old = block_maps(model, data)
     with torch.no_grad():
         model.get_parameter("backbone.stages.1.blocks.0.gamma").fill_(1.0)  # from 1e-6: now the block counts

@@ -11,11 +11,12 @@ import timm
 import torch
 from torch import Tensor, nn
 
+from tests.backbones import bare
 from tests.strategies.conftest import MakeNet, batch, copies, moved, of
 from tlx.backbones.partition.stages import stages
+from tlx.columns.batch import Batch
 from tlx.config.strategy_parts import Controller as Options
 from tlx.strategies.controllers import Egeria, controller
-from tlx.tasks.classification import Classifier
 
 
 def fresh(model: nn.Module, **options: float) -> Egeria:
@@ -32,8 +33,12 @@ def push(model: nn.Module, place: str, strength: float, seed: int) -> None:
         weight.add_(strength * torch.randn(weight.shape, generator=draw))
 
 
-def data(seed: int = 5) -> dict[str, Tensor]:
-    return {"x": torch.randn(8, 4, generator=torch.Generator().manual_seed(seed))}
+def of_images(images: Tensor) -> Batch:
+    return Batch(torch.arange(len(images)), {"image": images})
+
+
+def data(seed: int = 5) -> Batch:
+    return of_images(torch.randn(8, 4, generator=torch.Generator().manual_seed(seed)))
 
 
 def frozen(one: Egeria, model: nn.Module, rate: float = 1.0) -> int:
@@ -155,7 +160,7 @@ def plasticity(now: Tensor, then: Tensor) -> float:
 
 def test_what_it_measures_is_the_similarity_preserving_distance(linears: nn.Module) -> None:
     one = fresh(linears)
-    x, layer = data()["x"], linears.get_submodule("backbone.blocks.0")
+    x, layer = data().inputs["image"], linears.get_submodule("backbone.blocks.0")
     with torch.no_grad():
         then = layer(x)
         frozen(one, linears)
@@ -169,10 +174,10 @@ def test_what_it_measures_is_the_similarity_preserving_distance(linears: nn.Modu
 def test_a_stage_that_begins_with_a_downsampling_is_measured_at_its_own_block() -> None:
     """ConvNeXt's ``stages.1`` is the downsampling and the first block: what the second does is not its business."""
     torch.manual_seed(0)
-    model = Classifier(timm.create_model("test_convnext", num_classes=0), 64, 3)
+    model = bare.network(timm.create_model("test_convnext", num_classes=0), 64, 3)
     one = Egeria(Options(kind="egeria"), stages(model))
     one.first = next(i for i, stage in enumerate(stages(model)) if "downsample" in stage.names[0])
-    images = {"x": torch.randn(4, 3, 64, 64, generator=torch.Generator().manual_seed(1))}
+    images = of_images(torch.randn(4, 3, 64, 64, generator=torch.Generator().manual_seed(1)))
     for check in range(3):
         one.decide(model, images, 1.0)
         with torch.no_grad():
@@ -187,7 +192,7 @@ def test_a_check_leaves_the_network_as_it_was(net: MakeNet) -> None:
     before = copies(model)
     one = Egeria(Options(kind="egeria"), stages(model))
     for _ in range(4):
-        one.decide(model, batch(), 1.0)
+        one.decide(model, of_images(batch()["image"]), 1.0)
     assert moved(model, before) == set()
     assert [module.training for module in model.modules()] == modes
     assert sum(len(module._forward_hooks) for module in model.modules()) == 0

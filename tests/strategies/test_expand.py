@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.backbones import bare
 from tests.strategies.architectures import EVERYWHERE, KNOWN, RESNET, VIT, Architecture
 from tests.strategies.conftest import Cut, lengths, made, of, phase, preset, sets
 from tlx.backbones.load import load
@@ -14,7 +15,6 @@ from tlx.config.backbone import PixelsBackbone
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.strategy import Expand, Phase, Strategy
 from tlx.strategies.phases import plan
-from tlx.tasks.classification import Classifier
 
 BOTH = pytest.mark.parametrize("name", [RESNET, VIT])
 HALVES: dict[str, Any] = {"order": "random_half"}
@@ -139,7 +139,7 @@ def test_nothing_left_to_expand_is_an_error_of_the_request(cut: Cut) -> None:
 
 
 def test_a_backbone_without_parameters_cannot_be_unfrozen() -> None:
-    network = stages(Classifier(load(PixelsBackbone()).module, 192, 5))
+    network = stages(bare.network(load(PixelsBackbone()).module, 192, 5))
     assert [stage.name for stage in network] == ["head"]
     told(preset("gradual_unfreezing"), network)
 

@@ -9,9 +9,9 @@ import timm
 import torch
 from torch import nn
 
+from tests.backbones import bare
 from tests.strategies.conftest import MakeNet, batch, names, train
 from tlx.strategies.freezing import audit, checksums, freeze, set_modes
-from tlx.tasks.classification import Classifier
 
 
 def test_exactly_the_chosen_learn_and_nothing_keeps_a_gradient(net: MakeNet) -> None:
@@ -43,9 +43,9 @@ def test_a_frozen_backbone_computes_as_in_evaluation_and_keeps_its_statistics(ne
     model = net()
     freeze(model, names(model, slice(-1, None)))
     before = {name: buffer.clone() for name, buffer in model.named_buffers()}
-    first, second = model.backbone(batch()["x"]), model.backbone(batch()["x"])  # type: ignore[operator]
+    first, second = model.backbone(batch()["image"]), model.backbone(batch()["image"])  # type: ignore[operator]
     assert torch.equal(first, second)
-    assert torch.equal(first, net().eval().backbone(batch()["x"]))  # type: ignore[operator]
+    assert torch.equal(first, net().eval().backbone(batch()["image"]))  # type: ignore[operator]
     train(model)
     assert [name for name, buffer in model.named_buffers() if not torch.equal(buffer, before[name])] == []
 
@@ -66,7 +66,7 @@ def test_norms_follow_the_data_when_asked(net: MakeNet) -> None:
 @pytest.mark.parametrize("name", ["test_resnet", "test_efficientnet", "test_vit", "test_convnext"])
 @pytest.mark.parametrize("frozen_norm", ["eval", "train"])
 def test_the_norms_of_every_architecture(name: str, frozen_norm: str) -> None:
-    model = Classifier(timm.create_model(name, num_classes=0), 8, 3)
+    model = bare.network(timm.create_model(name, num_classes=0), 8, 3)
     freeze(model, frozenset({"head.weight", "head.bias"}), frozen_norm)
     norms = (nn.BatchNorm2d, nn.LayerNorm, nn.GroupNorm)
     assert {m.training for m in model.backbone.modules() if isinstance(m, norms)} == {frozen_norm == "train"}

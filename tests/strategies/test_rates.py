@@ -12,6 +12,7 @@ from timm.optim import param_groups_layer_decay
 from torch import nn
 from transformers import CLIPConfig, CLIPModel
 
+from tests.backbones import bare
 from tests.strategies.architectures import EVERYWHERE, KNOWN, RESNET, VIT, on_meta
 from tests.strategies.conftest import Cut, made, of, phase, preset
 from tlx.backbones.load import load
@@ -24,7 +25,6 @@ from tlx.strategies.optimizers import optimizer
 from tlx.strategies.peft import adapters
 from tlx.strategies.phases import plan
 from tlx.strategies.rates import by_stage, depth_from_head, rates, stage_rates
-from tlx.tasks.classification import Classifier
 
 Table = dict[str, tuple[float, ...]]
 
@@ -97,7 +97,7 @@ def test_rates_rise_geometrically_from_the_stem_to_the_head(cut: Cut, name: str)
 
 
 def test_a_head_without_a_backbone_learns_at_the_full_rate() -> None:
-    network = stages(Classifier(load(PixelsBackbone()).module, 192, 5))
+    network = stages(bare.network(load(PixelsBackbone()).module, 192, 5))
     assert by_stage(preset("discriminative"), network) == pytest.approx(even_mults(5e-5, 5e-3, 1))
 
 

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.tasks.conftest import Given, drawn, task
-from tlx.backbones.backbone import Loaded
-from tlx.backbones.input_spec import ImageSpec, TextSpec
-from tlx.tasks.classification import Classifier
-from tlx.tasks.protocol import Batch, StepOutput
+from tests.tasks.conftest import TARGET, Given, batch_of, drawn, schema, task
+from tlx.backbones.backbone import Backbone
+from tlx.columns import Image, Label, Labels, Reading, Text
+from tlx.columns.input_spec import ImageSpec, TextSpec
+from tlx.tasks.network import Network
+from tlx.tasks.protocol import StepOutput
+
+IMAGES = ImageSpec(1, 3, 4, (0.0,), (1.0,))
 
 
 class Flat(nn.Module):
@@ -25,37 +30,44 @@ class Flat(nn.Module):
         return x.flatten(1)
 
 
+def flat() -> Backbone:
+    return Backbone(Flat(), 12, takes={"x": IMAGES})
+
+
 def test_texts_are_padded_to_the_longest_and_masked() -> None:
-    one = task(modality="text")
-    one.build(Loaded(nn.Identity(), 8, TextSpec(None, 32, pad_id=9)), one.info)
     ids = [[5, 0, 7], [1], [2, 3]]
-    batch = one.collate([{"index": 10 + i, "y": torch.tensor(i), "input_ids": row} for i, row in enumerate(ids)])
-    assert batch["index"].tolist() == [10, 11, 12]
-    assert batch["y"].tolist() == [0, 1, 2]
-    assert batch["input_ids"].tolist() == [[5, 0, 7], [1, 9, 9], [2, 3, 9]]
-    assert batch["attention_mask"].tolist() == [[1, 1, 1], [1, 0, 0], [1, 1, 0]]
-    assert batch["input_ids"].dtype == batch["attention_mask"].dtype == torch.int64
+    inputs = Text("words").collate(ids, Reading(TextSpec(None, 32, pad_id=9)))
+    assert inputs.keys() == {"input_ids", "attention_mask"}
+    assert inputs["input_ids"].tolist() == [[5, 0, 7], [1, 9, 9], [2, 3, 9]]
+    assert inputs["attention_mask"].tolist() == [[1, 1, 1], [1, 0, 0], [1, 1, 0]]
+    assert inputs["input_ids"].dtype == inputs["attention_mask"].dtype == torch.int64
+    labels = Label(TARGET, classes=("a", "b", "c")).collate(np.arange(3), Reading())
+    assert labels.tolist() == [0, 1, 2]
 
 
 def test_images_are_stacked_and_reach_the_backbone_alone() -> None:
     images = torch.arange(24.0).reshape(2, 1, 3, 4)
-    labels = torch.tensor([[0.0, 1, 0, 1], [1, 0, 0, 0]])
-    batch = task(multilabel=True).collate([{"index": i, "y": labels[i], "x": images[i]} for i in range(2)])
-    assert torch.equal(batch["x"], images)
-    assert torch.equal(batch["y"], labels)
-    model = Classifier(Flat(), 12, 4)
-    assert torch.equal(model.features(batch), images.flatten(1))
-    assert torch.equal(model(batch), model.head(images.flatten(1)))
+    labels = np.array([[0.0, 1, 0, 1], [1, 0, 0, 0]], dtype=np.float32)
+    one = schema(multilabel=True)
+    inputs: dict[str, Any] = {
+        "picture": Image("picture").collate(list(images), Reading(IMAGES)),
+        "other": torch.ones(2),
+    }
+    assert torch.equal(inputs["picture"], images)
+    assert torch.equal(Labels(TARGET).collate(labels, Reading()), torch.from_numpy(labels))
+    model = Network(flat(), one, 4)
+    assert torch.equal(model.features(inputs), images.flatten(1))
+    assert torch.equal(model(inputs), model.head(images.flatten(1)))
 
 
 def test_the_head_has_an_output_for_each_class() -> None:
-    one = task()
-    model = one.build(Loaded(Flat(), 12, ImageSpec(1, 3, 4, (0.0,), (1.0,))), one.info)
-    assert model(one.collate([{"index": 0, "y": torch.tensor(1), "x": torch.ones(1, 3, 4)}])).shape == (1, 4)
+    model = task().build(flat(), schema())
+    assert model({"picture": torch.ones(1, 1, 3, 4)}).shape == (1, 4)
 
 
 def test_predictions_are_plain_records() -> None:
-    batch = {"index": torch.tensor([7]), "y": torch.tensor([1]), "logits": torch.tensor([[0.0, 1, 4, 2]])}
+    batch = batch_of(torch.tensor([[0.0, 1, 4, 2]]), {TARGET: torch.tensor([1])})
+    batch.index[0] = 7
     (record,) = task().predict(Given(), batch)
     assert json.loads(json.dumps(record)) == record
     probabilities = record.pop("probabilities")
@@ -66,7 +78,7 @@ def test_predictions_are_plain_records() -> None:
 
 def test_what_a_step_gave_spares_predictions_a_forward() -> None:
     class Never(nn.Module):
-        def forward(self, batch: Batch) -> Tensor:
+        def forward(self, inputs: Mapping[str, Any]) -> Tensor:
             raise AssertionError("a second forward")
 
     one, batch = task(), drawn(multilabel=False)
@@ -76,13 +88,16 @@ def test_what_a_step_gave_spares_predictions_a_forward() -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_predictions_of_several_labels(dtype: torch.dtype) -> None:
-    batch: dict[str, Any] = {
-        "index": torch.tensor([3, 4]),
-        "y": torch.tensor([[1.0, 0, 1, 0], [0, 0, 0, 0]]),
-        "logits": torch.tensor([[2.0, -1, 0, 1], [-1, -2, -3, -4]], dtype=dtype),
-    }
+    logits = torch.tensor([[2.0, -1, 0, 1], [-1, -2, -3, -4]], dtype=dtype)
+    batch = batch_of(logits, {TARGET: torch.tensor([[1.0, 0, 1, 0], [0, 0, 0, 0]])})
+    batch.index.add_(3)
     first, second = task(multilabel=True).predict(Given(), batch)
     assert (first["index"], first["label"], first["prediction"]) == (3, ["cat", "owl"], ["cat", "owl", "yak"])
     assert (second["label"], second["prediction"]) == ([], [])
     expected = [1 / (1 + math.exp(-x)) for x in (2, -1, 0, 1)]
     assert first["probabilities"] == pytest.approx(expected, abs=1e-6)
+
+
+def test_predictions_without_targets_have_no_label() -> None:
+    (record,) = task().predict(Given(), batch_of(torch.tensor([[0.0, 1, 4, 2]]), {}))
+    assert (record.keys(), record["prediction"]) == ({"index", "prediction", "probabilities"}, "owl")

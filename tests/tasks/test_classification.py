@@ -10,16 +10,16 @@ from sklearn.metrics import accuracy_score, average_precision_score, f1_score, r
 from torch import nn
 from torch.nn import functional as F
 
-from tests.tasks.conftest import Given, drawn, task
+from tests.tasks.conftest import Given, drawn, parts, task, truth_and_outputs
+from tlx.columns.batch import Batch
 from tlx.tasks.classification import ClassificationTask
-from tlx.tasks.protocol import Batch
 
 
 def evaluated(one: ClassificationTask, batch: Batch, size: int = 16) -> dict[str, float | None]:
     """The metrics of a batch taken in parts of unequal size."""
     metrics = one.metrics()
-    for start in range(0, len(batch["y"]), size):
-        one.eval_step(Given(), {name: value[start : start + size] for name, value in batch.items()}, metrics)
+    for part in parts(batch, size):
+        one.eval_step(Given(), part, metrics)
     return one.compute(metrics)
 
 
@@ -27,21 +27,23 @@ def evaluated(one: ClassificationTask, batch: Batch, size: int = 16) -> dict[str
 def test_the_training_loss_of_one_label(smoothing: float) -> None:
     batch = drawn(multilabel=False)
     one = task(smoothing=smoothing)
-    one.fit(batch["y"])
+    one.fit(batch.targets)
     out = one.training_step(Given(), batch)
-    expected = nn.CrossEntropyLoss(label_smoothing=smoothing)(batch["logits"], batch["y"])
+    truth, logits = truth_and_outputs(batch)
+    expected = nn.CrossEntropyLoss(label_smoothing=smoothing)(logits, truth)
     torch.testing.assert_close(out.loss, expected)
-    assert out.n == 40
+    assert out.weight == 40
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
 def test_the_training_loss_of_several_labels(smoothing: float) -> None:
     batch = drawn(multilabel=True)
     one = task(multilabel=True, smoothing=smoothing)
-    one.fit(batch["y"])
+    one.fit(batch.targets)
     out = one.training_step(Given(), batch)
-    p = batch["logits"].double().sigmoid()
-    target = torch.where(batch["y"] > 0, 1 - smoothing / 2, smoothing / 2).double()
+    truth, logits = truth_and_outputs(batch)
+    p = logits.double().sigmoid()
+    target = torch.where(truth > 0, 1 - smoothing / 2, smoothing / 2).double()
     expected = -(target * p.log() + (1 - target) * (1 - p).log()).mean()
     torch.testing.assert_close(out.loss, expected.float())
 
@@ -51,13 +53,15 @@ def test_the_evaluation_loss_is_not_smoothed_and_weighs_every_example_alike(mult
     batch = drawn(multilabel)
     plain = F.binary_cross_entropy_with_logits if multilabel else F.cross_entropy
     values = evaluated(task(multilabel, smoothing=0.3), batch)
-    assert values["loss"] == pytest.approx(float(plain(batch["logits"], batch["y"])), rel=1e-5)
+    truth, logits = truth_and_outputs(batch)
+    assert values["loss"] == pytest.approx(float(plain(logits, truth)), rel=1e-5)
 
 
 def test_metrics_of_one_label_equal_scikit_learns() -> None:
     batch = drawn(multilabel=False)
     values = evaluated(task(), batch)
-    truth, guess = batch["y"].numpy(), batch["logits"].argmax(1).numpy()
+    labels, logits = truth_and_outputs(batch)
+    truth, guess = labels.numpy(), logits.argmax(1).numpy()
     assert values["acc"] == pytest.approx(accuracy_score(truth, guess))
     assert values["f1_macro"] == pytest.approx(f1_score(truth, guess, average="macro"))
 
@@ -65,7 +69,8 @@ def test_metrics_of_one_label_equal_scikit_learns() -> None:
 def test_metrics_of_several_labels_equal_scikit_learns() -> None:
     batch = drawn(multilabel=True)
     values = evaluated(task(multilabel=True), batch)
-    truth, scores = batch["y"].int().numpy(), batch["logits"].sigmoid().numpy()
+    labels, logits = truth_and_outputs(batch)
+    truth, scores = labels.int().numpy(), logits.sigmoid().numpy()
     assert values["f1_macro"] == pytest.approx(f1_score(truth, scores >= 0.5, average="macro"))
     assert values["auroc_macro"] == pytest.approx(roc_auc_score(truth, scores, average="macro"))
     assert values["ap_macro"] == pytest.approx(average_precision_score(truth, scores, average="macro"), rel=1e-5)
@@ -74,10 +79,11 @@ def test_metrics_of_several_labels_equal_scikit_learns() -> None:
 
 def test_a_label_without_positives_or_negatives_is_left_out_of_the_means() -> None:
     batch = drawn(multilabel=True)
-    batch["y"][:, 1] = 0
-    batch["y"][:, 2] = 1
+    labels, logits = truth_and_outputs(batch)
+    labels[:, 1] = 0
+    labels[:, 2] = 1
     values = evaluated(task(multilabel=True), batch)
-    truth, scores = batch["y"].int().numpy(), batch["logits"].sigmoid().numpy()
+    truth, scores = labels.int().numpy(), logits.sigmoid().numpy()
     assert values["auroc_macro"] == pytest.approx(roc_auc_score(truth[:, [0, 3]], scores[:, [0, 3]]))
     positives = [0, 2, 3]
     assert values["ap_macro"] == pytest.approx(average_precision_score(truth[:, positives], scores[:, positives]))
@@ -86,7 +92,7 @@ def test_a_label_without_positives_or_negatives_is_left_out_of_the_means() -> No
 
 def test_without_any_positive_the_means_are_undefined() -> None:
     batch = drawn(multilabel=True)
-    batch["y"].zero_()
+    truth_and_outputs(batch)[0].zero_()
     values = evaluated(task(multilabel=True), batch)
     assert values["auroc_macro"] is None
     assert values["ap_macro"] is None
@@ -107,6 +113,6 @@ def test_metrics_begin_anew_after_each_evaluation(multilabel: bool) -> None:
 @pytest.mark.parametrize("multilabel", [False, True])
 def test_logits_that_are_no_numbers_stop_the_evaluation(multilabel: bool, bad: float) -> None:
     batch = drawn(multilabel)
-    batch["logits"][3, 2] = bad
+    truth_and_outputs(batch)[1][3, 2] = bad
     with pytest.raises(FloatingPointError, match="NaN or infinity"):
         evaluated(task(multilabel), batch)

@@ -15,7 +15,7 @@ from torchvision.ops import sigmoid_focal_loss
 
 import tlx
 from tests.conftest import Said
-from tests.tasks.conftest import CLASSES, drawn
+from tests.tasks.conftest import CLASSES, drawn, truth_and_outputs
 from tlx.config.errors import ConfigError
 from tlx.config.task import Loss
 from tlx.orchestration import batchable
@@ -35,57 +35,55 @@ KINDS = [
 
 @pytest.mark.parametrize("gamma", [0.5, 2.0, 5.0])
 def test_focal_loss_of_several_labels_is_torchvisions(gamma: float) -> None:
-    batch = drawn(multilabel=True)
-    loss = criterion(Loss(kind="focal", gamma=gamma), CLASSES, batch["y"])
-    expected = sigmoid_focal_loss(batch["logits"], batch["y"], alpha=-1, gamma=gamma, reduction="mean")
-    torch.testing.assert_close(loss(batch["logits"], batch["y"]), expected)
+    labels, logits = truth_and_outputs(drawn(multilabel=True))
+    loss = criterion(Loss(kind="focal", gamma=gamma), CLASSES, labels)
+    expected = sigmoid_focal_loss(logits, labels, alpha=-1, gamma=gamma, reduction="mean")
+    torch.testing.assert_close(loss(logits, labels), expected)
 
 
 @pytest.mark.parametrize("gamma", [0.5, 2.0])
 def test_focal_loss_of_classes_by_hand(gamma: float) -> None:
-    batch = drawn(multilabel=False)
-    loss = criterion(Loss(kind="focal", gamma=gamma), CLASSES, batch["y"])
-    chances = batch["logits"].double().softmax(-1)
-    right = chances[torch.arange(40), batch["y"]]
-    torch.testing.assert_close(
-        loss(batch["logits"], batch["y"]), (-((1 - right) ** gamma) * right.log()).mean().float()
-    )
+    labels, logits = truth_and_outputs(drawn(multilabel=False))
+    loss = criterion(Loss(kind="focal", gamma=gamma), CLASSES, labels)
+    chances = logits.double().softmax(-1)
+    right = chances[torch.arange(40), labels]
+    torch.testing.assert_close(loss(logits, labels), (-((1 - right) ** gamma) * right.log()).mean().float())
 
 
 @pytest.mark.parametrize("multilabel", [False, True])
 def test_without_focus_it_is_cross_entropy(multilabel: bool) -> None:
-    batch = drawn(multilabel)
+    labels, logits = truth_and_outputs(drawn(multilabel))
     plain = F.binary_cross_entropy_with_logits if multilabel else F.cross_entropy
-    loss = criterion(Loss(kind="focal", gamma=0.0), CLASSES, batch["y"])
-    assert torch.equal(loss(batch["logits"], batch["y"]), plain(batch["logits"], batch["y"]))
+    loss = criterion(Loss(kind="focal", gamma=0.0), CLASSES, labels)
+    assert torch.equal(loss(logits, labels), plain(logits, labels))
 
 
 def test_automatic_weights_are_scikit_learns() -> None:
     train = torch.tensor([0] * 30 + [1] * 6 + [2] * 3 + [3] * 1)
-    batch = drawn(multilabel=False)
+    labels, logits = truth_and_outputs(drawn(multilabel=False))
     weights = compute_class_weight("balanced", classes=np.arange(4), y=train.numpy())
     weights[2] = 5.0
     loss = criterion(Loss(class_weight="auto", weights={"owl": 5.0}), CLASSES, train)
-    whole = F.cross_entropy(batch["logits"], batch["y"], weight=torch.tensor(weights).float(), reduction="sum")
-    torch.testing.assert_close(loss(batch["logits"], batch["y"]), whole / 40)
+    whole = F.cross_entropy(logits, labels, weight=torch.tensor(weights).float(), reduction="sum")
+    torch.testing.assert_close(loss(logits, labels), whole / 40)
 
 
 def test_automatic_weights_of_several_labels_even_out_positives_and_negatives() -> None:
     train = torch.tensor([[1.0, 0.0, 1.0, 0.0]] * 3 + [[0.0, 0.0, 1.0, 1.0]] * 9)
-    batch = drawn(multilabel=True)
+    labels, logits = truth_and_outputs(drawn(multilabel=True))
     loss = criterion(Loss(class_weight="auto"), CLASSES, train)
     positive = torch.tensor([9 / 3, 1.0, 0 / 12, 3 / 9])  # a label that train never has weighs 1
-    expected = F.binary_cross_entropy_with_logits(batch["logits"], batch["y"], pos_weight=positive)
-    torch.testing.assert_close(loss(batch["logits"], batch["y"]), expected)
+    expected = F.binary_cross_entropy_with_logits(logits, labels, pos_weight=positive)
+    torch.testing.assert_close(loss(logits, labels), expected)
 
 
 @settings(max_examples=25)
 @given(st.sampled_from(KINDS), st.booleans(), st.integers(1, 39))
 def test_the_parts_of_a_batch_give_what_the_whole_does(options: Loss, multilabel: bool, at: int) -> None:
     """However a batch is cut for accumulation or several devices, each part weighed by its examples."""
-    batch = drawn(multilabel)
-    loss = criterion(options, CLASSES, batch["y"])
-    logits, labels = batch["logits"].double(), batch["y"].double() if multilabel else batch["y"]
+    labels, logits = truth_and_outputs(drawn(multilabel))
+    loss = criterion(options, CLASSES, labels)
+    logits, labels = logits.double(), labels.double() if multilabel else labels
     parts = at * loss(logits[:at], labels[:at]) + (40 - at) * loss(logits[at:], labels[at:])
     torch.testing.assert_close(parts / 40, loss(logits, labels))
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 import tlx
 from tests.training.conftest import Compose, Families, State, Watch, differences, trained
 from tlx.backbones.weights import content
+from tlx.columns.batch import Batch
 from tlx.config.errors import WeightsError
 from tlx.config.schema import Trial
 from tlx.runs import layout
@@ -125,7 +126,7 @@ def test_an_adapted_trial_gives_its_merged_backbone(
     target = small(*words, "strategy=feature_extraction", "backbone.weights=trial:adapted")
     adapted, merged = tlx.load(locate(source).path), build(target).module
     assert not any("lora" in name or "ia3" in name for name in merged.model.state_dict())
-    batch = next(iter(adapted.data.eval_loader("val", adapted.task.collate)))
+    batch = next(iter(adapted.data.eval_loader("val")))
     plain = build(small(*families[family], "strategy=feature_extraction")).module.model
     with torch.no_grad():
         one, two, start = (features(model, batch) for model in (adapted.model, merged.model, plain))
@@ -133,8 +134,8 @@ def test_an_adapted_trial_gives_its_merged_backbone(
     assert float((start - one).abs().max()) > 1e-3  # it had learnt something
 
 
-def features(model: nn.Module, batch: dict[str, Tensor]) -> Tensor:
-    found: Tensor = model.eval().features(batch)  # type: ignore[operator]
+def features(model: nn.Module, batch: Batch) -> Tensor:
+    found: Tensor = model.eval().features(batch.inputs)  # type: ignore[operator]
     return found
 
 
@@ -167,8 +168,8 @@ def test_swa_is_the_mean_of_the_last_validations(small: Compose, families: Famil
     mean = {name: torch.stack([step[name] for step in steps]).mean(0) for name in steps[0]}
     assert not differences(mean, parameters(watch, state), 1e-6)
     built = build(trial)
-    (batch,) = built.data.eval_loader("train", built.module.task.collate)
-    maps = nn.functional.conv2d(batch["x"], state["backbone.conv1.weight"], stride=2, padding=3)
+    (batch,) = built.data.eval_loader("train")
+    maps = nn.functional.conv2d(batch.inputs["image"], state["backbone.conv1.weight"], stride=2, padding=3)
     torch.testing.assert_close(state["backbone.bn1.running_mean"], maps.mean((0, 2, 3)), rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(state["backbone.bn1.running_var"], maps.var((0, 2, 3)), rtol=1e-4, atol=1e-5)
 

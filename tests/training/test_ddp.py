@@ -34,7 +34,7 @@ step, end = TrialModule.training_step, TrialModule.on_train_end
 
 def training_step(self, batch, batch_idx):
     assert torch.distributed.get_world_size() == self.trainer.world_size == 2
-    seen.write(json.dumps([int(self.trainer.global_step), batch["index"].tolist()]) + chr(10))
+    seen.write(json.dumps([int(self.trainer.global_step), batch.index.tolist()]) + chr(10))
     return step(self, batch, batch_idx)
 
 def on_train_end(self):

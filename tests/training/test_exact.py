@@ -50,7 +50,7 @@ def test_one_phase_is_a_plain_loop(small: Compose, optimizer: str) -> None:
         rows = order[[0, 16, 32][position] : [16, 32, 40][position]]
         own.zero_grad()
         x = images[rows].contiguous(memory_format=torch.channels_last)
-        F.cross_entropy(model({"x": x}), labels[rows]).backward()  # type: ignore[no-untyped-call]
+        F.cross_entropy(model({"image": x}), labels[rows]).backward()  # type: ignore[no-untyped-call]
         own.step()
     state = trained(trial)
     for name, parameter in model.named_parameters():
@@ -61,7 +61,7 @@ def _shots(trial: Trial) -> tuple[Tensor, Tensor]:
     data = build(trial).data
     examples = data.examples["train"]
     samples = [examples[(0, i)] for i in range(len(examples))]
-    return torch.stack([s["x"] for s in samples]), torch.stack([s["y"] for s in samples])
+    return torch.cat([s.inputs["image"] for s in samples]), torch.cat([s.targets["label"] for s in samples])
 
 
 def test_two_phases_of_the_same_set_are_one(small: Compose) -> None:

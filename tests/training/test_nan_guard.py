@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 import tlx
 from tests.training.conftest import Compose, Families, Watch, differences
+from tlx.columns.batch import Batch
 from tlx.runs import layout
 from tlx.tasks.classification import ClassificationTask
 from tlx.tasks.protocol import StepOutput
@@ -28,12 +29,12 @@ def spoiled(monkeypatch: pytest.MonkeyPatch) -> list[Tensor]:
     seen: list[Tensor] = []
     step = ClassificationTask.training_step
 
-    def training_step(self: Any, model: nn.Module, batch: dict[str, Any]) -> StepOutput:
-        seen.append(batch["index"])
+    def training_step(self: Any, model: nn.Module, batch: Batch) -> StepOutput:
+        seen.append(batch.index)
         if len(seen) != BAD:
             return step(self, model, batch)
-        if "x" in batch:
-            batch = {**batch, "x": torch.full_like(batch["x"], math.nan)}
+        if "image" in batch.inputs:
+            batch = replace(batch, inputs={"image": torch.full_like(batch.inputs["image"], math.nan)})
         out = step(self, model, batch)
         assert out.loss is not None
         return replace(out, loss=out.loss * math.nan)

@@ -37,7 +37,7 @@ def test_what_is_begun_anew_is_in_the_checkpoint(small: Compose) -> None:
     learner = tlx.load(locate(trial).path)
     metrics = learner.task.metrics()
     with torch.no_grad():
-        for batch in learner.data.eval_loader("val", learner.task.collate):
+        for batch in learner.data.eval_loader("val"):
             learner.task.eval_step(learner.model, batch, metrics)
     assert learner.task.compute(metrics)["loss"] == pytest.approx(result.metrics["val/loss"], rel=1e-5)
 

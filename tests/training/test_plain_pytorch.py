@@ -44,7 +44,7 @@ def linear(step: int, steps: int) -> float:
 def images_of(trial: Trial, split: str) -> tuple[Tensor, Tensor]:
     examples = build(trial).data.examples[split]
     samples = [examples[(0, i)] for i in range(len(examples))]
-    return torch.stack([s["x"] for s in samples]), torch.stack([s["y"] for s in samples])
+    return torch.cat([s.inputs["image"] for s in samples]), torch.cat([s.targets["label"] for s in samples])
 
 
 def rows_of(step: int) -> list[int]:
@@ -63,7 +63,7 @@ class Plain(LightningModule):
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         x = batch[0].contiguous(memory_format=torch.channels_last)
-        return F.cross_entropy(self.model({"x": x}), batch[1])
+        return F.cross_entropy(self.model({"image": x}), batch[1])
 
     def configure_optimizers(self) -> Any:
         optimizer = optimizer_of(self.model, self.name, HEAD, BODY)
@@ -107,12 +107,12 @@ def by_hand(trial: Trial, name: str) -> tuple[State, list[int]]:
                 group["lr"] = rate * linear(step - 6 * phase, 6)
             x = images[rows_of(step)].contiguous(memory_format=torch.channels_last)
             optimizer.zero_grad()
-            torch.autograd.backward(F.cross_entropy(model({"x": x}), labels[rows_of(step)]))
+            torch.autograd.backward(F.cross_entropy(model({"image": x}), labels[rows_of(step)]))
             optimizer.step()
             if step % 2 == 1:
                 model.eval()
                 with torch.no_grad():
-                    right = int((model({"x": unseen}).argmax(1) == truth).sum())
+                    right = int((model({"image": unseen}).argmax(1) == truth).sum())
                 now = {title: tensor.clone() for title, tensor in model.state_dict().items()}
                 of_phase = max(of_phase, (right, step + 1, now), key=lambda one: one[:2])
                 best = max(best, (right, step + 1, now), key=lambda one: one[:2])

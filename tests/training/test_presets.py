@@ -102,7 +102,7 @@ def test_logistic_is_scikit_learns_regression_on_the_features(small: Compose, fa
     trial = small(*families[family], "strategy=logistic")
     built = build(trial)
     start = {name: tensor.clone() for name, tensor in built.module.model.state_dict().items()}
-    features, labels = _features(built.data.eval_loader("train", built.module.task.collate), built.module.model)
+    features, labels = _features(built.data.eval_loader("train"), built.module.model)
     result = tlx.train(trial)
     state = tlx.load(locate(trial).path).model.state_dict()
     assert result.steps == 0
@@ -166,6 +166,6 @@ def _features(loader: Loader, model: Any) -> tuple[Any, Any]:
     rows, labels = [], []
     with torch.no_grad():
         for batch in loader:
-            rows.append(model.features(batch).double())
-            labels.append(batch["y"])
+            rows.append(model.features(batch.inputs).double())
+            labels.append(batch.targets["label"])
     return torch.cat(rows).numpy(), torch.cat(labels).numpy()

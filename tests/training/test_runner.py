@@ -92,7 +92,7 @@ def test_the_best_of_an_earlier_phase_is_a_whole_model(small: Compose) -> None:
     learner = tlx.load(locate(trial).path)
     metrics = learner.task.metrics()
     with torch.no_grad():
-        for batch in learner.data.eval_loader("val", learner.task.collate):
+        for batch in learner.data.eval_loader("val"):
             learner.task.eval_step(learner.model, batch, metrics)
     again = learner.task.compute(metrics)
     assert again["loss"] == pytest.approx(result.metrics["val/loss"], abs=1e-5)
@@ -112,7 +112,7 @@ def test_load_brings_the_same_predictions_back(small: Compose) -> None:
     tlx.train(trial)
     where = locate(trial).path
     learner = tlx.load(where)
-    batch = next(iter(learner.data.eval_loader("test", learner.task.collate)))
+    batch = next(iter(learner.data.eval_loader("test")))
     with torch.no_grad():
         again = learner.task.predict(learner.model, batch)
     lines = (where / layout.PREDICTIONS).read_text().splitlines()

@@ -2,32 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from tlx.backbones import weights
-from tlx.backbones.backbone import Loaded
+from tlx.backbones.backbone import Backbone
+from tlx.columns import Column, Image
 from tlx.components.registry import component
-from tlx.config.backbone import Backbone
+from tlx.config import backbone as options
 
 TOKENS = 128  # of a text, where shapes alone are looked at and the backbone sets no length
+Columns = Mapping[str, Column]
+_COLOUR: Columns = {"image": Image("image", channels=3)}
 
 
 def load(
-    config: Backbone, *, channels: int = 3, pretrained: bool = True, read: weights.Reader = weights.read
-) -> Loaded:
-    """Build the backbone and load its weights; raises :class:`~tlx.config.errors.WeightsError`.
+    config: options.Backbone,
+    *,
+    columns: Columns = _COLOUR,
+    pretrained: bool = True,
+    read: weights.Reader = weights.read,
+) -> Backbone:
+    """Build the backbone and load its weights.
 
-    ``pretrained=False`` leaves the random initialisation. Inside ``torch.device("meta")`` nothing is allocated.
-    ``read`` turns what ``weights`` names into tensors; the trial room's also knows earlier trials.
+    Args:
+        config: Its options.
+        columns: The inputs of the data by name, of which it may take its own shape, such as the channels of images.
+        pretrained: False leaves the random initialisation. Inside ``torch.device("meta")`` nothing is allocated.
+        read: Turns what ``weights`` names into tensors; that of training also knows earlier trials.
+
+    Raises:
+        WeightsError: The weights cannot be had, or do not fit.
     """
-    found: Loaded = component("backbone", config.kind).function()(
-        config, channels=channels, pretrained=pretrained, read=read
+    found: Backbone = component("backbone", config.kind).function()(
+        config, columns=columns, pretrained=pretrained, read=read
     )
     return found
 
 
-def outline(config: Backbone, *, channels: int) -> Loaded:
+def outline(config: options.Backbone, *, columns: Columns) -> Backbone:
     """Build the backbone for a look at its shapes, on the meta device: nothing is fetched or read."""
     family = component("backbone", config.kind)
     if "outline" in family.functions:
-        found: Loaded = family.function("outline")(config, channels=channels, tokens=TOKENS)
+        found: Backbone = family.function("outline")(config, columns=columns, tokens=TOKENS)
         return found
-    return load(config, channels=channels, pretrained=False)
+    return load(config, columns=columns, pretrained=False)

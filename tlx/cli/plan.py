@@ -158,11 +158,10 @@ def _choices(trial: Trial, machine: str, console: Console) -> None:
 
 
 def _show_plan(trial: Trial, found: TrialPlan, console: Console) -> None:
-    info = found.info
-    sizes = (
-        f"{info.n_train} train, {info.n_val} val, {info.n_test} test" if info.n_train else "size unknown until fetched"
-    )
-    console.print(f"data      {len(info.classes)} classes, {sizes}\n", markup=False)
+    counts = found.schema.counts
+    sizes = ", ".join(f"{counts[name]} {name}" for name in ("train", "val", "test") if name in counts)
+    what = "; ".join(column.summary for column in found.schema.targets.values())
+    console.print(f"data      {what}, {sizes or 'size unknown until fetched'}\n", markup=False)
     table = _table("stage", "parameters", "share")
     for stage in found.stages:
         table.add_row(stage.name, f"{stage.count:,}", f"{stage.count / max(1, found.parameters):.1%}")
@@ -177,7 +176,7 @@ def _show_plan(trial: Trial, found: TrialPlan, console: Console) -> None:
             f"{phase.trained / max(1, found.parameters):.1%}",
             _span(rate for stage, rate in phase.rates.items() if stage == HEAD),
             _span(rate for stage, rate in phase.rates.items() if stage != HEAD),
-            "exact" if phase.plan.options.solver == "logistic" else _end(phase),
+            "exact" if phase.plan.options.solver != "gradient" else _end(phase),
             "-" if not steps else f"{steps / found.steps_per_epoch:.1f}",
             _si(phase.forward),
             _si(phase.backward),

@@ -17,6 +17,11 @@ register(
 )
 register("backbone", "bytes", backbone.BytesBackbone, f"{_FAMILIES}.bytes_texts:load", capabilities=_ALL)
 register("backbone", "pixels", backbone.PixelsBackbone, f"{_FAMILIES}.pixels:load", capabilities=_ALL - {"trainable"})
+register(
+    *("backbone", "columns", backbone.ColumnsBackbone, f"{_FAMILIES}.columns:load"),
+    capabilities=_ALL - {"trainable", "exportable"},
+)
+register("backbone", "mlp", backbone.MLPBackbone, f"{_FAMILIES}.mlp:load", capabilities=_ALL - {"exportable"})
 
 for _kind, _options in {
     "digits": dataset.Digits,
@@ -35,8 +40,12 @@ register(
     capabilities=_ALL,
 )
 
-register("task", "auto", task.AutoTask, "tlx.tasks.classification:of_the_data", capabilities=_ALL)
-register("task", "classification", task.Classification, "tlx.tasks.classification:load", capabilities=_ALL)
+_BATCHING = "tlx.tasks.batching"
+register(
+    *("task", "auto", task.AutoTask, "tlx.tasks.auto:load"), batch_key=f"{_BATCHING}:classification", capabilities=_ALL
+)
+for _kind, _options in {"classification": task.Classification, "regression": task.Regression}.items():
+    register(*("task", _kind, _options, f"tlx.tasks.{_kind}:load"), batch_key=f"{_BATCHING}:{_kind}", capabilities=_ALL)
 
 _HEADS_ALONE = _ALL - {"batchable_head"}  # heads side by side have an update rule of their own
 for _kind in ("lora", "dora", "ia3", "bottleneck", "prefix", "prompt"):

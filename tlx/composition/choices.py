@@ -41,7 +41,7 @@ def _option(group: str, setting: Setting) -> list[ConfigIssue]:
     if str(option) in known:
         path = search_path.find(group, str(option))
         return _file(group, path, setting) if path is not None and group != EXPERIMENT else []
-    if group == "backbone" and str(option) in timm_architectures():
+    if search_path.is_named(group, str(option)):
         return []
     close = suggest(str(option), known)
     if group == "backbone" and not close:

@@ -49,12 +49,22 @@ def refuse_many_trials(trial: Any) -> None:
 
 
 def modality_fits(config: Any) -> Iterator[ConfigIssue]:
-    """A text backbone needs texts, an image backbone images."""
-    have, want = config.dataset.modality, config.backbone.modality
-    if have != want:
-        kind = "an image" if want == "image" else "a text"
-        message = f"{kind} backbone cannot read the {have}s of dataset={config.dataset.name} (tlx list dataset)"
+    """A backbone of texts needs texts, one of images images, one of tables numbers or categories."""
+    have, want = _modalities(config.dataset), config.backbone.modality
+    if want not in have:
+        kind = f"{'an' if want[0] in 'aeiou' else 'a'} {want}"
+        message = f"{kind} backbone cannot read the {have[0]}s of dataset={config.dataset.name} (tlx list dataset)"
         yield ConfigIssue("backbone", message, config.backbone.name)
+
+
+def _modalities(dataset: Any) -> list[str]:
+    """What a data set has to be read."""
+    columns = getattr(dataset, "columns", None) or {}
+    kinds = [one.type for one in columns.values() if one.role in (None, "input") and not one.type.startswith("label")]
+    return [*dict.fromkeys(_MODALITY.get(kind, kind) for kind in kinds)] or [dataset.modality]
+
+
+_MODALITY = {"number": "table", "category": "table"}
 
 
 def numbers_in_range(config: Any) -> Iterator[ConfigIssue]:
@@ -200,10 +210,12 @@ def augmentation_fits(config: Any) -> Iterator[ConfigIssue]:
     augment = config.dataset.augment
     if augment == "none":
         return
-    if config.dataset.modality == "text":
-        yield ConfigIssue("dataset.augment", "images only; use none for texts", augment)
-    elif any(phase.solver == "logistic" for phase in config.strategy.phases):
-        yield ConfigIssue("dataset.augment", "a logistic phase sees each image once; use dataset.augment=none", augment)
+    if "image" not in (have := _modalities(config.dataset)):
+        yield ConfigIssue("dataset.augment", f"images only; use none for {have[0]}s", augment)
+    elif any(phase.solver != "gradient" for phase in config.strategy.phases):
+        yield ConfigIssue(
+            "dataset.augment", "a phase that is solved exactly sees each image once; use dataset.augment=none", augment
+        )
 
 
 RULES: list[tuple[tuple[str, ...], Rule]] = [

@@ -16,10 +16,12 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import OmegaConf
 
 from tlx._compat.hydra_parts import FileConfigSource, header
+from tlx.components.registry import of_group
+from tlx.components.registry import state as components
 from tlx.composition import defaults, files
 from tlx.composition.timm_names import timm_architectures
 from tlx.config.errors import ConfigError, ConfigIssue
-from tlx.config.schema import EXPERIMENT
+from tlx.config.schema import EXPERIMENT, GROUPS
 
 CONFIG_DIRS = "TLX_CONFIG_DIRS"  # of this process and those it starts: folders, as PATH lists them
 State = tuple[tuple[str, int, int], ...]
@@ -128,38 +130,46 @@ class ExperimentSource(VettedSource):
         return config_path.removeprefix(EXPERIMENT).removeprefix("/")
 
 
-class TimmSource(ConfigSource):
-    """Serves ``backbone/<any timm architecture>`` without a file of its own; not listed, there are too many."""
+class NamedSource(ConfigSource):
+    """Serves what is chosen by its name alone, without a file: any registered kind, any architecture of timm."""
 
     @staticmethod
     def scheme() -> str:
-        return "timm"
+        return "named"
 
     def load_config(self, config_path: str) -> ConfigResult:
-        name = self._architecture(config_path)
-        config = OmegaConf.create({"defaults": [{"/schema/backbone@_here_": "timm"}, "_self_"], "name": name})
+        group, name = self._split(config_path)
+        kind, settings = (name, {}) if name in of_group(group) else ("timm", {"name": name})
+        config = OmegaConf.create({"defaults": [{f"/schema/{group}@_here_": kind}, "_self_"], **settings})
         head: dict[str, str | None] = {"package": None}  # Hydra fills the package in from the path
-        return ConfigResult(config=config, path=f"timm://{self.path}", provider=self.provider, header=head)
+        return ConfigResult(config=config, path=f"named://{self.path}", provider=self.provider, header=head)
 
     def available(self) -> bool:
         return True
 
     def is_group(self, config_path: str) -> bool:
-        return config_path in ("", "backbone")
+        return config_path in ("", *GROUPS)
 
     def is_config(self, config_path: str) -> bool:
-        return config_path.startswith("backbone/") and self._architecture(config_path) in timm_architectures()
+        group, name = self._split(config_path)
+        return group in GROUPS and is_named(group, name)
 
     def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
         return []
 
     @staticmethod
-    def _architecture(config_path: str) -> str:
-        return config_path.removeprefix("backbone/").removesuffix(".yaml")
+    def _split(config_path: str) -> tuple[str, str]:
+        group, _, name = config_path.removesuffix(".yaml").partition("/")
+        return group, name
+
+
+def is_named(group: str, option: str) -> bool:
+    """Is an option chosen by its name alone?"""
+    return option in of_group(group) or (group == "backbone" and option in timm_architectures())
 
 
 class SearchPath(SearchPathPlugin):
-    """The search path: the user's files win over the shipped ones, which win over timm's bare names."""
+    """The search path: the user's files win over the shipped ones, which win over bare names."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
         for folder in reversed(config_dirs()):
@@ -169,17 +179,17 @@ class SearchPath(SearchPathPlugin):
         if user_experiments().is_dir() and user_experiments().resolve() != shipped_experiments().resolve():
             search_path.append("user-experiments", f"experiments://{user_experiments()}")
         search_path.append("tlx-experiments", f"experiments://{shipped_experiments()}")
-        search_path.append("timm", "timm://timm")
+        search_path.append("named", "named://named")
 
 
 def register() -> None:
     """Make Hydra know these places (again is harmless)."""
-    for plugin in (VettedSource, ExperimentSource, TimmSource, SearchPath):
+    for plugin in (VettedSource, ExperimentSource, NamedSource, SearchPath):
         Plugins.instance().register(plugin)
 
 
 def find(group: str, option: str) -> Path | None:
-    """The file behind an option: the user's if there is one, else the shipped one; None for a bare timm name.
+    """The file behind an option: the user's if there is one, else the shipped one; None for a bare name.
 
     It may turn out to be no regular file, which whoever reads it says.
     """
@@ -190,8 +200,9 @@ def find(group: str, option: str) -> Path | None:
 
 
 def options(group: str) -> list[str]:
-    """Every option of a group that has a file, sorted."""
-    return sorted({name for folder in _folders(group) for name in _names(folder)})
+    """Every option of a group that has a file, or is a part of somebody's own, sorted."""
+    own = {kind for kind, part in of_group(group).items() if group in GROUPS and not part.module.startswith("tlx.")}
+    return sorted({name for folder in _folders(group) for name in _names(folder)} | own)
 
 
 def _names(folder: Path) -> Iterator[str]:
@@ -210,8 +221,11 @@ def _folders(group: str) -> list[Path]:
 
 
 def state() -> State:
-    """The user's files, their sizes, and when they changed: what was composed holds only as long as these stay."""
-    found = []
+    """The user's files, their sizes, and when they changed, and the parts that are registered.
+
+    What was composed holds only as long as these stay.
+    """
+    found = [(f"{group}={kind}", 0, 0) for group, kind, _ in components()]
     for top in (user_conf(), user_experiments(), *config_dirs()):
         for folder, _, names in os.walk(top):
             for path in (os.path.join(folder, name) for name in names if name.endswith(".yaml")):

@@ -58,8 +58,8 @@ def phases_make_sense(config: Any) -> Iterator[ConfigIssue]:
     for i, phase in enumerate(phases):
         if not phase.train and phase.expand is None:
             yield ConfigIssue(f"strategy.phases.{i}.train", "trains nothing; name a selector such as head or all")
-        if phase.solver == "logistic" and (list(phase.train) != ["head"] or phase.expand is not None):
-            yield ConfigIssue(f"strategy.phases.{i}.solver", "solves the head alone; set train: [head]", "logistic")
+        if phase.solver != "gradient" and (list(phase.train) != ["head"] or phase.expand is not None):
+            yield ConfigIssue(f"strategy.phases.{i}.solver", "solves the head alone; set train: [head]", phase.solver)
         if phase.restore == "best" and i == 0 and phase.expand is None:
             yield ConfigIssue(f"strategy.phases.{i}.restore", "the first phase has no phase before it", "best")
 
@@ -121,7 +121,7 @@ def averaging_makes_sense(config: Any) -> Iterator[ConfigIssue]:
     strategy, averaging = config.strategy, config.strategy.averaging
     if averaging is None:
         return
-    if any(phase.solver == "logistic" for phase in strategy.phases):
+    if any(phase.solver != "gradient" for phase in strategy.phases):
         message = "a head that is solved exactly has no weights to average; leave one of the two out"
         yield ConfigIssue("strategy.averaging.kind", message, averaging.kind)
     if not averaging.alphas or not all(0 <= alpha <= 1 for alpha in averaging.alphas):

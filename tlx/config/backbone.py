@@ -97,6 +97,28 @@ class BytesBackbone(Backbone):
 
 
 @dataclass
+class ColumnsBackbone(Backbone):
+    """No network at all: numbers as they are, standardised on train, and categories one-hot."""
+
+    kind: str = "columns"
+    modality: str = "table"
+    name: str = option("columns", "what the library, the hub or the disk knows it by")
+    weights: str = option("none", "it has none of its own")
+
+
+@dataclass
+class MLPBackbone(Backbone):
+    """A residual network of fully connected layers over the columns of a table (ResNet: Gorishniy et al. 2021)."""
+
+    kind: str = "mlp"
+    modality: str = "table"
+    weights: str = option("none", "none | <file> | trial:<experiment> | mlflow:<run id>")
+    width: int = option(64, "features that go from block to block", above=0)
+    hidden: int = option(128, "features within a block", above=0)
+    blocks: int = option(3, "how many there are", above=0)
+
+
+@dataclass
 class PixelsBackbone(Backbone):
     """No network at all: the image itself as features, the baseline every study needs."""
 

@@ -121,19 +121,51 @@ class ImageFolder(Dataset):
 
 
 @dataclass
+class Column:
+    """A field of an example, and the column of a file that it is read from."""
+
+    type: str = option(
+        MISSING,
+        "text; image: a path; label: a class; labels: several, parted by label_separator; number; category: a word "
+        "out of a few",
+        choices=("text", "image", "label", "labels", "number", "category"),
+    )
+    column: str | None = option(None, "what the file calls it; null: as it is called here")
+    role: str | None = option(
+        None,
+        "input: read by the network; target: predicted; group, time, weight, id: known of an example; null: target of "
+        "a label, input of all others",
+        choices=("input", "target", "group", "time", "weight", "id"),
+    )
+
+
+@dataclass
 class Table(Dataset):
-    """CSV, JSON lines or Parquet with a column of texts, or of image paths, and a column of labels."""
+    """CSV, JSON lines, Parquet or SQLite: a column of texts or of image paths, or many of numbers and words."""
 
     kind: str = "table"
-    modality: str = option(choices=("text", "image"))
+    modality: str = option(help="what is read; table: numbers and categories", choices=("text", "image", "table"))
     name: str = option("table", "what runs are called by; of the hub: which data set")
     file: str = option(MISSING, "the training rows", runtime_only=True)
     val_file: str | None = option(None, "the validation rows; null: cut from the training rows", runtime_only=True)
     test_file: str | None = option(None, "the test rows; null: cut from the training rows", runtime_only=True)
-    input: str = option("text", "column names")
+    table: str | None = option(None, "of SQLite: which table or view; null: its only one", neutral=None)
+    input: str = option("text", "the column of texts or image paths; of numbers and categories, all are read")
     label: str = option("label", "the column of labels")
+    label_type: str = option(
+        help="label: one class per example, or several where label_separator parts them; number: to be predicted as it "
+        "is",
+        choices=("label", "number"),
+        neutral="label",
+    )
     label_separator: str | None = option(
         None, "several labels in one cell are split at this character; null: one label"
+    )
+    columns: dict[str, Column] = option(
+        help="name -> its type, the file's column and its role, in place of input and label; empty: as these say; of "
+        "numbers and categories: every column of the file, numbers where all cells of train are numbers",
+        factory=dict,
+        neutral={},
     )
 
 

@@ -74,8 +74,8 @@ class Phase:
     plateau: Plateau | None = option(None, "end the phase when validation stops improving")
     threshold: Threshold | None = option(None, "end the phase when validation is good enough")
     solver: str = option(
-        help="gradient: optimizer steps; logistic: the head alone, solved exactly by scikit-learn",
-        choices=("gradient", "logistic"),
+        help="gradient: optimizer steps; logistic: the head alone, solved exactly; ridge: likewise of a regression",
+        choices=("gradient", "logistic", "ridge"),
     )
     lr_scale: float = option(1.0, "multiplies every learning rate within this phase", above=0)
     lr_mult: dict[str, float] = option(

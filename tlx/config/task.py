@@ -41,7 +41,7 @@ class Task:
 
 @dataclass
 class AutoTask(Task):
-    """Classification, of several labels per example where the data have them."""
+    """What the data ask for: regression of numbers, else classification, of several labels where they have them."""
 
     kind: str = "auto"
     loss: Loss = option(help="what training minimises; one word is its kind", factory=Loss, neutral=Loss())
@@ -54,3 +54,25 @@ class Classification(Task):
     kind: str = "classification"
     multilabel: bool = option(False, "several labels per example")
     loss: Loss = option(help="what training minimises; one word is its kind", factory=Loss)
+
+
+@dataclass
+class RegressionLoss:
+    """What training minimises, of numbers in deviations of train. Reported as ``loss`` is always the squared error."""
+
+    kind: str = option(
+        help="mse: squared error; huber: squared near, absolute far away (Huber 1964); quantile: of the conditional "
+        "quantile instead of the mean (Koenker & Bassett 1978)",
+        choices=("mse", "huber", "quantile"),
+        short=True,
+    )
+    delta: float = option(1.0, "huber: where it becomes absolute, in deviations of train", above=0)
+    quantile: float = option(0.5, "quantile: which one; 0.5 is the median", above=0, below=1)
+
+
+@dataclass
+class Regression(Task):
+    """A number per example, or several: every target of the data."""
+
+    kind: str = "regression"
+    loss: RegressionLoss = option(help="what training minimises; one word is its kind", factory=RegressionLoss)

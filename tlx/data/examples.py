@@ -1,8 +1,8 @@
-"""One split as a torch data set: decoded, prepared for the backbone, kept in memory when that is small."""
+"""One split as a torch data set: batches of what a network reads, by column."""
 
 from __future__ import annotations
 
-from functools import cached_property
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,107 +10,87 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from tlx.backbones.input_spec import ImageSpec, InputSpec, TextSpec
+from tlx.columns import Reader, Reading
+from tlx.columns.batch import Batch
+from tlx.columns.input_spec import InputSpec
+from tlx.columns.reading import DEFAULT, META
 from tlx.config.dataset import Limits
-from tlx.data import augment, images
-from tlx.data.order import Item
-from tlx.data.source import Indices, Source
-
-_MEMORY = 1 << 30  # bytes of prepared images kept per split
-PLAIN = -1
-Sample = dict[str, Any]
+from tlx.data.order import PLAIN, Indices, Item
+from tlx.data.source import Source
 
 
-class Examples(Dataset[list[Sample]]):
-    """Samples ``{index, x | input_ids, y}`` by (epoch, position); random only through (seed, epoch, index).
+class Examples(Dataset[Batch]):
+    """Batches by (epoch, position) items; random only through (seed, epoch, index).
 
-    An epoch of :data:`PLAIN` asks for an example without augmentation. With ``views`` the augmentations of that many
-    epochs come again and again.
+    An epoch of :data:`~tlx.data.order.PLAIN` asks for examples without augmentation. With ``views`` the augmentations
+    of that many epochs come again and again.
     """
 
     def __init__(
         self,
         source: Source,
         indices: Indices,
-        spec: InputSpec,
+        specs: Mapping[str, InputSpec],
         *,
         augmentation: str = "none",
         seed: int = 0,
         views: int = 0,
-        limits: Limits = images.DEFAULT,
+        limits: Limits = DEFAULT,
     ) -> None:
-        self.source = source
+        """``specs``: what the backbone expects of the columns that it reads."""
         self.indices = indices
-        self.spec = spec
-        self.augmentation = augmentation
-        self.seed = seed
-        self.views = views
-        self.limits = limits
-        self.collated: dict[str, Any] | None = None  # every example without its inputs, once somebody asked
-        self.labels = torch.from_numpy(source.labels[indices])
-        self.tokens = self._tokens() if isinstance(spec, TextSpec) else None
+        self.specs = specs
+        self.readers: dict[str, Reader] = {}
+        self.targets: dict[str, Tensor] = {}
+        self.meta: dict[str, Any] = {}
+        for column in source.columns:
+            reading = Reading(specs.get(column.name), augmentation, seed, views, limits)
+            values = source.rows[column.name]
+            if column.role == "input":
+                self.readers[column.name] = column.reader(values, indices, reading)
+                continue
+            chosen = values[indices] if isinstance(values, np.ndarray) else [values[i] for i in indices]
+            if column.role == "target":
+                self.targets[column.name] = column.collate(chosen, reading)
+            elif column.role in META:
+                self.meta[column.name] = chosen if _is_word(chosen) else column.collate(chosen, reading)
 
     def __len__(self) -> int:
         return len(self.indices)
 
-    def __getitems__(self, items: list[Item]) -> list[Sample]:
-        """A batch of samples; torch's loader fetches through this."""
-        return [self[item] for item in items]
+    def __getitems__(self, items: list[Item]) -> Batch:
+        """A batch; torch's loader fetches through this."""
+        return self.batch([at for _, at in items], {name: one.take(items) for name, one in self.readers.items()})
 
-    def __getitem__(self, item: Item) -> Sample:  # type: ignore[override]
-        epoch, position = item
-        sample = self.light(position)
-        if self.tokens is None:
-            sample["x"] = self._image(epoch, position, sample["index"])
-        return sample
+    def __getitem__(self, item: Item) -> Batch:
+        return self.__getitems__([item])
 
-    def light(self, position: int, *, inputs: bool = True) -> Sample:
-        """A sample without what has to be decoded; without ``inputs``, without any input."""
-        sample: Sample = {"index": int(self.indices[position]), "y": self.labels[position]}
-        if inputs and self.tokens is not None:
-            sample["input_ids"] = self.tokens[position]
-        return sample
+    def light(self, positions: Sequence[int] | Indices, columns: Sequence[str]) -> Batch:
+        """A batch with those of some input columns alone that are cheap to have."""
+        items = [(PLAIN, int(at)) for at in positions] if columns else []
+        inputs = {name: self.readers[name].take(items) for name in columns if self.readers[name].is_light}
+        return self.batch(positions, inputs)
 
-    def _image(self, epoch: int, position: int, index: int) -> Tensor:
-        assert isinstance(self.spec, ImageSpec)
-        epoch = epoch % self.views if self.views and epoch != PLAIN else epoch
-        augmentation = "none" if epoch == PLAIN else self.augmentation
-        if augmentation == "flip_crop":
-            planes = images.planes(self._decoded(index), self.spec.channels)
-            rng = augment.generator(self.seed, epoch, index)
-            return images.normalise(augment.flip_crop(planes, self.spec, rng), self.spec)
-        if self.whole is not None:
-            image = self.whole[position]
-        else:
-            image = images.prepare(self._decoded(index), self.spec, self.limits)
-        if augmentation == "shift":
-            return augment.shift(image, augment.generator(self.seed, epoch, index))
-        return image
-
-    def _decoded(self, index: int) -> images.Array:
-        return images.decode(self.source.inputs[index], self.limits)
-
-    @cached_property
-    def whole(self) -> Tensor | None:
-        """Every image prepared at once, where there is nothing random before it and memory allows."""
-        spec, inputs = self.spec, self.source.inputs
-        if not isinstance(spec, ImageSpec) or self.augmentation == "flip_crop":
-            return None
-        if not isinstance(inputs, np.ndarray) or inputs.ndim != 3:
-            return None
-        if len(self.indices) * spec.channels * spec.height * spec.width * 4 > _MEMORY:
-            return None
-        return images.prepare_all(inputs[self.indices], spec, self.limits)
+    def batch(self, positions: Sequence[int] | Indices, inputs: dict[str, Any]) -> Batch:
+        """A batch of these examples, with inputs that somebody has read."""
+        chosen = np.asarray(positions, dtype=np.int64)
+        index = torch.from_numpy(chosen)
+        return Batch(
+            torch.from_numpy(self.indices[chosen]),
+            inputs,
+            {name: one.index_select(0, index) for name, one in self.targets.items()},
+            {name: _chosen(one, chosen) for name, one in self.meta.items()},
+        )
 
     @property
     def is_ready(self) -> bool:
-        """Is there nothing left to do for an example but to look it up? (Asking prepares what can be, once for all.)"""
-        return self.tokens is not None or (self.whole is not None and self.augmentation == "none")
+        """Is there nothing left to do but to look values up? (Asking prepares what can be, once for all.)"""
+        return all(reader.is_ready for reader in self.readers.values())
 
-    def _tokens(self) -> list[list[int]]:
-        spec = self.spec
-        assert isinstance(spec, TextSpec)
-        texts = [str(self.source.inputs[i]) for i in self.indices]
-        encoded = spec.tokenizer(texts, truncation=True, max_length=spec.max_length, padding=False)
-        ids: list[list[int]] = encoded["input_ids"]
-        return ids
+
+def _is_word(values: Any) -> bool:
+    return not isinstance(values, np.ndarray) or values.dtype.kind not in "buif"
+
+
+def _chosen(values: Any, positions: Indices) -> Any:
+    return values[torch.from_numpy(positions)] if isinstance(values, Tensor) else [values[i] for i in positions]

@@ -7,10 +7,10 @@ import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
+from tlx.columns import remembered
 from tlx.components.registry import component
 from tlx.config.dataset import Dataset
 from tlx.config.errors import ConfigIssue, DataError
-from tlx.data import remembered
 from tlx.files import regular
 from tlx.files.content_hash import content_hash
 

@@ -1,10 +1,10 @@
-"""The data of one trial: source, splits and pre-flight first, loaders once the backbone has said what it reads."""
+"""The data of one trial: source, splits and pre-flight first, loaders once the network has said what it reads."""
 
 from __future__ import annotations
 
 import copy
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from hashlib import sha256
 from typing import Any
 
@@ -12,26 +12,27 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from tlx.backbones.input_spec import ImageSpec, InputSpec
+from tlx.columns.batch import Batch
+from tlx.columns.images import TooLarge, allow_resized
+from tlx.columns.input_spec import ImageSpec, InputSpec
+from tlx.columns.schema import Schema
 from tlx.components.registry import component
 from tlx.config import dataset
 from tlx.config.errors import ConfigIssue, DataError
 from tlx.data import splits, validation
-from tlx.data.examples import PLAIN, Examples, Sample
+from tlx.data.examples import Examples
 from tlx.data.fingerprint import fingerprint
-from tlx.data.images import TooLarge, allow_resized
-from tlx.data.order import Batches, Epochs, borders
-from tlx.data.source import DataInfo, Source
+from tlx.data.order import PLAIN, Batches, Epochs, borders
+from tlx.data.source import Source
 
-Collate = Callable[[list[Sample]], dict[str, Any]]
-Loader = Iterable[dict[str, Any]]
-Load = Callable[[str, Collate, Batches], Loader]  # how batches of a split become tensors
+Loader = Iterable[Batch]
+Load = Callable[[str, Batches], Loader]  # how batches of a split become tensors
 
 
 def read(config: dataset.Dataset) -> Source:
-    """The source behind a configuration; raises :class:`DataError`."""
+    """The source behind a configuration, its values as its columns read them; raises :class:`DataError`."""
     source: Source = component("dataset", config.kind).function()(config)
-    return source
+    return source.encoded(config.limits)
 
 
 class Data:
@@ -46,9 +47,10 @@ class Data:
         self.batch_size = batch_size
         self.workers = workers
         self.fingerprint = fingerprint(config)
-        self.source = read(config)
-        self.sound = validation.check(self.source, splits.cut(self.source, config), config, self.fingerprint)
-        self.splits = splits.take_shots(self.source, self.sound, config, seed)
+        source = read(config)
+        self.sound = validation.check(source, splits.cut(source, config), config, self.fingerprint)
+        self.splits = splits.take_shots(source, self.sound, config, seed)
+        self.source = source.fitted(self.splits["train"])
         self.examples: dict[str, Examples] = {}
 
     def reseeded(self, seed: int) -> Data:
@@ -65,45 +67,44 @@ class Data:
         }
 
     @property
-    def info(self) -> DataInfo:
+    def schema(self) -> Schema:
         """What the model must know before it is built."""
-        return DataInfo(
-            modality=self.source.modality,
-            classes=tuple(self.source.classes),
-            channels=self.source.channels,
-            n_train=len(self.splits["train"]),
-            n_val=len(self.splits["val"]),
-            n_test=len(self.splits["test"]),
-            multilabel=self.source.multilabel,
-        )
+        return self.source.schema(self.splits)
 
-    def prepare(self, spec: InputSpec, views: int = 0) -> None:
-        """Bind the splits to what the backbone reads; with ``views``, augmentations are those of that many epochs.
+    def prepare(self, specs: Mapping[str, InputSpec], views: int = 0) -> None:
+        """Bind the splits to what the network reads; with ``views``, augmentations are those of that many epochs.
+
+        Args:
+            specs: By column, what the backbone expects of it.
+            views: Augmentations that come again and again; 0: new ones in each epoch.
 
         Raises:
             DataError: Images would be too large once resized for this backbone, and are not to be left out.
         """
-        if isinstance(spec, ImageSpec) and (bad := self._too_large(spec)):
+        if bad := self._too_large(specs):
             self.sound = validation.without(self.source, self.sound, self.config, bad)
             self.splits = splits.take_shots(self.source, self.sound, self.config, self.seed)
         for name, indices in self.splits.items():
             kind = self.config.augment if name == "train" else "none"
             self.examples[name] = Examples(
-                *(self.source, indices, spec),
+                *(self.source, indices, specs),
                 augmentation=kind,
                 seed=self.seed,
                 views=views,
                 limits=self.config.limits,
             )
 
-    def _too_large(self, spec: ImageSpec) -> dict[int, str]:
+    def _too_large(self, specs: Mapping[str, InputSpec]) -> dict[int, str]:
         """Sound images that the backbone's size makes too large: which those are, only the backbone says."""
         found: dict[int, str] = {}
-        for i, (height, width) in self.source.sizes.items():
-            try:
-                allow_resized(height, width, spec, self.config.limits)
-            except TooLarge as error:
-                found[i] = str(error)
+        for column, spec in specs.items():
+            if not isinstance(spec, ImageSpec):
+                continue
+            for i, (height, width) in self.source.sizes.get(column, {}).items():
+                try:
+                    allow_resized(height, width, spec, self.config.limits)
+                except TooLarge as error:
+                    found[i] = str(error)
         mine = np.concatenate(list(self.sound.values()))
         return {i: found[i] for i in sorted(found.keys() & set(mine.tolist()))} if found else {}
 
@@ -127,7 +128,6 @@ class Data:
 
     def train_loader(
         self,
-        collate: Collate,
         epochs: Epochs,
         start: int,
         stop: int,
@@ -142,26 +142,29 @@ class Data:
         batches = list(epochs.batches(start, stop))
         if plain:
             batches = [[(PLAIN, position) for _, position in batch] for batch in batches]
-        return (load or self.loader)("train", collate, Batches(batches, accumulate, rank, world))
+        return (load or self.loader)("train", Batches(batches, accumulate, rank, world))
 
-    def eval_loader(
-        self, name: str, collate: Collate, *, rank: int = 0, world: int = 1, load: Load | None = None
-    ) -> Loader:
+    def eval_loader(self, name: str, *, rank: int = 0, world: int = 1, load: Load | None = None) -> Loader:
         """A split in its own order, each example exactly once over all processes."""
         count = len(self.splits[name])
         cuts = borders(count, max(world, self.config.eval_batch_size), world)
         batches = [[(0, i) for i in range(a, b)] for a, b in itertools.pairwise(cuts)]
-        return (load or self.loader)(name, collate, Batches(batches, 1, rank, world))
+        return (load or self.loader)(name, Batches(batches, 1, rank, world))
 
-    def loader(self, name: str, collate: Collate, batches: Batches) -> Loader:
+    def loader(self, name: str, batches: Batches) -> Loader:
         """Batches of a split, decoded and prepared."""
         examples = self.examples[name]
         workers = 0 if self.workers and examples.is_ready else self.workers
         return DataLoader(
             examples,
             batch_sampler=batches,
-            collate_fn=collate,
+            collate_fn=_as_it_is,
             num_workers=workers,
             multiprocessing_context="fork" if workers else None,  # a sweep's trials would have another by default
             generator=torch.Generator(),  # a loader draws a number whenever it starts: not from those training draws
         )
+
+
+def _as_it_is(batch: Any) -> Any:
+    """What a split gives is a batch already."""
+    return batch

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 from torch.utils.data import Sampler
 
-from tlx.data.source import Indices
+from tlx.columns.reading import PLAIN, Indices, Item
+
+__all__ = ["PLAIN", "Batches", "Epochs", "Indices", "Item", "borders"]
 
 SMALLEST = 8  # does not depend on the hardware, as what a trial computes does not
-Item = tuple[int, int]  # (epoch, position among the split's examples)
 
 
 @dataclass(frozen=True)

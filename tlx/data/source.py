@@ -1,57 +1,99 @@
-"""A source of examples, before it is split: the inputs, their labels, and where each came from."""
+"""A source of examples, before it is split: its columns, their values, and where each example came from."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Labels = npt.NDArray[np.int64] | npt.NDArray[np.float32]
-Indices = npt.NDArray[np.int64]
+from tlx.columns import Column
+from tlx.columns.reading import DEFAULT, META, Indices, Strata, Values
+from tlx.columns.schema import Schema
+from tlx.config.dataset import Limits
+from tlx.config.errors import ConfigIssue, DataError
+
+_SHOWN = 100  # problems listed; the rest are counted
 
 
 @dataclass
 class Source:
     """Examples in a fixed order.
 
-    ``inputs[i]`` is a ``uint8`` array [h, w] or [h, w, c], the path of an image, or a text. ``labels`` are class
-    indices [n], or 0/1 floats [n, classes] when several labels are allowed. ``splits`` are those the source brings.
+    Args:
+        columns: The types of the fields.
+        rows: By the name of a column, its values: as many for each.
+        splits: Those that the source brings, as numbers of examples; the others are cut from train.
+        origin: Where an example is from, for messages.
+        notes: What a person should know: skipped files, empty classes.
+        sizes: Height and width of the images that were looked at, by column and example.
+
+    Example:
+        >>> Source([Text("review"), Label("stars")], {"review": texts, "stars": names}, splits={})
     """
 
-    modality: str
-    inputs: Sequence[Any] | npt.NDArray[Any]
-    labels: Labels
-    classes: list[str]
+    columns: Sequence[Column]
+    rows: Mapping[str, Values]
     splits: dict[str, Indices]
-    channels: int = 0
     origin: Callable[[int], str] = field(default=lambda i: f"example {i}")
-    notes: list[str] = field(default_factory=list)  # what a person should know: skipped files, empty classes
-    sizes: dict[int, tuple[int, int]] = field(
-        default_factory=dict
-    )  # height and width of the images that were looked at
+    notes: list[str] = field(default_factory=list)
+    sizes: dict[str, dict[int, tuple[int, int]]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        names = [column.name for column in self.columns]
+        if len(set(names)) < len(names) or set(names) != set(self.rows):
+            raise ValueError(f"expected values for each of the columns {names}, found some for {list(self.rows)}")
+        lengths = {name: len(values) for name, values in self.rows.items()}
+        if len(set(lengths.values())) > 1:
+            raise ValueError(f"expected as many values in each column, found {lengths}")
+
+    def __len__(self) -> int:
+        return len(next(iter(self.rows.values())))
+
+    def encoded(self, limits: Limits = DEFAULT) -> Source:
+        """The same with the values as the columns read them; classes and categories are settled.
+
+        Raises:
+            DataError: Values that a column cannot read, such as a class that train lacks.
+        """
+        train = self.splits.get("train", np.arange(len(self)))
+        columns, rows, problems = [], {}, []
+        for column in self.columns:
+            known, values, faults = column.encode(self.rows[column.name], train, limits)
+            columns.append(known)
+            rows[column.name] = values
+            problems += [ConfigIssue(self.origin(i), fault) for i, fault in faults.items()]
+        if problems:
+            more = [ConfigIssue("...", f"and {len(problems) - _SHOWN:,} more")] if len(problems) > _SHOWN else []
+            raise DataError([*problems[:_SHOWN], *more])
+        return replace(self, columns=columns, rows=rows)
+
+    def fitted(self, train: Indices) -> Source:
+        """The same with what the columns learn from the examples that train."""
+        chosen = {column.name: _some(self.rows[column.name], train) for column in self.columns}
+        return replace(self, columns=[column.fit(chosen[column.name]) for column in self.columns])
 
     @property
-    def multilabel(self) -> bool:
-        """Are several labels per example allowed?"""
-        return self.labels.ndim == 2
+    def strata(self) -> Strata | None:
+        """What splits are stratified by: the first target that has something."""
+        for column in self.columns:
+            if column.role == "target" and (found := column.strata(self.rows[column.name])) is not None:
+                return found
+        return None
+
+    def schema(self, splits: Mapping[str, Indices]) -> Schema:
+        """What a model must know of the data."""
+        return Schema(tuple(self.columns), {name: len(indices) for name, indices in splits.items()})
+
+    @property
+    def has_meta(self) -> bool:
+        """Is something known of the examples that is neither read nor predicted?"""
+        return any(column.role in META for column in self.columns)
 
 
-@dataclass(frozen=True)
-class DataInfo:
-    """What a model must know about the data before it is built."""
-
-    modality: str
-    classes: tuple[str, ...]
-    channels: int
-    n_train: int
-    n_val: int
-    n_test: int
-    multilabel: bool = False
+def _some(values: Values, chosen: Indices) -> Values:
+    return values[chosen] if isinstance(values, np.ndarray) else [values[i] for i in chosen]
 
 
 @dataclass(frozen=True)
@@ -63,16 +105,3 @@ class RowLocation:
 
     def __str__(self) -> str:
         return f"{self.file}:{self.row}"
-
-
-def index_classes(names: Sequence[str], train: Indices) -> tuple[npt.NDArray[np.int64], list[str], list[int]]:
-    """One class mapping, made from the training rows: (indices, classes, rows whose class train lacks).
-
-    Classes are sorted by name; where every name is a whole number (of digits that Python reads), by value.
-    """
-    seen = {names[i] for i in train}
-    numeric = all(re.fullmatch(r"-?[0-9]{1,4000}", name) for name in seen)
-    classes = sorted(sorted(seen), key=int) if numeric else sorted(seen)  # 1 before 01, in every process
-    index = {name: i for i, name in enumerate(classes)}
-    labels = np.array([index.get(name, -1) for name in names], dtype=np.int64)
-    return labels, classes, [int(i) for i in np.flatnonzero(labels < 0)]

@@ -11,7 +11,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from tlx.data.source import Indices
+from tlx.columns.reading import Indices
 
 
 def train_test_split(

@@ -33,14 +33,14 @@ def check(replay: Replay, features: Sequence[Features], over: WritePass, model: 
     batch, _, lengths = next(first.batches(0, count))
     with torch.no_grad(), _evaluating(model), over.autocast():
         with recording(model, replay.cut.sites) as now:
-            full = _tensor(model(batch))
+            full = _tensor(model(batch.inputs))
         now = {site: _as_kept(replay.cut.leaves[site], tensors, lengths) for site, tensors in now.items()}
         with replay.replaying({site: [t.clone() for t in tensors] for site, tensors in now.items()}):
-            played = _tensor(model({name: value for name, value in batch.items() if name != "x"}))
+            played = _tensor(model(over.light(batch).inputs))
         turned = {site: _turned(replay.cut.leaves[site], tensors) for site, tensors in now.items()}
         with replay.replaying(turned):  # backwards, so that nothing a module remembers of the batch before fits
-            other = {name: value.flip(0) for name, value in batch.items() if name != "x"}
-            backwards = _tensor(model(other)).flip(0)
+            other = over.light(batch).map(lambda tensor: tensor.flip(0))
+            backwards = _tensor(model(other.inputs)).flip(0)
     exact = over.device.type == "cpu"
     if not (torch.equal(full, played) if exact else _close(full, played)) or not _close(full, backwards):
         worst = max(float((full.float() - one.float()).abs().max()) for one in (played, backwards))

@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from tlx._compat import operations
 from tlx._compat.norms import NormBase
 from tlx._compat.pytree import TreeSpec, tree_flatten, tree_unflatten
-from tlx.backbones.input_spec import InputSpec, TextSpec, example
 from tlx.backbones.partition.dry_run import Watch, dry_run
+from tlx.columns.input_spec import TextSpec
 
 _LENGTHS = (5, 7)  # tokens of the two dry runs; by what changes between them, the dimensions are known
 
@@ -111,17 +111,17 @@ def whole_backbone(model: nn.Module, trainable: Collection[str], width: int) -> 
     )
 
 
-def cut(model: nn.Module, spec: InputSpec, trainable: Collection[str]) -> FrozenPrefix:
+def cut(model: nn.Module, trainable: Collection[str]) -> FrozenPrefix:
     """The constant part of ``model``, a network with a ``backbone``, in its modes; raises :class:`NotCacheable`.
 
     Only shapes are computed, for a real model as for one on the meta device; the model is left as it was.
     """
     free: set[str] = set()
     while True:
-        first = _look(model, spec, trainable, 2, _LENGTHS[0], free)
+        first = _look(model, trainable, 2, _LENGTHS[0], free)
         if not first.live:
             raise NotCacheable("nothing runs before the first trained tensor")
-        second = _look(model, spec, trainable, 3, _LENGTHS[1], free)
+        second = _look(model, trainable, 3, _LENGTHS[1], free)
         if first.live != second.live or first.constant != second.constant:
             raise NotCacheable("its forward pass depends on the size of the batch")
         sites = tuple(sorted(first.live))
@@ -138,7 +138,7 @@ def cut(model: nn.Module, spec: InputSpec, trainable: Collection[str]) -> Frozen
         for site in first.constant
         for t in [*model.get_submodule(site.path).parameters(), *model.get_submodule(site.path).buffers()]
     }
-    examples = 2 * (_LENGTHS[0] if isinstance(spec, TextSpec) else 1)
+    examples = 2 * (_LENGTHS[0] if reads_tokens(model) else 1)
     return FrozenPrefix(
         sites,
         frozenset(first.constant),
@@ -150,14 +150,17 @@ def cut(model: nn.Module, spec: InputSpec, trainable: Collection[str]) -> Frozen
     )
 
 
-def _look(
-    model: nn.Module, spec: InputSpec, trainable: Collection[str], count: int, tokens: int, free: Collection[str]
-) -> _Flow:
+def reads_tokens(model: nn.Module) -> bool:
+    """Does a network read texts, so that what it computes grows with their tokens?"""
+    return any(isinstance(spec, TextSpec) for spec in model.takes.values())  # type: ignore[operator]
+
+
+def _look(model: nn.Module, trainable: Collection[str], count: int, tokens: int, free: Collection[str]) -> _Flow:
     own = dict(model.named_parameters(remove_duplicate=False))
     for truth in (False, True):
         flow = _Flow(model, {id(own[name]) for name in trainable}, truth, free)
         with flow.hooks():
-            if dry_run(model, (example(spec, count, tokens),), {}, flow):
+            if dry_run(model, (model.example(count, tokens),), {}, flow):  # type: ignore[operator]
                 break
     else:
         raise NotCacheable("its forward pass cannot be followed without values")

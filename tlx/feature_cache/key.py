@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from tlx.backbones.input_spec import ImageSpec
 from tlx.backbones.weights import content
 from tlx.data.module import Data
 from tlx.feature_cache.cut import ModuleCall
@@ -60,10 +59,8 @@ def inputs(data: Data, split: str, augmentation: str) -> dict[str, Any]:
     facts = {"data": data.fingerprint, "split": split, "examples": order, "augmentation": augmentation}
     if augmentation != "none":
         facts["seed"] = str(data.seed)
-    if isinstance(examples.spec, ImageSpec):
-        return {**facts, "transform": repr(examples.spec)}
-    tokens = hashlib.sha256(json.dumps(examples.tokens).encode()).hexdigest()[:32]
-    return {**facts, "tokens": tokens, "padding": examples.spec.pad_id}
+    read = {name: reader.facts() for name, reader in examples.readers.items() if name in examples.specs}
+    return {**facts, "inputs": read}
 
 
 def machine(device: torch.device, precision: str, batch: int) -> dict[str, Any]:

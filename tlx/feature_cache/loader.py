@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from tlx.columns.batch import Batch
 from tlx.data.examples import Examples
 from tlx.data.order import Item
 from tlx.feature_cache.entry import CorruptEntryError
 from tlx.feature_cache.features import Features
 
-KEPT = "kept"  # in a batch: the kept tensors, site by site
-Collate = Callable[[list[dict[str, Any]]], dict[str, Any]]
-
 
 class Replayed:
     """Batches of ``(epoch, position)`` items with the kept tensors of each.
 
-    ``views``: how many augmentations of each example are kept, one after the other; ``inputs``: does the rest of the
-    network read inputs too, such as a text's mask? Should an entry turn out to be damaged, ``damaged`` is told, and
-    the batches that are left come the usual way, by ``usual``.
+    ``views``: how many augmentations of each example are kept, one after the other; ``columns``: inputs that the rest
+    of the network reads too, such as a text for its mask, where they are cheap to have. Should an entry turn out to be
+    damaged, ``damaged`` is told, and the batches that are left come the usual way, by ``usual``.
     """
 
     def __init__(
@@ -31,25 +27,23 @@ class Replayed:
         examples: Examples,
         features: Sequence[Features],
         batches: Sequence[Sequence[Item]],
-        collate: Collate,
         views: int,
-        inputs: bool,
-        usual: Callable[[Sequence[Sequence[Item]]], Iterable[dict[str, Any]]],
+        columns: Sequence[str],
+        usual: Callable[[Sequence[Sequence[Item]]], Iterable[Batch]],
         damaged: Callable[[CorruptEntryError], None],
     ) -> None:
         self.examples = examples
         self.features = features
         self.batches = batches
-        self.collate = collate
         self.views = views
-        self.inputs = inputs
+        self.columns = columns
         self.usual = usual
         self.damaged = damaged
 
     def __len__(self) -> int:
         return len(self.batches)
 
-    def __iter__(self) -> Iterator[dict[str, Any]]:
+    def __iter__(self) -> Iterator[Batch]:
         for number, items in enumerate(self.batches):
             positions = np.fromiter((position for _, position in items), dtype=np.int64, count=len(items))
             rows = positions
@@ -62,16 +56,4 @@ class Replayed:
                 self.damaged(damage)
                 yield from self.usual(self.batches[number:])
                 return
-            yield {**self._light(positions), KEPT: kept}
-
-    def _light(self, positions: Any) -> dict[str, Any]:
-        """Everything of a batch but what only the prefix reads."""
-        if self.inputs:
-            return self.collate([self.examples.light(int(i)) for i in positions])
-        if self.examples.collated is None:
-            bare = [self.examples.light(i, inputs=False) for i in range(len(self.examples))]
-            self.examples.collated = self.collate(bare)
-        whole, chosen = self.examples.collated, torch.from_numpy(positions)
-        if all(isinstance(value, Tensor) and len(value) == len(self.examples) for value in whole.values()):
-            return {name: value.index_select(0, chosen) for name, value in whole.items()}
-        return self.collate([self.examples.light(int(i), inputs=False) for i in positions])
+            yield replace(self.examples.light(positions, self.columns), kept=kept)

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from tlx._compat.tensors import version
+from tlx.columns.text_reader import Tokenised
 from tlx.config.reuse import Reuse
-from tlx.data.examples import PLAIN
-from tlx.data.module import Collate, Data
-from tlx.data.order import Item
+from tlx.data.module import Data
+from tlx.data.order import PLAIN, Item
 from tlx.feature_cache import key as address
 from tlx.feature_cache.check import check
 from tlx.feature_cache.context import CacheContext
@@ -59,16 +59,13 @@ class CachedSplit:
 class CacheManager:
     """Gets the stock for a network and its data."""
 
-    def __init__(
-        self, options: Reuse, store: Store, model: nn.Module, data: Data, collate: Collate, title: str
-    ) -> None:
+    def __init__(self, options: Reuse, store: Store, model: nn.Module, data: Data, title: str) -> None:
         """``title``: what people call the backbone."""
         self.title = title
         self.options = options
         self.store = store
         self.model = model
         self.data = data
-        self.collate = collate
         self.around = CacheContext()
         self._hashed: tuple[Any, str] = (None, "")  # how tensors stood, and their hash then
         self._proven: Replay | None = None  # the last that agreed with a full forward pass
@@ -106,7 +103,9 @@ class CacheManager:
         over, found = self._pass(split), []
         for batch, count, _ in over.batches(0, len(over.items)):
             with over.autocast():
-                found.append(record(self.model, batch, [ModuleCall("backbone")])[ModuleCall("backbone")][0][:count])
+                found.append(
+                    record(self.model, batch.inputs, [ModuleCall("backbone")])[ModuleCall("backbone")][0][:count]
+                )
         return torch.cat(found)
 
     def discard(self, split: Split, cut: FrozenPrefix) -> None:
@@ -145,9 +144,7 @@ class CacheManager:
         items: list[Item] = [(epoch, position) for epoch in epochs for position in range(count)]
         around = self.around
         batch = self.options.batch
-        return WritePass(
-            self.model, self.data, self.collate, split.name, items, batch, self.device, around.autocast, around.together
-        )
+        return WritePass(self.model, self.data, split.name, items, batch, self.device, around.autocast, around.together)
 
     def _open(self, keys: Mapping[ModuleCall, str], state: str) -> CachedSplit:
         stock = CachedSplit([], state)
@@ -227,5 +224,6 @@ class CacheManager:
 
     def _tokens(self, split: Split) -> float:
         """Tokens of the mean text."""
-        tokens = self.data.examples[split.name].tokens
+        readers = self.data.examples[split.name].readers.values()
+        tokens = next((one.tokens for one in readers if isinstance(one, Tokenised)), None)
         return float(np.mean([len(ids) for ids in tokens])) if tokens else 1.0

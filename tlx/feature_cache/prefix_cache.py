@@ -14,15 +14,16 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from tlx.backbones.backbone import Loaded
+from tlx.backbones.backbone import Backbone
+from tlx.columns.batch import Batch
 from tlx.config.cache import cache_root
 from tlx.config.reuse import Reuse
-from tlx.data.module import Collate, Data, Loader
+from tlx.data.module import Data, Loader
 from tlx.data.order import Batches
 from tlx.feature_cache.context import CacheContext
 from tlx.feature_cache.cut import FrozenPrefix, NotCacheable, cut, whole_backbone
 from tlx.feature_cache.entry import CorruptEntryError
-from tlx.feature_cache.loader import KEPT, Replayed
+from tlx.feature_cache.loader import Replayed
 from tlx.feature_cache.manager import CachedSplit, CacheManager, Split
 from tlx.feature_cache.policy import Need
 from tlx.feature_cache.replay import Replay
@@ -44,9 +45,8 @@ class PrefixCache:
         self,
         options: Reuse,
         model: nn.Module,
-        backbone: Loaded,
+        backbone: Backbone,
         data: Data,
-        collate: Collate,
         obstacle: str = "",
         inner: str = "",
         title: str = "",
@@ -62,7 +62,7 @@ class PrefixCache:
         self.obstacle = obstacle or ("reuse.when=off" if options.when == "off" else "")
         self.inner = inner
         self.num_readers: Mapping[str, int] = {}  # trials of a sweep that read the same of a split, this one included
-        self.room = CacheManager(options, store(options), model, data, collate, title)
+        self.room = CacheManager(options, store(options), model, data, title)
         self._cuts: dict[Any, FrozenPrefix | str] = {}  # by trained tensors and modes
         self._weights = ""  # of the constant part at hand
         self._stretches: list[PhaseUsage] = []  # the one at hand, and those to come
@@ -81,7 +81,7 @@ class PrefixCache:
         self._weights = self.room.weights(found) if isinstance(found, FrozenPrefix) else ""
         if isinstance(found, str) or (found, self._weights) != before:
             self.close()
-            self._replay = Replay(self.model, self.backbone.spec, found) if isinstance(found, FrozenPrefix) else None
+            self._replay = Replay(self.model, found) if isinstance(found, FrozenPrefix) else None
 
     def _is_worth_a_look(self, number: int) -> bool:
         """Could a stretch spare more than it costs to find out what is constant? A whole backbone is found for free."""
@@ -107,7 +107,7 @@ class PrefixCache:
         if names[0] in trainable:
             return "nothing runs before the first trained tensor"
         try:
-            return cut(self.model, self.backbone.spec, trainable)
+            return cut(self.model, trainable)
         except NotCacheable as reason:
             return str(reason)
 
@@ -123,19 +123,18 @@ class PrefixCache:
         whole = self._replay is not None and self._replay.cut.is_features
         return whole and all(self._stock(name) is not None for name in ("train", "val"))
 
-    def load(self, name: str, collate: Collate, batches: Batches) -> Loader:
+    def load(self, name: str, batches: Batches) -> Loader:
         """Batches of a split, with what is kept of them where something is."""
         stock = self._stock(name)
         if stock is None or self._replay is None:
-            return self.data.loader(name, collate, batches)
+            return self.data.loader(name, batches)
         return Replayed(
             self.data.examples[name],
             stock.features,
             batches.batches,
-            collate,
             self._split(name).views,
-            inputs=not self._replay.cut.is_features,
-            usual=lambda rest: self.data.loader(name, collate, Batches([list(items) for items in rest])),
+            columns=self._light_columns(self._replay.cut),
+            usual=lambda rest: self.data.loader(name, Batches([list(items) for items in rest])),
             damaged=lambda damage: self._damaged(name, damage),
         )
 
@@ -154,15 +153,21 @@ class PrefixCache:
         """How many augmentations of each example are kept of a split; 0 where it has none."""
         return self._split(name).views
 
+    def _light_columns(self, now: FrozenPrefix) -> list[str]:
+        """The columns that the network reads although what the backbone makes of others is kept."""
+        names = [column.name for column in self.data.schema.inputs.values()]
+        reads: Mapping[str, str] = self.model.reads  # type: ignore[assignment]
+        return [name for name in names if not now.is_features or name not in reads.values()]
+
     @contextmanager
-    def replaying(self, batch: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    def replaying(self, batch: Batch) -> Iterator[Batch]:
         """The batch as a task sees it; where it brings what is kept, the forward pass inside is replayed."""
-        if KEPT not in batch:
+        if batch.kept is None:
             yield batch
             return
         assert self._replay is not None
-        with self._replay.replaying(dict(zip(self._replay.cut.sites, batch[KEPT], strict=True))):
-            yield {name: value for name, value in batch.items() if name != KEPT}
+        with self._replay.replaying(dict(zip(self._replay.cut.sites, batch.kept, strict=True))):
+            yield batch.without_kept()
 
     def discard(self) -> None:
         """Remove everything that is open: some of it has changed on disk."""

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from tlx._compat.fake_tensors import FakeTensor, FakeTensorMode, fake, fake_parameters
 from tlx._compat.pytree import tree_flatten, tree_map
-from tlx.backbones.input_spec import ImageSpec, InputSpec
 from tlx.backbones.partition.dry_run import unchanged
+from tlx.columns.input_spec import ImageSpec
 from tlx.feature_cache.cut import FrozenPrefix, ModuleCall, OutputTree
 
 Kept = Mapping[ModuleCall, Sequence[Tensor]]
@@ -40,10 +40,12 @@ def recording(
 
 
 @torch.no_grad()
-def record(model: nn.Module, batch: dict[str, Any], sites: Collection[ModuleCall]) -> dict[ModuleCall, list[Tensor]]:
-    """What every site gives for a batch."""
+def record(
+    model: nn.Module, inputs: Mapping[str, Any], sites: Collection[ModuleCall]
+) -> dict[ModuleCall, list[Tensor]]:
+    """What every site gives for the inputs of a batch."""
     with recording(model, sites, enough=True) as kept:
-        model(batch)
+        model(inputs)
     return kept
 
 
@@ -54,10 +56,9 @@ class Replay:
     shapes; its values are read by nobody.
     """
 
-    def __init__(self, model: nn.Module, spec: InputSpec, cut: FrozenPrefix) -> None:
+    def __init__(self, model: nn.Module, cut: FrozenPrefix) -> None:
         self.cut = cut
         self._model = model
-        self._spec = spec
         self._modules = {path: model.get_submodule(path) for path in sorted({site.path for site in cut.constant})}
         self._shapes: dict[Any, Any] = {}  # of what is not kept, by site and input shapes
 
@@ -79,15 +80,19 @@ class Replay:
     @contextmanager
     def _inputs(self, count: int) -> Iterator[None]:
         """Images that were not decoded are empty ones to the backbone."""
-        spec, backbone = self._spec, self._model.get_submodule("backbone")
-        if not isinstance(spec, ImageSpec) or self.cut.is_features:
+        takes: Mapping[str, Any] = self._model.takes  # type: ignore[assignment]
+        images = {argument: spec for argument, spec in takes.items() if isinstance(spec, ImageSpec)}
+        if not images or self.cut.is_features:
             yield
             return
+        backbone = self._model.get_submodule("backbone")
         device = next(backbone.parameters()).device
 
         def add(module: nn.Module, args: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-            if not args and "x" not in kwargs:
-                kwargs = {"x": torch.empty(count, spec.channels, spec.height, spec.width, device=device), **kwargs}
+            for name, spec in images.items() if not args else ():
+                if name not in kwargs:
+                    empty = torch.empty(count, spec.channels, spec.height, spec.width, device=device)
+                    kwargs = {name: empty, **kwargs}
             return args, kwargs
 
         handle = backbone.register_forward_pre_hook(add, with_kwargs=True)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from tlx.data.module import Collate, Data
+from tlx.columns.batch import Batch
+from tlx.data.module import Data
 from tlx.data.order import Batches, Item
 from tlx.feature_cache.cut import ModuleCall, NotCacheable, OutputSpec
 from tlx.feature_cache.entry import Column, Meta, Writer
@@ -42,7 +43,6 @@ class WritePass:
 
     model: nn.Module
     data: Data
-    collate: Collate
     split: str
     items: Sequence[Item]
     batch: int
@@ -56,13 +56,20 @@ class WritePass:
         borders = [min(len(self.items), self.batch * -(-batches * rank // world)) for rank in range(world + 1)]
         return borders[self.together.rank], borders[self.together.rank + 1]
 
-    def batches(self, start: int, stop: int) -> Iterator[tuple[dict[str, Any], int, list[int] | None]]:
+    def batches(self, start: int, stop: int) -> Iterator[tuple[Batch, int, list[int] | None]]:
         """Batches all of one size, how many examples of each are wanted, and the tokens of these."""
         wanted = [list(self.items[at : min(at + self.batch, stop)]) for at in range(start, stop, self.batch)]
         padded = [one + [self.items[i % len(self.items)] for i in range(self.batch - len(one))] for one in wanted]
-        for one, batch in zip(wanted, self.data.loader(self.split, self.collate, Batches(padded)), strict=True):
-            lengths = batch["attention_mask"].sum(1).tolist()[: len(one)] if "attention_mask" in batch else None
-            yield moved(batch, self.device), len(one), lengths
+        for one, batch in zip(wanted, self.data.loader(self.split, Batches(padded)), strict=True):
+            texts = (value for value in batch.inputs.values() if isinstance(value, dict))
+            masks = [value["attention_mask"] for value in texts if "attention_mask" in value]
+            lengths = masks[0].sum(1).tolist()[: len(one)] if masks else None
+            yield batch.to(self.device), len(one), lengths
+
+    def light(self, batch: Batch) -> Batch:
+        """The batch without inputs that are dear to have, such as images."""
+        readers = self.data.examples[self.split].readers
+        return replace(batch, inputs={name: one for name, one in batch.inputs.items() if readers[name].is_light})
 
 
 def fill(
@@ -147,7 +154,7 @@ class _Part:
         began = time.process_time()
         batch, count, lengths = next(self.batches)
         with self.over.autocast():
-            kept = record(self.over.model, batch, self.folders)
+            kept = record(self.over.model, batch.inputs, self.folders)
         middle = time.process_time()
         for site, folder in self.folders.items():
             if site not in self.writers:
@@ -177,8 +184,3 @@ def _publish(
         seconds=part.costs.compute,
     )
     store.publish(key, folder, meta)
-
-
-def moved(batch: dict[str, Any], device: torch.device) -> dict[str, Any]:
-    """The tensors of a batch on a device."""
-    return {name: value.to(device) if isinstance(value, Tensor) else value for name, value in batch.items()}

@@ -6,11 +6,11 @@ import json
 from dataclasses import replace
 
 from tlx.components.parts import lacking
+from tlx.components.registry import component
 from tlx.config.identity import identity_fields
 from tlx.config.machine import num_micro_batches
 from tlx.config.schema import Trial
 from tlx.config.strategy import Phase, Schedule, Strategy
-from tlx.config.task import AutoTask, Classification, Loss, Task
 from tlx.feature_cache.rules import RULES
 
 LIMIT = 64  # heads trained at once
@@ -19,12 +19,15 @@ LIMIT = 64  # heads trained at once
 def key(trial: Trial) -> str | None:
     """Equal for trials that can be trained together; None where a trial has to be alone.
 
-    Rate, decay, schedule, early ending, label smoothing and what is kept may differ. So may the seed, unless it
-    decides the examples or the backbone's weights.
+    Rate, decay, schedule, early ending and what is kept may differ, and what the task allows of its options. So may the
+    seed, unless it decides the examples or the backbone's weights.
     """
     if lacking(trial, "batchable_head") or trial.strategy.on_nan == "skip":
         return None
-    if not (_is_plain(trial.strategy) and _is_simple(trial) and _minimises_cross_entropy(trial.task)):
+    if not (_is_plain(trial.strategy) and _is_simple(trial)):
+        return None
+    task = component("task", trial.task.kind).function("batch_key")(trial.task)
+    if task is None:
         return None
     random_weights = trial.strategy.init == "scratch" or trial.backbone.weights == "none"
     random_shots = trial.dataset.shots is not None and trial.dataset.shots_seed is None
@@ -43,16 +46,9 @@ def key(trial: Trial) -> str | None:
         keep="best",
         phases=[Phase(train=["head"], until=phase.until)],
     )
-    assert isinstance(trial.task, (AutoTask, Classification))
-    task = replace(trial.task, loss=replace(trial.task.loss, label_smoothing=0.0))
     same = identity_fields(replace(trial, strategy=strategy, task=task, seed=seed))
     places = [str(part) for part in (trial.dataset, trial.hardware, trial.reuse, trial.output)]  # files are not in it
     return json.dumps([same, places], sort_keys=True, default=str)
-
-
-def _minimises_cross_entropy(task: Task) -> bool:
-    """Of classes that weigh the same; its smoothing may be any."""
-    return isinstance(task, (AutoTask, Classification)) and replace(task.loss, label_smoothing=0.0) == Loss()
 
 
 def alike(trial: Trial) -> str:

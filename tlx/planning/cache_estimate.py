@@ -10,9 +10,8 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from tlx.backbones.input_spec import TextSpec
 from tlx.config.schema import Trial
-from tlx.feature_cache.cut import FrozenPrefix, NotCacheable, cut
+from tlx.feature_cache.cut import FrozenPrefix, NotCacheable, cut, reads_tokens
 from tlx.feature_cache.policy import READ, Need, free_memory, is_profitable, keeping_is_profitable
 from tlx.feature_cache.writer import Costs
 
@@ -33,7 +32,6 @@ class CacheEstimate:
 def cache_estimate(
     trial: Trial,
     model: nn.Module,
-    spec: object,
     trainable: frozenset[str],
     *,
     tokens: int,
@@ -55,7 +53,7 @@ def cache_estimate(
     if trial.reuse.when == "off":
         return "reuse.when=off"
     try:
-        found = cut(model, spec, trainable)  # type: ignore[arg-type]
+        found = cut(model, trainable)
     except NotCacheable as reason:
         return str(reason)
     augmented = trial.dataset.augment != "none"
@@ -65,7 +63,7 @@ def cache_estimate(
     if not augmented or plain or views:
         reads["train"] = (n_train * max(1, views), steps * batch / max(1, n_train) / max(1, views))
     constant = found.cost / found.whole * forward
-    length = float(tokens) if isinstance(spec, TextSpec) else 1.0
+    length = float(tokens) if reads_tokens(model) else 1.0
     size = sum(leaf.size(length) for leaves in found.leaves.values() for leaf in leaves)
     needs = [Need(examples, passes) for examples, passes in reads.values()]
     looked = found.is_features or any(need.plenty for need in needs)

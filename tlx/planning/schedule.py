@@ -18,7 +18,7 @@ def of_plan(plan: TrialPlan, strategy: Strategy, subject: str = "") -> str:
     spans = []
     for phase in plan.phases:
         some = {s.name for s in plan.stages if s.name in phase.rates and not phase.plan.trainable.issuperset(s.names)}
-        exact = " (solved exactly)" if phase.plan.options.solver == "logistic" else ""
+        exact = " (solved exactly)" if phase.plan.options.solver != "gradient" else ""
         factor = _factor(phase, strategy, whole)
         name = f"{phase.plan.name or 'nothing'}{exact}"
         spans.append(Span(phase.start, phase.stop, name, phase.rates, factor, frozenset(some)))

@@ -12,20 +12,20 @@ from tlx._compat.fake_tensors import FakeTensorMode
 from tlx._compat.flop_counter import FlopCounterMode
 from tlx._compat.operations import storage_of
 from tlx.backbones import load
-from tlx.backbones.backbone import Loaded
-from tlx.backbones.input_spec import example
+from tlx.backbones.backbone import Backbone
 from tlx.backbones.partition.stages import Stage
+from tlx.columns.schema import Schema
 from tlx.components.registry import component
 from tlx.config.schema import Trial
 from tlx.data.module import read
 from tlx.data.order import Epochs
-from tlx.data.source import DataInfo
 from tlx.data.splits import assign
 from tlx.feature_cache.cut import FrozenPrefix
 from tlx.planning.cache_estimate import CacheEstimate, cache_estimate
 from tlx.strategies import freezing, optimizers, stopping
 from tlx.strategies.phases import PhasePlan, budget_steps, plan, validation_interval
 from tlx.strategies.rates import rates, stage_rates
+from tlx.tasks.check import check
 from tlx.tasks.load import load as load_task
 from tlx.training.build import assemble
 
@@ -53,7 +53,7 @@ class PhaseCost:
 class TrialPlan:
     """A trial on paper."""
 
-    info: DataInfo
+    schema: Schema
     stages: list[Stage]
     phases: list[PhaseCost]
     steps_per_epoch: int
@@ -64,8 +64,8 @@ class TrialPlan:
 class MetaModel:
     """A trial's parts on the meta device."""
 
-    info: DataInfo
-    backbone: Loaded
+    schema: Schema
+    backbone: Backbone
     model: nn.Module
     stages: list[Stage]
     phases: list[PhasePlan]
@@ -75,27 +75,28 @@ class MetaModel:
 
 def outline(trial: Trial) -> MetaModel:
     """Everything that can be found wrong without weights or training; raises
-    :class:`~tlx.config.errors.RequestError`. A hub data set is not fetched: 1000 examples of 10 classes are assumed,
-    and ``info.n_train`` is 0.
+    :class:`~tlx.config.errors.RequestError`. A hub data set is not fetched: 1000 examples of 10 labels are assumed,
+    and ``schema.counts`` is empty.
     """
-    info = _info(trial)
+    schema = _schema(trial)
     with torch.device("meta"):
-        backbone = load.outline(trial.backbone, channels=info.channels)
-        task = load_task(trial.task, info)
-        model = task.build(backbone, info)
+        backbone = load.outline(trial.backbone, columns=schema.inputs)
+        task = load_task(trial.task, schema)
+        check(trial, task, backbone)
+        model = task.build(backbone, schema)
         cut = assemble(trial, model, backbone)
-    epochs = Epochs(info.n_train or _ASSUMED, trial.strategy.batch_size, trial.seed)
+    epochs = Epochs(schema.counts.get("train", _ASSUMED), trial.strategy.batch_size, trial.seed)
     optimizers.check(trial.strategy.optimizer)
     stopping.check(trial.strategy, task.metric_info)
     phases = plan(trial.strategy, cut, epochs.steps_per_epoch, trial.seed)
-    return MetaModel(info, backbone, model, cut, phases, rates(trial.strategy, cut, phases), epochs.steps_per_epoch)
+    return MetaModel(schema, backbone, model, cut, phases, rates(trial.strategy, cut, phases), epochs.steps_per_epoch)
 
 
 def plan_trial(trial: Trial) -> TrialPlan:
     """Plan a trial, with what each phase costs; raises as :func:`outline` does."""
     made = outline(trial)
     total = budget_steps(trial.strategy, made.steps_per_epoch)
-    size = min(made.info.n_train or _ASSUMED, trial.strategy.batch_size)
+    size = min(made.schema.counts.get("train", _ASSUMED), trial.strategy.batch_size)
     costs: list[PhaseCost] = []
     start, passed = 0, None  # what an earlier phase computes once
     for phase in made.phases:
@@ -108,18 +109,17 @@ def plan_trial(trial: Trial) -> TrialPlan:
             passed = replace(passed, tensors=passed.tensors - phase.trainable)
         start = stop
     parameters = sum(p.numel() for p in made.model.parameters())
-    return TrialPlan(made.info, made.stages, costs, made.steps_per_epoch, parameters)
+    return TrialPlan(made.schema, made.stages, costs, made.steps_per_epoch, parameters)
 
 
-def _info(trial: Trial) -> DataInfo:
+def _schema(trial: Trial) -> Schema:
     kind = component("dataset", trial.dataset.kind)
     if "outline" in kind.functions:
-        found: DataInfo = kind.function("outline")(trial.dataset)
+        found: Schema = kind.function("outline")(trial.dataset)
         return found
     source = read(trial.dataset)
     splits = assign(source, trial.dataset, trial.seed)
-    counts = {f"n_{name}": len(indices) for name, indices in splits.items()}
-    return DataInfo(source.modality, tuple(source.classes), source.channels, multilabel=source.multilabel, **counts)
+    return source.fitted(splits["train"]).schema(splits)
 
 
 def _phase(
@@ -134,20 +134,19 @@ def _phase(
 ) -> PhaseCost:
     model = made.model
     freezing.freeze(model, phase.trainable, trial.strategy.frozen_norm)
-    forward, backward, saved = _cost(model, made.backbone)
+    forward, backward, saved = _cost(model)
     interval = validation_interval(trial.strategy, made.steps_per_epoch)
     found = cache_estimate(
         trial,
         model,
-        made.backbone.spec,
         phase.trainable,
         tokens=load.TOKENS,
         forward=forward / _PROBE,
         backward=backward / _PROBE,
         steps=stop - start,
         rounds=-(-(stop - start) // interval),
-        n_train=made.info.n_train or _ASSUMED,
-        n_val=made.info.n_val,
+        n_train=made.schema.counts.get("train", _ASSUMED),
+        n_val=made.schema.counts.get("val", 0),
         batch=batch,
         before=passed,
     )
@@ -168,7 +167,7 @@ def _phase(
     )
 
 
-def _cost(model: nn.Module, backbone: Loaded) -> tuple[float, float, float]:
+def _cost(model: nn.Module) -> tuple[float, float, float]:
     """FLOPs forward and backward, and bytes saved for backward, of ``_PROBE`` examples."""
     saved: dict[int, int] = {}
     own: set[int] = set()
@@ -185,7 +184,7 @@ def _cost(model: nn.Module, backbone: Loaded) -> tuple[float, float, float]:
         tensors = {name: _like(tensor) for name, tensor in (*model.named_parameters(), *model.named_buffers())}
         own |= {storage_of(tensor) for tensor in tensors.values()}
         with FlopCounterMode(display=False) as forward:
-            logits = functional_call(model, tensors, (example(backbone.spec, _PROBE),))
+            logits = functional_call(model, tensors, (model.example(_PROBE),))  # type: ignore[operator]
         with FlopCounterMode(display=False) as backward:
             logits.sum().backward()
     return float(forward.get_total_flops()), float(backward.get_total_flops()), float(sum(saved.values()))

@@ -107,8 +107,8 @@ def checks(old: Path, trial: Trial, place: RunFolder) -> list[Row]:
 def _looked_at(trial: Trial, place: RunFolder) -> dict[str, Any]:
     """The surroundings of a repetition that was stopped early and has no record of its own."""
     data = Data(trial.dataset, seed=trial.seed, batch_size=trial.strategy.batch_size)
-    facts = {**place.fingerprints, "channels": str(data.info.channels), "hardware": str(choose_machine(trial.hardware))}
-    return observed(trial, facts, classes=list(data.info.classes), splits=data.hashes())
+    facts = {**place.fingerprints, "hardware": str(choose_machine(trial.hardware))}
+    return observed(trial, facts, columns=data.schema.settings(), splits=data.hashes())
 
 
 def repeat(trial: Trial, place: RunFolder, steps: int | None, say: Say) -> None:

@@ -7,6 +7,7 @@ from tlx.runs import manifest
 RESULT, PREPARED, CONFIG = "result.json", "result.json.partial", "config.yaml"
 STATES = ("state.pt", "state.before.pt")  # the last one to go on from, and the one before it
 CHECKPOINT, PREDICTIONS, SCHEDULE = "checkpoint.safetensors", "predictions.jsonl", "schedule.svg"
+SCHEMA = "schema.json"
 MANIFEST, GROUP, BATCH = manifest.FILE, "together.json", "nan_batch.safetensors"
 # the trial's files
-OWN = (RESULT, PREPARED, CONFIG, *STATES, CHECKPOINT, PREDICTIONS, SCHEDULE, GROUP, BATCH, MANIFEST)
+OWN = (RESULT, PREPARED, CONFIG, *STATES, CHECKPOINT, SCHEMA, PREDICTIONS, SCHEDULE, GROUP, BATCH, MANIFEST)

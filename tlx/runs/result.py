@@ -14,7 +14,7 @@ from tlx.config.identity import FORMAT
 from tlx.files import durable, foreign
 from tlx.files.checksum import without_checksum
 from tlx.files.content_hash import content_hash
-from tlx.runs.layout import CHECKPOINT, CONFIG, MANIFEST, OWN, PREDICTIONS, PREPARED, RESULT, SCHEDULE
+from tlx.runs.layout import CHECKPOINT, CONFIG, MANIFEST, OWN, PREDICTIONS, PREPARED, RESULT, SCHEDULE, SCHEMA
 from tlx.runs.metric import Metric
 
 OLDER = "was written by tlx 0.1, whose runs this release does not read: keep that release for them, or train it again"
@@ -34,7 +34,7 @@ class Result:
     cpu_seconds: float
     wall_seconds: float
     primary: Metric  # what models of its task are compared by
-    facts: dict[str, str] = field(default_factory=dict)  # fingerprints, channels, hardware
+    facts: dict[str, str] = field(default_factory=dict)  # fingerprints, hardware
     numerics: dict[str, int] = field(default_factory=dict)  # versions, where they are not the first
     format: int = FORMAT
     # what else the folder holds, each with its bytes
@@ -110,7 +110,7 @@ def set_aside(folder: Path) -> str:
 
 def promised_files(folder: Path) -> dict[str, int]:
     """The files a finished trial promises, with their bytes."""
-    named = (folder / name for name in (CONFIG, CHECKPOINT, PREDICTIONS, SCHEDULE, MANIFEST))
+    named = (folder / name for name in (CONFIG, CHECKPOINT, SCHEMA, PREDICTIONS, SCHEDULE, MANIFEST))
     return {path.name: path.stat().st_size for path in named if path.is_file()}
 
 

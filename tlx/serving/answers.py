@@ -7,11 +7,11 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-from tlx.backbones.input_spec import ImageSpec
+from tlx.columns.input_spec import ImageSpec
 from tlx.serving import inputs
 from tlx.serving.inputs import InvalidInput
 from tlx.serving.limits import Limits
-from tlx.serving.model import Model, Sample
+from tlx.serving.model import Model
 
 
 class Answerer:
@@ -19,7 +19,7 @@ class Answerer:
 
     def __init__(self, model: Model, limits: Limits) -> None:
         self.limits = limits
-        self.column = model.info.modality  # "image" or "text"
+        self.column = model.column.kind  # "image" or "text"
         self._model = model
         self._alone = threading.Lock()  # one request's pictures in memory, and the network's threads for one
 
@@ -50,7 +50,7 @@ class Answerer:
         if size > self.limits.bytes:
             raise InvalidInput(f"{size:,} bytes; at most {self.limits.bytes:,} are read at once")
 
-    def _images(self, values: Sequence[Any], spec: ImageSpec) -> list[Sample]:
+    def _images(self, values: Sequence[Any], spec: ImageSpec) -> list[Any]:
         """Headers of all first, as they say what the rest would cost; then decoded one by one."""
         contents = inputs.checked(values, lambda value: inputs.payload(value, self.limits))
         pixels = inputs.checked(contents, lambda content: inputs.measured(content, self.limits, spec))
@@ -58,14 +58,14 @@ class Answerer:
         self._total(len(pixels) * spec.height * spec.width, self.limits.total_pixels, "pixels for the network to see")
         return inputs.checked(contents, self._prepared)
 
-    def _prepared(self, content: bytes) -> Sample:
+    def _prepared(self, content: bytes) -> Any:
         values = inputs.decoded(content, self.limits)
         try:
             return self._model.sample(values, inputs.drawing(self.limits))
         except ValueError as error:  # colours that the network does not read
             raise InvalidInput(str(error)) from None
 
-    def _texts(self, values: Sequence[Any]) -> list[Sample]:
+    def _texts(self, values: Sequence[Any]) -> list[Any]:
         texts = inputs.checked(values, lambda value: inputs.text(value, self.limits))
         self._total(sum(map(len, texts)), self.limits.total_letters, "letters in all texts")
         return inputs.checked([self._model.sample(text) for text in texts], _tokens)
@@ -75,12 +75,13 @@ class Answerer:
             raise InvalidInput(f"{found:,} {what}; at most {most:,} are read at once: send fewer rows")
 
 
-def _tokens(sample: Sample) -> Sample:
-    if not sample["input_ids"]:
+def _tokens(sample: list[int]) -> list[int]:
+    if not sample:
         raise InvalidInput("holds nothing that the model's tokenizer knows")
     return sample
 
 
 def _numbers(answer: dict[str, Any]) -> None:
-    if not all(math.isfinite(value) for value in answer["probabilities"].values()):
+    found = answer.get("probabilities", answer["prediction"])
+    if not all(math.isfinite(value) for value in (found.values() if isinstance(found, dict) else [found])):
         raise InvalidInput("the network gives no number for it")

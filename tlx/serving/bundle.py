@@ -16,14 +16,14 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from tlx.backbones.backbone import Loaded
-from tlx.backbones.input_spec import ImageSpec, InputSpec
+from tlx.backbones.backbone import Backbone
 from tlx.backbones.load import load
 from tlx.backbones.weights import content
+from tlx.columns.input_spec import ImageSpec, TextSpec
+from tlx.columns.schema import Schema
 from tlx.config.backbone import BytesBackbone, TimmBackbone, TransformersBackbone
 from tlx.config.errors import ConfigError, ConfigIssue, RequestError, WeightsError
 from tlx.config.schema import Trial
-from tlx.data.source import DataInfo
 from tlx.files import durable, foreign
 from tlx.runs import folder as folders
 from tlx.runs import layout
@@ -44,8 +44,10 @@ Shapes = dict[str, list[int]]
 
 
 def model_of(built: TrialComponents) -> Model:
-    """The model of a built trial, in eval mode."""
-    return Model(built.module.model.eval(), built.backbone.spec, built.module.task, built.data.info)
+    """The model of a built trial, in eval mode; raises :class:`ConfigError` for columns it could not answer for."""
+    if fault := facts.serves(built.data.schema):
+        raise ConfigError([ConfigIssue("export", fault)])
+    return Model(built.module.model.eval(), built.module.task, built.data.schema)
 
 
 def write(built: TrialComponents, run: Path, folder: Path) -> None:
@@ -68,10 +70,11 @@ def write(built: TrialComponents, run: Path, folder: Path) -> None:
         save_file(state, partial)
     durable.write(folder / layout.CONFIG, foreign.read(run / layout.CONFIG))
     module = built.backbone.module
-    network, tokenizer = getattr(module, "encoder", None), getattr(built.backbone.spec, "tokenizer", None)
+    network = getattr(module, "encoder", None)
+    tokenizer = next((one.tokenizer for one in built.backbone.takes.values() if isinstance(one, TextSpec)), None)
     if isinstance(folders.read_config(run).backbone, TransformersBackbone) and network is not None:
         encoder.write(folder / ENCODER, network.config, tokenizer)
-    facts.write(folder, built.data.info, content(state), results.read_result(run).identity)
+    facts.write(folder, built.data.schema, content(state), results.read_result(run).identity)
 
 
 def own(network: nn.Module) -> dict[str, Tensor]:
@@ -110,24 +113,24 @@ def read(folder: Path) -> Model:
 def _read(folder: Path) -> Model:
     _check_files(folder)
     try:
-        info, expected = facts.read(folder)
+        schema, expected = facts.read(folder)
     except foreign.Unreadable as error:
         raise _refuse(FACTS, str(error)) from error
     trial = folders.read_config(folder)
-    _check_config(trial, folder, info)
+    _check_config(trial, folder, schema)
     shapes = _shapes(folder / WEIGHTS)
     size = (folder / WEIGHTS).stat().st_size
     with growth.bounded(len(shapes), size), torch.device("meta"):  # allocates nothing
-        _fits(_build(trial, info)[0], shapes)
+        _fits(_build(trial, schema)[0], shapes)
     with growth.bounded(len(shapes), size):
-        network, spec, task = _build(trial, info)
+        network, task = _build(trial, schema)
     state = load_file(folder / WEIGHTS)
     if content(state) != expected:
         raise _refuse("model", "is not what was written: its tensors have other bits")
     with torch.no_grad():
         for name, tensor in own(network).items():
             tensor.copy_(state[name])
-    model = Model(network.eval(), spec, task, info)
+    model = Model(network.eval(), task, schema)
     _check_answer(model)
     return model
 
@@ -147,7 +150,7 @@ def _check_files(folder: Path) -> None:
             raise _refuse(name, "is a symbolic link, or not a regular file")
 
 
-def _check_config(trial: Trial, folder: Path, info: DataInfo) -> None:
+def _check_config(trial: Trial, folder: Path, schema: Schema) -> None:
     """See that the configuration builds from the bundle alone, and have it do so."""
     backbone = trial.backbone
     backbone.weights = "none"  # they are in the bundle, whatever the network was trained from
@@ -165,8 +168,9 @@ def _check_config(trial: Trial, folder: Path, info: DataInfo) -> None:
         backbone.name = str(folder / ENCODER)
     if asked is not None:
         raise _refuse("backbone", f"its settings name something outside of the bundle: {asked}")
-    if backbone.modality != info.modality:
-        raise _refuse(FACTS, f"expected inputs of modality {backbone.modality}, found {info.modality}")
+    (column,) = schema.inputs.values()
+    if backbone.modality != column.kind:
+        raise _refuse(FACTS, f"expected an input of kind {backbone.modality}, found {column.kind}")
 
 
 def _shapes(file: Path) -> Shapes:
@@ -188,18 +192,19 @@ def _fits(network: nn.Module, shapes: Shapes) -> None:
             raise _refuse("model", f"{name} has the shape {shapes[name]}, its configuration asks for {[*tensor.shape]}")
 
 
-def _build(trial: Trial, info: DataInfo) -> tuple[nn.Module, InputSpec, Task]:
-    backbone: Loaded = load(trial.backbone, channels=info.channels, pretrained=False)
-    spec = backbone.spec
-    if isinstance(spec, ImageSpec):
-        if not (1 <= spec.height * spec.width <= _SEEN and 0 < spec.crop <= 1 and math.isfinite(sum(spec.mean))):
-            raise _refuse("backbone.input", f"expected at most {_SEEN:,} pixels, found {spec.height} x {spec.width}")
-    elif not 1 <= spec.max_length <= _READ:
-        raise _refuse("backbone.max_length", f"expected 1 to {_READ:,} tokens, found {spec.max_length}")
-    task = load_task(trial.task, info)
-    network = task.build(backbone, info)
+def _build(trial: Trial, schema: Schema) -> tuple[nn.Module, Task]:
+    backbone: Backbone = load(trial.backbone, columns=schema.inputs, pretrained=False)
+    for spec in backbone.takes.values():
+        if isinstance(spec, ImageSpec):
+            if not (1 <= spec.height * spec.width <= _SEEN and 0 < spec.crop <= 1 and math.isfinite(sum(spec.mean))):
+                found = f"{spec.height} x {spec.width}"
+                raise _refuse("backbone.input", f"expected at most {_SEEN:,} pixels, found {found}")
+        elif isinstance(spec, TextSpec) and not 1 <= spec.max_length <= _READ:
+            raise _refuse("backbone.max_length", f"expected 1 to {_READ:,} tokens, found {spec.max_length}")
+    task = load_task(trial.task, schema)
+    network = task.build(backbone, schema)
     assemble(trial, network, backbone)
-    return network, spec, task
+    return network, task
 
 
 def _check_answer(model: Model) -> None:

@@ -1,14 +1,17 @@
-"""What a bundle says about its model beside the configuration: the classes, and what the weights' hash is."""
+"""What a bundle says about its model beside the configuration: the columns, and what the weights' hash is."""
 
 from __future__ import annotations
 
 import json
+import math
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
-from tlx.data.source import DataInfo
+from tlx.columns import Column, Image, Label, Labels, Number, Text
+from tlx.columns.schema import Schema
+from tlx.data.schema_file import parsed
 from tlx.files import durable, foreign
 
 FILE = "model.json"
@@ -17,34 +20,22 @@ _MOST_CLASSES, _MOST_CHANNELS, _LONGEST_NAME = 100_000, 256, 10_000
 
 
 @dataclass(frozen=True)
-class Info:
-    """The fields of :class:`DataInfo` as JSON has them."""
-
-    modality: Literal["image", "text"]
-    classes: list[str]
-    channels: int
-    n_train: int
-    n_val: int
-    n_test: int
-    multilabel: bool = False
-
-
-@dataclass(frozen=True)
 class Facts:
     """The content of the file; ``sum`` is the hash of the tensors, ``identity`` the trial's."""
 
-    info: Info
+    columns: list[dict[str, Any]]
+    counts: dict[str, int]
     sum: str
     identity: str
 
 
-def write(folder: Path, info: DataInfo, sum_: str, identity: str) -> None:
+def write(folder: Path, schema: Schema, sum_: str, identity: str) -> None:
     """Put the facts into a bundle."""
-    facts = {"info": asdict(info), "sum": sum_, "identity": identity}
+    facts = {"columns": schema.settings(), "counts": dict(schema.counts), "sum": sum_, "identity": identity}
     durable.write(folder / FILE, json.dumps(facts, indent=1))
 
 
-def read(folder: Path) -> tuple[DataInfo, str]:
+def read(folder: Path) -> tuple[Schema, str]:
     """What the model must know about its data, and the hash of its tensors.
 
     Raises:
@@ -52,18 +43,44 @@ def read(folder: Path) -> tuple[DataInfo, str]:
         foreign.Unreadable: It is not what tlx writes; the message says why.
     """
     found = foreign.json_file(folder / FILE, Facts, _LARGEST)
-    info, classes = found["info"], found["info"]["classes"]
-    if not 1 <= len(classes) <= _MOST_CLASSES or len(set(classes)) != len(classes):
-        raise foreign.Unreadable(f"expected 1 to {_MOST_CLASSES:,} classes with names of their own")
-    if any(len(name) > _LONGEST_NAME or not _is_text(name) for name in classes):
-        raise foreign.Unreadable(f"expected names of classes of at most {_LONGEST_NAME:,} letters in UTF-8")
-    if not (1 if info["modality"] == "image" else 0) <= info["channels"] <= _MOST_CHANNELS:
-        raise foreign.Unreadable(f"expected 1 to {_MOST_CHANNELS} channels, found {info['channels']}")
-    if min(info["n_train"], info["n_val"], info["n_test"]) < 0:
+    schema = parsed(found["columns"], found["counts"])
+    if fault := serves(schema):
+        raise foreign.Unreadable(fault)
+    for column in schema.columns:
+        if fault := _fault(column):
+            raise foreign.Unreadable(fault)
+    if min(schema.counts.values(), default=0) < 0:
         raise foreign.Unreadable("expected numbers of examples from 0 on")
     if not re.fullmatch("[0-9a-f]{32}", found["sum"]):
         raise foreign.Unreadable("expected a hash of 32 hexadecimal digits as sum")
-    return DataInfo(**{**info, "classes": tuple(classes)}), found["sum"]
+    return schema, found["sum"]
+
+
+def serves(schema: Schema) -> str:
+    """Why a model of these columns cannot answer; empty where it can."""
+    kinds = [column.kind for column in schema.inputs.values()]
+    if len(kinds) != 1 or not isinstance(next(iter(schema.inputs.values())), (Image, Text)):
+        return f"a model that answers reads one image or one text; the inputs are {', '.join(kinds) or 'none'}"
+    if not schema.targets or not all(isinstance(one, (Label, Labels, Number)) for one in schema.targets.values()):
+        return "expected a target of labels or numbers"
+    return ""
+
+
+def _fault(column: Column) -> str:
+    """Why a column is none that tlx writes."""
+    if len(column.name) > _LONGEST_NAME or not _is_text(column.name):
+        return f"expected names of columns of at most {_LONGEST_NAME:,} letters in UTF-8"
+    if isinstance(column, (Label, Labels)):
+        classes = column.classes
+        if not 1 <= len(classes) <= _MOST_CLASSES or len(set(classes)) != len(classes):
+            return f"expected 1 to {_MOST_CLASSES:,} classes with names of their own"
+        if any(len(name) > _LONGEST_NAME or not _is_text(name) for name in classes):
+            return f"expected names of classes of at most {_LONGEST_NAME:,} letters in UTF-8"
+    if isinstance(column, Image) and not 1 <= column.channels <= _MOST_CHANNELS:
+        return f"expected 1 to {_MOST_CHANNELS} channels, found {column.channels}"
+    if isinstance(column, Number) and not (math.isfinite(column.mean) and 0 < column.deviation < math.inf):
+        return f"expected a mean and a deviation above 0 of {column.name!r}"
+    return ""
 
 
 def _is_text(name: str) -> bool:

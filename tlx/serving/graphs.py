@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tlx.backbones.input_spec import ImageSpec, TextSpec
+from tlx.columns.input_spec import ImageSpec, TextSpec
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.files import durable
 from tlx.serving.model import Model
@@ -19,16 +19,18 @@ SUFFIXES = {"onnx": ".onnx", "torch": ".pt2"}
 
 
 class Logits(nn.Module):
-    """Prepared inputs to logits [batch, classes], by position."""
+    """Prepared inputs to the head's outputs [batch, outputs], by position."""
 
-    def __init__(self, network: nn.Module, names: tuple[str, ...]) -> None:
+    def __init__(self, network: nn.Module, column: str, names: tuple[str, ...]) -> None:
         super().__init__()
         self.network = network
+        self.column = column
         self.names = names
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Images [batch, channels, height, width], or ids and mask [batch, tokens]."""
-        logits: Tensor = self.network(dict(zip(self.names, inputs, strict=True)))
+        value = dict(zip(self.names, inputs, strict=True)) if len(inputs) > 1 else inputs[0]
+        logits: Tensor = self.network({self.column: value})
         return logits
 
 
@@ -62,7 +64,7 @@ def export(model: Model, kind: str, path: Path) -> float:
     """
     check_place(path)
     names, inputs, other = _examples(model)
-    network = Logits(model.network, names).eval()
+    network = Logits(model.network, model.column.name, names).eval()
     free = {0: torch.export.Dim("batch", min=1, max=1024)}
     if isinstance(model.spec, TextSpec):
         free[1] = torch.export.Dim("tokens", min=2, max=model.spec.max_length)

@@ -14,9 +14,9 @@ from typing import Any, TypeVar
 import numpy as np
 from PIL import Image
 
-from tlx.backbones.input_spec import ImageSpec
+from tlx.columns import images
+from tlx.columns.input_spec import ImageSpec
 from tlx.config import dataset
-from tlx.data import images
 from tlx.files.printable import printable
 from tlx.serving.limits import Limits
 

@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from tlx.columns import Labels, Number
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.tracking import Tracking
 from tlx.files.printable import printable
@@ -49,9 +50,15 @@ def log(built: TrialComponents, run: Path, register: str | None) -> tuple[str, s
 
     uri = _sent(run)
     mlflow.set_tracking_uri(uri)
-    kind: Any = Array(DataType.string) if built.data.info.multilabel else DataType.string
-    answers = Schema([ColSpec(kind, "prediction"), ColSpec(Map(DataType.double), "probabilities")])
-    signature = ModelSignature(Schema([ColSpec(DataType.string, built.data.info.modality)]), answers)
+    model = bundle.model_of(built)
+    targets = list(model.schema.targets.values())
+    if isinstance(targets[0], Number):
+        several: Any = Map(DataType.double) if len(targets) > 1 else DataType.double
+        answers = Schema([ColSpec(several, "prediction")])
+    else:
+        kind: Any = Array(DataType.string) if isinstance(targets[0], Labels) else DataType.string
+        answers = Schema([ColSpec(kind, "prediction"), ColSpec(Map(DataType.double), "probabilities")])
+    signature = ModelSignature(Schema([ColSpec(DataType.string, model.column.kind)]), answers)
     with (
         _environment(),
         tempfile.TemporaryDirectory() as place,

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from tlx.backbones.partition.stages import HEAD, Stage, outlet
+from tlx.columns.batch import Batch
 from tlx.components.registry import component
 from tlx.config.strategy_parts import Controller as Options
 
@@ -39,7 +40,7 @@ class Controller:
     def observe(self, model: nn.Module, scale: float) -> None:
         """Look at the gradients of an optimizer step, which are ``scale`` times the true ones."""
 
-    def decide(self, model: nn.Module, batch: dict[str, Any], rate: float) -> frozenset[str]:
+    def decide(self, model: nn.Module, batch: Batch, rate: float) -> frozenset[str]:
         """After a round with its last ``batch`` and schedule factor ``rate``: everything settled by now."""
         return self.settled
 
@@ -77,7 +78,7 @@ class AutoRGN(Controller):
         if self.seen == self.options.batches:
             self._weigh()
 
-    def decide(self, model: nn.Module, batch: dict[str, Any], rate: float) -> frozenset[str]:
+    def decide(self, model: nn.Module, batch: Batch, rate: float) -> frozenset[str]:
         if self.seen < self.options.batches:  # a round shorter than that
             self._weigh()
         self.seen, self.sums = 0, {}
@@ -108,7 +109,7 @@ class AutoFreeze(Controller):
             if norms:
                 self.sums[i] += float(torch.stack(norms).sum()) / scale
 
-    def decide(self, model: nn.Module, batch: dict[str, Any], rate: float) -> frozenset[str]:
+    def decide(self, model: nn.Module, batch: Batch, rate: float) -> frozenset[str]:
         now, before = self.sums, self.before
         self.before, self.sums = now, [0.0 for _ in self.stages]
         active = [i for i in range(self.first, len(self.stages)) if now[i] > 0 and (before is None or before[i] > 0)]
@@ -139,7 +140,7 @@ class Egeria(Controller):
         self.rate: float | None = None
         self.earlier: dict[str, Tensor] | None = None
 
-    def decide(self, model: nn.Module, batch: dict[str, Any], rate: float) -> frozenset[str]:
+    def decide(self, model: nn.Module, batch: Batch, rate: float) -> frozenset[str]:
         self.rate = self.rate or rate
         if rate * self.options.thaw <= self.rate and self.settled:
             self.rate, self.first, self.settled = rate, 0, frozenset()
@@ -173,7 +174,7 @@ class Egeria(Controller):
         return self.calm >= self.options.patience
 
     @torch.no_grad()
-    def _plasticity(self, model: nn.Module, batch: dict[str, Any], earlier: dict[str, Tensor]) -> float:
+    def _plasticity(self, model: nn.Module, batch: Batch, earlier: dict[str, Tensor]) -> float:
         stage = self.stages[self.first]
         modes = {module: module.training for module in model.modules()}
         model.eval()
@@ -197,7 +198,7 @@ def controller(options: Options | None, stages: Sequence[Stage]) -> Controller |
     return found
 
 
-def _output(model: nn.Module, stage: Stage, batch: dict[str, Any], weights: dict[str, Tensor]) -> Tensor:
+def _output(model: nn.Module, stage: Stage, batch: Batch, weights: dict[str, Tensor]) -> Tensor:
     """What a stage puts out, with other weights if given; per example."""
     seen: list[Tensor] = []
 
@@ -206,7 +207,7 @@ def _output(model: nn.Module, stage: Stage, batch: dict[str, Any], weights: dict
 
     handle = model.get_submodule(outlet(model, stage)).register_forward_hook(keep)
     try:
-        torch.func.functional_call(model, weights, (batch,)) if weights else model(batch)
+        torch.func.functional_call(model, weights, (batch.inputs,)) if weights else model(batch.inputs)
     finally:
         handle.remove()
     return seen[-1].float().flatten(1)

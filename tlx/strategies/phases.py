@@ -101,7 +101,7 @@ def _lengths(strategy: Strategy, budget: int, steps_per_epoch: int) -> list[int 
     share = 0.0  # of the budget, as percentages so far: borders are rounded, so that the parts add up
     for options in strategy.phases:
         amount = Amount.parse(options.until)
-        if options.solver == "logistic":
+        if options.solver != "gradient":
             lengths.append(0)
         elif amount.unit == "%":
             lengths.append(round((share + amount.value) / 100 * budget) - round(share / 100 * budget))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from tlx.backbones.partition.stages import HEAD, Stage, outlet
+from tlx.columns.input_spec import arguments
 from tlx.components.registry import component
 from tlx.config.strategy import Strategy
 from tlx.config.strategy_parts import Regulariser
@@ -21,8 +22,8 @@ class Penalty(ABC):
     """A regulariser of one model. Inside :meth:`watching` a forward pass is observed; :meth:`value` is its term."""
 
     @contextmanager
-    def watching(self, batch: dict[str, Any]) -> Iterator[None]:
-        """Observe the training forward of ``batch``."""
+    def watching(self, inputs: Mapping[str, Any]) -> Iterator[None]:
+        """Observe the training forward of a batch with these inputs, by column."""
         yield
 
     @abstractmethod
@@ -57,9 +58,9 @@ class BSS(Penalty):
         self.features: Tensor | None = None
 
     @contextmanager
-    def watching(self, batch: dict[str, Any]) -> Iterator[None]:
-        def keep(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-            self.features = inputs[0]
+    def watching(self, inputs: Mapping[str, Any]) -> Iterator[None]:
+        def keep(module: nn.Module, given: tuple[Tensor, ...]) -> None:
+            self.features = given[0]
 
         handle = self.head.register_forward_pre_hook(keep)
         try:
@@ -84,17 +85,17 @@ class Delta(Penalty):
     def __init__(self, options: Regulariser, model: nn.Module, stages: Sequence[Stage]) -> None:
         self.alpha = options.alpha
         self.backbone: nn.Module = model.get_submodule("backbone")
+        self.reads: dict[str, str] = model.reads  # type: ignore[assignment]
         self.teacher = copy.deepcopy(self.backbone).eval().requires_grad_(False)
         blocks = [stage for stage in stages if any(letter.isdigit() for letter in stage.name)]  # no stem, neck or head
         self.places = [outlet(model, block).removeprefix("backbone").removeprefix(".") for block in blocks]
         self.pairs: list[tuple[Tensor, Tensor]] = []
 
     @contextmanager
-    def watching(self, batch: dict[str, Any]) -> Iterator[None]:
+    def watching(self, inputs: Mapping[str, Any]) -> Iterator[None]:
         self.teacher.to(next(self.backbone.parameters()).device)
-        inputs = {name: value for name, value in batch.items() if name not in ("index", "y")}
         with _outputs(self.teacher, self.places) as old, torch.no_grad():
-            self.teacher(**inputs)
+            self.teacher(**arguments(self.reads, inputs))
         with _outputs(self.backbone, self.places) as new:
             yield
         self.pairs = [(new[place], old[place]) for place in self.places if place in new]

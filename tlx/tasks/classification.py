@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torchmetrics import Metric as TorchMetric
 from torchmetrics.aggregation import MeanMetric
 from torchmetrics.classification.accuracy import MulticlassAccuracy
@@ -16,17 +15,19 @@ from torchmetrics.classification.auroc import MultilabelAUROC
 from torchmetrics.classification.average_precision import MultilabelAveragePrecision
 from torchmetrics.classification.f_beta import MulticlassF1Score, MultilabelF1Score
 
-from tlx.backbones.backbone import Loaded
-from tlx.backbones.input_spec import TextSpec
+from tlx.backbones.backbone import Backbone, Form
+from tlx.columns import Label, Labels
+from tlx.columns.batch import Batch
+from tlx.columns.schema import Schema
 from tlx.config.errors import ConfigError, ConfigIssue
-from tlx.config.task import AutoTask, Classification
-from tlx.data.examples import Sample
-from tlx.data.source import DataInfo
+from tlx.config.task import Classification, Loss
 from tlx.runs.metric import Metric
+from tlx.strategies import logistic
 from tlx.tasks import losses
-from tlx.tasks.protocol import Batch, StepOutput
+from tlx.tasks.many import ManyClassifiers
+from tlx.tasks.network import Network
+from tlx.tasks.protocol import StepOutput
 
-_NOT_INPUT = ("index", "y")
 _LOSS = Metric("loss", "loss", "min")
 _F1 = Metric("f1_macro", "macro F1", "max", percent=True)
 _ONE_LABEL = (_LOSS, _F1, Metric("acc", "accuracy", "max", percent=True))
@@ -36,111 +37,85 @@ _SEVERAL = (
     Metric("ap_macro", "macro average precision", "max", percent=True),
     Metric("undefined_labels", "labels without AUROC", "min"),
 )
+_UNKNOWN = -1  # stands in metrics for a label that nobody knows
 
 
-class Classifier(nn.Module):
-    """A backbone and a linear head on its features."""
-
-    def __init__(self, backbone: nn.Module, width: int, classes: int) -> None:
-        super().__init__()
-        self.backbone = backbone
-        self.head = nn.Linear(width, classes)
-
-    def features(self, batch: Batch) -> Tensor:
-        """Features [batch, width]."""
-        features: Tensor = self.backbone(**{name: value for name, value in batch.items() if name not in _NOT_INPUT})
-        return features
-
-    def forward(self, batch: Batch) -> Tensor:
-        """Logits [batch, classes]."""
-        logits: Tensor = self.head(self.features(batch))
-        return logits
-
-
-def _channels_last(network: nn.Module) -> None:
-    """Lay weights out as batches are, unless they are so already: heads side by side share a network."""
-    images = (parameter for parameter in network.parameters() if parameter.ndim == 4)
-    if not all(one.is_contiguous(memory_format=torch.channels_last) for one in images):
-        network.to(memory_format=torch.channels_last)
-
-
-def load(options: Classification, info: DataInfo) -> ClassificationTask:
+def load(options: Classification, schema: Schema) -> ClassificationTask:
     """Make the task."""
-    return ClassificationTask(options, info)
-
-
-def of_the_data(options: AutoTask, info: DataInfo) -> ClassificationTask:
-    """Make the task with as many labels per example as the data have."""
-    return ClassificationTask(Classification(multilabel=info.multilabel, loss=options.loss), info)
+    return ClassificationTask(options, schema)
 
 
 class ClassificationTask:
     """Cross entropy over classes, or per label; accuracy and F1, or F1, AUROC and average precision."""
 
-    def __init__(self, options: Classification, info: DataInfo, pad_id: int = 0) -> None:
-        if info.multilabel != options.multilabel:
-            message = "the data have several labels per example" if info.multilabel else "the data have one label each"
+    form: Form = "vector"
+
+    def __init__(self, options: Classification, schema: Schema) -> None:
+        self.column: Label | Labels = schema.target((Label, Labels))
+        self.several = isinstance(self.column, Labels)
+        if self.several != options.multilabel:
+            message = "the data have several labels per example" if self.several else "the data have one label each"
             raise ConfigError([ConfigIssue("task.multilabel", message, options.multilabel)])
-        losses.check(options.loss, info.classes)
+        losses.check(options.loss, self.column.classes)
         self.options = options
-        self.info = info
-        self.pad_id = pad_id
+        self.weight = schema.weight
+        self.unknown = isinstance(self.column, Labels) and self.column.unknown
         self._criterion: losses.Criterion | None = None
-        self.primary_metric = "f1_macro" if info.multilabel else "acc"
-        known = _SEVERAL if info.multilabel else _ONE_LABEL
+        shape = (0, len(self.column.classes)) if self.several else (0,)
+        self._plain = losses.criterion(Loss(), self.column.classes, torch.empty(shape))
+        self.primary_metric = "f1_macro" if self.several else "acc"
+        known = _SEVERAL if self.several else _ONE_LABEL
+        self.solvers = () if self.several else ("logistic",)
         self.metric_info: Mapping[str, Metric] = {metric.name: metric for metric in known}
 
-    @property
-    def smoothing(self) -> float:
-        """The share of each target that is spread over all classes while training."""
-        return self.options.loss.label_smoothing
+    def build(self, backbone: Backbone, schema: Schema) -> Network:
+        """A network with one output per class."""
+        return Network(backbone, schema, len(self.column.classes))
 
-    def build(self, backbone: Loaded, info: DataInfo) -> nn.Module:
-        """A :class:`Classifier` with one output per class."""
-        if isinstance(backbone.spec, TextSpec):
-            self.pad_id = backbone.spec.pad_id
-        if info.modality == "image":
-            _channels_last(backbone.module)
-        return Classifier(backbone.module, backbone.width, len(info.classes))
-
-    def collate(self, samples: list[Sample]) -> Batch:
-        """Images are stacked; token ids are padded to the longest and get a mask; samples may have neither."""
-        batch: Batch = {
-            "index": torch.tensor([sample["index"] for sample in samples]),
-            "y": torch.stack([sample["y"] for sample in samples]),
-        }
-        if "x" in samples[0]:
-            images = torch.stack([sample["x"] for sample in samples])
-            return batch | {"x": images.contiguous(memory_format=torch.channels_last)}  # a third faster for conv nets
-        if "input_ids" not in samples[0]:
-            return batch
-        ids = [torch.tensor(sample["input_ids"]) for sample in samples]
-        padded = nn.utils.rnn.pad_sequence(ids, batch_first=True, padding_value=self.pad_id)
-        lengths = torch.tensor([len(one) for one in ids])
-        mask = (torch.arange(padded.shape[1]) < lengths[:, None]).long()
-        return batch | {"input_ids": padded, "attention_mask": mask}
-
-    def fit(self, targets: Tensor) -> None:
+    def fit(self, targets: Mapping[str, Tensor]) -> None:
         """Make the loss, whose class weights are of train."""
-        self._criterion = losses.criterion(self.options.loss, self.info.classes, targets)
+        self._criterion = losses.criterion(self.options.loss, self.column.classes, self.target(targets))
+
+    def target(self, targets: Mapping[str, Tensor]) -> Tensor:
+        """Classes [examples], or 0, 1 and NaN [examples, classes]."""
+        return targets[self.column.name]
+
+    def weights(self, targets: Mapping[str, Tensor], meta: Mapping[str, Any]) -> Tensor | None:
+        """The weight of each example, times its known labels where some are unknown."""
+        weight: Tensor | None = meta[self.weight] if self.weight is not None else None
+        if not self.unknown:
+            return weight
+        known = (~self.target(targets).isnan()).sum(1)
+        return known if weight is None else known * weight
 
     def training_step(self, model: nn.Module, batch: Batch) -> StepOutput:
         """The loss that is asked for."""
         if self._criterion is None:
             raise RuntimeError("the task has not seen the labels of train: fit it first")
-        return StepOutput(self._criterion(model(batch), batch["y"]), len(batch["y"]))
+        loss, weight = self._loss(self._criterion, model(batch.inputs), batch)
+        return StepOutput(loss, weight)
 
     def eval_step(self, model: nn.Module, batch: Batch, metrics: nn.Module) -> StepOutput:
         """The plain loss; logits go to the metrics."""
-        logits = model(batch)
-        loss = self._plain(logits, batch["y"])
+        logits = model(batch.inputs)
+        loss, weight = self._loss(self._plain, logits, batch)
         assert isinstance(metrics, ClassificationMetrics)
-        metrics.update(logits, batch["y"], loss)
-        return StepOutput(loss, len(batch["y"]), {"logits": logits})
+        metrics.update(logits, self.target(batch.targets), loss, weight)
+        return StepOutput(loss, weight, {"outputs": logits})
+
+    def _loss(self, criterion: losses.Criterion, logits: Tensor, batch: Batch) -> tuple[Tensor, float | Tensor]:
+        """The loss, and what it is a mean of."""
+        target = self.target(batch.targets)
+        if self.weight is None and not self.unknown:
+            return criterion(logits, target), len(target)
+        counts = batch.meta[self.weight] if self.weight is not None else torch.ones(len(target), device=logits.device)
+        weights = self.weights(batch.targets, batch.meta)
+        assert weights is not None
+        return criterion(logits, target, counts), weights.sum()
 
     def metrics(self) -> nn.Module:
         """Metrics for this many classes."""
-        return ClassificationMetrics(len(self.info.classes), self.info.multilabel)
+        return ClassificationMetrics(len(self.column.classes), self.several)
 
     def compute(self, metrics: nn.Module) -> dict[str, float | None]:
         """Loss and metrics since the last call."""
@@ -149,27 +124,31 @@ class ClassificationTask:
 
     def predict(self, model: nn.Module, batch: Batch, out: StepOutput | None = None) -> list[dict[str, Any]]:
         """Index, true label, prediction and probabilities of each example, classes by name."""
-        logits = (out.parts["logits"] if out else model(batch)).float()
-        probabilities = logits.sigmoid() if self.info.multilabel else logits.softmax(-1)
-        names = self.info.classes
+        logits = (out.parts["outputs"] if out else model(batch.inputs)).float()
+        probabilities = logits.sigmoid() if self.several else logits.softmax(-1)
+        names = self.column.classes
         records = []
         highest, shown = probabilities.argmax(-1).tolist(), probabilities.double().mul(1e6).round().div(1e6).tolist()
-        for index, label, best, row in zip(batch["index"].tolist(), batch["y"].tolist(), highest, shown, strict=True):
+        labels = self.target(batch.targets).tolist() if batch.targets else [None] * len(batch)
+        for index, label, best, row in zip(batch.index.tolist(), labels, highest, shown, strict=True):
             record: dict[str, Any] = {"index": index}
-            if self.info.multilabel:
-                record["label"] = [name for name, there in zip(names, label, strict=True) if there]
+            if label is not None:
+                record["label"] = self.column.shown(label)
+            if self.several:
                 record["prediction"] = [name for name, p in zip(names, row, strict=True) if p >= 0.5]
             else:
-                record["label"] = names[label]
                 record["prediction"] = names[best]
             record["probabilities"] = row
             records.append(record)
         return records
 
-    def _plain(self, logits: Tensor, labels: Tensor) -> Tensor:
-        if self.info.multilabel:
-            return F.binary_cross_entropy_with_logits(logits, labels)
-        return F.cross_entropy(logits, labels)
+    def solve(self, solver: str, features: Tensor, targets: Mapping[str, Tensor], head: nn.Linear) -> None:
+        """Logistic regression."""
+        logistic.solve(features, self.target(targets), head)
+
+    def together(self, tasks: Sequence[ClassificationTask]) -> ManyClassifiers | None:
+        """Heads that differ in their label smoothing; None for several labels per example."""
+        return None if self.several else ManyClassifiers([task.options.loss.label_smoothing for task in tasks])
 
 
 class ClassificationMetrics(nn.Module):
@@ -180,20 +159,20 @@ class ClassificationMetrics(nn.Module):
         self.multilabel = multilabel
         self.loss = MeanMetric()
         if multilabel:
-            self.f1_macro: TorchMetric = MultilabelF1Score(classes, average="macro")
-            self.auroc = MultilabelAUROC(classes, average="none")
-            self.ap = MultilabelAveragePrecision(classes, average="none")
+            self.f1_macro: TorchMetric = MultilabelF1Score(classes, average="macro", ignore_index=_UNKNOWN)
+            self.auroc = MultilabelAUROC(classes, average="none", ignore_index=_UNKNOWN)
+            self.ap = MultilabelAveragePrecision(classes, average="none", ignore_index=_UNKNOWN)
         else:
             self.acc = MulticlassAccuracy(classes, average="micro")
             self.f1_macro = MulticlassF1Score(classes, average="macro")
 
-    def update(self, logits: Tensor, labels: Tensor, loss: Tensor) -> None:
+    def update(self, logits: Tensor, labels: Tensor, loss: Tensor, weight: float | Tensor) -> None:
         """Take in a batch; raises :class:`FloatingPointError` for logits that are not finite."""
         if not torch.isfinite(logits).all():
             raise FloatingPointError("the network gave NaN or infinity: try a smaller strategy.lr or precision=32-true")
-        self.loss.update(loss, len(labels))
+        self.loss.update(loss, weight)
         if self.multilabel:
-            whole, scores = labels.int(), logits.sigmoid()
+            whole, scores = labels.nan_to_num(_UNKNOWN).int(), logits.sigmoid()
             self.f1_macro.update(scores, whole)
             self.auroc.update(scores, whole)
             self.ap.update(scores, whole)
@@ -218,11 +197,11 @@ class ClassificationMetrics(nn.Module):
         return values
 
     def _positives(self) -> list[tuple[int, int]]:
-        """(positives, examples) per label, over all processes."""
+        """(positives, examples of which it is known) per label, over all processes."""
         with self.auroc.sync_context():
             target = self.auroc.target
             stacked = torch.cat(target) if isinstance(target, list) else target
-        return [(int(column.sum()), len(column)) for column in stacked.T]
+        return [(int((column == 1).sum()), int((column >= 0).sum())) for column in stacked.T]
 
 
 def _mean_where(values: Tensor, good: list[bool]) -> float | None:

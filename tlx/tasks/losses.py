@@ -6,7 +6,8 @@ from ``class_weight=auto`` have a mean of 1 over train: the size of the loss, an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -15,7 +16,19 @@ from torch.nn import functional as F
 from tlx.config.errors import ConfigError, ConfigIssue, suggest
 from tlx.config.task import Loss
 
-Criterion = Callable[[Tensor, Tensor], Tensor]  # of logits [n, classes] and labels [n], or 0/1 labels [n, classes]
+
+class Criterion(Protocol):
+    """A loss of classes."""
+
+    def __call__(self, logits: Tensor, target: Tensor, counts: Tensor | None = None) -> Tensor:
+        """The mean over examples.
+
+        Args:
+            logits: [n, classes].
+            target: Classes [n], or 0, 1 and NaN for unknown [n, classes].
+            counts: How much each example counts [n]; of several labels each known one counts so. None: all alike, and
+                nothing is unknown.
+        """
 
 
 def check(options: Loss, classes: Sequence[str]) -> None:
@@ -43,11 +56,32 @@ def criterion(options: Loss, classes: Sequence[str], labels: Tensor) -> Criterio
     several = labels.ndim == 2
     weights = _weights(options, classes, labels)
     gamma = options.gamma if options.kind == "focal" else 0.0
-    if several:
-        return lambda logits, target: _binary(logits, target, options.label_smoothing, gamma, weights)
-    if gamma == 0 and weights is None:  # torch's own, in one kernel
-        return lambda logits, target: F.cross_entropy(logits, target, label_smoothing=options.label_smoothing)
-    return lambda logits, target: _of_classes(logits, target, options.label_smoothing, gamma, weights)
+    single = _binary if several else _of_classes
+
+    def loss(logits: Tensor, target: Tensor, counts: Tensor | None = None) -> Tensor:
+        if counts is None:
+            if gamma == 0 and several:  # torch's own, in one kernel
+                smooth, positive = _smooth(target, options.label_smoothing), _like(weights, logits)
+                return F.binary_cross_entropy_with_logits(logits, smooth, pos_weight=positive)
+            if gamma == 0 and weights is None:
+                return F.cross_entropy(logits, target, label_smoothing=options.label_smoothing)
+            return single(logits, target, options.label_smoothing, gamma, weights).mean()
+        known = ~target.isnan() if several else None
+        found = single(
+            logits, target if known is None else target.nan_to_num(0.0), options.label_smoothing, gamma, weights
+        )
+        return mean(found, counts, known)
+
+    return loss
+
+
+def mean(losses: Tensor, counts: Tensor, known: Tensor | None = None) -> Tensor:
+    """The mean of losses [n], or [n, labels] of which some are known, each example counting so much [n].
+
+    Where nothing counts it is 0.
+    """
+    share = counts.to(losses) if known is None else counts.to(losses)[:, None] * known
+    return (losses * share).sum() / share.sum().clamp(min=torch.finfo(losses.dtype).tiny)
 
 
 def _weights(options: Loss, classes: Sequence[str], labels: Tensor) -> Tensor | None:
@@ -56,8 +90,8 @@ def _weights(options: Loss, classes: Sequence[str], labels: Tensor) -> Tensor | 
         return None
     found = torch.ones(len(classes))
     if options.class_weight == "auto" and labels.ndim == 2:
-        positives = labels.sum(0)
-        found = torch.where(positives > 0, (len(labels) - positives) / positives.clamp(min=1), found)
+        positives, known = labels.nansum(0), (~labels.isnan()).sum(0)
+        found = torch.where(positives > 0, (known - positives) / positives.clamp(min=1), found)
     elif options.class_weight == "auto":
         counts = torch.bincount(labels, minlength=len(classes))
         found = len(labels) / (len(classes) * counts.clamp(min=1).float())
@@ -67,19 +101,28 @@ def _weights(options: Loss, classes: Sequence[str], labels: Tensor) -> Tensor | 
 
 
 def _of_classes(logits: Tensor, target: Tensor, smoothing: float, gamma: float, weights: Tensor | None) -> Tensor:
+    """The loss of each example [n]."""
     losses = F.cross_entropy(logits, target, label_smoothing=smoothing, reduction="none")
     if gamma:
         losses = losses * (1 - F.softmax(logits, -1).gather(1, target[:, None])[:, 0]) ** gamma
     if weights is not None:
         losses = losses * weights.to(logits)[target]
-    return losses.mean()
+    return losses
 
 
 def _binary(logits: Tensor, target: Tensor, smoothing: float, gamma: float, weights: Tensor | None) -> Tensor:
-    smooth = target * (1 - smoothing) + smoothing / 2
-    positive = weights.to(logits) if weights is not None else None
-    if gamma == 0:  # torch's own, in one kernel
-        return F.binary_cross_entropy_with_logits(logits, smooth, pos_weight=positive)
+    """The loss of each label of each example [n, labels]."""
+    smooth, positive = _smooth(target, smoothing), _like(weights, logits)
     losses = F.binary_cross_entropy_with_logits(logits, smooth, pos_weight=positive, reduction="none")
-    chance = logits.sigmoid()
-    return (losses * (target * (1 - chance) + (1 - target) * chance) ** gamma).mean()
+    if gamma:
+        chance = logits.sigmoid()
+        losses = losses * (target * (1 - chance) + (1 - target) * chance) ** gamma
+    return losses
+
+
+def _smooth(target: Tensor, smoothing: float) -> Tensor:
+    return target * (1 - smoothing) + smoothing / 2
+
+
+def _like(weights: Tensor | None, logits: Tensor) -> Tensor | None:
+    return weights.to(logits) if weights is not None else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -19,7 +21,24 @@ def losses(logits: Tensor, labels: Tensor, smoothing: Tensor) -> Tensor:
     return (1 - smoothing) * right - smoothing * logs.mean((1, 2))
 
 
-def metric_names(logits: Tensor, labels: Tensor) -> list[dict[str, float | None]]:
+class ManyClassifiers:
+    """Heads of one label each, which differ in their label smoothing."""
+
+    def __init__(self, smoothing: Sequence[float]) -> None:
+        self._smoothing = torch.tensor(smoothing)
+
+    def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Cross entropy [heads] of logits [heads, examples, classes] and labels [heads, examples]."""
+        if self._smoothing.device != outputs.device or self._smoothing.dtype != outputs.dtype:
+            self._smoothing = self._smoothing.to(outputs)
+        return losses(outputs, targets, self._smoothing)
+
+    def metrics(self, outputs: Tensor, targets: Tensor) -> list[dict[str, float | None]]:
+        """Loss, accuracy and macro F1 of each head."""
+        return metric_values(outputs, targets)
+
+
+def metric_values(logits: Tensor, labels: Tensor) -> list[dict[str, float | None]]:
     """Loss, accuracy and macro F1 of each head; logits [heads, examples, classes], labels [examples]."""
     heads, _, classes = logits.shape
     target = labels.expand(heads, -1)

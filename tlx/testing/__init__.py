@@ -5,6 +5,9 @@ Example:
     >>> check_callback("gradient_norm", {"every": 2})
 """
 
+from tlx.testing.backbone_checks import check_backbone
 from tlx.testing.callback_checks import check_callback
+from tlx.testing.dataset_checks import check_dataset
+from tlx.testing.task_checks import check_task
 
-__all__ = ["check_callback"]
+__all__ = ["check_backbone", "check_callback", "check_dataset", "check_task"]

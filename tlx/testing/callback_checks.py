@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import io
-import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -16,21 +14,15 @@ import torch
 
 from tlx.components.parts import lacking
 from tlx.components.registry import component
-from tlx.composition.compose import compose
-from tlx.config.fields import HELP
 from tlx.config.schema import Trial
-from tlx.runs import layout
-from tlx.runs.result import hashes
 from tlx.strategies.freezing import checksums
-from tlx.tracking import event_log
+from tlx.testing.trials import check_resume, composed, options_of, own_cache
 from tlx.training import runner, trial_callbacks
 from tlx.training.callbacks.callback import HOOKS, Callback
 from tlx.training.callbacks.context import Context
 from tlx.training.locate import locate
-from tlx.training.module import TrialModule
 
-_TRIAL = ["backbone=narrow_resnet", "strategy.init=scratch", "dataset=digits", "dataset.shots=4", "tracking=none"]
-_TRIAL += ["strategy.batch_size=8", "strategy.budget=8 steps", "strategy.validate_every=2 steps", "hardware.threads=1"]
+_TRIAL = ["backbone=narrow_resnet", "dataset=digits", "dataset.shots=4"]
 _LOOPS = {  # of which the first is Lightning's
     "the Trainer": ["strategy=fine_tune", "hardware.accumulate=2"],
     "the fast loop": ["strategy=feature_extraction", "reuse.when=always"],
@@ -53,30 +45,19 @@ def check_callback(kind: str, options: Mapping[str, Any] | None = None) -> None:
         LookupError: There is no such callback.
     """
     part = component("callback", kind)
-    silent = [one.name for one in fields(part.config) if not one.metadata.get(HELP)]
-    assert not silent, f"options of {kind} without help: {', '.join(silent)}"
+    options_of("callback", kind, None)
     made = part.function()(_trial(kind, options, "nowhere", []).callbacks.__dict__[kind])
     assert isinstance(made, Callback), f"{kind} makes a {type(made).__name__}, which is no Callback"
-    with _cache():
+    with own_cache():
         for loop, words in _LOOPS.items():
             _check_hooks(kind, options, loop, words)
         _check_state(kind, options)
         if not lacking(_trial(kind, options, "nowhere", []), "resumable"):
-            _check_resume(kind, options)
+            check_resume(kind, _TRIAL, {f"callbacks.{kind}": dict(options or {})})
 
 
 def _trial(kind: str, options: Mapping[str, Any] | None, output: str, words: list[str]) -> Trial:
-    found = {word.partition("=")[0]: word for word in ["strategy=fine_tune", *_TRIAL, *words, f"output={output}"]}
-    groups = [word for key, word in found.items() if "." not in key]
-    settings = [word for key, word in found.items() if "." in key]
-    return compose([*groups, *settings], {f"callbacks.{kind}": dict(options or {})})
-
-
-@contextmanager
-def _cache() -> Iterator[None]:
-    """A cache of its own for as long as the checks run."""
-    with tempfile.TemporaryDirectory() as folder, patch.dict(os.environ, TLX_CACHE=str(Path(folder) / "cache")):
-        yield
+    return composed([*_TRIAL, *words], output, {f"callbacks.{kind}": dict(options or {})})
 
 
 @contextmanager
@@ -151,36 +132,3 @@ def _equal(one: Any, other: Any) -> bool:
     if isinstance(one, (list, tuple)):
         return len(one) == len(other) and all(_equal(a, b) for a, b in zip(one, other, strict=True))
     return bool(one == other)
-
-
-class _InterruptError(Exception):
-    """The trial is interrupted here."""
-
-
-def _check_resume(kind: str, options: Mapping[str, Any] | None) -> None:
-    words = ["checkpoint.every_minutes=0"]
-    with _trained(kind, options, words) as place:
-        expected = hashes(place), _rows(place)
-    with tempfile.TemporaryDirectory() as folder:
-        trial = _trial(kind, options, folder, words)
-        place, whole = locate(trial).path, TrialModule.on_train_epoch_end
-
-        def interrupted(module: TrialModule) -> None:
-            whole(module)
-            if module.state.rounds == 2:
-                raise _InterruptError
-
-        try:
-            with patch.object(TrialModule, "on_train_epoch_end", interrupted):
-                runner.train(trial)
-        except _InterruptError:
-            assert any((place / name).is_file() for name in layout.STATES), "no state was saved"
-        runner.train(replace(trial))
-        found = hashes(place), _rows(place)
-    assert found[0] == expected[0], f"{kind}: an interrupted trial ends with other bits than one that was not"
-    assert found[1] == expected[1], f"{kind}: an interrupted trial records other rows than one that was not"
-
-
-def _rows(place: Path) -> list[tuple[Any, ...]]:
-    """Of all rounds, in order, whatever was recorded before and after the interruption."""
-    return sorted((row["step"], *sorted(row["values"].items(), key=str)) for row in event_log.metrics(place))

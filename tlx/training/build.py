@@ -12,8 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from tlx.backbones import weights
-from tlx.backbones.backbone import Loaded
-from tlx.backbones.input_spec import example
+from tlx.backbones.backbone import Backbone
 from tlx.backbones.load import load as load_backbone
 from tlx.backbones.partition.stages import Stage, digest, merge, stages
 from tlx.backbones.weights import State
@@ -21,6 +20,7 @@ from tlx.components.parts import lacking
 from tlx.config.errors import ConfigError, ConfigIssue, WeightsError
 from tlx.config.identity import identity_fields
 from tlx.config.schema import Trial
+from tlx.data import schema_file
 from tlx.data.module import Data
 from tlx.feature_cache.prefix_cache import PrefixCache
 from tlx.runs import folder as folders
@@ -30,7 +30,9 @@ from tlx.strategies import freezing, optimizers, stopping
 from tlx.strategies.peft import adapters
 from tlx.strategies.phases import PhasePlan, plan
 from tlx.strategies.rates import rates
+from tlx.tasks.check import check
 from tlx.tasks.load import load as load_task
+from tlx.tasks.network import specs
 from tlx.tasks.protocol import Task
 from tlx.tracking.store import run_folder
 from tlx.training.checkpoint import opened, origin, read, restore
@@ -45,7 +47,7 @@ class TrialComponents:
 
     machine: Machine
     data: Data
-    backbone: Loaded
+    backbone: Backbone
     stages: list[Stage]
     phases: list[PhasePlan]
     rates: dict[str, tuple[float, ...]]  # parameter to full learning rate, by phase
@@ -58,14 +60,15 @@ def build(trial: Trial) -> TrialComponents:
     machine = choose_machine(trial.hardware)
     data = Data(trial.dataset, seed=trial.seed, batch_size=trial.strategy.batch_size, workers=trial.hardware.workers)
     task, backbone, model, cut = _network(trial, data, pretrained=trial.strategy.init == "pretrained")
-    data.prepare(backbone.spec, trial.reuse.views)
-    task.fit(data.examples["train"].labels)
+    check(trial, task, backbone)
+    data.prepare(specs(model), trial.reuse.views)
+    task.fit(data.examples["train"].targets)
     epochs = data.epochs(machine.world, trial.hardware.accumulate)
     phases = plan(trial.strategy, cut, epochs.steps_per_epoch, trial.seed)
     optimizers.check(trial.strategy.optimizer)
     stopping.check(trial.strategy, task.metric_info)
     title = trial.backbone.alias or trial.backbone.name
-    prefix = PrefixCache(trial.reuse, model, backbone, data, task.collate, *_obstacles(trial, machine), title)
+    prefix = PrefixCache(trial.reuse, model, backbone, data, *_obstacles(trial, machine), title)
     module = TrialModule(trial.strategy, task, model, cut, phases, data, epochs, prefix, trial.hardware.accumulate)
     module.reinit_state = _fresh(trial, data, phases)
     table = rates(trial.strategy, cut, phases)
@@ -78,10 +81,10 @@ def build_sibling(first: TrialComponents, trial: Trial) -> TrialComponents:
     """A trial that differs from the ``first`` one's in seed and head alone, built on its data and its backbone."""
     data = first.data.reseeded(trial.seed)
     torch.set_rng_state(_after_backbone(trial, data))
-    task = load_task(trial.task, data.info)
-    model = task.build(first.backbone, data.info)
+    task = load_task(trial.task, data.schema)
+    model = task.build(first.backbone, data.schema)
     cut = [replace(stage, model=model) for stage in first.stages]
-    task.fit(data.examples["train"].labels)
+    task.fit(data.examples["train"].targets)
     epochs = data.epochs(first.machine.world, trial.hardware.accumulate)
     phases = plan(trial.strategy, cut, epochs.steps_per_epoch, trial.seed)
     stopping.check(trial.strategy, task.metric_info)
@@ -110,7 +113,7 @@ def reader(trial: Trial) -> weights.Reader:
 def backbone_of(where: Path) -> weights.State:
     """The backbone's tensors of a finished trial, those it never trained included."""
     result, source = results.read_result(where), folders.read_config(where)
-    if not {"weights", "channels"} <= result.facts.keys() or not result.facts["channels"].isdecimal():
+    if "weights" not in result.facts:
         raise WeightsError([ConfigIssue("backbone.weights", "its result does not say what it began from", where)])
     from_nothing = result.facts["weights"] == "none" and result.trained < result.parameters
     if source.strategy.peft is not None or from_nothing:  # adapters to merge, or random weights to draw again
@@ -124,9 +127,8 @@ def backbone_of(where: Path) -> weights.State:
     state = {name.removeprefix("backbone."): t for name, t in opened(where / layout.CHECKPOINT)[1].items()}
     if result.facts["weights"] == "none":  # it began from nothing, and trained everything
         return state
-    base = load_backbone(
-        source.backbone, channels=int(result.facts["channels"]), read=reader(source)
-    ).module.state_dict()
+    columns = schema_file.read(where).inputs
+    base = load_backbone(source.backbone, columns=columns, read=reader(source)).module.state_dict()
     return {**base, **state}
 
 
@@ -154,36 +156,37 @@ def _after_backbone(trial: Trial, data: Data) -> Tensor:
     return _STATES[key]
 
 
-def _backbone(trial: Trial, data: Data, pretrained: bool) -> Loaded:
+def _backbone(trial: Trial, data: Data, pretrained: bool) -> Backbone:
     """The backbone; the random state it leaves is remembered, by what it depends on."""
     seed_everything(trial.seed)
-    found = load_backbone(trial.backbone, channels=data.info.channels, pretrained=pretrained, read=reader(trial))
+    found = load_backbone(trial.backbone, columns=data.schema.inputs, pretrained=pretrained, read=reader(trial))
     _STATES[_drawn_by(trial, data, pretrained)] = torch.get_rng_state()
     return found
 
 
 def _drawn_by(trial: Trial, data: Data, pretrained: bool) -> str:
-    return json.dumps(identity_fields([trial.backbone, pretrained, trial.seed, data.info.channels]), sort_keys=True)
+    columns = [column.settings() for column in data.schema.inputs.values()]
+    return json.dumps([identity_fields([trial.backbone, pretrained, trial.seed]), columns], sort_keys=True)
 
 
 _STATES: dict[str, Tensor] = {}
 
 
-def _network(trial: Trial, data: Data, *, pretrained: bool) -> tuple[Task, Loaded, nn.Module, list[Stage]]:
+def _network(trial: Trial, data: Data, *, pretrained: bool) -> tuple[Task, Backbone, nn.Module, list[Stage]]:
     """The task's model on the backbone, and its stages; the same seed gives the same network."""
     backbone = _backbone(trial, data, pretrained)
-    task = load_task(trial.task, data.info)
-    model = task.build(backbone, data.info)
+    task = load_task(trial.task, data.schema)
+    model = task.build(backbone, data.schema)
     return task, backbone, model, assemble(trial, model, backbone)
 
 
-def assemble(trial: Trial, model: nn.Module, backbone: Loaded) -> list[Stage]:
+def assemble(trial: Trial, model: nn.Module, backbone: Backbone) -> list[Stage]:
     """Cut the model into stages as the strategy asks, and put in what its ``peft`` says.
 
     A dry run, which computes shapes alone, settles the order.
     """
     try:
-        cut = stages(model, trial.backbone.stages, example(backbone.spec, 2))
+        cut = stages(model, trial.backbone.stages, backbone.example(2))
     except ValueError as error:
         raise ConfigError([ConfigIssue("backbone.stages", str(error), list(trial.backbone.stages))]) from error
     if trial.strategy.partition.max_stages is not None:

@@ -13,7 +13,7 @@ from pytorch_lightning.trainer.states import TrainerFn
 from torch.optim import Optimizer
 
 from tlx._compat.loop_counters import set_loop_counters
-from tlx.tasks.protocol import Batch
+from tlx.columns.batch import Batch
 from tlx.training.module import TrialModule
 
 _PRECISIONS = ("32-true", "bf16-mixed")  # the others scale or convert

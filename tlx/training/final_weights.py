@@ -92,7 +92,7 @@ def _refresh_norms(built: TrialComponents, trainer: Trainer) -> None:
         norm.reset_running_stats()
         norm.momentum = None  # a plain mean over batches
         norm.train()
-    for batch in built.data.eval_loader("train", built.module.task.collate):
-        model({name: value.to(trainer.strategy.root_device) for name, value in batch.items()})
+    for batch in built.data.eval_loader("train"):
+        model(batch.to(trainer.strategy.root_device).inputs)
     for norm, momentum in before.items():
         norm.momentum = momentum

@@ -12,16 +12,15 @@ class Losses:
     """They stay on their device until somebody asks."""
 
     def __init__(self) -> None:
-        self._seen: list[tuple[Tensor, int]] = []
+        self._seen: list[tuple[Tensor, float | Tensor]] = []
 
-    def add(self, loss: Tensor, count: int) -> None:
-        """The mean loss of so many examples."""
-        self._seen.append((loss.detach(), count))
+    def add(self, loss: Tensor, weight: float | Tensor) -> None:
+        """The mean loss of so many examples, or of as much weight."""
+        self._seen.append((loss.detach(), weight))
 
     def mean(self, world: int, skip: bool) -> float:
         """Over the examples of all processes, and forget them; with ``skip`` without those that are not finite."""
-        rows = [torch.stack([loss * n, torch.tensor(float(n), device=loss.device)]) for loss, n in self._seen]
-        seen = torch.stack(rows)
+        seen = torch.stack([torch.stack([loss * n, torch.as_tensor(n).to(loss)]) for loss, n in self._seen])
         if skip:
             seen[~seen.isfinite().all(1)] = 0.0
         total = seen.sum(0)

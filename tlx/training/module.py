@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 
 from tlx.backbones.partition.stages import Stage
 from tlx.backbones.weights import State
+from tlx.columns.batch import Batch
 from tlx.config.strategy import Strategy
 from tlx.data.module import Data, Loader
 from tlx.data.order import Epochs
@@ -22,7 +23,7 @@ from tlx.strategies import freezing, groups, optimizers, schedule
 from tlx.strategies.phases import PhasePlan, validation_interval
 from tlx.strategies.regularisers import penalty
 from tlx.strategies.sharded import shard
-from tlx.tasks.protocol import Batch, Task
+from tlx.tasks.protocol import Task
 from tlx.tracking.event_log import EventLog
 from tlx.training.callbacks.callback import Record, Request, ScaleRates, SetTrainable, SkipStep, Stop, SwapWeights
 from tlx.training.callbacks.context import Context
@@ -75,6 +76,8 @@ class TrialModule(LightningModule):
             epochs.steps_per_epoch,
         )
         self._is_fitting = False
+        self._weights: Tensor | None = None  # of the examples that train, once somebody asked
+        self._step_weights: dict[int, float] = {}  # of an epoch's steps
         self._swapped: State = {}  # the weights that train, while others are validated
 
     @property
@@ -154,7 +157,6 @@ class TrialModule(LightningModule):
         stop = min(start + self.interval, self.state.stop)
         rank, world = self._share()
         return self.data.train_loader(
-            self.task.collate,
             self.epochs,
             start,
             stop,
@@ -180,14 +182,14 @@ class TrialModule(LightningModule):
             if self.penalty is None:
                 out, extra = self.task.training_step(self.model, seen), None
             else:
-                with self.penalty.watching(seen):
+                with self.penalty.watching(seen.inputs):
                     out = self.task.training_step(self.model, seen)
                 extra = self.penalty.value()
         if out.loss is None:
             raise RuntimeError(f"{type(self.task).__name__}.training_step gave no loss")
-        self.ctx.losses.add(out.loss, out.n)
+        self.ctx.losses.add(out.loss, out.weight)
         self.ctx.batch = batch
-        return (out.loss if extra is None else out.loss + extra) * self._weight(out.n)
+        return (out.loss if extra is None else out.loss + extra) * self._weight(out.weight)
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         self.call("on_before_step")
@@ -223,7 +225,7 @@ class TrialModule(LightningModule):
     def held_out(self, name: str) -> Loader:
         """A split in its own order."""
         rank, world = self._share()
-        return self.data.eval_loader(name, self.task.collate, rank=rank, world=world, load=self.prefix.load)
+        return self.data.eval_loader(name, rank=rank, world=world, load=self.prefix.load)
 
     def on_validation_epoch_start(self) -> None:
         if self._is_fitting:  # of a round
@@ -308,7 +310,20 @@ class TrialModule(LightningModule):
     def _share(self) -> tuple[int, int]:
         return int(self.trainer.global_rank), int(self.trainer.world_size)
 
-    def _weight(self, n: int) -> float:
+    def _weight(self, weight: float | Tensor) -> float | Tensor:
         """Lightning averages over parts of a batch and DDP over processes; this makes it an average over examples."""
         parts = self.accumulate * int(self.trainer.world_size)
-        return n * parts / self.epochs.size(int(self.trainer.global_step))
+        return weight * parts / self._step_weight(int(self.trainer.global_step)) if parts > 1 else 1.0
+
+    def _step_weight(self, step: int) -> float:
+        """What the loss of a whole step is a mean of: known in advance, as the order is."""
+        if self._weights is None:
+            examples = self.data.examples["train"]
+            known = self.task.weights(examples.targets, examples.meta)
+            self._weights = torch.ones(len(examples)) if known is None else known
+        if step not in self._step_weights:
+            stop = step + self.epochs.steps_per_epoch
+            batches = self.epochs.positions(step, stop)
+            sums = [float(self._weights[torch.from_numpy(positions)].sum()) for _, positions in batches]
+            self._step_weights = dict(zip(range(step, stop), sums, strict=True))
+        return self._step_weights[step]

@@ -13,15 +13,17 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
+from operator import itemgetter
 
 import torch
 from torch import Tensor
 
 from tlx.backbones.partition.stages import digest, table
 from tlx.backbones.weights import State
+from tlx.columns.batch import Batch
 from tlx.config import output
 from tlx.config.schema import Trial
-from tlx.data.source import Indices
+from tlx.data.order import Indices
 from tlx.feature_cache.batched_linear import BatchedLinear, UpdateRule
 from tlx.feature_cache.context import CacheContext
 from tlx.feature_cache.entry import CorruptEntryError
@@ -36,8 +38,7 @@ from tlx.runs.folder import RunFolder
 from tlx.runs.recover import finish_together, recover
 from tlx.strategies import freezing
 from tlx.strategies.phases import budget_steps
-from tlx.tasks import many
-from tlx.tasks.protocol import StepOutput
+from tlx.tasks.protocol import BatchableTask, ManyHeads, StepOutput
 from tlx.tracking import event_log
 from tlx.tracking.event_log import EventLog
 from tlx.training.build import TrialComponents, build, build_sibling
@@ -125,8 +126,8 @@ def _seats(pairs: Sequence[tuple[Trial, Say, RunFolder]]) -> list[HeadTrial]:
         if len(seats) > 1:
             continue
         torch.set_num_threads(built.machine.threads)
-        if built.data.info.multilabel:
-            raise NotBatchable("examples have several labels")
+        if obstacle := _obstacle(built):
+            raise NotBatchable(obstacle)
         match, seeds = built.backbone.match, {one[0].seed for one in pairs}
         if match is not None and match.missing and len(seeds) > 1:
             raise NotBatchable("the weights leave some of the backbone to chance, and the seeds differ")
@@ -142,6 +143,25 @@ def _seats(pairs: Sequence[tuple[Trial, Say, RunFolder]]) -> list[HeadTrial]:
         if not module.prefix.is_features:
             raise NotBatchable("their features are not kept")
     return seats
+
+
+def _obstacle(built: TrialComponents) -> str:
+    """Why heads of these data cannot be side by side, although those of the task can."""
+    module = built.module
+    if getattr(module.model, "beside", None) is not None:
+        return "columns go to the head beside the backbone's features"
+    if not isinstance(module.task, BatchableTask) or module.task.together([module.task]) is None:
+        return "the losses of its heads are not known side by side"
+    examples = module.data.examples["train"]
+    if module.task.weights(examples.targets, examples.meta) is not None:
+        return "examples have weights"
+    return ""
+
+
+def _task(seat: HeadTrial) -> BatchableTask:
+    task = seat.built.module.task
+    assert isinstance(task, BatchableTask)
+    return task
 
 
 def _begin(seats: Sequence[HeadTrial]) -> None:
@@ -179,14 +199,15 @@ def _train(seats: Sequence[HeadTrial]) -> None:
     """Every step of all heads at once; rounds end together, and the phase for each in its own time."""
     module = seats[0].built.module
     strategy, prefix = module.strategy, module.prefix
-    examples, heldout = module.data.examples["train"], _Split(prefix, "val", seats[0].head)
-    train, labels = prefix.kept()["train"].features[0], examples.labels.to(seats[0].head.weight.device)
+    device, task = seats[0].head.weight.device, _task(seats[0])
+    train, heldout = prefix.kept()["train"].features[0], _Split(prefix, "val", task, device)
+    labels = task.target(module.data.examples["train"].targets).to(device)
     active = sorted(seats, key=_seed)  # heads of one seed read the same batches: one product serves them all
     orders = {seat.trial.seed: _order(seat) for seat in seats}
     decays = [seat.trial.strategy.optimizer.weight_decay for seat in active]
     rule = UpdateRule.of(strategy.optimizer.name, strategy.optimizer.momentum, strategy.optimizer.args)
     heads = BatchedLinear([seat.head for seat in active], rule, decays)
-    smoothing = _smoothing(active)
+    many = _many(active)
     seen: list[tuple[Tensor, int]] = []
     step = 0
     while active and step < module.state.stop:
@@ -194,23 +215,24 @@ def _train(seats: Sequence[HeadTrial]) -> None:
         answers = {seed: labels[torch.from_numpy(rows % len(labels))] for seed, rows in chosen.items()}
         wanted = torch.stack([answers[seat.trial.seed] for seat in active])
         groups = [(train.take(chosen[seed])[0], len(list(same))) for seed, same in groupby(active, _seed)]
-        losses = partial(many.losses, labels=wanted, smoothing=smoothing)
+        losses = partial(many.losses, targets=wanted)
         rates = [seat.built.rates["head.weight"][0] * seat.built.module.scale(step) for seat in active]
         seen.append((heads.step(groups, losses, rates), wanted.shape[1]))
         step += 1
         if step % module.interval == 0 or step == module.state.stop:
-            left = _end_round(active, heads, heldout, seen, rates, step)
+            left = _end_round(active, heads, many, heldout, seen, rates, step)
             seen = []
             if len(left) < len(active):
                 heads.keep(left)
                 active = [active[i] for i in left]
-                smoothing = _smoothing(active)
+                many = _many(active) if active else many
     _audit(seats)
 
 
 def _end_round(
     active: Sequence[HeadTrial],
     heads: BatchedLinear,
+    many: ManyHeads,
     heldout: _Split,
     seen: Sequence[tuple[Tensor, int]],
     rates: Sequence[float],
@@ -222,7 +244,7 @@ def _end_round(
     logits = heads.logits([(heldout.features, len(active))])
     finite = torch.isfinite(logits).all(-1).all(-1).tolist()
     left = []
-    for number, (seat, values) in enumerate(zip(active, many.metric_names(logits, heldout.labels), strict=True)):
+    for number, (seat, values) in enumerate(zip(active, many.metrics(logits, heldout.targets), strict=True)):
         seat.built.module.state.step = step
         if not finite[number]:
             reason = "the network gave NaN or infinity: try a smaller strategy.lr or precision=32-true"
@@ -246,12 +268,13 @@ def _conclude(seats: Sequence[HeadTrial], began: tuple[float, float]) -> None:
         keep_best(seat.built.module)
         validated.append(dict(seat.built.module.state.metrics))
     first.prefix.enter(PhaseUsage(first.state.trained, {"test": 1}))
-    test = _Split(first.prefix, "test", seats[0].head)
+    test = _Split(first.prefix, "test", _task(seats[0]), seats[0].head.weight.device)
     with torch.no_grad():
         logits = torch.stack([seat.head(test.features) for seat in seats])
-    measured = many.metric_names(logits, test.labels)
+    measured = _many(seats).metrics(logits, test.targets)
     spent = (time.process_time() - began[0]) / len(seats), time.perf_counter() - began[1]
-    batch = {"index": torch.from_numpy(first.data.examples["test"].indices), "y": test.labels}
+    examples = first.data.examples["test"]
+    batch = Batch(torch.from_numpy(examples.indices), {}, examples.targets)
     finished = []
     for seat, values, found, scores in zip(seats, measured, validated, logits, strict=True):
         module = seat.built.module
@@ -264,22 +287,21 @@ def _conclude(seats: Sequence[HeadTrial], began: tuple[float, float]) -> None:
     first.prefix.close()
 
 
-def _predict(seat: HeadTrial, batch: dict[str, Tensor], scores: Tensor) -> None:
+def _predict(seat: HeadTrial, batch: Batch, scores: Tensor) -> None:
     """Write the predictions of a head, a thousand examples at a time."""
     module, path = seat.built.module, seat.place.path / layout.PREDICTIONS
     with predictions(path, seat.built.data.source.origin) as written:
         for at in range(0, len(scores), _CHUNK):
-            some = {name: tensor[at : at + _CHUNK] for name, tensor in batch.items()}
-            logits = scores[at : at + _CHUNK]
-            written.add(module.task.predict(module.model, some, StepOutput(None, len(logits), {"logits": logits})))
+            chosen = slice(at, at + _CHUNK)
+            out = StepOutput(None, len(scores[chosen]), {"outputs": scores[chosen]})
+            written.add(module.task.predict(module.model, batch.map(itemgetter(chosen)), out))
 
 
 class _Split:
-    """Features [examples, width] and labels of a split, in its order."""
+    """Features [examples, width] and targets of a split, in its order."""
 
-    def __init__(self, prefix: PrefixCache, name: str, head: torch.nn.Linear) -> None:
-        examples = prefix.data.examples[name]
-        self.labels = examples.labels.to(head.weight.device)
+    def __init__(self, prefix: PrefixCache, name: str, task: BatchableTask, device: torch.device) -> None:
+        self.targets = task.target(prefix.data.examples[name].targets).to(device)
         self.features = prefix.features(name)
 
 
@@ -295,10 +317,11 @@ def _order(seat: HeadTrial) -> Iterator[Indices]:
         yield positions + (epoch % views * count if views else 0)
 
 
-def _smoothing(active: Sequence[HeadTrial]) -> Tensor:
-    weight = active[0].head.weight if active else torch.empty(0)
-    values = [getattr(seat.built.module.task, "smoothing", 0.0) for seat in active]
-    return torch.tensor(values, dtype=weight.dtype, device=weight.device)
+def _many(active: Sequence[HeadTrial]) -> ManyHeads:
+    """Losses and metrics of these heads."""
+    found = _task(active[0]).together([seat.built.module.task for seat in active])
+    assert found is not None
+    return found
 
 
 def _snapshot(seat: HeadTrial, buffers: State) -> State:

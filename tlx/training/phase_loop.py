@@ -9,12 +9,14 @@ from dataclasses import replace
 import torch
 from lightning_fabric.utilities.apply_func import move_data_to_device
 from pytorch_lightning import Trainer
+from torch import nn
 
 from tlx.backbones.partition.stages import digest, table
 from tlx.feature_cache.prefix_cache import PhaseUsage
-from tlx.strategies import freezing, logistic
+from tlx.strategies import freezing
 from tlx.strategies.phases import budget_steps
 from tlx.strategies.rates import stage_rates
+from tlx.tasks.protocol import SolvableTask
 from tlx.training import fast_loop
 from tlx.training.build import TrialComponents
 from tlx.training.callbacks.best_weights import BestWeights
@@ -50,7 +52,7 @@ def run_phases(
         else:
             progress.phase(phase.number + 1, len(built.phases), phase.name, module.state.stop, total)
             module.set_trainable()
-        if phase.options.solver == "logistic":
+        if phase.options.solver != "gradient":
             _solve(built, trainer)
         elif saved is None or not saved["over"]:
             _fit(built, trainer, say)
@@ -132,13 +134,15 @@ def _solve(built: TrialComponents, trainer: Trainer) -> None:
     device = trainer.strategy.root_device
     model = module.model.to(device).eval()
     module.prefix.enter(PhaseUsage(module.state.phase.trainable, {"train": 1, "val": 1}))
-    features, labels = [], []
+    features = []
     with torch.no_grad():
-        for batch in built.data.eval_loader("train", module.task.collate, load=module.prefix.load):
+        for batch in built.data.eval_loader("train", load=module.prefix.load):
             with module.prefix.replaying(move_data_to_device(batch, device)) as seen:
-                features.append(model.features(seen).float().cpu())  # type: ignore[operator]
-            labels.append(batch["y"])
-    logistic.solve(torch.cat(features), torch.cat(labels), model.head)  # type: ignore[arg-type]
+                features.append(model.features(seen.inputs).float().cpu())  # type: ignore[operator]
+    solver, head = module.state.phase.options.solver, model.get_submodule("head")
+    assert isinstance(module.task, SolvableTask)  # tasks.check has seen to it
+    assert isinstance(head, nn.Linear)
+    module.task.solve(solver, torch.cat(features), built.data.examples["train"].targets, head)
     trainer.validate(module, verbose=False)
     if module.strategy.audit == "error":
         freezing.audit(module.model, before, module.strategy.frozen_norm)

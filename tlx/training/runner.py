@@ -21,6 +21,7 @@ from tlx.config import output
 from tlx.config.errors import RequestError
 from tlx.config.hardware import Checkpoint
 from tlx.config.schema import Trial
+from tlx.data import schema_file
 from tlx.feature_cache.context import CacheContext
 from tlx.feature_cache.prefix_cache import PhaseUsage
 from tlx.feature_cache.process_group import ProcessGroup
@@ -222,6 +223,7 @@ def record(
     state = module.snapshot()  # on every process: shards are put together
     if module.events.path is not None:  # the first process
         save(place.path / layout.CHECKPOINT, state, built.origin)
+        schema_file.write(place.path, built.data.schema)
         _draw_schedule(place.path, built)
     trained = sum(module.model.get_parameter(name).numel() for name in module.state.trained)
     result = Result(
@@ -236,10 +238,10 @@ def record(
         wall_seconds=round(spent[1], 3),
         primary=module.primary,
         numerics=place.numerics,
-        facts={**place.fingerprints, "channels": str(built.data.info.channels), "hardware": str(built.machine)},
+        facts={**place.fingerprints, "hardware": str(built.machine)},
     )
     if module.events.path is not None:
-        found = observed(trial, result.facts, classes=list(built.data.info.classes), splits=built.data.hashes())
+        found = observed(trial, result.facts, columns=built.data.schema.settings(), splits=built.data.hashes())
         bits = results.hashes(place.path)
         manifest.write(place.path, asdict(trial), found, {"metrics": metrics, "steps": steps, **bits})
         module.events.sync()

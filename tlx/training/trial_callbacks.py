@@ -43,7 +43,7 @@ def of_strategy(module: TrialModule, folder: Path | None) -> dict[str, Callback]
     if strategy.on_nan == "skip":
         found["nan_skip"] = NanSkip()
     else:
-        found["nan_stop"] = NanStop(module.data, module.task, module.epochs, module.accumulate, folder)
+        found["nan_stop"] = NanStop(module.data, module.epochs, module.accumulate, folder)
     if (averaging := strategy.averaging) is not None:
         if averaging.kind == "ema":
             found["averaging"] = ExponentialMean(averaging.decay)

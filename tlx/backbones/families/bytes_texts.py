@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from transformers import AutoConfig, AutoModel, ByT5Tokenizer
 
 from tlx.backbones import weights
-from tlx.backbones.backbone import Loaded
-from tlx.backbones.families.transformers_texts import TextEncoder, pooling, set_dropout, width, without_pooler
-from tlx.backbones.input_spec import TextSpec
+from tlx.backbones.backbone import Backbone
+from tlx.backbones.families.transformers_texts import TextEncoder, of_texts, pooling, set_dropout, without_pooler
+from tlx.columns import Column
+from tlx.columns.input_spec import TextSpec
 from tlx.config.backbone import BytesBackbone
 from tlx.config.errors import ConfigIssue, WeightsError
 
 
-def load(config: BytesBackbone, *, channels: int, pretrained: bool, read: weights.Reader) -> Loaded:
+def load(config: BytesBackbone, *, columns: Mapping[str, Column], pretrained: bool, read: weights.Reader) -> Backbone:
     """The architecture with random weights, or those of an earlier trial or a file; raises :class:`WeightsError`."""
     tokenizer = ByT5Tokenizer(extra_ids=0)
     try:
@@ -29,4 +32,4 @@ def load(config: BytesBackbone, *, channels: int, pretrained: bool, read: weight
         state = weights.strip(read(config.weights), module.state_dict(), config.weights_prefix)
         match = weights.fill(module, state, config.weights, config.weights_prefix)
     spec = TextSpec(tokenizer, config.max_length, int(tokenizer.pad_token_id))
-    return Loaded(TextEncoder(encoder, pooling(config.pooling, settings)), width(settings), spec, match)
+    return of_texts(TextEncoder(encoder, pooling(config.pooling, settings)), settings, spec, match)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from torch import Tensor, nn
 
 from tlx.backbones import weights
-from tlx.backbones.backbone import Loaded
-from tlx.backbones.input_spec import ImageSpec, per_channel
+from tlx.backbones.backbone import Backbone
+from tlx.columns import Column
+from tlx.columns.input_spec import ImageSpec, per_channel
+from tlx.columns.schema import channels as channels_of
 from tlx.config.backbone import PixelsBackbone
 
 
@@ -18,9 +22,9 @@ class Pixels(nn.Module):
         return x.flatten(1)
 
 
-def load(config: PixelsBackbone, *, channels: int, pretrained: bool, read: weights.Reader) -> Loaded:
+def load(config: PixelsBackbone, *, columns: Mapping[str, Column], pretrained: bool, read: weights.Reader) -> Backbone:
     """Raw pixels at the size, mean and std of the configuration."""
-    size = config.input.size or 8
+    size, channels = config.input.size or 8, channels_of(columns) or 3
     spec = ImageSpec(
         channels=channels,
         height=size,
@@ -29,4 +33,4 @@ def load(config: PixelsBackbone, *, channels: int, pretrained: bool, read: weigh
         std=per_channel(tuple(config.input.std or (1.0,)), channels),
         interpolation=config.input.interpolation or "bilinear",
     )
-    return Loaded(Pixels(), channels * size * size, spec)
+    return Backbone(Pixels(), channels * size * size, {"x": spec})

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import timm
@@ -12,17 +14,23 @@ from timm.models import adapt_input_conv
 from torch import Tensor, nn
 
 from tlx.backbones import hub, weights
-from tlx.backbones.backbone import Loaded
-from tlx.backbones.input_spec import ImageSpec, per_channel
+from tlx.backbones.backbone import Backbone
+from tlx.columns import Column
+from tlx.columns.input_spec import ImageSpec, per_channel
+from tlx.columns.schema import channels as channels_of
 from tlx.config.backbone import TimmBackbone
 from tlx.config.errors import ConfigIssue, WeightsError, suggest
 
 
-def load(config: TimmBackbone, *, channels: int, pretrained: bool, read: weights.Reader) -> Loaded:
+def load(config: TimmBackbone, *, columns: Mapping[str, Column], pretrained: bool, read: weights.Reader) -> Backbone:
     """The timm model with its pooled features as output, weights loaded and counted."""
+    channels = channels_of(columns) or 3
     model = _create(config, channels)
     width = int(getattr(model, "head_hidden_size", None) or model.num_features)  # type: ignore[arg-type]
-    loaded = Loaded(model, width, image_spec(config, model, channels))
+    loaded = Backbone(model, width, {"x": image_spec(config, model, channels)})
+    if hasattr(model, "forward_intermediates"):
+        loaded.forms = {"pyramid": partial(_pyramid, model)}
+        loaded.widths = {"pyramid": [int(level["num_chs"]) for level in getattr(model, "feature_info", ())]}
     if pretrained and config.weights != "none":
         source = str(hub.timm_file(model, config.name)) if config.weights == "hub" else config.weights
         state = read(source)
@@ -52,6 +60,23 @@ def _create(config: TimmBackbone, channels: int) -> nn.Module:
     except (TypeError, RuntimeError) as error:
         raise WeightsError([ConfigIssue("backbone.name", f"timm cannot build it: {error}", config.name)]) from error
     return model
+
+
+def _pyramid(model: Any, inputs: Mapping[str, Any], depths: Sequence[int]) -> list[Tensor]:
+    """Feature maps [batch, width, height, width of the map] after these blocks."""
+    maps: list[Tensor] = model.forward_intermediates(
+        inputs["x"], indices=sorted(_places(model, depths)), intermediates_only=True, output_fmt="NCHW"
+    )
+    by_place = dict(zip(sorted(_places(model, depths)), maps, strict=True))
+    return [by_place[place] for place in _places(model, depths)]
+
+
+def _places(model: Any, depths: Sequence[int]) -> list[int]:
+    """Numbers of levels from the input on."""
+    count = len(model.feature_info)
+    if not all(-count <= depth < count for depth in depths):
+        raise ValueError(f"expected depths from {-count} to {count - 1}, found {list(depths)}")
+    return [depth % count for depth in depths]
 
 
 def image_spec(config: TimmBackbone, model: nn.Module, channels: int) -> ImageSpec:

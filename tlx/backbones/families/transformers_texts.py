@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,11 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_N
 from transformers.utils import logging
 
 from tlx.backbones import hub, weights
-from tlx.backbones.backbone import Loaded
-from tlx.backbones.input_spec import TextSpec
-from tlx.config.backbone import Backbone, TransformersBackbone
+from tlx.backbones.backbone import Backbone
+from tlx.columns import Column
+from tlx.columns.input_spec import TextSpec
+from tlx.config import backbone as options
+from tlx.config.backbone import TransformersBackbone
 from tlx.config.errors import ConfigIssue, WeightsError
 
 _DROPOUTS = (  # what architectures call theirs
@@ -52,7 +56,9 @@ class TextEncoder(nn.Module):
         return (states * mask).sum(1) / mask.sum(1).clamp(min=1)
 
 
-def load(config: TransformersBackbone, *, channels: int, pretrained: bool, read: weights.Reader) -> Loaded:
+def load(
+    config: TransformersBackbone, *, columns: Mapping[str, Column], pretrained: bool, read: weights.Reader
+) -> Backbone:
     """The model with its pooled features as output, and its tokenizer; weights loaded and counted."""
     local = Path(config.name).expanduser()
     place = str(local) if local.is_dir() else config.name
@@ -76,10 +82,10 @@ def load(config: TransformersBackbone, *, channels: int, pretrained: bool, read:
             state = weights.strip(read(config.weights), encoder.state_dict(), config.weights_prefix, own=(prefix,))
             match = weights.fill(encoder, state, config.weights, config.weights_prefix)
     module = TextEncoder(encoder, pooling(config.pooling, settings))
-    return Loaded(module, width(settings), _spec(config, settings, tokenizer), match)
+    return of_texts(module, settings, _spec(config, settings, tokenizer), match)
 
 
-def outline(config: TransformersBackbone, *, channels: int, tokens: int) -> Loaded:
+def outline(config: TransformersBackbone, *, columns: Mapping[str, Column], tokens: int) -> Backbone:
     """The network without weights or tokenizer; from its folder, the cache, or its type.
 
     Texts have ``tokens`` tokens where the configuration names no length.
@@ -94,7 +100,20 @@ def outline(config: TransformersBackbone, *, channels: int, tokens: int) -> Load
     eager = {"attn_implementation": "eager"}  # the others look at the mask's values, which shapes alone have not
     encoder = AutoModel.from_config(settings, **without_pooler(settings), **eager)
     spec = TextSpec(None, config.max_length or tokens, 0)
-    return Loaded(TextEncoder(encoder, pooling(config.pooling, settings)), width(settings), spec)
+    return of_texts(TextEncoder(encoder, pooling(config.pooling, settings)), settings, spec)
+
+
+def of_texts(module: TextEncoder, settings: Any, spec: TextSpec, match: weights.LoadReport | None = None) -> Backbone:
+    """A backbone of texts: a vector for each, and the states of its tokens at any depth."""
+    layers = int(getattr(settings, "num_hidden_layers", 0) or getattr(settings, "n_layer", 0))
+    forms, widths = {"tokens": partial(_tokens, module)}, {"tokens": [width(settings)] * (layers + 1)}
+    return Backbone(module, width(settings), {"text": spec}, match, forms, widths)  # type: ignore[arg-type]
+
+
+def _tokens(module: TextEncoder, inputs: Mapping[str, Any], depths: Sequence[int]) -> list[Tensor]:
+    """States [batch, tokens, width]: of the embeddings at depth 0, then after each layer."""
+    states = module.encoder(**inputs, output_hidden_states=True).hidden_states
+    return [states[depth] for depth in depths]
 
 
 def pooling(asked: str, settings: Any) -> str:
@@ -151,7 +170,7 @@ def without_pooler(settings: Any) -> dict[str, Any]:
     return {"add_pooling_layer": False}
 
 
-def set_dropout(settings: Any, config: Backbone) -> None:
+def set_dropout(settings: Any, config: options.Backbone) -> None:
     """Set every dropout rate the architecture has; raises :class:`WeightsError` if it has none."""
     if config.dropout is None:
         return

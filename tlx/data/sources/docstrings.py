@@ -10,12 +10,11 @@ from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-
+from tlx.columns import Label, Text
 from tlx.config.dataset import Docstrings
 from tlx.config.errors import ConfigIssue, DataError
 from tlx.data.fingerprint import of_text
-from tlx.data.source import Source, index_classes
+from tlx.data.source import Source
 
 _SHORTEST = 40  # characters
 _LEAST = 20  # examples of a package, or it is left out
@@ -46,8 +45,8 @@ def load(config: Docstrings) -> Source:
             texts.append(re.sub(package, "_", text, flags=re.IGNORECASE))
             names.append(package)
             places.append(place)
-    labels, classes, _ = index_classes(names, np.arange(len(names)))
-    return Source("text", texts, labels, classes, splits={}, origin=lambda i: places[i])
+    columns = [Text("text"), Label("label")]
+    return Source(columns, {"text": texts, "label": names}, splits={}, origin=lambda i: places[i])
 
 
 def _of_file(file: Path) -> list[tuple[str, str]]:

@@ -18,6 +18,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
+from tlx.columns import Image as ImageColumn
+from tlx.columns import Label
 from tlx.config.cache import cache_folder
 from tlx.config.dataset import Glyphs
 from tlx.data.source import Source
@@ -64,12 +66,12 @@ def load(config: Glyphs) -> Source:
     ends = np.cumsum([config.n_train, config.n_val, config.n_test])
     train, val, test = np.split(np.arange(ends[-1]), ends[:-1])
     return Source(
-        modality="image",
-        inputs=images,
-        labels=labels.astype(np.int64),
-        classes=list(_CHARACTERS[config.characters]),
+        columns=[
+            ImageColumn("image", channels=1),
+            Label("label", classes=tuple(_CHARACTERS[config.characters])),
+        ],
+        rows={"image": images, "label": labels.astype(np.int64)},
         splits={"train": train, "val": val, "test": test},
-        channels=1,
         origin=lambda i: f"glyphs[{i}]",
         notes=notes,
     )

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from tlx.backbones.hub import reachable
+from tlx.columns import Column, Image, Label, Text
+from tlx.columns.schema import Schema
 from tlx.config.dataset import Hub
 from tlx.config.errors import ConfigIssue, DataError, suggest
-from tlx.data.decoding import channels_of
 from tlx.data.fingerprint import of_text
-from tlx.data.source import DataInfo, Source, index_classes
+from tlx.data.source import Source
 
 
 def fingerprint(config: Hub) -> str:
@@ -20,9 +21,13 @@ def fingerprint(config: Hub) -> str:
     return of_text(f"hub:{config.name}:{config.config}:{config.revision}:{sorted(config.splits.items())}")
 
 
-def outline(config: Hub) -> DataInfo:
-    """What is assumed of data that are not fetched for a plan: examples of ten classes, nobody knows how many."""
-    return DataInfo(config.modality, tuple(str(i) for i in range(10)), 3, n_train=0, n_val=0, n_test=0)
+def outline(config: Hub) -> Schema:
+    """What is assumed of data that are not fetched for a plan: examples of ten labels, nobody knows how many."""
+    return Schema((_input(config, channels=3), Label(config.label, classes=tuple(str(i) for i in range(10)))))
+
+
+def _input(config: Hub, channels: int = 0) -> Column:
+    return Text(config.input) if config.modality == "text" else Image(config.input, channels=channels)
 
 
 def load(config: Hub) -> Source:
@@ -67,15 +72,9 @@ def from_parts(config: Hub, parts: dict[str, Any]) -> Source:
                 names.append(to_name(value))
     if unlabelled:
         raise DataError(unlabelled)
-    labels, classes, unknown_classes = index_classes(names, splits["train"])
-    if unknown_classes:
-        raise DataError([ConfigIssue("dataset.label", f"class {names[unknown_classes[0]]!r} is not in train")])
-    inputs = _Lazy(offsets, config.input)
-    channels = 0
-    if config.modality == "image":
-        channels = channels_of(inputs, config.limits)
     given = splits if len(splits) > 1 else {}
-    return Source(config.modality, inputs, labels, classes, given, channels, lambda i: f"{config.name}[{i}]")
+    rows = {config.input: _Lazy(offsets, config.input), config.label: names}
+    return Source([_input(config), Label(config.label)], rows, given, lambda i: f"{config.name}[{i}]")
 
 
 class _Lazy(Sequence[Any]):

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
+from tlx.columns import Image, Label
+from tlx.columns.decoding import SUFFIXES
 from tlx.config.dataset import ImageFolder
 from tlx.config.errors import ConfigIssue, DataError
-from tlx.data.decoding import SUFFIXES, channels_of
 from tlx.data.fingerprint import of_files
-from tlx.data.source import Source, index_classes
+from tlx.data.source import Source
 from tlx.data.sources import tree
 from tlx.files.regular import reason
 
@@ -81,22 +82,12 @@ def _load(config: ImageFolder, root: Path) -> Source:
     if not paths:
         expected = "<root>/<class>/*.png or <root>/train/<class>/*.png"
         problems = [ConfigIssue("dataset.root", f"no images found; expected {expected}", config.root)]
-    train = splits.get("train", np.arange(len(paths)))
-    labels, classes, unknown_classes = index_classes(names, train)
-    first: dict[str, str] = {}
-    for i in unknown_classes:
-        first.setdefault(names[i], paths[i])
-    for name in sorted(first):
-        problems.append(ConfigIssue("dataset.root", f"class {name!r} is not in train (first seen: {first[name]})"))
     if problems:
         raise DataError(problems)
     return Source(
-        modality="image",
-        inputs=paths,
-        labels=labels,
-        classes=classes,
+        columns=[Image("image"), Label("label")],
+        rows={"image": paths, "label": names},
         splits=splits,
-        channels=channels_of(paths, config.limits),
         origin=lambda i: paths[i],
         notes=notes,
     )

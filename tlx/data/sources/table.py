@@ -1,24 +1,31 @@
-"""Texts, or image paths, and labels in a file of rows."""
+"""Examples in files of rows: texts, image paths, numbers and categories, with labels or numbers to be predicted."""
 
 from __future__ import annotations
 
+import math
 import os
+import sys
 from bisect import bisect_right
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from tlx.columns import KINDS, Column
+from tlx.columns.number import number
+from tlx.config import dataset as options
 from tlx.config.dataset import Table
 from tlx.config.errors import ConfigIssue, DataError
-from tlx.data.decoding import channels_of
 from tlx.data.fingerprint import of_files
-from tlx.data.source import RowLocation, Source, index_classes
+from tlx.data.source import RowLocation, Source
 from tlx.data.sources import rows as reading
-from tlx.data.sources.rows import ITEMS
+from tlx.data.sources.rows import ITEMS, Rows
 from tlx.files import regular
 
 _SHOWN = 100  # problems listed; the rest are counted
+Columns = Mapping[str, options.Column]
 
 
 @dataclass
@@ -36,16 +43,19 @@ class _Places:
 def fingerprint(config: Table) -> str:
     """Of the files of rows, and of the images that they list."""
     named = files_of(config)
-    listed = _listed(config, named) if config.modality == "image" else {}
+    listed = _listed(config, named)
     place = "|".join(os.path.realpath(path) for path in named.values())
     return of_files(place, ((name, os.path.abspath(path), path) for name, path in {**named, **listed}.items()))
 
 
-def _listed(config: Table, files: dict[str, Path]) -> dict[str, Path]:
+def _listed(config: Table, files: Mapping[str, Path]) -> dict[str, Path]:
     """The images of a table, by where the table says they are."""
+    columns = declared(config) or {}
+    images = {one.column or name: "" for name, one in columns.items() if one.type == "image"}
     found = {}
-    for role, file in files.items():
-        for value in reading.read(file, "", config.input, config.label, config.limits).inputs:
+    for role, file in files.items() if images else ():
+        read = reading.read(file, "", images, config.limits, table=config.table)
+        for value in (value for cells in read.cells.values() for value in cells):
             path = file.parent / str(value)
             try:
                 regular.look(path)
@@ -53,6 +63,19 @@ def _listed(config: Table, files: dict[str, Path]) -> dict[str, Path]:
                 continue
             found[f"{role}/{value}"] = path
     return found
+
+
+def declared(config: Table) -> Columns | None:
+    """The columns that the configuration names; None where they are found in the file."""
+    if config.columns:
+        return config.columns
+    if config.modality == "table":
+        return None
+    kind = "labels" if config.label_separator else config.label_type
+    return {
+        config.input: options.Column(type=config.modality),
+        config.label: options.Column(type=kind, role="target"),
+    }
 
 
 def load(config: Table) -> Source:
@@ -63,37 +86,38 @@ def load(config: Table) -> Source:
     Raises:
         DataError: It names the bad rows, or why a file cannot be read.
     """
-    inputs: list[str] = []
-    labels: list[str] = []
-    places = _Places()
-    splits: dict[str, np.ndarray] = {}
-    problems: list[ConfigIssue] = []
-    fatal: list[ConfigIssue] = []
-    for split, file in files_of(config).items():
-        key = "dataset.file" if split == "train" else f"dataset.{split}_file"
-        found = reading.read(file, key, config.input, config.label, config.limits)
-        for problem in found.problems:
-            (problems if problem.key.startswith(f"{file}:") else fatal).append(problem)
-        start = len(inputs)
-        places.files.append(file)
+    files = files_of(config)
+    wanted = declared(config)
+    found = {split: _read(config, split, file, wanted) for split, file in files.items()}
+    if fatal := [problem for rows in found.values() for problem in rows.problems if not _is_of_a_row(problem, rows)]:
+        raise DataError(fatal)
+    notes: list[str] = []
+    if wanted is None:
+        wanted, notes = _inferred(config, found["train"])
+    values: dict[str, list[Any]] = {name: [] for name in wanted}
+    places, splits, problems = _Places(), {}, []
+    for split, rows in found.items():
+        problems += rows.problems
+        start = len(places.lines)
+        places.files.append(rows.file)
         places.starts.append(start)
-        for value, label, line in zip(found.inputs, found.labels, found.lines, strict=True):
-            fault = _fault(value, label, config)
-            if fault:
-                problems.append(ConfigIssue(str(RowLocation(file, line)), fault))
+        for row, line in zip(_examples(rows, wanted), rows.lines, strict=True):
+            faults = [fault for name, one in wanted.items() if (fault := _fault(row[name], one, name))]
+            if faults:
+                problems.append(ConfigIssue(str(RowLocation(rows.file, line)), "; ".join(faults)))
                 continue
-            inputs.append(str(file.parent / str(value)) if config.modality == "image" else str(value))
-            labels.append(str(label))
+            for name, one in wanted.items():
+                values[name].append(_value(row[name], one, rows.file, config))
             places.lines.append(line)
-        splits[split] = np.arange(start, len(inputs))
-    if fatal or (problems and config.on_bad == "error"):
+        splits[split] = np.arange(start, len(places.lines))
+    if problems and config.on_bad == "error":
         more = [ConfigIssue("...", f"and {len(problems) - _SHOWN:,} more rows")] if len(problems) > _SHOWN else []
-        raise DataError([*fatal, *problems[:_SHOWN], *more])
-    source = _assemble(config, inputs, labels, places, splits)
-    source.notes += (
-        [f"{len(problems)} rows skipped, first: {problems[0].key} {problems[0].message}"] if problems else []
-    )
-    return source
+        raise DataError([*problems[:_SHOWN], *more])
+    if problems:
+        notes.append(f"{len(problems)} rows skipped, first: {problems[0].key} {problems[0].message}")
+    given = splits if len(splits) > 1 else {}
+    columns = [_column(name, one) for name, one in wanted.items()]
+    return Source(columns, values, given, lambda i: str(places[i]), notes)
 
 
 def files_of(config: Table) -> dict[str, Path]:
@@ -106,57 +130,86 @@ def files_of(config: Table) -> dict[str, Path]:
         try:
             found[split] = Path(name).expanduser()
         except RuntimeError as error:
-            key = "dataset.file" if split == "train" else f"dataset.{split}_file"
-            raise DataError([ConfigIssue(key, str(error), name)]) from error
+            raise DataError([ConfigIssue(_key(split), str(error), name)]) from error
     return found
 
 
-def _fault(value: object, label: str | None, config: Table) -> str:
-    if value is None or not str(value).strip():
-        return f"empty {config.input!r}"
-    if label is None or not label.strip():
-        return f"no label in {config.label!r}"
+def _key(split: str) -> str:
+    return "dataset.file" if split == "train" else f"dataset.{split}_file"
+
+
+def _read(config: Table, split: str, file: Path, wanted: Columns | None) -> Rows:
+    if wanted is None:
+        rows = reading.read(file, _key(split), None, config.limits, table=config.table)
+        if config.label not in rows.cells and not rows.problems:  # asked for by name, it is said what there is
+            rows = reading.read(file, _key(split), {config.label: "dataset.label"}, config.limits, table=config.table)
+        return rows
+    keys: dict[str, str] = {}
+    for name, one in wanted.items():
+        short = "dataset.input" if name == config.input else "dataset.label"
+        keys[one.column or name] = f"dataset.columns.{name}.column" if config.columns else short
+    return reading.read(file, _key(split), keys, config.limits, table=config.table)
+
+
+def _is_of_a_row(problem: ConfigIssue, rows: Rows) -> bool:
+    return problem.key.startswith(f"{rows.file}:")
+
+
+def _inferred(config: Table, train: Rows) -> tuple[Columns, list[str]]:
+    """Types from the cells of train, and a note on each."""
+    kind = "labels" if config.label_separator else config.label_type
+    found: dict[str, options.Column] = {}
+    for name, cells in train.cells.items():
+        if name == config.label:
+            found[name] = options.Column(type=kind, role="target")
+        else:
+            numbers = all(math.isfinite(number(cell)) for cell in cells)
+            found[name] = options.Column(type="number" if numbers else "category")
+    said = ", ".join(f"{name} ({one.type})" for name, one in found.items())
+    left = [f"columns left out: {', '.join(train.left_out)}"] if train.left_out else []
+    return found, [f"columns as found in train: {said}", *left]
+
+
+def _examples(rows: Rows, wanted: Columns) -> Iterator[dict[str, Any]]:
+    cells = {name: rows.cells[one.column or name] for name, one in wanted.items()}
+    for row in zip(*cells.values(), strict=True):
+        yield dict(zip(cells, row, strict=True))
+
+
+def _column(name: str, one: options.Column) -> Column:
+    kind = KINDS[one.type]
+    role = one.role or ("target" if one.type in ("label", "labels") else "input")
+    return kind(name, role=role)  # type: ignore[arg-type]
+
+
+def _fault(cell: Any, one: options.Column, name: str) -> str:
+    """Why a cell is no value of its column; empty where it is one."""
+    if one.type == "category":
+        return ""
+    if one.type in ("label", "labels"):
+        text = reading.word(cell)
+        return f"no label in {name!r}" if text is None or not text.strip() else ""
+    if cell is None or not str(cell).strip():
+        return f"empty {name!r}"
+    if one.type == "number" and not math.isfinite(number(cell)):
+        return f"{name!r} is not a finite number: {str(cell)[:40]!r}"
     return ""
 
 
-def _assemble(
-    config: Table, inputs: list[str], labels: list[str], places: _Places, splits: dict[str, np.ndarray]
-) -> Source:
-    given = dict(splits) if len(splits) > 1 else {}
-    if config.label_separator:
-        encoded, classes, first = _several(labels, splits["train"], config.label_separator)
+def _value(cell: Any, one: options.Column, file: Path, config: Table) -> Any:
+    if one.type == "image":
+        return str(file.parent / str(cell))
+    if one.type == "label":
+        return sys.intern(str(reading.word(cell)))
+    if one.type == "labels":
+        return _items(str(reading.word(cell)), config.label_separator)
+    return str(cell) if one.type == "text" else cell
+
+
+def _items(label: str, separator: str | None) -> frozenset[str]:
+    """The labels of a cell."""
+    if label.startswith(ITEMS):
+        words = label.removeprefix(ITEMS).split(ITEMS)
     else:
-        encoded, classes, unknown_classes = index_classes(labels, splits["train"])
-        first = {labels[i]: i for i in reversed(unknown_classes)}
-    if first:
-        raise DataError([ConfigIssue(str(places[i]), f"class {name!r} is not in train") for name, i in first.items()])
-    return Source(
-        modality=config.modality,
-        inputs=inputs,
-        labels=encoded,
-        classes=classes,
-        splits=given,
-        channels=channels_of(inputs, config.limits) if config.modality == "image" and inputs else 0,
-        origin=lambda i: str(places[i]),
-    )
-
-
-def _several(labels: list[str], train: np.ndarray, separator: str) -> tuple[np.ndarray, list[str], dict[str, int]]:
-    """0/1 per class, the classes of train, and each class that train lacks with the row it is first seen in."""
-    sets = [_items(label, separator) for label in labels]
-    classes = sorted(set().union(*(sets[i] for i in train)))
-    index = {name: i for i, name in enumerate(classes)}
-    encoded = np.zeros((len(labels), len(classes)), dtype=np.float32)
-    unknown_classes: dict[str, int] = {}
-    for row, names in enumerate(sets):
-        for name in sorted(names):
-            if name in index:
-                encoded[row, index[name]] = 1.0
-            else:
-                unknown_classes.setdefault(name, row)
-    return encoded, classes, unknown_classes
-
-
-def _items(label: str, separator: str) -> set[str]:
-    words = label.removeprefix(ITEMS).split(ITEMS) if label.startswith(ITEMS) else label.split(separator)
-    return {word.strip() for word in words if word.strip()}
+        words = label.split(separator) if separator else [label]
+    return frozenset(word.strip() for word in words if word.strip())

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from torch import nn
 from torch.optim import Optimizer
 
 from tlx.backbones.partition.stages import Stage
 from tlx.backbones.weights import State
+from tlx.columns.batch import Batch
 from tlx.strategies.phases import PhasePlan
 from tlx.training.losses import Losses
 from tlx.training.state import TrainingState
@@ -39,7 +39,7 @@ class Context:
     # of the round
     losses: Losses = field(default_factory=Losses)
     round_began: int = 0  # at this optimizer step
-    batch: dict[str, Any] = field(default_factory=dict)  # the last one, as its loss was computed
+    batch: Batch | None = None  # the last one, as its loss was computed
     training_loss: float = 0.0  # the mean over the round's examples
     rates: dict[str, float] = field(default_factory=dict)  # of the last step, by stage
     count: int = 0  # parameters that train

@@ -36,6 +36,7 @@ class Control(Callback):
         """Decide, when it is time."""
         if not self._controller.is_due(ctx.step, self._interval):
             return None
+        assert ctx.batch is not None  # a round has steps
         before = self._controller.settled
         settled = self._controller.decide(ctx.model, ctx.batch, ctx.factor(ctx.step - 1))
         return self._trainable(ctx) if settled != before else self._rates()

@@ -12,7 +12,6 @@ from tlx.data.module import Data
 from tlx.data.order import Batches, Epochs
 from tlx.files import durable
 from tlx.runs.layout import BATCH
-from tlx.tasks.protocol import Task
 from tlx.training.callbacks.callback import Callback, SkipStep
 from tlx.training.callbacks.context import Context
 
@@ -24,9 +23,9 @@ _ADVICE = (
 class NanStop(Callback):
     """Looks at the losses of a round before it is validated, and ends the trial at the first that is not finite."""
 
-    def __init__(self, data: Data, task: Task, epochs: Epochs, accumulate: int, folder: Path | None) -> None:
+    def __init__(self, data: Data, epochs: Epochs, accumulate: int, folder: Path | None) -> None:
         """``folder``: where the batch is kept; None for nowhere."""
-        self._data, self._task, self._epochs = data, task, epochs
+        self._data, self._epochs = data, epochs
         self._accumulate, self._folder = accumulate, folder
 
     def on_validation_start(self, ctx: Context) -> None:
@@ -42,8 +41,8 @@ class NanStop(Callback):
     def _keep(self, step: int, folder: Path) -> str:
         """Draw the batch of an optimizer step again, and write it."""
         (items,) = self._epochs.batches(step, step + 1)
-        batch = next(iter(self._data.loader("train", self._task.collate, Batches([items]))))
-        tensors = {name: tensor.contiguous() for name, tensor in batch.items() if isinstance(tensor, Tensor)}
+        batch = next(iter(self._data.loader("train", Batches([items]))))
+        tensors = {name: tensor.contiguous() for name, tensor in batch.tensors()}
         with durable.replacing_aside(folder / BATCH) as partial:
             save_file(tensors, partial)
         return BATCH

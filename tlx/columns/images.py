@@ -10,9 +10,9 @@ from torch import Tensor
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as F
 
-from tlx.backbones.input_spec import ImageSpec
+from tlx.columns.decoding import DEFAULT, SUFFIXES, Array, TooLarge, channels_of, decode
+from tlx.columns.input_spec import ImageSpec
 from tlx.config.dataset import Limits
-from tlx.data.decoding import DEFAULT, SUFFIXES, Array, TooLarge, channels_of, decode
 
 __all__ = [
     "DEFAULT",

@@ -138,7 +138,7 @@ def _array(path: str | Path, limits: Limits) -> Array:
     return values.astype(np.float32) * np.float32(255 / 65535) if values.dtype == np.uint16 else values
 
 
-def channels_of(items: Sequence[Any], limits: Limits = DEFAULT) -> int:
+def channels_of(items: Sequence[Any] | Array, limits: Limits = DEFAULT) -> int:
     """Channels of most images, where a grey one counts as colour if there is any colour."""
     found: Counter[int] = Counter()
     for i in range(0, len(items), max(1, len(items) // _LOOK)):

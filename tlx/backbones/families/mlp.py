@@ -1,0 +1,64 @@
+"""A residual network of fully connected layers over the columns of a table, without published weights.
+
+The ResNet of Gorishniy et al. 2021 (arXiv:2106.11959), with layer norm, which needs no batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from tlx.backbones import weights
+from tlx.backbones.backbone import Backbone
+from tlx.backbones.families.columns import of_tables, takes
+from tlx.backbones.tabular import Tabular
+from tlx.columns import Column
+from tlx.config.backbone import MLPBackbone
+
+
+class Block(nn.Module):
+    """``x + down(relu(up(norm(x))))``."""
+
+    def __init__(self, width: int, hidden: int, dropout: float) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.up = nn.Linear(width, hidden)
+        self.dropout = nn.Dropout(dropout)
+        self.down = nn.Linear(hidden, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[batch, width] to [batch, width]."""
+        change: Tensor = self.down(self.dropout(F.relu(self.up(self.norm(x)))))
+        return x + change
+
+
+class MLP(nn.Module):
+    """Columns of a table to one vector."""
+
+    def __init__(self, config: MLPBackbone, columns: Mapping[str, Column]) -> None:
+        super().__init__()
+        self.columns = Tabular(columns)
+        self.stem = nn.Linear(self.columns.width, config.width)
+        dropout = config.dropout or 0.0
+        self.blocks = nn.ModuleList([Block(config.width, config.hidden, dropout) for _ in range(config.blocks)])
+        self.norm = nn.LayerNorm(config.width)
+
+    def forward(self, **columns: Tensor) -> Tensor:
+        """[batch] of each column to [batch, width]."""
+        x = self.stem(self.columns(**columns))
+        for block in self.blocks:
+            x = block(x)
+        features: Tensor = F.relu(self.norm(x))
+        return features
+
+
+def load(config: MLPBackbone, *, columns: Mapping[str, Column], pretrained: bool, read: weights.Reader) -> Backbone:
+    """The network with random weights, or those of an earlier trial on a table of the same columns."""
+    module = MLP(config, of_tables(columns))
+    found = Backbone(module, config.width, takes(module.columns))
+    if pretrained and config.weights != "none":
+        state = weights.strip(read(config.weights), module.state_dict(), config.weights_prefix)
+        found.match = weights.fill(module, state, config.weights, config.weights_prefix)
+    return found

@@ -1,0 +1,61 @@
+"""``schema.json`` of a run folder: the columns of its data, with what they learned from train."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from tlx.columns import KINDS, Column
+from tlx.columns.schema import Schema
+from tlx.config.errors import ConfigIssue, WeightsError
+from tlx.files import durable, foreign
+from tlx.runs.layout import SCHEMA as FILE
+
+_LARGEST = 64 << 20
+
+
+def write(folder: Path, schema: Schema) -> None:
+    """Write the columns; the rename makes it all or nothing."""
+    durable.write(folder / FILE, json.dumps({"columns": schema.settings(), "counts": dict(schema.counts)}, indent=1))
+
+
+def read(folder: Path) -> Schema:
+    """The columns of a run.
+
+    Raises:
+        WeightsError: There is no such file, or it is not what was written.
+    """
+    try:
+        found = foreign.json_file(folder / FILE, dict[str, Any], _LARGEST)
+        return parsed(found["columns"], found["counts"])
+    except (FileNotFoundError, foreign.Unreadable, KeyError) as error:
+        message = f"cannot be read: {(str(error) or type(error).__name__).splitlines()[0]}; train it again"
+        raise WeightsError([ConfigIssue(FILE, message, folder)]) from error
+
+
+def parsed(columns: Any, counts: Any) -> Schema:
+    """A schema from what JSON has of it; raises :class:`foreign.Unreadable` for anything else than tlx writes."""
+    if not isinstance(columns, list) or not foreign.conforms(counts, dict[str, int]):
+        raise foreign.Unreadable("expected a list of columns, and numbers of examples")
+    return Schema(tuple(_column(one) for one in columns), counts)
+
+
+def _column(settings: Any) -> Column:
+    if not isinstance(settings, Mapping) or settings.get("kind") not in KINDS:
+        raise foreign.Unreadable(f"expected a column of one of the kinds {', '.join(KINDS)}")
+    kind = KINDS[settings["kind"]]
+    known = {field.name: field for field in fields(kind)}
+    given = {name: value for name, value in settings.items() if name != "kind"}
+    if set(given) != set(known):
+        raise foreign.Unreadable(f"expected {', '.join(known)} of a {kind.kind}, found {', '.join(map(str, given))}")
+    wanted = {"str": str, "Role": str, "int": int, "float": float, "bool": bool, "tuple[str, ...]": list[str]}
+    for name, value in given.items():
+        if not foreign.conforms(value, wanted[str(known[name].type)]):
+            raise foreign.Unreadable(f"{name} of a {kind.kind} is no {known[name].type}")
+    settled: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in given.items()
+    }
+    return kind(**settled)

@@ -1,0 +1,27 @@
+"""The task that the data ask for: by the kind of what is to be predicted."""
+
+from __future__ import annotations
+
+from tlx.columns import Labels, Number
+from tlx.columns.schema import Schema
+from tlx.config.errors import ConfigError, ConfigIssue
+from tlx.config.task import AutoTask, Classification, Loss, Regression
+from tlx.tasks.classification import ClassificationTask
+from tlx.tasks.protocol import Task
+from tlx.tasks.regression import RegressionTask
+
+
+def load(options: AutoTask, schema: Schema) -> Task:
+    """Make the task: regression of numbers, else classification with as many labels per example as the data have.
+
+    Raises:
+        ConfigError: The loss is one of classes, and numbers are to be predicted.
+    """
+    targets = list(schema.targets.values())
+    if targets and all(isinstance(column, Number) for column in targets):
+        if options.loss != Loss():
+            message = "numbers are predicted; write task=regression, whose losses are mse, huber and quantile"
+            raise ConfigError([ConfigIssue("task.loss", message, options.loss.kind)])
+        return RegressionTask(Regression(), schema)
+    several = any(isinstance(column, Labels) for column in targets)
+    return ClassificationTask(Classification(multilabel=several, loss=options.loss), schema)

@@ -1,0 +1,110 @@
+"""The network of a task whose outputs are a vector: a backbone, the columns beside it, and a linear head."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from tlx.backbones.backbone import Backbone
+from tlx.backbones.tabular import Tabular
+from tlx.columns import Category, Column, Number
+from tlx.columns.input_spec import ImageSpec, InputSpec, arguments, example
+from tlx.columns.schema import Schema
+from tlx.config.errors import ConfigError, ConfigIssue
+
+
+class Network(nn.Module):
+    """A backbone and a linear head on its features.
+
+    Numbers and categories that the backbone does not read go to the head beside its features.
+    """
+
+    def __init__(self, backbone: Backbone, schema: Schema, outputs: int) -> None:
+        """Raises :class:`ConfigError` where the backbone cannot read the inputs of the data, or leaves some unread."""
+        super().__init__()
+        self.takes = backbone.takes
+        self.reads = bind(backbone.takes, schema.inputs)  # argument to column
+        if any(isinstance(spec, ImageSpec) for spec in backbone.takes.values()):
+            _channels_last(backbone.module)
+        self.backbone = backbone.module
+        self.beside = _beside(schema.inputs, set(self.reads.values()))
+        self.head = nn.Linear(backbone.width + (self.beside.width if self.beside is not None else 0), outputs)
+
+    @property
+    def specs(self) -> dict[str, InputSpec]:
+        """By column, what the backbone expects of it."""
+        return {column: self.takes[argument] for argument, column in self.reads.items()}
+
+    def backbone_features(self, inputs: Mapping[str, Any]) -> Tensor:
+        """What the backbone makes of its columns [batch, width]."""
+        features: Tensor = self.backbone(**arguments(self.reads, inputs))
+        return features
+
+    def features(self, inputs: Mapping[str, Any]) -> Tensor:
+        """What the head reads [batch, width]; ``inputs`` by column, as a batch has them."""
+        features = self.backbone_features(inputs)
+        if self.beside is None:
+            return features
+        return torch.cat([features, self.beside(**{name: inputs[name] for name in self.beside.sizes})], dim=1)
+
+    def forward(self, inputs: Mapping[str, Any]) -> Tensor:
+        """Outputs [batch, outputs] of the head."""
+        outputs: Tensor = self.head(self.features(inputs))
+        return outputs
+
+    def example(self, count: int, tokens: int | None = None) -> dict[str, Any]:
+        """Empty inputs by column for ``count`` examples, for passes that only look at shapes."""
+        found = {column: example(self.takes[argument], count, tokens) for argument, column in self.reads.items()}
+        if self.beside is not None:
+            kinds = {name: torch.long if size else torch.float32 for name, size in self.beside.sizes.items()}
+            found |= {name: torch.zeros(count, dtype=kind) for name, kind in kinds.items()}
+        return found
+
+
+def specs(model: nn.Module) -> dict[str, InputSpec]:
+    """By column, what the backbone of a task's model expects of it."""
+    found: dict[str, InputSpec] = model.specs  # type: ignore[assignment]
+    return found
+
+
+def bind(takes: Mapping[str, InputSpec], inputs: Mapping[str, Column]) -> dict[str, str]:
+    """Find the column for each argument of a backbone: the one of its name, or else the only one of its kind.
+
+    Raises:
+        ConfigError: There is none, or there are several.
+    """
+    found: dict[str, str] = {}
+    for argument, spec in takes.items():
+        fitting = [name for name, column in inputs.items() if column.kind == spec.kind]
+        if argument in fitting:
+            found[argument] = argument
+        elif len(fitting) == 1:
+            found[argument] = fitting[0]
+        else:
+            there = ", ".join(f"{name!r} ({column.kind})" for name, column in inputs.items()) or "none"
+            message = f"it reads one column of kind {spec.kind}; the inputs of the data are {there}"
+            raise ConfigError([ConfigIssue("backbone", message, argument)])
+    return found
+
+
+def _beside(inputs: Mapping[str, Column], read: set[str]) -> Tabular | None:
+    """The columns that go to the head as they are; raises :class:`ConfigError` for one that nothing can read."""
+    left = {name: column for name, column in inputs.items() if name not in read}
+    problems = [
+        ConfigIssue(f"dataset.columns.{name}", f"no part of this backbone reads a column of kind {column.kind}", name)
+        for name, column in left.items()
+        if not isinstance(column, (Number, Category))
+    ]
+    if problems:
+        raise ConfigError(problems)
+    return Tabular(left) if left else None
+
+
+def _channels_last(network: nn.Module) -> None:
+    """Lay weights out as batches are, unless they are so already: heads side by side share a network."""
+    images = (parameter for parameter in network.parameters() if parameter.ndim == 4)
+    if not all(one.is_contiguous(memory_format=torch.channels_last) for one in images):
+        network.to(memory_format=torch.channels_last)
