@@ -15,7 +15,7 @@ from tlx.data.decoding import channels_of
 from tlx.data.fingerprint import of_files
 from tlx.data.source import RowLocation, Source, index_classes
 from tlx.data.sources import rows as reading
-from tlx.data.sources.rows import ITEMS
+from tlx.data.sources.rows import ITEMS, word
 from tlx.files import regular
 
 _SHOWN = 100  # problems listed; the rest are counted
@@ -45,7 +45,7 @@ def _listed(config: Table, files: dict[str, Path]) -> dict[str, Path]:
     """The images of a table, by where the table says they are."""
     found = {}
     for role, file in files.items():
-        for value in reading.read(file, "", config.input, config.label, config.limits).inputs:
+        for value in reading.read(file, "", _columns(config), config.limits).cells[config.input]:
             path = file.parent / str(value)
             try:
                 regular.look(path)
@@ -53,6 +53,11 @@ def _listed(config: Table, files: dict[str, Path]) -> dict[str, Path]:
                 continue
             found[f"{role}/{value}"] = path
     return found
+
+
+def _columns(config: Table) -> dict[str, str]:
+    """The columns of a table, and the option that names each."""
+    return {config.input: "dataset.input", config.label: "dataset.label"}
 
 
 def load(config: Table) -> Source:
@@ -69,21 +74,23 @@ def load(config: Table) -> Source:
     splits: dict[str, np.ndarray] = {}
     problems: list[ConfigIssue] = []
     fatal: list[ConfigIssue] = []
+    names: dict[str, str] = {}  # a class is one object, however many rows it has
     for split, file in files_of(config).items():
         key = "dataset.file" if split == "train" else f"dataset.{split}_file"
-        found = reading.read(file, key, config.input, config.label, config.limits)
+        found = reading.read(file, key, _columns(config), config.limits)
         for problem in found.problems:
             (problems if problem.key.startswith(f"{file}:") else fatal).append(problem)
         start = len(inputs)
         places.files.append(file)
         places.starts.append(start)
-        for value, label, line in zip(found.inputs, found.labels, found.lines, strict=True):
+        for value, cell, line in zip(found.cells[config.input], found.cells[config.label], found.lines, strict=True):
+            label = word(cell)
             fault = _fault(value, label, config)
             if fault:
                 problems.append(ConfigIssue(str(RowLocation(file, line)), fault))
                 continue
             inputs.append(str(file.parent / str(value)) if config.modality == "image" else str(value))
-            labels.append(str(label))
+            labels.append(names.setdefault(str(label), str(label)))
             places.lines.append(line)
         splits[split] = np.arange(start, len(inputs))
     if fatal or (problems and config.on_bad == "error"):
