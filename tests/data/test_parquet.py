@@ -12,6 +12,7 @@ import pytest
 from tlx.config.dataset import Table
 from tlx.config.errors import DataError
 from tlx.data.source import Source
+from tlx.data.sources.rows import read
 from tlx.data.sources.table import load
 
 pytestmark = pytest.mark.usefixtures("datasets_cache")
@@ -73,3 +74,54 @@ def test_a_file_that_is_not_parquet_is_named(folder: Path, content: bytes, on_ba
     with pytest.raises(DataError, match="not readable as Parquet") as caught:
         load(Table(file=str(folder / "a.parquet"), on_bad=on_bad))
     assert str(folder / "a.parquet") in str(caught.value)
+
+
+def test_every_column_that_holds_cells_and_the_others_by_name(folder: Path) -> None:
+    columns = {
+        "n": pa.array([1, None], pa.int8()),
+        "bytes": pa.array([b"x", b"y"]),
+        "f": pa.array([float("nan"), 2.5]),
+        "list": pa.array([["x"], []]),
+        "when": pa.array([0, 1], pa.date32()),
+        "text": pa.array(["é", None]).dictionary_encode(),
+        "a.b": pa.array([True, False]),
+        "a": pa.array([{"b": "x"}, {"b": "y"}]),
+    }
+    pq.write_table(pa.table(columns), folder / "a.parquet")
+    rows = read(folder / "a.parquet", "dataset.file", None)
+    assert rows.cells == {
+        "n": [1, None],
+        "f": [None, 2.5],
+        "when": columns["when"].to_pylist(),
+        "text": ["é", None],
+        "a.b": [True, False],
+    }
+    assert rows.left_out == ["bytes (binary)", "list (list<element: string>)", "a (struct<b: string>)"]
+    assert (rows.lines, rows.problems) == ([1, 2], [])
+
+
+def test_lists_are_for_the_label_alone(folder: Path) -> None:
+    pq.write_table(pa.table({"a": pa.array([["x"], None])}), folder / "a.parquet")
+    assert read(folder / "a.parquet", "k", {"a": "dataset.label"}).cells == {"a": [["x"], None]}
+    (problem,) = read(folder / "a.parquet", "k", {"a": "dataset.features.0"}).problems
+    assert (problem.key, problem.value) == ("dataset.features.0", "a")
+    assert "write dataset.features.0=<another column>" in problem.message
+    (problem,) = read(folder / "a.parquet", "k", None).problems
+    assert (problem.key, problem.message) == (str(folder / "a.parquet"), "has no column of text, numbers or dates")
+
+
+def test_two_columns_of_one_name_are_refused(folder: Path) -> None:
+    pq.write_table(pa.Table.from_arrays([pa.array([1]), pa.array([2])], ["a", "a"]), folder / "a.parquet")
+    (named,) = read(folder / "a.parquet", "k", {"a": "dataset.input"}).problems
+    (unnamed,) = read(folder / "a.parquet", "k", None).problems
+    assert (named.key, unnamed.key) == ("dataset.input", str(folder / "a.parquet"))
+    assert "2 columns of" in named.message
+    assert "2 columns of the name 'a'" in unnamed.message
+
+
+def test_very_many_columns(folder: Path) -> None:
+    pq.write_table(pa.table({f"c{i}": [i] * 700 for i in range(1001)}), folder / "a.parquet")
+    assert "more than 1,000 columns" in read(folder / "a.parquet", "k", None).problems[0].message
+    rows = read(folder / "a.parquet", "k", {f"c{i}": "o" for i in range(1, 1001)})
+    assert rows.problems == []
+    assert all(rows.cells[f"c{i}"] == [i] * 700 for i in range(1, 1001))

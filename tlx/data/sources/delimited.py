@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from threading import Lock
 
 from tlx.data.sources.lines import Lines, RowTooLong
-from tlx.data.sources.sheet import RowIterator, Sheet
+from tlx.data.sources.sheet import Refused, RowIterator, Sheet, shortened
 from tlx.files import regular
 
 _LIMIT = Lock()  # the csv module has one limit for all that is read
@@ -20,12 +20,13 @@ def read(sheet: Sheet) -> RowIterator:
 
     Raises:
         OSError: The file cannot be opened or read.
+        Refused: All columns are wanted, and two have one name or there are too many.
     """
     with regular.opened(sheet.file) as stream:
         lines = Lines(sheet, stream)
         reader = csv.reader(lines, delimiter="\t" if sheet.file.suffix.lower() == ".tsv" else ",", strict=True)
         header: list[str] | None = None
-        where = (-1, -1)
+        where: list[int] = []
         while True:
             lines.begin()
             first = lines.first  # a quoted cell may go on over several lines: a row is where it begins
@@ -54,14 +55,27 @@ def read(sheet: Sheet) -> RowIterator:
                 continue
             if header is None:
                 header = [name.strip() for name in cells]
-                places = {name: place for place, name in enumerate(header)}  # of two of one name the last
-                where = (places.get(sheet.input, -1), places.get(sheet.label, -1))
+                where = _places(sheet, header)
             elif len(cells) != len(header):
                 sheet.bad(first, f"has {len(cells)} cells, the header has {len(header)}")
             else:
-                sheet.see(header if not sheet.columns else ())
-                values = [cells[place] if place >= 0 else None for place in where]
-                yield lines.number, values[0], values[1]
+                if not sheet.columns:
+                    sheet.see(header)
+                yield lines.number, [cells[place] if place >= 0 else None for place in where]
+
+
+def _places(sheet: Sheet, header: list[str]) -> list[int]:
+    """Where the columns that are read lie in a row; -1 for one that is not there."""
+    if sheet.wanted is not None:
+        places = {name: place for place, name in enumerate(header)}  # of two of one name the last
+        return [places.get(name, -1) for name in sheet.wanted]
+    seen: set[str] = set()
+    for name in header:
+        if name in seen:
+            message = f"has {header.count(name)} columns of the name {shortened(name)!r}; rename all but one"
+            raise Refused(f"{message}, or name the columns that are to be read")
+        seen.add(name)
+    return list(range(len(header)))
 
 
 def _give_up(sheet: Sheet, first: int, key: str, most: int, what: str, unit: str) -> None:

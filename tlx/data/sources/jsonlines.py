@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable
 from typing import Any
 
 from tlx.data.sources.lines import Lines, RowTooLong
-from tlx.data.sources.sheet import RowIterator, Sheet
+from tlx.data.sources.sheet import Refused, RowIterator, Sheet
 from tlx.files import foreign, regular
+
+_PLACE = 8  # bytes that a cell takes which is not there
 
 
 def read(sheet: Sheet) -> RowIterator:
@@ -16,7 +19,10 @@ def read(sheet: Sheet) -> RowIterator:
 
     Raises:
         OSError: The file cannot be opened or read.
+        Refused: All columns are wanted, and there are too many, or too many cells are not there.
     """
+    most = sheet.limits.cell_characters
+    rows = given = 0
     with regular.opened(sheet.file) as stream:
         lines = Lines(sheet, stream)
         while True:
@@ -33,12 +39,37 @@ def read(sheet: Sheet) -> RowIterator:
             if cells is None:
                 sheet.bad(lines.number, fault)
                 continue
-            sheet.see(cells)
-            found = cells.get(sheet.input), cells.get(sheet.label)
-            if fault := next((fault for value in found if (fault := _fault(value, sheet.limits.cell_characters))), ""):
+            if sheet.wanted is None:
+                fault = _first_fault((*cells, *cells.values()), most)
+                if not fault:
+                    sheet.see(cells)
+                    rows, given = rows + 1, given + len(cells)
+                    _check_holes(sheet, rows * len(sheet.columns) - given)
+                found = [cells.get(name) for name in sheet.columns]
+            else:
+                sheet.see(cells)
+                found = [cells.get(name) for name in sheet.wanted]
+                fault = _first_fault(found, most)
+            if fault:
                 sheet.bad(lines.number, fault)
                 continue
-            yield lines.number, found[0], found[1]
+            yield lines.number, found
+
+
+def _check_holes(sheet: Sheet, holes: int) -> None:
+    """See that cells which are not there take no more than a table may: a short row may lack a thousand columns."""
+    if holes * _PLACE > sheet.limits.table_bytes:
+        message = f"{sheet.file} lacks {holes:,} cells of {len(sheet.columns):,} columns"
+        raise Refused(
+            f"{message}; name the columns that are to be read, or raise the limit",
+            "dataset.limits.table_bytes",
+            sheet.limits.table_bytes,
+        )
+
+
+def _first_fault(values: Iterable[Any], most: int) -> str:
+    """Why one of the values is no cell; empty when each is one."""
+    return next((fault for value in values if (fault := _fault(value, most))), "")
 
 
 def _object(text: str) -> tuple[dict[str, Any] | None, str]:
@@ -57,7 +88,7 @@ def _object(text: str) -> tuple[dict[str, Any] | None, str]:
 def _fault(value: Any, most: int) -> str:
     """Why a value is no cell."""
     if isinstance(value, list):
-        return next((fault for item in value if (fault := _fault(item, most))), "")
+        return _first_fault(value, most)
     if isinstance(value, float) and math.isinf(value):
         return "holds a number that is not finite"
     if not isinstance(value, str):

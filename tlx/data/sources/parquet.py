@@ -6,37 +6,30 @@ counted, each as often as it comes, before any of them becomes a text of Python'
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from io import BufferedReader
 from typing import Any
 
+from tlx.data.sources.budget import VALUE, Budget
 from tlx.data.sources.parquet_footer import claimed
-from tlx.data.sources.sheet import RowIterator, Sheet
+from tlx.data.sources.sheet import Refused, RowIterator, Sheet, shortened
 from tlx.files import regular
 
-_ROWS = 4096  # decoded at once
-_VALUE = 32  # bytes that a value takes whatever it is
+_ROWS, _FEWEST = 4096, 256  # decoded at once: of few columns, of very many
 _STRINGS, _CONTAINERS = 64 << 20, 1_000_000  # of the file's own description: bytes of a string, items of a list
 _NOT_UTF8, _LONG = object(), object()  # stand for a text that cannot be read
 
 
-class _Refused(Exception):
-    """The file is not read; the option that helps, its value, and why."""
-
-    def __init__(self, message: str, key: str, value: object) -> None:
-        super().__init__(message)
-        self.key, self.value = key, value
-
-
 def read(sheet: Sheet) -> RowIterator:
-    """The two columns of every row; whatever keeps them from being read is one problem in ``sheet``."""
+    """The wanted columns of every row; whatever keeps them from being read is one problem in ``sheet``.
+
+    Raises:
+        Refused: A column cannot be read, or the file holds too much.
+    """
     import pyarrow
 
     try:
         with regular.opened(sheet.file) as stream:
             yield from _rows(sheet, stream)
-    except _Refused as refused:
-        sheet.fatal(str(refused), refused.key, refused.value)
     except MemoryError:  # pyarrow's own is one
         sheet.fatal("not readable as Parquet: it takes more memory than there is")
     except (
@@ -54,30 +47,60 @@ def _rows(sheet: Sheet, stream: BufferedReader) -> RowIterator:
     if file.metadata.num_rows == 0:
         return
     schema = file.schema_arrow
-    sheet.see(schema.names)
-    wanted = list(dict.fromkeys((sheet.input, sheet.label)))
-    if not all(name in sheet.columns for name in wanted):
-        return  # whoever asked for them says so
-    for name in wanted:
-        _check(sheet, name, [field.type for field in schema if field.name == name])
-    budget = _Budget(sheet)
-    budget.claim(claimed(stream, wanted, _VALUE))
-    file = _opened(stream, read_dictionary=[path for path in _paths(file) if _is_text_of(path, wanted, schema)])
+    kinds: dict[str, list[Any]] = {}
+    for one in schema:
+        kinds.setdefault(one.name, []).append(one.type)
+    if sheet.wanted is None:
+        _take_all(sheet, kinds)
+    else:
+        sheet.see(schema.names)
+        if not all(name in sheet.columns for name in sheet.wanted):
+            return  # whoever asked for them says so
+        for name in sheet.wanted:
+            _check(sheet, name, kinds[name])
+    names = sheet.names
+    budget = Budget(sheet, len(names))
+    budget.claim(claimed(stream, names, VALUE))
+    texts = {name for name in names if _is_text(_item(kinds[name][0]))}
+    file = _opened(stream, read_dictionary=[path for path in _paths(file) if _is_below(path, texts)])
     row = 0
-    for batch in file.iter_batches(_ROWS, columns=wanted, use_threads=False):
-        columns = [batch.column(batch.schema.get_field_index(name)) for name in (sheet.input, sheet.label)]
-        for column in columns[: len(wanted)]:
+    rows = min(_ROWS, max(_FEWEST, 2 * _ROWS // len(names)))
+    for batch in file.iter_batches(rows, columns=names, use_threads=False):
+        columns = [batch.column(batch.schema.get_field_index(name)) for name in names]
+        for column in columns:
             budget.spend(_size(column))
-        for found in zip(*(_values(column, sheet.limits.cell_characters) for column in columns), strict=True):
+        cells = [_values(column, sheet.limits.cell_characters) for column in columns]
+        suspects = [place for place, (_, broken) in enumerate(cells) if broken]
+        for found in zip(*(values for values, _ in cells), strict=True):
             row += 1
-            if any(value is _NOT_UTF8 for value in found):
-                sheet.bad(row, "holds a text that is not UTF-8")
-            elif any(value is _LONG for value in found):
-                most = sheet.limits.cell_characters
-                message = f"has a cell of more than {most:,} characters"
-                sheet.bad(row, f"{message}; raise dataset.limits.cell_characters to read it")
+            fault = _fault([found[place] for place in suspects], sheet) if suspects else ""
+            if fault:
+                sheet.bad(row, fault)
             else:
-                yield row, found[0], found[1]
+                yield row, found
+
+
+def _take_all(sheet: Sheet, kinds: dict[str, list[Any]]) -> None:
+    """See every column that can be read, and leave out the others; raises :class:`Refused`."""
+    for name, found in kinds.items():
+        if len(found) > 1:
+            raise Refused(f"has {len(found)} columns of the name {shortened(name)!r}; rename all but one")
+        if _is_flat(found[0]):
+            sheet.see([name])
+        else:
+            sheet.left_out.append(f"{name} ({shortened(str(found[0]))})")
+    if not sheet.columns:
+        raise Refused("has no column of text, numbers or dates")
+
+
+def _fault(cells: list[Any], sheet: Sheet) -> str:
+    """Why a row cannot be read; empty when it can."""
+    if any(cell is _NOT_UTF8 for cell in cells):
+        return "holds a text that is not UTF-8"
+    if any(cell is _LONG for cell in cells):
+        message = f"has a cell of more than {sheet.limits.cell_characters:,} characters"
+        return f"{message}; raise dataset.limits.cell_characters to read it"
+    return ""
 
 
 def _opened(stream: BufferedReader, **options: Any) -> Any:
@@ -88,41 +111,18 @@ def _opened(stream: BufferedReader, **options: Any) -> Any:
     return parquet.ParquetFile(stream, **limits, **options)
 
 
-class _Budget:
-    """Bytes that may still be decoded."""
-
-    def __init__(self, sheet: Sheet) -> None:
-        self.most = self.left = sheet.limits.table_bytes
-        self.file = sheet.file
-
-    def claim(self, size: int) -> None:
-        """See that what the file says of itself is allowed."""
-        if size > self.most:
-            raise self._over(f"{size:,} bytes")
-
-    def spend(self, size: int) -> None:
-        """Count what was decoded, whatever the file said."""
-        self.left -= size
-        if self.left < 0:
-            raise self._over("more bytes than this")
-
-    def _over(self, size: str) -> _Refused:
-        message = f"{self.file} has {size} in its two columns once decoded; raise the limit to read it"
-        return _Refused(message, "dataset.limits.table_bytes", self.most)
-
-
 def _check(sheet: Sheet, name: str, kinds: list[Any]) -> None:
-    """See that a column can be read; raises :class:`_Refused`."""
-    key = "dataset.input" if name == sheet.input else "dataset.label"
+    """See that a column can be read; raises :class:`Refused`."""
+    key = sheet.option(name)
+    lists = key == "dataset.label"
     if len(kinds) > 1:
-        raise _Refused(f"{sheet.file} has {len(kinds)} columns of this name; rename all but one", key, name)
+        raise Refused(f"{sheet.file} has {len(kinds)} columns of this name; rename all but one", key, name)
     kind = kinds[0]
-    if _is_flat(kind) or (name == sheet.label and _is_list(kind) and _is_flat(kind.value_type)):
+    if _is_flat(kind) or (lists and _is_list(kind) and _is_flat(kind.value_type)):
         return
-    shown = str(kind) if len(str(kind)) < 80 else f"{str(kind)[:80]}..."
-    expected = "text, numbers or dates, one in each row" + (", or a list of them" if name == sheet.label else "")
+    expected = "text, numbers or dates, one in each row" + (", or a list of them" if lists else "")
     advice = f"expected {expected}; store it as strings, or write {key}=<another column>"
-    raise _Refused(f"{sheet.file} has {shown} in this column; {advice}", key, name)
+    raise Refused(f"{sheet.file} has {shortened(str(kind))} in this column; {advice}", key, name)
 
 
 def _is_flat(kind: Any) -> bool:
@@ -153,13 +153,15 @@ def _is_dictionary_of_text(kind: Any) -> bool:
     return bool(types.is_dictionary(kind) and _is_text(kind.value_type))
 
 
-def _is_text_of(path: str, wanted: list[str], schema: Any) -> bool:
-    """Is the column stored at this path one of texts, or of lists of texts, that is wanted?"""
-    for name in wanted:
-        if path == name or path.startswith(f"{name}."):
-            kind = schema.field(name).type
-            return _is_text(kind.value_type if _is_list(kind) else kind)
-    return False
+def _item(kind: Any) -> Any:
+    """The type of a list's items, or the type itself."""
+    return kind.value_type if _is_list(kind) else kind
+
+
+def _is_below(path: str, names: set[str]) -> bool:
+    """Is what is stored at this path, such as ``label.list.element``, one of these columns?"""
+    parts = path.split(".")  # a name may have dots of its own
+    return any(".".join(parts[:count]) in names for count in range(1, len(parts) + 1))
 
 
 def _paths(file: Any) -> list[str]:
@@ -173,24 +175,25 @@ def _size(column: Any) -> int:
     from pyarrow import compute
 
     if _is_list(column.type):
-        return _VALUE * len(column) + _size(column.flatten())
+        return VALUE * len(column) + _size(column.flatten())
     if not _is_dictionary_of_text(column.type):
-        return _VALUE * len(column) + int(column.nbytes)
+        return VALUE * len(column) + int(column.nbytes)
     used = column.indices.dictionary_encode()  # of a dictionary that may be large, what these rows have of it
     lengths = compute.binary_length(column.dictionary.take(used.dictionary)).cast(pyarrow.int64())
-    return _VALUE * len(column) + int(compute.sum(lengths.take(used.indices)).as_py() or 0)
+    return VALUE * len(column) + int(compute.sum(lengths.take(used.indices)).as_py() or 0)
 
 
-def _values(column: Any, longest: int) -> Iterator[Any]:
-    """A column's values as Python's; texts that come again are one object."""
+def _values(column: Any, longest: int) -> tuple[list[Any], bool]:
+    """A column's values as Python's, and whether one cannot be read; texts that come again are one object."""
     import pyarrow
 
     if not _is_dictionary_of_text(column.type):
-        return iter(column.to_pylist())
+        return column.to_pylist(), False
     used = column.indices.dictionary_encode()
     raw = column.dictionary.take(used.dictionary).cast(pyarrow.large_binary()).to_pylist()
     texts = [None if value is None else _text(value, longest) for value in raw]
-    return iter([None if place is None else texts[place] for place in used.indices.to_pylist()])
+    values = [None if place is None else texts[place] for place in used.indices.to_pylist()]
+    return values, any(text is _NOT_UTF8 or text is _LONG for text in texts)
 
 
 def _text(raw: bytes, longest: int) -> Any:

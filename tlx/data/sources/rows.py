@@ -1,20 +1,24 @@
-"""Rows of a CSV, JSON lines or Parquet file as text, with the line each came from; every broken row is named."""
+"""Columns of a CSV, JSON lines, Parquet or SQLite file, with the line each row came from; every broken row is named."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from tlx.config.dataset import Limits
 from tlx.config.errors import ConfigIssue, suggest
-from tlx.data.sources import delimited, jsonlines, parquet
-from tlx.data.sources.sheet import Sheet
+from tlx.data.sources import delimited, jsonlines, parquet, sqlite
+from tlx.data.sources.sheet import Refused, Sheet, some
 from tlx.files import regular
 
 ITEMS = "\x1f"  # ASCII's unit separator: begins a label that was a list, and parts its items
 _DEFAULT = Limits()
+_BLOCK = 4096  # rows made columns at once
+_MISSING = 20  # columns that are not there, told one by one
 _READERS = {
     ".csv": delimited.read,
     ".tsv": delimited.read,
@@ -22,77 +26,124 @@ _READERS = {
     ".ndjson": jsonlines.read,
     ".json": jsonlines.read,
     ".parquet": parquet.read,
+    ".sqlite": sqlite.read,
+    ".sqlite3": sqlite.read,
+    ".db": sqlite.read,
 }
 
 
 @dataclass
 class Rows:
-    """The wanted columns of a file. ``None`` is a cell that is not there; "NA" and "None" are words like any other."""
+    """Columns of a file, all of one length.
+
+    Attributes:
+        file: What was read.
+        cells: The cells of each column, as the file gives them: text, numbers, bools, dates, lists. ``None`` is a cell
+            that is not there; "NA" and "None" are words like any other.
+        lines: The line of each row (CSV, JSON lines), or its number (Parquet, SQLite).
+        problems: What is wrong; those of a row have ``file:row`` as their key.
+        left_out: Columns that nobody named and that hold no cells, each as "name (type)".
+    """
 
     file: Path
-    inputs: list[Any] = field(default_factory=list)
-    labels: list[str | None] = field(default_factory=list)
+    cells: dict[str, list[Any]] = field(default_factory=dict)
     lines: list[int] = field(default_factory=list)
     problems: list[ConfigIssue] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
 
 
-def read(file: Path, key: str, input_column: str, label_column: str, limits: Limits = _DEFAULT) -> Rows:
-    """Read the two columns of a file.
+def read(
+    file: Path, key: str, columns: Mapping[str, str] | None, limits: Limits = _DEFAULT, *, table: str | None = None
+) -> Rows:
+    """Read columns of a file.
 
     Args:
         file: Its suffix says how it is read.
         key: The option that named it, for messages.
-        input_column: Name of the column of inputs.
-        label_column: Name of the column of labels.
+        columns: The columns to read, and the option that named each, for messages. ``None`` is every column that the
+            file has, in the file's order. Only a column that ``dataset.label`` names may hold lists in Parquet.
         limits: The most that is read.
+        table: Of SQLite, which table or view; ``None`` is its only table. Other files have none.
 
     Returns:
-        The rows that could be read, and problems; those of a row have ``file:row`` as their key.
+        The rows that could be read, and problems.
+
+    Raises:
+        ValueError: ``columns`` names none.
     """
-    sheet = Sheet(file, input_column, label_column, limits)
-    rows = Rows(file, problems=sheet.problems)
+    if columns is not None and not columns:
+        raise ValueError("no column is asked for")
+    sheet = Sheet(file, columns, limits, table)
+    rows = Rows(file, {name: [] for name in columns or ()}, problems=sheet.problems, left_out=sheet.left_out)
     reader = _READERS.get(file.suffix.lower())
     if reader is None:
         sheet.fatal(f"not one of {', '.join(_READERS)}", key, str(file))
         return rows
-    labels: dict[str, str] = {}  # a class is one object, however many rows it has
+    block: list[Sequence[Any]] = []
     try:
-        for row, value, label in reader(sheet):
-            word = _word(label)
-            rows.inputs.append(_there(value))
-            rows.labels.append(None if word is None else labels.setdefault(word, word))
-            rows.lines.append(row)
+        for line, cells in reader(sheet):
+            rows.lines.append(line)
+            block.append(cells)
+            if len(block) == _BLOCK:
+                _add(rows, sheet.names, block)
+    except Refused as refused:
+        sheet.fatal(str(refused), refused.key, refused.value)
     except OSError as error:
         sheet.fatal(f"cannot be read: {regular.reason(error)}", key, str(file))
         return rows
-    columns = list(sheet.columns)
-    for column, option in ((input_column, "dataset.input"), (label_column, "dataset.label")):
-        if columns and column not in sheet.columns:
-            hint = suggest(column, columns) or f"; it has {_some(columns)}"
-            sheet.fatal(f"{file} has no such column{hint}", option, column)
-            rows.inputs, rows.labels, rows.lines = [], [], []
-            return rows
-    if not rows.inputs and not rows.problems:
+    finally:
+        _add(rows, sheet.names, block)
+    if _miss(sheet):
+        rows.cells, rows.lines = {name: [] for name in columns or ()}, []
+    elif not rows.lines and not rows.problems:
         sheet.fatal("holds no rows", key, str(file))
     return rows
 
 
-def _some(names: list[str], most: int = 30) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+def word(cell: Any) -> str | None:
+    """Write a cell as the name of a class.
 
+    Args:
+        cell: As :func:`read` gives it.
 
-def _there(value: Any) -> Any:
-    """The value, or ``None`` for the NaN that stands for nothing in a Parquet column."""
-    return None if isinstance(value, float) and math.isnan(value) else value
-
-
-def _word(label: Any) -> str | None:
-    """A label as text: 3.0 and 3 are the same class; a list is its items behind ``ITEMS``."""
-    if _there(label) is None:
+    Returns:
+        Its text: 3.0 and 3 are the same class; a list is its items behind ``ITEMS``. ``None`` for a cell that is not
+        there.
+    """
+    if cell is None or (isinstance(cell, float) and math.isnan(cell)):
         return None
-    if isinstance(label, float) and label.is_integer():
-        return str(int(label))
-    if isinstance(label, list):
-        return ITEMS + ITEMS.join(str(item).strip() for item in label)
-    return str(label).strip()
+    if isinstance(cell, float) and cell.is_integer():
+        return str(int(cell))
+    if isinstance(cell, list):
+        return ITEMS + ITEMS.join(str(item).strip() for item in cell)
+    return str(cell).strip()
+
+
+def _add(rows: Rows, names: list[str], block: list[Sequence[Any]]) -> None:
+    """Move rows to the ends of their columns; those of a column first seen here begin with cells that are not there."""
+    before = len(rows.lines) - len(block)
+    columns = zip_longest(*block)  # the first rows of JSON lines know fewer columns
+    for name in names:
+        if name not in rows.cells:
+            rows.cells[name] = [None] * before
+        rows.cells[name] += _there(next(columns, (None,) * len(block)))
+    block.clear()
+
+
+def _there(cells: Sequence[Any]) -> Sequence[Any]:
+    """The cells, with ``None`` for each NaN, which stands for nothing in Parquet."""
+    if float not in set(map(type, cells)):
+        return cells
+    return [None if isinstance(cell, float) and math.isnan(cell) else cell for cell in cells]
+
+
+def _miss(sheet: Sheet) -> bool:
+    """Tell the wanted columns that a file does not have; is there one?"""
+    seen = list(sheet.columns)
+    missing = [name for name in sheet.wanted or () if seen and name not in sheet.columns]
+    for name in missing[:_MISSING]:
+        hint = suggest(name, seen) or f"; it has {some(seen)}"
+        sheet.fatal(f"{sheet.file} has no such column{hint}", sheet.option(name), name)
+    if len(missing) > _MISSING:
+        sheet.fatal(f"has none of {len(missing) - _MISSING:,} more columns that are asked for")
+    return bool(missing)
