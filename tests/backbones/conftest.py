@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from transformers import BertConfig, BertModel, BertTokenizer, GPT2Config, GPT2Model, GPT2Tokenizer
 
-from tlx.backbones.backbone import Loaded
+from tlx.backbones.backbone import Backbone
 from tlx.backbones.load import load
 from tlx.config.backbone import TimmBackbone
 
@@ -67,7 +67,7 @@ def state() -> State:
     return {name: tensor.clone() for name, tensor in model.state_dict().items()}
 
 
-def read(weights: str, prefix: str | None = None, name: str = NAME) -> Loaded:
+def read(weights: str, prefix: str | None = None, name: str = NAME) -> Backbone:
     """The backbone with the weights named."""
     return load(TimmBackbone(name=name, weights=weights, weights_prefix=prefix))
 

@@ -9,9 +9,9 @@ import torch
 from safetensors.torch import save_file
 
 import tlx
-from tlx.columns.input_spec import TextSpec
 from tlx.backbones.load import load
 from tlx.backbones.partition.stages import stages
+from tlx.columns.input_spec import TextSpec
 from tlx.config.backbone import BytesBackbone
 from tlx.config.errors import WeightsError
 
@@ -23,7 +23,7 @@ def options(**fields: object) -> BytesBackbone:
 
 
 def test_it_reads_utf_8_bytes() -> None:
-    spec = load(options(max_length=8)).spec
+    spec = load(options(max_length=8)).takes["text"]
     assert isinstance(spec, TextSpec)
     encoded = spec.tokenizer(["aé", "a long one"], truncation=True, max_length=spec.max_length)["input_ids"]
     assert encoded[0] == [byte + 3 for byte in "aé".encode()] + [1]  # ByT5: three special tokens first, 1 ends

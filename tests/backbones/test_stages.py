@@ -12,10 +12,10 @@ import torch
 import transformers
 from torch import nn
 
+from tests.backbones import bare
 from tlx.backbones.load import load
 from tlx.backbones.partition.stages import HEAD, Stage, stages, verify
 from tlx.config.backbone import TimmBackbone
-from tlx.tasks.classification import Classifier
 
 WITHOUT_GROUP_MATCHER = ("pit_ti_224", "poolformer_s12")
 TIMM = (
@@ -89,7 +89,7 @@ def test_the_classifier_of_a_timm_model_is_the_last_stage(name: str) -> None:
 def test_the_head_of_a_task_is_the_last_stage(name: str) -> None:
     with torch.device("meta"):
         backbone = load(TimmBackbone(name=name), pretrained=False)
-        model = Classifier(backbone.module, backbone.width, 7)
+        model = bare.network(backbone.module, backbone.width, 7)
     cut = stages(model)
     assert [stage.name for stage in cut].index(HEAD) == len(cut) - 1
     assert cut[-1].names == ("head.weight", "head.bias")

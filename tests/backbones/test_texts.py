@@ -13,24 +13,25 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 
-from tlx.backbones.backbone import Loaded
-from tlx.columns.input_spec import TextSpec
+from tlx.backbones.backbone import Backbone
 from tlx.backbones.load import load
+from tlx.columns.input_spec import TextSpec
 from tlx.config.backbone import TransformersBackbone
 
 SHORT, LONG = "the small network", "the backbone of a small network carries what was learned before"
 
 
-def read(folder: Path, **options: Any) -> Loaded:
+def read(folder: Path, **options: Any) -> Backbone:
     return load(TransformersBackbone(name=str(folder), **options))
 
 
-def spec(loaded: Loaded) -> TextSpec:
-    assert isinstance(loaded.spec, TextSpec)
-    return loaded.spec
+def spec(loaded: Backbone) -> TextSpec:
+    (taken,) = loaded.takes.values()
+    assert isinstance(taken, TextSpec)
+    return taken
 
 
-def features(loaded: Loaded, texts: list[str], junk: int = 0) -> Tensor:
+def features(loaded: Backbone, texts: list[str], junk: int = 0) -> Tensor:
     """Features of texts padded to the longest, and further still with ``junk`` tokens under the mask."""
     ids: list[list[int]] = spec(loaded).tokenizer(texts)["input_ids"]
     longest = max(map(len, ids)) + junk

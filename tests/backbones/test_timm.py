@@ -10,9 +10,10 @@ import torch
 from timm.data import resolve_model_data_config
 
 from tlx import compose
-from tlx.backbones.backbone import Loaded
-from tlx.columns.input_spec import ImageSpec
+from tlx.backbones.backbone import Backbone
 from tlx.backbones.load import load
+from tlx.columns import Image
+from tlx.columns.input_spec import ImageSpec
 from tlx.config.backbone import Input, TimmBackbone
 from tlx.config.errors import WeightsError
 
@@ -30,15 +31,16 @@ PUBLISHED = [
 TINY = ["test_resnet.r160_in1k", "test_vit.r160_in1k", "test_efficientnet.r160_in1k", "test_convnext.r160_in1k"]
 
 
-def on_meta(config: TimmBackbone, channels: int = 3) -> tuple[Loaded, ImageSpec]:
+def on_meta(config: TimmBackbone, channels: int = 3) -> tuple[Backbone, ImageSpec]:
     """The backbone without memory or weights, and what it is fed."""
     with torch.device("meta"):
-        loaded = load(config, channels=channels, pretrained=False)
-    assert isinstance(loaded.spec, ImageSpec)
-    return loaded, loaded.spec
+        loaded = load(config, columns={"image": Image("image", channels=channels)}, pretrained=False)
+    (spec,) = loaded.takes.values()
+    assert isinstance(spec, ImageSpec)
+    return loaded, spec
 
 
-def forward(loaded: Loaded, spec: ImageSpec) -> torch.Size:
+def forward(loaded: Backbone, spec: ImageSpec) -> torch.Size:
     """The shape of the features of two images of the size the backbone asks for."""
     images = torch.empty(2, spec.channels, spec.height, spec.width, device="meta")
     features: torch.Tensor = loaded.module.eval()(images)
@@ -89,7 +91,8 @@ def test_other_channels_have_statistics_and_a_first_layer(name: str, channels: i
 def test_pretrained_weights_meet_other_channels_as_in_timm(name: str, channels: int, folder: Path) -> None:
     torch.manual_seed(0)
     torch.save(timm.create_model(name).state_dict(), folder / "weights.pth")
-    ours = load(TimmBackbone(name=name, weights="weights.pth"), channels=channels).module.state_dict()
+    columns = {"image": Image("image", channels=channels)}
+    ours = load(TimmBackbone(name=name, weights="weights.pth"), columns=columns).module.state_dict()
     torch.manual_seed(1)
     overlay = {"file": str(folder / "weights.pth")}
     model = timm.create_model(name, pretrained=True, pretrained_cfg_overlay=overlay, in_chans=channels, num_classes=0)

@@ -12,10 +12,10 @@ from pytorch_lightning import LightningModule, Trainer
 from safetensors.torch import save_file
 from torch import nn
 
+from tests.backbones import bare
 from tests.backbones.conftest import NAME, State, counted, prefixed, read
 from tlx.backbones.load import load
 from tlx.config.backbone import Input, TimmBackbone
-from tlx.tasks.classification import Classifier
 
 
 def lightning(state: State, path: Path) -> None:
@@ -26,7 +26,7 @@ def lightning(state: State, path: Path) -> None:
             super().__init__()
             backbone: nn.Module = timm.create_model(NAME, num_classes=0)
             backbone.load_state_dict(state)
-            self.model = Classifier(backbone, int(backbone.num_features), 5)  # type: ignore[arg-type]
+            self.model = bare.network(backbone, int(backbone.num_features), 5)  # type: ignore[arg-type]
             self.save_hyperparameters({"lr": 0.1})
 
     trainer = Trainer(logger=False, accelerator="cpu", enable_checkpointing=False)

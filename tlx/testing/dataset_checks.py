@@ -64,9 +64,7 @@ def _loaded(kind: str, config: Dataset) -> Source:
     assert isinstance(source, Source), f"{kind} loads a {type(source).__name__}, which is no Source"
     encoded = read(config)
     assert torch.equal(torch.get_rng_state(), before[0]), f"{kind} draws from torch's random numbers"
-    assert np.array_equal(np.random.get_state(legacy=True)[1], before[1]), (
-        f"{kind} draws from numpy's shared random numbers"
-    )
+    assert _numpy_state() == before[1], f"{kind} draws from numpy's shared random numbers"
     return encoded
 
 
