@@ -5,15 +5,12 @@ from __future__ import annotations
 import csv
 import logging
 import math
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-import yaml
-from jsonschema import Draft202012Validator
 
 import tlx
 from tests.conftest import Said
@@ -22,15 +19,10 @@ from tests.training.heads import made, run
 from tests.training.test_resume import stop_after
 from tlx.components import registry
 from tlx.components.parts import lacking
-from tlx.components.registry import CAPABILITIES, Component, of_group
-from tlx.composition import json_schema
-from tlx.config.errors import ConfigError
+from tlx.components.registry import CAPABILITIES, of_group
 from tlx.config.fields import option
-from tlx.config.schema import Trial
 from tlx.orchestration import batchable
-from tlx.provenance import reproduce
-from tlx.runs import folder as folders
-from tlx.runs import layout, removal
+from tlx.runs import layout
 from tlx.runs import result as results
 from tlx.tracking import event_log
 from tlx.tracking.logger import Logger, MetricRow, RunInfo
@@ -227,134 +219,3 @@ def test_a_trial_that_breaks_closes_it(small: Compose, monkeypatch: pytest.Monke
         tlx.train(small("loggers.mine={}"))
     assert [one[0] for one in Stranger.told] == ["open", "close"]
     assert Stranger.told[-1] == ("close", "FAILED")
-
-
-@pytest.mark.parametrize(("kind", "package"), [("tensorboard", "tensorboardX"), ("wandb", "wandb")])
-def test_a_package_that_is_not_there_is_said_before_anything_starts(
-    folder: Path, said: Said, monkeypatch: pytest.MonkeyPatch, kind: str, package: str
-) -> None:
-    monkeypatch.setitem(sys.modules, package, None)
-    words = ("backbone=pixels", "dataset=digits", "tracking=none", f"loggers.{kind}={{}}")
-    for verb in (("train",), ("plan",), ("sweep", "seed=0,1")):
-        text = said(*verb, *words, code=2)
-        assert f"loggers.{kind}  needs more packages: pip install 'tlx[{kind}]'" in text
-    assert not (folder / "runs").exists()
-
-
-def test_a_strangers_package_is_asked_for_too() -> None:
-    tlx.register.logger("far", config=Options, load="nowhere:Far", packages={"no_such_package": "far-logger"})
-    with pytest.raises(ConfigError, match="pip install 'far-logger'"):
-        tlx.compose(["backbone=pixels", "dataset=digits", "loggers.far={}"])
-
-
-def test_a_wrong_name_or_option_is_told_with_the_nearest(folder: Path) -> None:
-    base = ["backbone=pixels", "dataset=digits"]
-    with pytest.raises(ConfigError, match=r"did you mean loggers\.csv"):
-        tlx.compose([*base, "loggers.cvs={}"])
-    with pytest.raises(ConfigError, match=r"did you mean loggers\.mine\.prefix"):
-        tlx.compose([*base, "loggers.mine={prefx: a}"])
-    with pytest.raises(ConfigError, match=r"not one of auto, online, offline, disabled"):
-        tlx.compose([*base, "loggers.wandb={mode: away}"])
-    with pytest.raises(ConfigError, match=r"a number above zero"):
-        tlx.compose([*base, "loggers.wandb={patience: 0}"])
-    (folder / "experiments").mkdir()
-    document = {
-        "defaults": [{"override /backbone": "pixels"}, {"override /dataset": "digits"}, "_self_"],
-        "loggers": {"csv": {}, "mine": {"prefix": "a/"}},
-    }
-    (folder / "experiments" / "mine.yaml").write_text(f"# @package _global_\n{yaml.safe_dump(document)}")
-    found = tlx.compose(["experiment=mine"]).loggers
-    assert (found.mine, found.tensorboard, found.wandb) == (Options("a/"), None, None)
-    assert found.csv is not None
-    schema = Draft202012Validator(json_schema.of_experiment())
-    assert not list(schema.iter_errors(document))
-    assert list(schema.iter_errors({"loggers": {"cvs": {}}}))
-    assert list(schema.iter_errors({"loggers": {"wandb": {"mode": "away"}}}))
-
-
-def test_it_is_explained(said: Said) -> None:
-    found = said("help", "loggers")
-    for kind in ("csv", "tensorboard", "wandb", "mine"):
-        assert f".{kind}" in found
-    assert "two that differ only here are the same" in found
-    assert "one of auto, online, offline, disabled" in said("help", "loggers.wandb.mode")
-    assert "did you mean loggers.wandb?" in said("help", "loggers.wand", code=2)
-
-
-OURS = list(of_group("logger").values())
-
-
-@pytest.mark.parametrize("one", OURS, ids=lambda one: one.kind)
-def test_ours_are_there_and_need_no_package_to_be_made(one: Component) -> None:
-    assert isinstance(one.function()(one.config()), Logger)
-
-
-def test_a_record_with_an_unknown_logger_can_be_read(small: Compose) -> None:
-    trial = small("loggers.mine={}", CSV)
-    tlx.train(trial)
-    place = locate(trial).path
-    assert folders.read_config(place).loggers == trial.loggers
-    del registry._COMPONENTS["logger"]["mine"]
-    read = folders.read_config(place)
-    assert read.loggers.csv is not None
-    assert locate(read).identity == locate(trial).identity
-    assert isinstance(read, Trial)
-    config = yaml.safe_load((place / layout.CONFIG).read_text())
-    del config["loggers"]  # as older releases wrote it
-    (place / layout.CONFIG).write_text(yaml.safe_dump(config))
-    assert folders.read_config(place).loggers.csv is None
-
-
-def test_a_repetition_logs_nowhere_unless_it_is_asked_to(small: Compose, said: Said) -> None:
-    trial = small("loggers.mine={}", CSV)
-    tlx.train(trial)
-    place = locate(trial).path
-    Stranger.told.clear()
-    shown = said("reproduce", str(place))
-    assert "loggers.csv: the record names it; this run does without (loggers.csv={} sets it)" in shown
-    assert "verdict: bitwise" in shown
-    assert Stranger.told == []
-    assert reproduce.recorded(place, ["loggers.csv={}"]).loggers.csv is not None
-    assert "loggers.mine" in said("reproduce", str(place), "loggers.csv={}")
-    (again,) = place.parent.glob(f"{reproduce.REPEATED}/*/{layout.METRICS}")
-    has_every_row(again.parent)
-
-
-@pytest.mark.usefixtures("installed")
-def test_what_it_writes_is_removed_with_the_run(small: Compose, folder: Path) -> None:
-    pytest.importorskip("tensorboardX", reason="needs pip install 'tlx[tensorboard]'")
-    trial = small(CSV, "loggers.tensorboard={}")
-    tlx.train(trial)
-    place = locate(trial).path
-    (place / tensorboard.FOLDER / "notes.txt").write_text("mine")
-    assert removal.obstacle(place) == f"holds what tlx does not write into a run: {tensorboard.FOLDER}"
-    with pytest.raises(ValueError, match=r"does not write"):
-        removal.remove(place)
-    (place / tensorboard.FOLDER / "notes.txt").unlink()
-    elsewhere = folder / "elsewhere"
-    (place / tensorboard.FOLDER).rename(elsewhere)
-    (place / tensorboard.FOLDER).symlink_to(elsewhere)
-    assert removal.obstacle(place)
-    (place / tensorboard.FOLDER).unlink()
-    elsewhere.rename(place / tensorboard.FOLDER)
-    removal.remove(place)
-    assert [path.name for path in place.parent.iterdir()] == [".tlx"]
-
-
-@pytest.mark.parametrize("left", ["whole", "mark", "empty", "gone"])
-def test_a_removal_that_was_killed_is_gone_on_with(small: Compose, left: str) -> None:
-    from tlx.files import marks
-
-    trial = small(CSV)
-    tlx.train(trial)
-    place = locate(trial).path
-    inner = place / tensorboard.FOLDER
-    if left != "gone":
-        inner.mkdir()
-    if left in ("whole", "mark"):
-        marks.mark(inner, tensorboard.KIND)
-    if left == "whole":
-        (inner / "events.out.tfevents.1.here").write_text("")
-    place.rename(place.with_name(f".removing-{place.name}"))
-    removal.finish_interrupted(place.parent)
-    assert [path.name for path in place.parent.iterdir()] == [".tlx"]
