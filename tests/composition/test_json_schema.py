@@ -63,6 +63,7 @@ def bases() -> list[dict[str, Any]]:
         "hardware": {"accelerator": "cpu", "workers": 0, "compile": False},
         "reuse": {"when": "auto"},
         "tracking": {"kind": "none"},
+        "loggers": {"csv": {}, "wandb": {"mode": "offline", "patience": 5.5}},
         "seed": 3,
         "sweep": {"exclude": [{"seed": 1}], "minutes": 5},
     }

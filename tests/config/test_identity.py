@@ -63,6 +63,7 @@ ASIDE = [
     "tracking.uri='sqlite:///other.db'",
     "tracking.experiment=other",
     "tracking=none",
+    "loggers.csv={}",
     "strategy.lr=5.0e-3",  # what it is already
 ]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tlx.components.registry import CAPABILITIES, register
-from tlx.config import backbone, callbacks, dataset, task
+from tlx.config import backbone, callbacks, dataset, loggers, task
 from tlx.config.strategy_parts import Averaging, Controller, Peft, Regulariser
 
 _ALL = frozenset(CAPABILITIES)
@@ -90,3 +90,11 @@ register(
     *("callback", "gradient_norm", callbacks.GradientNorm, "tlx.training.callbacks.gradient_norm:GradientNorm"),
     capabilities=_HEADS_ALONE - {"shardable"},
 )
+
+_LOGGERS = "tlx.tracking.loggers"
+register("logger", "csv", loggers.Csv, f"{_LOGGERS}.csv:CsvLogger")
+register(
+    *("logger", "tensorboard", loggers.TensorBoard, f"{_LOGGERS}.tensorboard:TensorBoardLogger"),
+    packages={"tensorboardX": "tlx[tensorboard]"},
+)
+register("logger", "wandb", loggers.Wandb, f"{_LOGGERS}.wandb:WandbLogger", packages={"wandb": "tlx[wandb]"})

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any, Optional, get_args, get_type_hints
 
 from tlx.components.registry import State, of_group, state
-from tlx.config.fields import HELP, option
+from tlx.config.fields import HELP, IDENTITY, option
 from tlx.config.hardware import Hardware
 from tlx.config.reuse import Reuse
 from tlx.config.schema import GROUPS, Trial
@@ -32,31 +32,37 @@ def options(group: str) -> dict[str, type]:
 
 
 def trial_schema() -> type[Trial]:
-    """The class of a trial's configuration, with an optional part for each callback that is registered."""
+    """The class of a trial's configuration, with an optional part for each callback and logger that is registered."""
     return _trial_schema(state())
 
 
 @lru_cache(1)
 def _trial_schema(_state: State) -> type[Trial]:
+    parts = [_by_name("callbacks", "callback"), _by_name("loggers", "logger")]
+    found = make_dataclass("ComposedTrial", parts, bases=(Trial,))
+    for made in (*(kind for _, kind, _ in parts), found):
+        made.__module__ = __name__  # so that they can be sent to other processes
+        _MADE[made.__name__] = made
+    return found
+
+
+def _by_name(key: str, group: str) -> tuple[str, type, Any]:
+    """A trial's field whose class has an optional part for each component of a group."""
     named = [
         (kind, Optional[one.config], option(None, (one.config.__doc__ or "").strip(), neutral=None))  # noqa: UP045
-        for kind, one in of_group("callback").items()
+        for kind, one in of_group(group).items()
     ]
-    callbacks = make_dataclass("Callbacks", named)
-    help_ = next(one.metadata[HELP] for one in fields(Trial) if one.name == "callbacks")
-    field = option(help=help_, factory=callbacks, neutral=callbacks())
-    found = make_dataclass("ComposedTrial", [("callbacks", callbacks, field)], bases=(Trial,))
-    for made in (callbacks, found):
-        made.__module__ = __name__  # so that they can be sent to other processes
-    _MADE.update({"Callbacks": callbacks, "ComposedTrial": found})
-    return found
+    kind = make_dataclass(key.capitalize(), named)
+    said = next(one.metadata for one in fields(Trial) if one.name == key)
+    more = {"runtime_only": True} if not said.get(IDENTITY, True) else {"neutral": kind()}
+    return key, kind, option(help=said[HELP], factory=kind, **more)
 
 
 _MADE: dict[str, type] = {}
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("Callbacks", "ComposedTrial"):
+    if name in ("Callbacks", "Loggers", "ComposedTrial"):
         trial_schema()
         return _MADE[name]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

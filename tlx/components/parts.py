@@ -27,6 +27,17 @@ def parts(config: Any) -> Iterator[tuple[str, Component]]:
             yield f"strategy.{group}", component(group, options.kind)
 
 
+def loggers(config: Any) -> Iterator[tuple[str, Component]]:
+    """The loggers of a trial, each with the key of its options; they are no part of what it computes.
+
+    Args:
+        config: A trial, or its configuration.
+    """
+    for kind in of_group("logger"):
+        if getattr(config.loggers, kind, None) is not None:
+            yield f"loggers.{kind}", component("logger", kind)
+
+
 def lacking(config: Any, capability: str) -> list[tuple[str, Component]]:
     """The parts of a trial that do not have a capability: the trial has it only where this is empty."""
     return [(key, part) for key, part in parts(config) if capability not in part.capabilities]

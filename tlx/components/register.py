@@ -1,7 +1,7 @@
 """How parts of one's own become known: ``tlx.register.callback("mine", config=Options)``, as a decorator or a call.
 
 A part written here stands beside those that tlx brings: its options are checked, completed, explained and swept as
-theirs, and it is in a trial's identity where it is chosen.
+theirs, and it is in a trial's identity where it is chosen; but for loggers, which decide no number.
 
 Example:
     >>> @dataclass
@@ -14,7 +14,7 @@ Example:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
@@ -31,6 +31,7 @@ def _of_group(
     load: str = "",
     numerics: int = 1,
     capabilities: Collection[str] = (),
+    packages: Mapping[str, str] | None = None,
     **functions: str,
 ) -> Callable[[Part], Part]:
     """Register a part; with ``load`` by where it is, else as the decorator of what makes it from its options.
@@ -42,6 +43,7 @@ def _of_group(
         load: ``package.module:name`` of what makes it; nothing is imported before it is used.
         numerics: The version of the bits that it gives: whoever changes them raises it.
         capabilities: What it can do (:data:`tlx.components.registry.CAPABILITIES`); the rest is not done.
+        packages: What it imports beside tlx's own dependencies, by name, each with what to ``pip install`` for it.
         functions: Others that its group has, such as a dataset's ``fingerprint``, each as ``load``.
 
     Raises:
@@ -51,7 +53,8 @@ def _of_group(
     def decorate(part: Part) -> Part:
         made: Any = part
         where = load or f"{made.__module__}:{made.__qualname__}"
-        register(group, kind, config, where, numerics=numerics, capabilities=capabilities, **functions)
+        more: dict[str, Any] = {"numerics": numerics, "capabilities": capabilities, "packages": packages, **functions}
+        register(group, kind, config, where, **more)
         return part
 
     if load:
@@ -64,5 +67,6 @@ backbone = partial(_of_group, "backbone")
 callback = partial(_of_group, "callback")
 controller = partial(_of_group, "controller")
 dataset = partial(_of_group, "dataset")
+logger = partial(_of_group, "logger")
 regulariser = partial(_of_group, "regulariser")
 task = partial(_of_group, "task")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass, field, is_dataclass
 from importlib import import_module
 from operator import attrgetter
 from typing import Any
@@ -32,6 +32,7 @@ class Component:
         functions: What it does, each as ``package.module:name``; ``load`` makes it from its options.
         numerics: The version of the bits that it gives; whoever changes them raises it.
         capabilities: Of :data:`CAPABILITIES`, those that it has. What is not named is not done.
+        packages: What it imports beside tlx's own dependencies, each with what to install for it.
     """
 
     group: str
@@ -40,6 +41,7 @@ class Component:
     functions: Mapping[str, str]
     numerics: int
     capabilities: frozenset[str]
+    packages: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def module(self) -> str:
@@ -68,6 +70,7 @@ def register(
     *,
     numerics: int = 1,
     capabilities: Collection[str] = (),
+    packages: Mapping[str, str] | None = None,
     **functions: str,
 ) -> None:
     """Make a component known; nothing of it is imported but the dataclass of its options.
@@ -86,7 +89,7 @@ def register(
     if group == "callback" and "batchable_head" in capabilities:
         raise ValueError(f"callback={kind}: heads side by side take no steps of their own that it could be told of")
     every = {"load": load, **functions}
-    known[kind] = Component(group, kind, config, every, numerics, frozenset(capabilities))
+    known[kind] = Component(group, kind, config, every, numerics, frozenset(capabilities), dict(packages or {}))
 
 
 def state() -> State:

@@ -13,7 +13,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue
 
 from tlx.components.registry import UnknownComponentError, component
-from tlx.composition import folder_rules, limit_rules, name_rules, strategy_rules, sweep_rules
+from tlx.composition import folder_rules, limit_rules, name_rules, package_rules, strategy_rules, sweep_rules
 from tlx.config import patterns
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.fields import RANGE, Range
@@ -241,6 +241,7 @@ RULES: list[tuple[tuple[str, ...], Rule]] = [
     (("hardware",), folder_rules.runs_have_a_place),
     (("backbone", "strategy", "dataset"), name_rules.names_can_be_names),
     ((), name_rules.paths_can_be_paths),
+    ((), package_rules.packages_of_loggers_are_there),
     (("dataset",), limit_rules.seeds_can_be_taken),
     ((), limit_rules.studies_are_not_too_large),
     ((), sweep_rules.exclusions_name_settings),

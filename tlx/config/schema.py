@@ -39,8 +39,11 @@ class Trial:
     tracking: Tracking = option(
         help="where its record is kept besides the run folder", factory=Tracking, runtime_only=True
     )
-    # typed, once it is known which there are: tlx.components.groups
+    # these two are typed once it is known which there are: tlx.components.groups
     callbacks: Any = option(None, "what looks on while it trains, each by its name: {gradient_norm: {every: 50}}")
+    loggers: Any = option(
+        None, "where metrics go besides MLflow, each by its name: {csv: {}, tensorboard: {}}", runtime_only=True
+    )
     seed: int = option(0, "of the head's weights, the order of examples, augmentation and dropout")
     group: str | None = option(
         None, "runs are grouped under this in MLflow; null: the experiment's name, or 'trials'", runtime_only=True

@@ -11,7 +11,7 @@ import os
 import pwd
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from tlx.files import durable, foreign
 MARK = ".tlx"
 _HEAD = "tlx: "
 _SHOWN = 3  # names of what is in the way
+Folders = Mapping[str, tuple[re.Pattern[str], str]]  # marked ones in a folder, each with its files' names and kind
 _BEING_MARKED = re.compile(rf"\.{re.escape(MARK)}\.[0-9a-f]{{8}}\.partial")
 
 
@@ -93,14 +94,23 @@ def is_own(folder: Path, names: re.Pattern[str], kind: str) -> bool:
         return False
 
 
-def stranger(folder: Path, names: re.Pattern[str]) -> str:
+def stranger(folder: Path, names: re.Pattern[str], inner: Folders | None = None) -> str:
     """Find what a folder holds besides the mark and regular files of these names; empty where there is nothing.
+
+    Args:
+        folder: A folder of tlx's.
+        names: Of its files.
+        inner: Folders in it that are tlx's own, where they are real and have their mark and their files alone.
 
     Raises:
         OSError: It is a link, no folder, gone, or cannot be looked into.
     """
     with _opened(folder) as handle:
         for name in sorted(os.listdir(handle)):
+            if inner is not None and name in inner:
+                if not (is_own(folder / name, *inner[name]) or _is_emptied(folder / name)):
+                    return name
+                continue
             own = name == MARK or names.fullmatch(name) is not None
             if not own or not stat.S_ISREG(os.stat(name, dir_fd=handle, follow_symlinks=False).st_mode):
                 return name
@@ -125,12 +135,19 @@ def discard(folder: Path, names: re.Pattern[str], kind: str) -> bool:
     return True
 
 
-def remove_files(folder: Path, names: re.Pattern[str]) -> None:
+def remove_files(folder: Path, names: re.Pattern[str], inner: Folders | None = None) -> None:
     """Remove a folder and its files of these names, where a :func:`stranger` was looked for before.
+
+    Args:
+        folder: A folder of tlx's.
+        names: Of its files.
+        inner: Folders in it that are removed as well, in the same way.
 
     Raises:
         OSError: It is a link or no folder, somebody has put something else into it meanwhile, or the disk refuses.
     """
+    for name, (of_inner, kind) in (inner or {}).items():
+        discard(folder / name, of_inner, kind)
     with _opened(folder) as handle:
         own = [name for name in os.listdir(handle) if name == MARK or names.fullmatch(name) is not None]
         for name in sorted(own, key=lambda name: name == MARK):  # the mark last: what is left can be gone on with
@@ -138,6 +155,15 @@ def remove_files(folder: Path, names: re.Pattern[str]) -> None:
                 os.unlink(name, dir_fd=handle)
     with suppress(FileNotFoundError):
         os.rmdir(folder)
+
+
+def _is_emptied(folder: Path) -> bool:
+    """Is it what a removal leaves that was killed at its very end?"""
+    try:
+        with _opened(folder) as handle:
+            return not os.listdir(handle)
+    except OSError:
+        return False
 
 
 @contextmanager

@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tlx.components.groups import trial_schema
+from tlx.components.parts import loggers
 from tlx.composition.compose import with_overrides
 from tlx.composition.request import read as requested
 from tlx.config.errors import ConfigError, ConfigIssue
@@ -58,14 +60,14 @@ def _at_home(trial: Trial) -> Trial:
     """The trial, kept and tracked where this user does: a record of others names no place to write to, or to call.
 
     A store of features that is tlx's own is used where it is; MLflow is asked where the environment says, unless the
-    record names no other place than that.
+    record names no other place than that. Loggers are none.
     """
     reuse, tracking = trial.reuse, trial.tracking
     if reuse.folder is not None and not marks.is_marked(Path(reuse.folder).expanduser(), FEATURES):
         reuse = replace(reuse, folder=None)
     if tracking.uri is not None and not _is_users(tracking.uri):
         tracking = replace(tracking, uri=None)
-    return replace(trial, reuse=reuse, tracking=tracking)
+    return replace(trial, reuse=reuse, tracking=tracking, loggers=trial_schema()().loggers)
 
 
 def _is_users(uri: str) -> bool:
@@ -84,6 +86,8 @@ def moved(old: Path, trial: Trial) -> Iterator[str]:
     ):
         if before != now:
             yield f"{key}: the record names {redacted(before)}; this run takes {now or 'your own'} ({key}=... sets it)"
+    for key in sorted({key for key, _ in loggers(then)} - {key for key, _ in loggers(trial)}):
+        yield f"{key}: the record names it; this run does without ({key}={{}} sets it)"
 
 
 def place_beside(old: Path, trial: Trial) -> RunFolder:

@@ -86,6 +86,8 @@ def read_config(folder: Path) -> Trial:
         for group in ("backbone", "dataset", "task"):
             schema[group] = OmegaConf.structured(groups.options(group)[plain[group]["kind"]])
         schema.strategy = OmegaConf.structured(Strategy)
+        known = groups.options("logger")  # what another process brought decided nothing
+        plain["loggers"] = {kind: value for kind, value in plain.get("loggers", {}).items() if kind in known}
         trial = OmegaConf.to_object(OmegaConf.merge(schema, plain))
     except (OSError, OmegaConfBaseException, LookupError, TypeError, ValueError, AttributeError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]

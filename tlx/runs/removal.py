@@ -25,7 +25,7 @@ def obstacle(folder: Path) -> str:
     if lock.is_locked(folder):
         return f"is being run by {lock.owner(folder) or 'another process'}"
     try:
-        name = marks.stranger(folder, OWN)
+        name = marks.stranger(folder, OWN, layout.FOLDERS)
     except OSError as error:
         return f"is no folder that can be looked into ({error.strerror})"
     return f"holds what tlx does not write into a run: {name}" if name else ""
@@ -44,7 +44,7 @@ def remove(folder: Path) -> None:
     with lock.locked(folder, folder.name):
         aside = folder.with_name(f"{_ASIDE}{folder.name}")
         durable.move(folder, aside)
-    marks.remove_files(aside, OWN)
+    marks.remove_files(aside, OWN, layout.FOLDERS)
     durable.sync_folder(folder.parent)
 
 
@@ -52,5 +52,5 @@ def finish_interrupted(root: Path) -> None:
     """Go on with removals that were killed."""
     if marks.is_marked(root, output.KIND):
         for aside in root.glob(f"{_ASIDE}*"):
-            if not marks.stranger(aside, OWN):
-                marks.remove_files(aside, OWN)
+            if not marks.stranger(aside, OWN, layout.FOLDERS):
+                marks.remove_files(aside, OWN, layout.FOLDERS)

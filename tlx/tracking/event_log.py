@@ -13,7 +13,7 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 from tlx.files import durable, foreign
 from tlx.files.checksum import with_checksum, without_checksum
@@ -36,12 +36,28 @@ _LONGEST = 1 << 24  # bytes of a line; a longer one is none of ours
 _SAFE = 1.0  # seconds of rows that a power cut may take; the death of a process takes none
 
 
+class Listener(Protocol):
+    """Whoever is told of what an event log writes, once it is written."""
+
+    def on_event(self, event: Mapping[str, Any]) -> None:
+        """Take an event, as it reads in the log."""
+
+    def on_sync(self) -> None:
+        """Take it that every row so far has to be on the disk."""
+
+
 class EventLog:
     """Appends events: with the kernel before the call returns, on the disk within a second, the last one at once."""
 
-    def __init__(self, folder: Path | None) -> None:
-        """An event log in ``folder``, or one that writes nothing (``None``: ranks other than the first)."""
+    def __init__(self, folder: Path | None, listener: Listener | None = None) -> None:
+        """An event log in ``folder``, or one that writes nothing (``None``: ranks other than the first).
+
+        Args:
+            folder: A run folder.
+            listener: Is told of each row, and of each :meth:`sync`.
+        """
         self.path = folder / FILE if folder is not None else None
+        self._listener = listener
         self._synced = 0.0
 
     def begin(self, **fields: Any) -> None:
@@ -61,6 +77,8 @@ class EventLog:
             if event in ("start", "end") or time.monotonic() - self._synced >= _SAFE:
                 os.fsync(stream.fileno())
                 self._synced = time.monotonic()
+        if self._listener is not None:
+            self._listener.on_event(row)
 
     def sync(self) -> None:
         """Have every row on the disk, before something is written that goes on from there."""
@@ -68,6 +86,8 @@ class EventLog:
             with durable.appending(self.path) as stream:
                 os.fsync(stream.fileno())
             self._synced = time.monotonic()
+        if self._listener is not None:
+            self._listener.on_sync()
 
 
 def read(folder: Path) -> Iterator[dict[str, Any]]:

@@ -41,6 +41,7 @@ from tlx.strategies.phases import budget_steps
 from tlx.tasks.protocol import BatchableTask, ManyHeads, StepOutput
 from tlx.tracking import event_log
 from tlx.tracking.event_log import EventLog
+from tlx.tracking.logger_feed import feed
 from tlx.training.build import TrialComponents, build, build_sibling
 from tlx.training.callbacks.dispatch import Callbacks
 from tlx.training.checkpoint import origin
@@ -182,7 +183,7 @@ def _begin(seats: Sequence[HeadTrial]) -> None:
         durable.sweep(place.path, layout.OWN)
         event_log.set_aside(place.path)
         folders.write_config(place.path, seat.trial)
-        events = built.module.events = EventLog(place.path)
+        events = built.module.events = EventLog(place.path, feed(seat.trial, place.path, seat.say))
         built.module.callbacks = Callbacks(judging(built.module, events, seat.say, Progress()))
         events.begin(kind="train", identity=place.identity, **described(seat.trial, place, built.module.primary))
         events.write("together", trials=len(seats))

@@ -37,6 +37,7 @@ from tlx.runs.recover import recover
 from tlx.runs.result import Result
 from tlx.tracking import event_log
 from tlx.tracking.event_log import EventLog
+from tlx.tracking.logger_feed import feed
 from tlx.training import trial_callbacks
 from tlx.training.build import TrialComponents, build
 from tlx.training.callbacks.dispatch import Callbacks
@@ -110,7 +111,7 @@ def train(
         if reason := results.incomplete(place.path):
             say(f"{reason}: its old result is kept as {results.set_aside(place.path)}")
         durable.sweep(place.path, layout.OWN)
-        events = EventLog(place.path)
+        events = EventLog(place.path, feed(trial, place.path, say))
         if not (resumes := can_resume(place.path)):
             event_log.set_aside(place.path)
         folders.write_config(place.path, trial)
@@ -141,7 +142,7 @@ def _record_failure(trial: Trial, place: RunFolder, error: Exception) -> None:
             return
         event_log.set_aside(place.path)
         folders.write_config(place.path, trial)
-        events = EventLog(place.path)
+        events = EventLog(place.path, feed(trial, place.path))
         events.begin(kind="train", identity=place.identity, **described(trial, place))
         events.write("end", **failure_reason(error))
 
