@@ -32,6 +32,8 @@ from tlx.columns.batch import Batch
 from tlx.columns.schema import Schema
 from tlx.config.errors import ConfigError
 from tlx.config.task import AutoTask, Classification, Loss, Regression, RegressionLoss
+from tlx.data.examples import Examples
+from tlx.data.source import Source
 from tlx.strategies import ridge
 from tlx.tasks.load import load
 from tlx.tasks.regression import RegressionTask
@@ -155,7 +157,7 @@ def test_a_weight_is_as_good_as_that_many_copies(
     options: RegressionLoss, targets: Sequence[Number], counts: list[int]
 ) -> None:
     repeat = torch.tensor(counts)
-    plain = drawn(targets, rows=12).map(lambda one: one.double() if one.is_floating_point() else one)
+    plain = drawn(targets, rows=12)
     weighed = Batch(plain.index, plain.inputs, plain.targets, {SHARE.name: repeat.float()})
     loss, weight, gradient = descended(made(options, targets, SHARE), weighed)
     assert weight == sum(counts)
@@ -210,8 +212,21 @@ def test_large_numbers_of_a_small_spread(mean: float) -> None:
     values.pop("loss")
     assert values == pytest.approx(expected, rel=1e-4)
     records = made(targets=targets).predict(Given(), batch)
-    found = [record["prediction"] for record in records]
-    assert found == pytest.approx(list(outputs[:, 0] * 0.5 + mean), abs=1e-5, rel=1e-13)
+    assert [record["prediction"] for record in records] == pytest.approx(
+        (outputs[:, 0] * 0.5 + mean).tolist(), abs=1e-5, rel=1e-13
+    )
+
+
+@pytest.mark.parametrize("mean", [1e6, 1e9])
+def test_large_numbers_come_through_a_batch(mean: float) -> None:
+    """What the network learns is their spread, which 32 bits beside the mean would not hold."""
+    rng = np.random.default_rng(0)
+    values = mean + 0.5 * rng.normal(size=40)
+    columns = [Number("at", role="input"), Number("far", role="target")]
+    source = Source(columns, {"at": np.zeros(40), "far": values}, {}).encoded().fitted(np.arange(40))
+    batch = Examples(source, np.arange(40), {}).batch(range(40), {})
+    found = RegressionTask(Regression(), source.schema({})).target(batch.targets)
+    np.testing.assert_allclose(found.double().numpy()[:, 0], (values - values.mean()) / values.std(), atol=1e-5)
 
 
 def test_numbers_far_from_those_of_train() -> None:

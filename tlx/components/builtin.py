@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tlx.components.registry import CAPABILITIES, register
-from tlx.config import backbone, callbacks, dataset, loggers, task
+from tlx.config import backbone, callbacks, dataset, loggers, metrics, task
 from tlx.config.strategy_parts import Averaging, Controller, Peft, Regulariser
 
 _ALL = frozenset(CAPABILITIES)
@@ -39,6 +39,18 @@ register(
     outline="tlx.data.sources.hub:outline",
     capabilities=_ALL,
 )
+
+_LIBRARY, _MEASURED = "tlx.tasks.library", _ALL - {"batchable_head"}  # heads side by side have metrics of their own
+for _kind, _options in {
+    "fbeta": metrics.FBeta,
+    "matthews": metrics.Matthews,
+    "top_k": metrics.TopK,
+    "auroc": metrics.AUROC,
+    "calibration_error": metrics.CalibrationError,
+    "pearson": metrics.Pearson,
+    "mape": metrics.MAPE,
+}.items():
+    register("metric", _kind, _options, f"{_LIBRARY}:{_kind}", capabilities=_MEASURED)
 
 _BATCHING = "tlx.tasks.batching"
 register(

@@ -16,6 +16,7 @@ from tlx.config.hardware import Hardware
 from tlx.config.reuse import Reuse
 from tlx.config.schema import GROUPS, Trial
 from tlx.config.strategy import Strategy
+from tlx.config.task import Task
 from tlx.config.tracking import Tracking
 
 _ONE_KIND: dict[str, dict[str, type]] = {
@@ -28,7 +29,27 @@ _ONE_KIND: dict[str, dict[str, type]] = {
 
 def options(group: str) -> dict[str, type]:
     """The dataclasses of a group's options, by kind; empty where there is no such group."""
+    if group == "task":
+        return dict(_tasks(state()))
     return dict(_ONE_KIND[group]) if group in _ONE_KIND else {kind: one.config for kind, one in of_group(group).items()}
+
+
+@lru_cache(1)
+def _tasks(_state: State) -> dict[str, type]:
+    """The options of tasks, with an optional part for each metric that is registered."""
+    name, metrics, field = _by_name(Task, "metrics", "metric")
+    _keep(metrics)
+    return {
+        kind: _keep(make_dataclass(one.config.__name__, [(name, metrics, field)], bases=(one.config,)))
+        for kind, one in of_group("task").items()
+    }
+
+
+def _keep(made: type) -> type:
+    """Have a class found by its name, so that what is made of it can be sent to other processes."""
+    made.__module__ = __name__
+    _MADE[made.__name__] = made
+    return made
 
 
 def trial_schema() -> type[Trial]:
@@ -38,22 +59,20 @@ def trial_schema() -> type[Trial]:
 
 @lru_cache(1)
 def _trial_schema(_state: State) -> type[Trial]:
-    parts = [_by_name("callbacks", "callback"), _by_name("loggers", "logger")]
-    found = make_dataclass("ComposedTrial", parts, bases=(Trial,))
-    for made in (*(kind for _, kind, _ in parts), found):
-        made.__module__ = __name__  # so that they can be sent to other processes
-        _MADE[made.__name__] = made
-    return found
+    parts = [_by_name(Trial, "callbacks", "callback"), _by_name(Trial, "loggers", "logger")]
+    for _, kind, _ in parts:
+        _keep(kind)
+    return _keep(make_dataclass("ComposedTrial", parts, bases=(Trial,)))
 
 
-def _by_name(key: str, group: str) -> tuple[str, type, Any]:
-    """A trial's field whose class has an optional part for each component of a group."""
+def _by_name(owner: type, key: str, group: str) -> tuple[str, type, Any]:
+    """A field of a class, whose own class has an optional part for each component of a group."""
     named = [
         (kind, Optional[one.config], option(None, (one.config.__doc__ or "").strip(), neutral=None))  # noqa: UP045
         for kind, one in of_group(group).items()
     ]
     kind = make_dataclass(key.capitalize(), named)
-    said = next(one.metadata for one in fields(Trial) if one.name == key)
+    said = next(one.metadata for one in fields(owner) if one.name == key)
     more = {"runtime_only": True} if not said.get(IDENTITY, True) else {"neutral": kind()}
     return key, kind, option(help=said[HELP], factory=kind, **more)
 
@@ -62,9 +81,11 @@ _MADE: dict[str, type] = {}
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("Callbacks", "Loggers", "ComposedTrial"):
+    if not name.startswith("_"):
         trial_schema()
-        return _MADE[name]
+        options("task")
+        if name in _MADE:
+            return _MADE[name]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

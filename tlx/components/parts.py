@@ -22,6 +22,9 @@ def parts(config: Any) -> Iterator[tuple[str, Component]]:
     for kind in of_group("callback"):
         if getattr(config.callbacks, kind, None) is not None:
             yield f"callbacks.{kind}", component("callback", kind)
+    for kind in of_group("metric"):
+        if getattr(config.task.metrics, kind, None) is not None:
+            yield f"task.metrics.{kind}", component("metric", kind)
     for group in _OF_STRATEGY:
         if (options := getattr(config.strategy, group)) is not None:
             yield f"strategy.{group}", component(group, options.kind)

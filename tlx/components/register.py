@@ -66,6 +66,7 @@ def _of_group(
 backbone = partial(_of_group, "backbone")
 callback = partial(_of_group, "callback")
 controller = partial(_of_group, "controller")
+metric = partial(_of_group, "metric")
 dataset = partial(_of_group, "dataset")
 logger = partial(_of_group, "logger")
 regulariser = partial(_of_group, "regulariser")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from omegaconf import MISSING
 
@@ -37,6 +38,11 @@ class Task:
     """What a batch means."""
 
     kind: str = MISSING
+    # typed, once it is known which there are: tlx.components.groups
+    metrics: Any = option(None, "more metrics, each by its name: {fbeta: {beta: 2}}", neutral=None)
+    primary_metric: str | None = option(
+        None, "the metric that models are chosen and compared by; null: the task's own", neutral=None
+    )
 
 
 @dataclass

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tlx.columns import Labels, Number
 from tlx.columns.schema import Schema
 from tlx.config.errors import ConfigError, ConfigIssue
@@ -18,10 +20,11 @@ def load(options: AutoTask, schema: Schema) -> Task:
         ConfigError: The loss is one of classes, and numbers are to be predicted.
     """
     targets = list(schema.targets.values())
+    more: dict[str, Any] = {"metrics": options.metrics, "primary_metric": options.primary_metric}
     if targets and all(isinstance(column, Number) for column in targets):
         if options.loss != Loss():
             message = "numbers are predicted; write task=regression, whose losses are mse, huber and quantile"
             raise ConfigError([ConfigIssue("task.loss", message, options.loss.kind)])
-        return RegressionTask(Regression(), schema)
+        return RegressionTask(Regression(**more), schema)
     several = any(isinstance(column, Labels) for column in targets)
-    return ClassificationTask(Classification(multilabel=several, loss=options.loss), schema)
+    return ClassificationTask(Classification(multilabel=several, loss=options.loss, **more), schema)

@@ -25,6 +25,7 @@ from tlx.runs.metric import Metric
 from tlx.strategies import logistic
 from tlx.tasks import losses
 from tlx.tasks.many import ManyClassifiers
+from tlx.tasks.metrics import Added, AddedMetric, added, primary
 from tlx.tasks.network import Network
 from tlx.tasks.protocol import StepOutput
 
@@ -63,10 +64,13 @@ class ClassificationTask:
         self._criterion: losses.Criterion | None = None
         shape = (0, len(self.column.classes)) if self.several else (0,)
         self._plain = losses.criterion(Loss(), self.column.classes, torch.empty(shape))
-        self.primary_metric = "f1_macro" if self.several else "acc"
         known = _SEVERAL if self.several else _ONE_LABEL
         self.solvers = () if self.several else ("logistic",)
+        self.added = added(options.metrics, [self.column])
         self.metric_info: Mapping[str, Metric] = {metric.name: metric for metric in known}
+        self.metric_info = {**self.metric_info, **{name: one.info for name, one in self.added.items()}}
+        usual = "f1_macro" if self.several else "acc"
+        self.primary_metric = primary(options.primary_metric, usual, self.metric_info)
 
     def build(self, backbone: Backbone, schema: Schema) -> Network:
         """A network with one output per class."""
@@ -115,7 +119,7 @@ class ClassificationTask:
 
     def metrics(self) -> nn.Module:
         """Metrics for this many classes."""
-        return ClassificationMetrics(len(self.column.classes), self.several)
+        return ClassificationMetrics(len(self.column.classes), self.several, self.added)
 
     def compute(self, metrics: nn.Module) -> dict[str, float | None]:
         """Loss and metrics since the last call."""
@@ -154,8 +158,9 @@ class ClassificationTask:
 class ClassificationMetrics(nn.Module):
     """torchmetrics, with undefined values said to be undefined instead of 0."""
 
-    def __init__(self, classes: int, multilabel: bool) -> None:
+    def __init__(self, classes: int, multilabel: bool, added: Mapping[str, AddedMetric] | None = None) -> None:
         super().__init__()
+        self.added = Added(added) if added else None
         self.multilabel = multilabel
         self.loss = MeanMetric()
         if multilabel:
@@ -173,12 +178,16 @@ class ClassificationMetrics(nn.Module):
         self.loss.update(loss, weight)
         if self.multilabel:
             whole, scores = labels.nan_to_num(_UNKNOWN).int(), logits.sigmoid()
+            if self.added is not None:
+                self.added.update(scores, whole)
             self.f1_macro.update(scores, whole)
             self.auroc.update(scores, whole)
             self.ap.update(scores, whole)
         else:
             self.acc.update(logits, labels)
             self.f1_macro.update(logits, labels)
+            if self.added is not None:
+                self.added.update(logits.softmax(-1), labels)
 
     def compute(self) -> dict[str, float | None]:
         """Values by name; a label without positives has no AUROC or AP, and is left out of their means."""
@@ -192,8 +201,11 @@ class ClassificationMetrics(nn.Module):
             values["undefined_labels"] = float(sum(not good for good in defined))
         else:
             values["acc"] = float(self.acc.compute())
+        if self.added is not None:
+            values |= self.added.compute()
         for metric in self.children():
-            metric.reset()  # type: ignore[operator]
+            if metric is not self.added:
+                metric.reset()  # type: ignore[operator]
         return values
 
     def _positives(self) -> list[tuple[int, int]]:

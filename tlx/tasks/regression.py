@@ -25,6 +25,7 @@ from tlx.config.task import Regression, RegressionLoss
 from tlx.runs.metric import Metric
 from tlx.strategies import ridge
 from tlx.tasks.losses import mean
+from tlx.tasks.metrics import Added, AddedMetric, added, primary
 from tlx.tasks.network import Network
 from tlx.tasks.protocol import StepOutput
 
@@ -58,8 +59,11 @@ class RegressionTask:
             raise ConfigError([ConfigIssue("task", message, "regression")])
         self.options = options
         self.weight = schema.weight
-        self.primary_metric = "rmse" if len(self.columns) == 1 else "r2"
+        self.added = added(options.metrics, self.columns)
         self.metric_info: Mapping[str, Metric] = {metric.name: metric for metric in _METRICS}
+        self.metric_info = {**self.metric_info, **{name: one.info for name, one in self.added.items()}}
+        usual = "rmse" if len(self.columns) == 1 else "r2"
+        self.primary_metric = primary(options.primary_metric, usual, self.metric_info)
         self._mean = torch.tensor([column.mean for column in self.columns], dtype=torch.float64)
         self._deviation = torch.tensor([column.deviation for column in self.columns], dtype=torch.float64)
 
@@ -101,7 +105,7 @@ class RegressionTask:
 
     def metrics(self) -> nn.Module:
         """Metrics of this many numbers."""
-        return RegressionMetrics(self._deviation)
+        return RegressionMetrics(self._mean, self._deviation, self.added)
 
     def compute(self, metrics: nn.Module) -> dict[str, float | None]:
         """Loss and metrics since the last call."""
@@ -135,7 +139,7 @@ class RegressionTask:
 
     def together(self, tasks: Sequence[RegressionTask]) -> ManyRegressions:
         """Heads of one loss."""
-        return ManyRegressions(self.options.loss, self._deviation)
+        return ManyRegressions(self.options.loss, self._mean, self._deviation)
 
 
 def losses(options: RegressionLoss, outputs: Tensor, target: Tensor) -> Tensor:
@@ -155,11 +159,12 @@ def losses(options: RegressionLoss, outputs: Tensor, target: Tensor) -> Tensor:
 class RegressionMetrics(nn.Module):
     """torchmetrics in deviations of train, given back in the numbers' own units; what is undefined is None."""
 
-    def __init__(self, deviation: Tensor) -> None:
-        """``deviation``: of each number in train."""
+    def __init__(self, mean: Tensor, deviation: Tensor, added: Mapping[str, AddedMetric] | None = None) -> None:
+        """``mean`` and ``deviation``: of each number in train."""
         super().__init__()
         count = len(deviation)
-        self._deviation = deviation
+        self._mean, self._deviation = mean, deviation
+        self.added = Added(added) if added else None
         self.loss = MeanMetric()
         self.mae = MeanAbsoluteError(num_outputs=count)
         self.rmse = MeanSquaredError(squared=False, num_outputs=count)
@@ -173,11 +178,16 @@ class RegressionMetrics(nn.Module):
             raise FloatingPointError("the network gave NaN or infinity: try a smaller strategy.lr or precision=32-true")
         self.loss.update(loss, weight)
         self._seen += len(target)
+        count = len(self._deviation)
         values, truth = outputs.float().contiguous(), target.contiguous()
         self.mae.update(values, truth)
         self.rmse.update(values, truth)
         self.r2.update(values, truth)
-        self.spearman.update(*((values, truth) if len(self._deviation) > 1 else (values[:, 0], truth[:, 0])))
+        if self.added is not None:
+            mean, deviation = self._mean.to(values.device), self._deviation.to(values.device)
+            own = [(one.double() * deviation + mean).float() for one in (values, truth)]
+            self.added.update(*(one if count > 1 else one[:, 0] for one in own))
+        self.spearman.update(*((values, truth) if count > 1 else (values[:, 0], truth[:, 0])))
 
     def compute(self) -> dict[str, float | None]:
         """Values by name, means over the numbers."""
@@ -189,8 +199,11 @@ class RegressionMetrics(nn.Module):
             "r2": _finite(self.r2.compute()) if self._seen > 1 else None,
             "spearman": _finite(self.spearman.compute()) if self._seen > 1 else None,
         }
+        if self.added is not None:
+            values |= self.added.compute()
         for metric in self.children():
-            metric.reset()  # type: ignore[operator]
+            if metric is not self.added:
+                metric.reset()  # type: ignore[operator]
         self._seen = 0
         return values
 
@@ -198,8 +211,8 @@ class RegressionMetrics(nn.Module):
 class ManyRegressions:
     """Heads side by side, whose losses and metrics are those of one after the other."""
 
-    def __init__(self, options: RegressionLoss, deviation: Tensor) -> None:
-        self._options, self._deviation = options, deviation
+    def __init__(self, options: RegressionLoss, mean: Tensor, deviation: Tensor) -> None:
+        self._options, self._mean, self._deviation = options, mean, deviation
 
     def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """[heads] of outputs and targets [heads, examples, numbers]."""
@@ -209,7 +222,7 @@ class ManyRegressions:
         """Of each head; outputs [heads, examples, numbers], targets [examples, numbers]."""
         found = []
         for one in outputs:
-            metrics = RegressionMetrics(self._deviation).to(one.device)
+            metrics = RegressionMetrics(self._mean, self._deviation).to(one.device)
             metrics.update(one, targets, losses(RegressionLoss(), one, targets).mean(), len(targets))
             found.append(metrics.compute())
         return found

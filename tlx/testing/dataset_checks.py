@@ -27,8 +27,8 @@ def check_dataset(kind: str, options: Mapping[str, Any] | None = None, trial: Se
 
     Its fingerprint is the same when asked twice; loaded twice it has the same columns, values and splits, and draws
     from nobody's random numbers; splits are disjoint and name examples that are there; every value can be read, and is
-    the same when read again; columns can be written as JSON; a trial on it trains, and where it says that it is resumable,
-    one that is interrupted ends as one that is not.
+    the same when read again; columns can be written as JSON; a trial on it trains, and where it says that it is
+    resumable, one that is interrupted ends as one that is not.
 
     Args:
         kind: The name it is registered under.
