@@ -2,51 +2,44 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from tlx.columns.augment import flip_crop, generator, shift
+from tlx.columns.batch import Batch
 from tlx.columns.input_spec import ImageSpec
 from tlx.config.dataset import Digits
-from tlx.columns.augment import flip_crop, generator, shift
-from tlx.data.examples import Sample
 from tlx.data.module import Data
 
 SPEC = ImageSpec(3, 20, 16, (0.5,) * 3, (0.25,) * 3)
 IMAGE = torch.rand(3, 40, 30, generator=torch.Generator().manual_seed(0)) * 255
 
 
-def batch(samples: list[Sample]) -> dict[str, Any]:
-    """Stacked images with their indices."""
-    return {"x": torch.stack([s["x"] for s in samples]), "index": [s["index"] for s in samples]}
-
-
-def epochs_of(augment: str, workers: int, steps: tuple[int, int] = (0, 8), seed: int = 3) -> list[dict[str, Any]]:
+def epochs_of(augment: str, workers: int, steps: tuple[int, int] = (0, 8), seed: int = 3) -> list[Batch]:
     """Batches of twenty digits over two epochs."""
     data = Data(Digits(shots=2, shots_seed=0, augment=augment), seed=seed, batch_size=5, workers=workers)
-    data.prepare(ImageSpec(1, 16, 16, (0.5,), (0.25,)))
-    return list(data.train_loader(batch, data.epochs(), *steps))
+    data.prepare({"image": ImageSpec(1, 16, 16, (0.5,), (0.25,))})
+    return list(data.train_loader(data.epochs(), *steps))
 
 
-def by_index(batches: list[dict[str, Any]]) -> dict[int, Tensor]:
+def by_index(batches: list[Batch]) -> dict[int, Tensor]:
     """The image of each index."""
-    return {i: x for b in batches for i, x in zip(b["index"], b["x"], strict=True)}
+    return {i: x for b in batches for i, x in zip(b.index.tolist(), b.inputs["image"], strict=True)}
 
 
 @pytest.mark.parametrize("augment", ["shift", "flip_crop"])
 def test_any_number_of_workers_makes_the_same_batches(augment: str) -> None:
     here, there = epochs_of(augment, workers=0), epochs_of(augment, workers=2)
-    assert [b["index"] for b in here] == [b["index"] for b in there]
-    assert all(torch.equal(a["x"], b["x"]) for a, b in zip(here, there, strict=True))
+    assert [b.index.tolist() for b in here] == [b.index.tolist() for b in there]
+    assert all(torch.equal(a.inputs["image"], b.inputs["image"]) for a, b in zip(here, there, strict=True))
 
 
 @pytest.mark.parametrize("augment", ["shift", "flip_crop"])
 def test_resumed_in_the_middle_the_images_are_the_same(augment: str) -> None:
     whole, rest = epochs_of(augment, 0), epochs_of(augment, 0, steps=(3, 8))
-    assert all(torch.equal(a["x"], b["x"]) for a, b in zip(whole[3:], rest, strict=True))
+    assert all(torch.equal(a.inputs["image"], b.inputs["image"]) for a, b in zip(whole[3:], rest, strict=True))
 
 
 @pytest.mark.parametrize("augment", ["shift", "flip_crop"])

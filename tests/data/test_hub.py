@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.data.conftest import channels, inputs, words
+from tlx.columns.images import decode
 from tlx.config.dataset import Hub
 from tlx.config.errors import DataError
 from tlx.data.fingerprint import fingerprint
-from tlx.columns.images import decode
 from tlx.data.sources import hub
 from tlx.data.validation import check
 
@@ -39,58 +40,55 @@ def pictures(items: list[dict[str, Any]], labels: list[str]) -> Any:
 
 def vet(config: Hub, items: list[dict[str, Any]], remembered_as: str) -> None:
     """Load four images as the training split and look at each."""
-    source = hub.from_parts(config, {"train": pictures(items, list("abab"))})
+    source = hub.from_parts(config, {"train": pictures(items, list("abab"))}).encoded()
     check(source, {"train": np.arange(4)}, config, remembered_as)
 
 
-def words(source: Any) -> list[str]:
-    """The class name of each example."""
-    return [source.classes[label] for label in source.labels]
-
-
 def test_class_labels_become_their_names() -> None:
-    source = hub.from_parts(Hub(name="x/y"), {"train": part([1, 0, 1], names=["neg", "pos"])})
+    source = hub.from_parts(Hub(name="x/y"), {"train": part([1, 0, 1], names=["neg", "pos"])}).encoded()
     assert words(source) == ["pos", "neg", "pos"]
-    assert list(source.inputs) == ["text 0", "text 1", "text 2"]
+    assert list(inputs(source)) == ["text 0", "text 1", "text 2"]
     assert source.splits == {}
 
 
 @pytest.mark.parametrize("labels", [["b", "a", "NA"], [3, 1, 2]])
 def test_words_and_numbers_are_classes(labels: list[Any]) -> None:
-    assert words(hub.from_parts(Hub(name="x/y"), {"train": part(labels)})) == [str(label) for label in labels]
+    assert words(hub.from_parts(Hub(name="x/y"), {"train": part(labels)}).encoded()) == [str(label) for label in labels]
 
 
 def test_parts_are_splits_over_one_sequence() -> None:
     train, val, test = part(["a", "b"]), part(["b"], column=["v"]), part(["b", "a"], column=["t", "u"])
-    source = hub.from_parts(Hub(name="x/y"), {"train": train, "val": val, "test": test})
+    source = hub.from_parts(Hub(name="x/y"), {"train": train, "val": val, "test": test}).encoded()
     assert {name: list(indices) for name, indices in source.splits.items()} == {
         "train": [0, 1],
         "val": [2],
         "test": [3, 4],
     }
-    assert len(source.inputs) == 5
-    assert [source.inputs[i] for i in range(5)] == ["text 0", "text 1", "v", "t", "u"]
+    assert len(inputs(source)) == 5
+    assert [inputs(source)[i] for i in range(5)] == ["text 0", "text 1", "v", "t", "u"]
     assert words(source) == ["a", "b", "b", "b", "a"]
 
 
 def test_a_class_that_train_lacks_is_named() -> None:
-    with pytest.raises(DataError, match="class 'zebra' is not in train"):
-        hub.from_parts(Hub(name="x/y"), {"train": part(["a", "b"]), "val": part(["a", "zebra"])})
+    source = hub.from_parts(Hub(name="x/y"), {"train": part(["a", "b"]), "val": part(["a", "zebra"])})
+    with pytest.raises(DataError, match="class 'zebra' is not in train") as caught:
+        source.encoded()
+    assert [problem.key for problem in caught.value.problems] == ["x/y[3]"]
 
 
 @pytest.mark.parametrize(("labels", "names"), [(["a", None, "b"], None), ([0, 1, -1], ["a", "b"])])
 def test_an_example_without_a_label_is_an_error_of_the_data(labels: list[Any], names: list[str] | None) -> None:
     """The hub's test sets often hide their labels as -1."""
     with pytest.raises(DataError):
-        hub.from_parts(Hub(name="x/y"), {"train": part(labels, names)})
+        hub.from_parts(Hub(name="x/y"), {"train": part(labels, names)}).encoded()
 
 
-@pytest.mark.parametrize(("mode", "channels"), [("L", 1), ("RGB", 3)])
-def test_images_are_decoded_when_asked_for(mode: str, channels: int) -> None:
+@pytest.mark.parametrize(("mode", "count"), [("L", 1), ("RGB", 3)])
+def test_images_are_decoded_when_asked_for(mode: str, count: int) -> None:
     made = pictures([picture(10, mode), picture(200, mode)], ["a", "b"])
-    source = hub.from_parts(Hub(name="x/y", modality="image"), {"train": made})
-    assert source.channels == channels
-    found = decode(source.inputs[1])
+    source = hub.from_parts(Hub(name="x/y", modality="image"), {"train": made}).encoded()
+    assert channels(source) == count
+    found = decode(inputs(source)[1])
     np.testing.assert_array_equal(found, np.full((3, 4) if mode == "L" else (3, 4, 3), 200))
 
 

@@ -14,8 +14,8 @@ from timm.data import create_transform
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms._presets import ImageClassification
 
-from tlx.columns.input_spec import ImageSpec
 from tlx.columns import images
+from tlx.columns.input_spec import ImageSpec
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 LEVEL = 1 / 255 / min(STD)  # one grey level of 255, after normalisation

@@ -4,24 +4,17 @@ from __future__ import annotations
 
 import random
 from itertools import pairwise
-from typing import Any
 
 import pytest
 
 from tlx.columns.input_spec import ImageSpec
 from tlx.config.dataset import Digits
 from tlx.config.errors import DataError
-from tlx.data.examples import Sample
 from tlx.data.module import Data
 from tlx.data.order import Batches, Epochs
 
 COUNTS = (8, 9, 16, 17, 63, 100, 101)
-SPEC = ImageSpec(1, 8, 8, (0.0,), (1.0,))
-
-
-def indices(samples: list[Sample]) -> dict[str, Any]:
-    """A batch as the indices of its examples."""
-    return {"index": [sample["index"] for sample in samples]}
+SPECS = {"image": ImageSpec(1, 8, 8, (0.0,), (1.0,))}
 
 
 @pytest.mark.parametrize("count", COUNTS)
@@ -80,8 +73,8 @@ def test_the_number_of_batches_is_known() -> None:
 @pytest.mark.parametrize("world", [1, 2, 3])
 def test_evaluation_sees_each_example_once_over_all_ranks(eval_batch_size: int, world: int) -> None:
     data = Data(Digits(eval_batch_size=eval_batch_size), seed=0, batch_size=8)
-    data.prepare(SPEC)
-    shares = [[b["index"] for b in data.eval_loader("val", indices, rank=r, world=world)] for r in range(world)]
+    data.prepare(SPECS)
+    shares = [[b.index.tolist() for b in data.eval_loader("val", rank=r, world=world)] for r in range(world)]
     assert len({len(share) for share in shares}) == 1  # a rank with fewer batches would leave the others waiting
     assert all(batch for share in shares for batch in share)
     assert sorted(i for share in shares for batch in share for i in batch) == sorted(data.splits["val"])
@@ -89,10 +82,10 @@ def test_evaluation_sees_each_example_once_over_all_ranks(eval_batch_size: int, 
 
 def test_training_feeds_each_training_example_once() -> None:
     data = Data(Digits(shots=3), seed=0, batch_size=8)
-    data.prepare(SPEC)
+    data.prepare(SPECS)
     epochs = data.epochs(world=2)
-    loaders = [data.train_loader(indices, epochs, 0, epochs.steps_per_epoch, rank=r, world=2) for r in range(2)]
-    seen = [i for loader in loaders for batch in loader for i in batch["index"]]
+    loaders = [data.train_loader(epochs, 0, epochs.steps_per_epoch, rank=r, world=2) for r in range(2)]
+    seen = [i for loader in loaders for batch in loader for i in batch.index.tolist()]
     assert sorted(seen) == sorted(data.splits["train"])
 
 

@@ -5,28 +5,33 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tests.data.conftest import classes, labels
+from tlx.columns import Label, Labels, Text
+from tlx.columns.reading import Indices
 from tlx.config.dataset import Digits
 from tlx.config.errors import DataError
-from tlx.data.source import Indices, Source
+from tlx.data.source import Source
 from tlx.data.splits import assign
 
 
 def source(counts: dict[str, int], splits: dict[str, Indices] | None = None) -> Source:
     """Texts of the classes, so many each, in mixed order."""
-    labels = np.repeat(np.arange(len(counts)), list(counts.values())).astype(np.int64)
-    np.random.default_rng(0).shuffle(labels)
-    return Source("text", [f"text {i}" for i in range(len(labels))], labels, list(counts), splits or {})
+    numbers = np.repeat(np.arange(len(counts)), list(counts.values())).astype(np.int64)
+    np.random.default_rng(0).shuffle(numbers)
+    rows = {"text": [f"text {i}" for i in range(len(numbers))], "label": numbers}
+    return Source([Text("text"), Label("label", classes=tuple(counts))], rows, splits or {}).encoded()
 
 
 def several(n: int) -> Source:
     """Examples with several labels each."""
-    labels = np.random.default_rng(0).integers(2, size=(n, 3)).astype(np.float32)
-    return Source("text", [f"text {i}" for i in range(n)], labels, ["a", "b", "c"], {})
+    there = np.random.default_rng(0).integers(2, size=(n, 3)).astype(np.float32)
+    rows = {"text": [f"text {i}" for i in range(n)], "label": there}
+    return Source([Text("text"), Labels("label", classes=("a", "b", "c"))], rows, {}).encoded()
 
 
 def per_class(of: Source, indices: Indices) -> list[int]:
     """How many examples of each class."""
-    return [int((of.labels[indices] == label).sum()) for label in range(len(of.classes))]
+    return [int((labels(of)[indices] == label).sum()) for label in range(len(classes(of)))]
 
 
 def test_given_splits_are_kept() -> None:
@@ -38,8 +43,8 @@ def test_given_splits_are_kept() -> None:
 def test_a_missing_split_is_cut_from_train_in_proportion() -> None:
     counts = {"a": 100, "b": 60, "c": 40}
     everything = source(counts | {"d": 20})
-    val = np.flatnonzero(everything.labels == 3)
-    train = np.flatnonzero(everything.labels != 3)
+    val = np.flatnonzero(labels(everything) == 3)
+    train = np.flatnonzero(labels(everything) != 3)
     everything.splits = {"train": train, "val": val}
     found = assign(everything, Digits(test=0.25), seed=0)
     assert per_class(everything, found["test"]) == [25, 15, 10, 0]

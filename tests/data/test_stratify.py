@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from sklearn import model_selection
 from sklearn.datasets import load_digits
 
+from tests.data.conftest import inputs, labels, load
 from tlx.config.dataset import Digits
-from tlx.data.sources import digits
 from tlx.data.stratify import train_test_split
 
 
@@ -21,9 +21,9 @@ from tlx.data.stratify import train_test_split
     stratified=st.booleans(),
 )
 def test_the_same_split_as_scikit_learn(counts: list[int], share: float | int, seed: int, stratified: bool) -> None:
-    labels = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(counts)), counts))
-    pool = np.arange(len(labels)) * 3
-    given_labels = labels if stratified else None
+    names = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(counts)), counts))
+    pool = np.arange(len(names)) * 3
+    given_labels = names if stratified else None
     try:
         wanted = model_selection.train_test_split(pool, test_size=share, stratify=given_labels, random_state=seed)
     except ValueError:
@@ -36,6 +36,6 @@ def test_the_same_split_as_scikit_learn(counts: list[int], share: float | int, s
 
 
 def test_the_digits_are_those_of_scikit_learn() -> None:
-    source, bunch = digits.load(Digits()), load_digits()
-    np.testing.assert_array_equal(source.inputs, np.round(bunch.images / 16 * 255).astype(np.uint8))
-    np.testing.assert_array_equal(source.labels, bunch.target)
+    source, bunch = load(Digits()), load_digits()
+    np.testing.assert_array_equal(inputs(source), np.round(bunch.images / 16 * 255).astype(np.uint8))
+    np.testing.assert_array_equal(labels(source), bunch.target)

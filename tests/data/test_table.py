@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.data.conftest import channels, classes, inputs, labels, load, target, words
+from tlx.columns import Labels
 from tlx.config.dataset import Table
 from tlx.config.errors import DataError
 from tlx.data.source import Source
-from tlx.data.sources.table import load
 
 GOOD = "text,label\none,a\ntwo,b\nthree,a\n"
 
@@ -24,14 +25,9 @@ def table(file: Path, content: str = GOOD, **options: Any) -> Source:
     return load(Table(file=str(file), **options))
 
 
-def words(source: Source) -> list[str]:
-    """The class name of each example."""
-    return [source.classes[label] for label in source.labels]
-
-
 def test_texts_labels_and_where_they_came_from(folder: Path) -> None:
     source = table(folder / "a.csv", "text,label\none,b\n\ntwo,a\n")
-    assert (list(source.inputs), source.classes, list(source.labels)) == (["one", "two"], ["a", "b"], [1, 0])
+    assert (list(inputs(source)), classes(source), list(labels(source))) == (["one", "two"], ["a", "b"], [1, 0])
     assert [source.origin(i) for i in range(2)] == [f"{folder / 'a.csv'}:2", f"{folder / 'a.csv'}:4"]
     assert (source.splits, source.notes) == ({}, [])
 
@@ -42,7 +38,7 @@ def test_words_for_nothing_are_words(folder: Path, word: str, suffix: str) -> No
     rows = [{"text": word, "label": word}, {"text": "x", "label": "y"}]
     lines = [json.dumps(row) for row in rows] if suffix == ".jsonl" else ["text,label", f"{word},{word}", "x,y"]
     source = table(folder / f"a{suffix}", "\n".join(lines))
-    assert list(source.inputs) == [word, "x"]
+    assert list(inputs(source)) == [word, "x"]
     assert words(source) == [word, "y"]
 
 
@@ -75,7 +71,7 @@ def test_a_first_row_without_its_label_is_a_row_like_any_other(folder: Path) -> 
 def test_skip_leaves_bad_rows_out_and_counts_them(folder: Path) -> None:
     content = "text,label\none,a\n,b\ntwo\nthree,b\nfour,\n"
     source = table(folder / "a.csv", content, on_bad="skip")
-    assert (list(source.inputs), words(source)) == (["one", "three"], ["a", "b"])
+    assert (list(inputs(source)), words(source)) == (["one", "three"], ["a", "b"])
     assert source.origin(1) == f"{folder / 'a.csv'}:5"
     assert len(source.notes) == 1
     assert "3 rows skipped" in source.notes[0]
@@ -91,7 +87,7 @@ def test_val_and_test_files_are_splits_with_the_classes_of_train(folder: Path) -
     (folder / "val.csv").write_text("text,label\nv,b\n")
     (folder / "test.csv").write_text("text,label\nt,b\nu,a\n")
     source = table(folder / "a.csv", val_file=str(folder / "val.csv"), test_file=str(folder / "test.csv"))
-    texts = {name: [source.inputs[i] for i in indices] for name, indices in source.splits.items()}
+    texts = {name: [inputs(source)[i] for i in indices] for name, indices in source.splits.items()}
     assert texts == {"train": ["one", "two", "three"], "val": ["v"], "test": ["t", "u"]}
     assert words(source) == ["a", "b", "a", "b", "b", "a"]
 
@@ -105,9 +101,9 @@ def test_a_class_that_train_lacks_names_file_and_line(folder: Path) -> None:
 
 def test_several_labels_in_a_cell(folder: Path) -> None:
     source = table(folder / "a.csv", "text,label\none,red; big\ntwo,small\nthree,red;small;\n", label_separator=";")
-    assert source.multilabel
-    assert source.classes == ["big", "red", "small"]
-    np.testing.assert_array_equal(source.labels, [[1, 1, 0], [0, 0, 1], [0, 1, 1]])
+    assert isinstance(target(source), Labels)
+    assert classes(source) == ["big", "red", "small"]
+    np.testing.assert_array_equal(labels(source), [[1, 1, 0], [0, 0, 1], [0, 1, 1]])
 
 
 def test_one_of_several_labels_that_train_lacks_is_named_alone(folder: Path) -> None:
@@ -119,8 +115,8 @@ def test_one_of_several_labels_that_train_lacks_is_named_alone(folder: Path) -> 
 def test_labels_in_a_json_list_keep_their_items_apart(folder: Path) -> None:
     content = '{"text":"one","label":["red","big"]}\n{"text":"two","label":["big"]}'
     source = table(folder / "a.jsonl", content, label_separator=";")
-    assert source.classes == ["big", "red"]
-    np.testing.assert_array_equal(source.labels, [[1, 1], [1, 0]])
+    assert classes(source) == ["big", "red"]
+    np.testing.assert_array_equal(labels(source), [[1, 1], [1, 0]])
 
 
 def test_image_paths_are_seen_from_the_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,5 +124,5 @@ def test_image_paths_are_seen_from_the_file(folder: Path, monkeypatch: pytest.Mo
     Image.new("L", (5, 4)).save(folder / "data" / "img" / "x.png")
     (folder / "data" / "a.csv").write_text(f"image,label\nimg/x.png,a\n{folder}/data/img/x.png,b\n")
     source = load(Table(file="data/a.csv", modality="image", input="image"))
-    assert [Path(p).resolve() for p in source.inputs] == [(folder / "data/img/x.png").resolve()] * 2
-    assert source.channels == 1
+    assert [Path(p).resolve() for p in inputs(source)] == [(folder / "data/img/x.png").resolve()] * 2
+    assert channels(source) == 1

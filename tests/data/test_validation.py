@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.data.conftest import inputs, load
 from tlx.config.dataset import ImageFolder, Table
 from tlx.config.errors import DataError
 from tlx.data.module import Data
-from tlx.data.sources import imagefolder
 from tlx.data.validation import check
 
 CLASSES = ("a", "b", "c")
@@ -83,8 +83,8 @@ def test_skip_drops_and_notes(root: Path) -> None:
     for path in bad:
         BREAK[path.name](path)
     found = data(root, "skip")
-    assert (found.info.n_train, found.info.n_val, found.info.n_test) == (9, 9, 9)
-    used = {str(found.source.inputs[i]) for indices in found.splits.values() for i in indices}
+    assert found.schema.counts == {"train": 9, "val": 9, "test": 9}
+    used = {str(inputs(found.source)[i]) for indices in found.splits.values() for i in indices}
     assert used.isdisjoint(map(str, bad))
     assert len(found.source.notes) == 1
     assert "2 unreadable" in found.source.notes[0]
@@ -103,12 +103,12 @@ def test_nothing_left_after_skipping_is_an_error(root: Path, split: str, message
 def test_a_palette_with_transparency_is_a_sound_image(root: Path) -> None:
     indexed = Image.open(root / "train" / "a" / "0.png").quantize(16)
     indexed.save(root / "train" / "a" / "palette.png", transparency=bytes(range(16)))
-    assert data(root).info.n_train == 10
+    assert data(root).schema.counts["train"] == 10
 
 
 def test_the_result_is_remembered_under_the_fingerprint(root: Path) -> None:
     config = ImageFolder(root=str(root))
-    source = imagefolder.load(config)
+    source = load(config)
     check(source, source.splits, config, "remembered-1")
     truncate(root / "train" / "a" / "0.png")
     check(source, source.splits, config, "remembered-1")
@@ -122,13 +122,13 @@ def test_a_changed_file_is_looked_at_again(root: Path) -> None:
     with pytest.raises(DataError, match=r"test/c/1\.png"):
         data(root)
     write(root / "test" / "c" / "1.png", seed=9)
-    assert data(root).info.n_test == 9
+    assert data(root).schema.counts["test"] == 9
 
 
 def test_only_a_data_set_found_whole_is_remembered(root: Path) -> None:
     """A file that could not be read once (a busy network drive) is not condemned for good."""
     config = ImageFolder(root=str(root))
-    source = imagefolder.load(config)
+    source = load(config)
     hidden = (root / "train" / "a" / "0.png").rename(root / "elsewhere")
     with pytest.raises(DataError, match="FileNotFoundError"):
         check(source, source.splits, config, "remembered-3")

@@ -17,14 +17,14 @@ from hypothesis import given
 from hypothesis import strategies as some
 from PIL import Image
 
+from tlx.columns import images
+from tlx.columns.images import TooLarge
 from tlx.columns.input_spec import ImageSpec
 from tlx.config.cache import cache_folder
 from tlx.config.dataset import Digits, Glyphs, ImageFolder, Limits, Table
 from tlx.config.errors import DataError
 from tlx.config.identity import identity_fields
-from tlx.columns import images
 from tlx.data.fingerprint import fingerprint
-from tlx.columns.images import TooLarge
 from tlx.data.module import Data
 from tlx.data.sources import glyphs
 from tlx.data.sources.table import load
@@ -57,7 +57,7 @@ def root(folder: Path) -> Path:
 def data(root: Path, on_bad: str = "error", **limits: int) -> Data:
     """The folder as data of a trial, for a backbone of 8 x 8."""
     found = Data(ImageFolder(root=str(root), on_bad=on_bad, limits=Limits(**limits)), seed=0, batch_size=2)
-    found.prepare(SPEC)
+    found.prepare({"image": SPEC})
     return found
 
 
@@ -77,18 +77,18 @@ def test_a_line_of_fifty_million_pixels_is_named_or_left_out(root: Path) -> None
     assert "50,000,000 x 1 pixels" in message
     assert "dataset.limits.resized_pixels" in message
     skipped = data(root, "skip")
-    assert skipped.info.n_train == 4
+    assert skipped.schema.counts["train"] == 4
     assert any(str(bomb) in note for note in skipped.source.notes)
 
 
 def test_too_many_pixels_are_named_by_the_header_and_by_what_is_remembered(root: Path) -> None:
     large = png(root / "test" / "b" / "large.png", 100, 100)
-    assert data(root).info.n_test == 5
+    assert data(root).schema.counts["test"] == 5
     message = refused(lambda: data(root, pixels=9_999))[str(large)]
     assert "100 x 100 pixels" in message
     assert "dataset.limits.pixels" in message
-    assert data(root, "skip", pixels=9_999).info.n_test == 4
-    assert data(root, pixels=10_000).info.n_test == 5
+    assert data(root, "skip", pixels=9_999).schema.counts["test"] == 4
+    assert data(root, pixels=10_000).schema.counts["test"] == 5
 
 
 def test_a_raised_limit_is_above_that_of_pil(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,7 +139,7 @@ def test_an_array_is_believed_as_far_as_its_file_goes(root: Path, content: bytes
     path = root / "train" / "a" / "x.npy"
     path.write_bytes(content)
     assert message in refused(lambda: data(root))[str(path)]
-    assert data(root, "skip").info.n_train == 4
+    assert data(root, "skip").schema.counts["train"] == 4
 
 
 @given(shape=some.lists(some.integers(-2, 40), max_size=5), size=some.integers(0, 4000))
@@ -183,7 +183,7 @@ def test_pipes_sockets_and_loose_links_are_named_and_never_opened(root: Path) ->
         listener.bind("socket.png")
         os.chdir(root)
         found = data(root)
-    assert found.info.n_train == 5
+    assert found.schema.counts["train"] == 5
     (note,) = (note for note in found.source.notes if "no file is behind them" in note)
     assert "3 names were left out" in note
     assert "first loop.png, a link that leads nowhere" in note
@@ -239,8 +239,8 @@ def test_a_cache_of_another_form_is_none(root: Path, content: str) -> None:
 
 def test_a_torn_archive_of_glyphs_is_made_again() -> None:
     config = Glyphs(n_train=30, n_val=30, n_test=30)
-    first = glyphs.load(config).inputs
+    first = glyphs.load(config).rows["image"]
     (file,) = (file for file in cache_folder("glyphs").glob("*.npz") if file.stem == fingerprint(config))
     for content in (b"", b"PK\x03\x04", file.read_bytes()[:5000]):
         file.write_bytes(content)
-        np.testing.assert_array_equal(glyphs.load(config).inputs, first)
+        np.testing.assert_array_equal(glyphs.load(config).rows["image"], first)

@@ -12,6 +12,7 @@ import torch
 import tlx
 from tests.serving.conftest import Exported
 from tests.training.conftest import Compose, Families, families, small  # noqa: F401 (fixtures)
+from tlx.columns import Label
 from tlx.config.errors import ConfigError, WeightsError
 from tlx.runs import layout
 from tlx.serving import bundle
@@ -33,7 +34,8 @@ def test_it_answers_as_the_trial_did(small: Compose, families: Families, folder:
     run = locate(trial).path
     source = build(trial).data.source
     bundle.write(rebuilt(run), run, folder / "bundle")
-    inputs = [source.inputs[i] for i in range(len(source.inputs))]
+    (values,) = (source.rows[column.name] for column in source.columns if column.role == "input")
+    inputs = [values[i] for i in range(len(source))]
     shutil.move(folder / "runs", folder / "gone")
     model = bundle.read(folder / "bundle")
     expected = [json.loads(line) for line in (folder / "gone" / run.name / layout.PREDICTIONS).open()]
@@ -41,7 +43,10 @@ def test_it_answers_as_the_trial_did(small: Compose, families: Families, folder:
     assert [one["prediction"] for one in found] == [one["prediction"] for one in expected]
     for mine, wanted in zip(found, expected, strict=True):
         assert list(mine["probabilities"].values()) == pytest.approx(wanted["probabilities"], abs=1e-5)
-    assert list(found[0]["probabilities"]) == source.classes
+    (target,) = model.schema.targets.values()
+    assert isinstance(target, Label)
+    assert [column for column in source.columns if column.role == "target"] == [target]
+    assert list(found[0]["probabilities"]) == list(target.classes)
 
 
 def test_altered_weights_are_refused(pictures: Exported, folder: Path) -> None:
@@ -70,4 +75,4 @@ def test_it_goes_into_a_folder_of_its_own(pictures: Exported, folder: Path) -> N
             bundle.write(built, pictures.run, folder / place)
     assert [path.name for path in (folder / "full").iterdir()] == ["mine"]
     bundle.write(built, pictures.run, folder / "empty")
-    assert bundle.read(folder / "empty").info == bundle.read(pictures.bundle).info
+    assert bundle.read(folder / "empty").schema == bundle.read(pictures.bundle).schema

@@ -14,8 +14,8 @@ from hypothesis import strategies as some
 from PIL import Image
 
 from tests.serving.asking import header
-from tlx.columns.input_spec import ImageSpec
 from tlx.columns import images
+from tlx.columns.input_spec import ImageSpec
 from tlx.serving import inputs
 from tlx.serving.inputs import InvalidInput
 from tlx.serving.limits import Limits

@@ -157,10 +157,11 @@ def test_graphs_compute_what_the_network_does(pictures: Exported, said: Said, fo
     text = said("export", str(pictures.run), "--to", kind, "--out", str(folder / "model"))
     assert "on inputs of another size" in text
     model = rebuilt(pictures.run)
-    assert isinstance(model.backbone.spec, ImageSpec)
-    images = torch.randn(5, model.backbone.spec.channels, model.backbone.spec.height, model.backbone.spec.width)
+    (spec,) = model.backbone.takes.values()
+    assert isinstance(spec, ImageSpec)
+    images = torch.randn(5, spec.channels, spec.height, spec.width)
     with torch.no_grad():
-        expected = model.module.model.eval()({"x": images}).numpy()
+        expected = model.module.model.eval()({"image": images}).numpy()
     if kind == "onnx":
         (found,) = onnxruntime.InferenceSession(str(folder / "model")).run(None, {"x": images.numpy()})
     else:

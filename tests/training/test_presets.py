@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 import tlx
 from tests.strategies.architectures import BERT, KNOWN, RESNET, VIT, Architecture
 from tests.strategies.conftest import preset
-from tests.strategies.test_presets import SHIPPED, TEXTS, oracle
+from tests.strategies.test_presets import SHIPPED, SOLVED, TEXTS, oracle
 from tests.training.conftest import Compose, Families, Step, Watch
 from tlx.cli import main
 from tlx.config.errors import ConfigError
@@ -31,7 +31,7 @@ KNOWN_HERE = {
 }
 STEPS = 20  # a fifth of the oracle's
 RUN = (f"strategy.budget={STEPS} steps", "strategy.validate_every=10 steps")
-UNPREDICTED = ("half_ft", "autofreeze", "egeria", "logistic")  # chance, gradients or a solver decide
+UNPREDICTED = ("half_ft", "autofreeze", "egeria", *SOLVED)  # chance, gradients or a solver decide
 CASES = [
     (option, family)
     for i, option in enumerate(name for name in SHIPPED if name not in UNPREDICTED)
@@ -114,6 +114,12 @@ def test_logistic_is_scikit_learns_regression_on_the_features(small: Compose, fa
     logits = torch.from_numpy(features) @ state["head.weight"].double().T + state["head.bias"].double()
     theirs = own.predict_proba((features - center) / spread)
     np.testing.assert_allclose(logits.softmax(1).numpy(), theirs, atol=2e-3)  # scikit-learn stops at a tolerance
+
+
+def test_ridge_is_refused_where_classes_are_predicted(small: Compose, families: Families) -> None:
+    with pytest.raises(ConfigError, match="expected gradient or logistic") as caught:
+        tlx.train(small(*families["cnn"], "strategy=ridge"))
+    assert [problem.key for problem in caught.value.problems] == ["strategy.phases.0.solver"]
 
 
 @pytest.mark.parametrize("option", TEXTS)

@@ -32,6 +32,8 @@ class Backbone:
         match: How the pretrained weights fitted; None when there are none.
         forms: What else it gives than a vector: ``tokens`` [batch, tokens, width], ``pyramid`` [batch, width, h, w].
         widths: Features at each depth, of the forms that have several.
+        stages: Regular expressions over parameter names, one per stage from shallow to deep, for a network that cannot
+            be cut by its own structure.
     """
 
     module: nn.Module
@@ -40,6 +42,7 @@ class Backbone:
     match: weights.LoadReport | None = None
     forms: Mapping[Form, Extractor] = field(default_factory=dict)
     widths: Mapping[Form, Sequence[int]] = field(default_factory=dict)
+    stages: Sequence[str] = ()
 
     @property
     def gives(self) -> frozenset[Form]:

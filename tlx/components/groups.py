@@ -10,7 +10,7 @@ from dataclasses import fields, is_dataclass, make_dataclass
 from functools import lru_cache
 from typing import Any, Optional, get_args, get_type_hints
 
-from tlx.components.registry import State, of_group, state
+from tlx.components.registry import Component, State, of_group, state
 from tlx.config.fields import HELP, IDENTITY, option
 from tlx.config.hardware import Hardware
 from tlx.config.reuse import Reuse
@@ -40,9 +40,28 @@ def _tasks(_state: State) -> dict[str, type]:
     name, metrics, field = _by_name(Task, "metrics", "metric")
     _keep(metrics)
     return {
-        kind: _keep(make_dataclass(one.config.__name__, [(name, metrics, field)], bases=(one.config,)))
+        kind: _keep(
+            make_dataclass(one.config.__name__, [(name, metrics, field), *_loss(one.config)], bases=(one.config,))
+        )
         for kind, one in of_group("task").items()
     }
+
+
+def _loss(task: type) -> list[tuple[str, type, Any]]:
+    """The field of a task's loss with an optional part for each loss of somebody's own; none where there are none."""
+    own = of_group("loss")
+    usual = next((one for one in fields(task) if one.name == "loss"), None)
+    if not own or usual is None:
+        return []
+    parts = [(kind, *_optional(one)) for kind, one in own.items()]
+    base = get_type_hints(task)["loss"]
+    kind = _keep(make_dataclass(f"{base.__name__}Of{task.__name__}", parts, bases=(base,)))
+    return [("loss", kind, option(help=usual.metadata[HELP], factory=kind, neutral=kind()))]
+
+
+def _optional(one: Component) -> tuple[Any, Any]:
+    """Type and default of a part that may be chosen by its name."""
+    return Optional[one.config], option(None, (one.config.__doc__ or "").strip(), neutral=None)  # noqa: UP045
 
 
 def _keep(made: type) -> type:
@@ -67,10 +86,7 @@ def _trial_schema(_state: State) -> type[Trial]:
 
 def _by_name(owner: type, key: str, group: str) -> tuple[str, type, Any]:
     """A field of a class, whose own class has an optional part for each component of a group."""
-    named = [
-        (kind, Optional[one.config], option(None, (one.config.__doc__ or "").strip(), neutral=None))  # noqa: UP045
-        for kind, one in of_group(group).items()
-    ]
+    named = [(kind, *_optional(one)) for kind, one in of_group(group).items()]
     kind = make_dataclass(key.capitalize(), named)
     said = next(one.metadata for one in fields(owner) if one.name == key)
     more = {"runtime_only": True} if not said.get(IDENTITY, True) else {"neutral": kind()}

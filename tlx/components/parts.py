@@ -22,6 +22,9 @@ def parts(config: Any) -> Iterator[tuple[str, Component]]:
     for kind in of_group("callback"):
         if getattr(config.callbacks, kind, None) is not None:
             yield f"callbacks.{kind}", component("callback", kind)
+    for kind in of_group("loss"):
+        if getattr(getattr(config.task, "loss", None), kind, None) is not None:
+            yield f"task.loss.{kind}", component("loss", kind)
     for kind in of_group("metric"):
         if getattr(config.task.metrics, kind, None) is not None:
             yield f"task.metrics.{kind}", component("metric", kind)

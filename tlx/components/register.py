@@ -66,6 +66,7 @@ def _of_group(
 backbone = partial(_of_group, "backbone")
 callback = partial(_of_group, "callback")
 controller = partial(_of_group, "controller")
+loss = partial(_of_group, "loss")
 metric = partial(_of_group, "metric")
 dataset = partial(_of_group, "dataset")
 logger = partial(_of_group, "logger")

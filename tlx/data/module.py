@@ -52,11 +52,13 @@ class Data:
         self.splits = splits.take_shots(source, self.sound, config, seed)
         self.source = source.fitted(self.splits["train"])
         self.examples: dict[str, Examples] = {}
+        self._loaders: dict[str, DataLoader[Batch]] = {}  # with workers, one for each split: they live as long as it
 
     def reseeded(self, seed: int) -> Data:
         """The same examples in another order; their shots must not depend on the seed."""
         other = copy.copy(self)
         other.seed = seed
+        other._loaders = {}
         return other
 
     def hashes(self) -> dict[str, str]:
@@ -84,6 +86,7 @@ class Data:
         if bad := self._too_large(specs):
             self.sound = validation.without(self.source, self.sound, self.config, bad)
             self.splits = splits.take_shots(self.source, self.sound, self.config, self.seed)
+        self._loaders = {}
         for name, indices in self.splits.items():
             kind = self.config.augment if name == "train" else "none"
             self.examples[name] = Examples(
@@ -152,17 +155,28 @@ class Data:
         return (load or self.loader)(name, Batches(batches, 1, rank, world))
 
     def loader(self, name: str, batches: Batches) -> Loader:
-        """Batches of a split, decoded and prepared."""
+        """Batches of a split, decoded and prepared.
+
+        Workers are started once for a split, and told of the batches of each round. Whoever asks for the batches of a
+        split therefore ends those that were asked for before.
+        """
         examples = self.examples[name]
-        workers = 0 if self.workers and examples.is_ready else self.workers
-        return DataLoader(
-            examples,
-            batch_sampler=batches,
-            collate_fn=_as_it_is,
-            num_workers=workers,
-            multiprocessing_context="fork" if workers else None,  # a sweep's trials would have another by default
-            generator=torch.Generator(),  # a loader draws a number whenever it starts: not from those training draws
-        )
+        if not self.workers or examples.is_ready:
+            return DataLoader(examples, batch_sampler=batches, collate_fn=_as_it_is, generator=torch.Generator())
+        if name not in self._loaders:
+            self._loaders[name] = DataLoader(
+                examples,
+                batch_sampler=Batches([]),
+                collate_fn=_as_it_is,
+                num_workers=self.workers,
+                multiprocessing_context="fork",  # a sweep's trials would have another by default
+                persistent_workers=True,
+                generator=torch.Generator(),  # it draws a number whenever it starts: not from those training draws
+            )
+        loader = self._loaders[name]
+        assert isinstance(loader.batch_sampler, Batches)
+        loader.batch_sampler.batches = batches.batches
+        return loader
 
 
 def _as_it_is(batch: Any) -> Any:

@@ -30,7 +30,8 @@ from tlx.runs.result import Result
 from tlx.tracking import event_log, store
 from tlx.training.locate import locate
 from tlx.training.machine import choose_machine
-from tlx.training.runner import Say, train
+from tlx.training.record import Say
+from tlx.training.runner import train
 
 REPEATED = "reproduced"
 

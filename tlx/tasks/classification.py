@@ -78,7 +78,8 @@ class ClassificationTask:
 
     def fit(self, targets: Mapping[str, Tensor]) -> None:
         """Make the loss, whose class weights are of train."""
-        self._criterion = losses.criterion(self.options.loss, self.column.classes, self.target(targets))
+        own = losses.own(self.options.loss, [self.column])
+        self._criterion = losses.criterion(self.options.loss, self.column.classes, self.target(targets), own)
 
     def target(self, targets: Mapping[str, Tensor]) -> Tensor:
         """Classes [examples], or 0, 1 and NaN [examples, classes]."""

@@ -7,14 +7,29 @@ from ``class_weight=auto`` have a mean of 1 over train: the size of the loss, an
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from functools import partial
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from tlx.columns import Column
+from tlx.components.registry import component, of_group
 from tlx.config.errors import ConfigError, ConfigIssue, suggest
 from tlx.config.task import Loss
+
+
+class Each(Protocol):
+    """A loss of somebody's own."""
+
+    def __call__(self, outputs: Tensor, target: Tensor) -> Tensor:
+        """The loss of each example [n], or of each of its labels or numbers [n, k], where a target is never NaN.
+
+        Args:
+            outputs: Of the network [n, k].
+            target: Classes [n], or 0 and 1 [n, k], or numbers in deviations of train [n, k].
+        """
 
 
 class Criterion(Protocol):
@@ -31,6 +46,25 @@ class Criterion(Protocol):
         """
 
 
+def own(options: Any, targets: Sequence[Column]) -> Each | None:
+    """A loss of somebody's own, where the options name one.
+
+    Args:
+        options: Of a task's loss.
+        targets: The columns that are predicted.
+
+    Raises:
+        ConfigError: They name several.
+    """
+    wanted = [kind for kind in of_group("loss") if getattr(options, kind, None) is not None]
+    if len(wanted) > 1:
+        raise ConfigError([ConfigIssue("task.loss", "names several losses; leave one", ", ".join(wanted))])
+    if not wanted:
+        return None
+    found: Each = component("loss", wanted[0]).function()(getattr(options, wanted[0]), targets)
+    return found
+
+
 def check(options: Loss, classes: Sequence[str]) -> None:
     """Raise :class:`ConfigError` for weights of classes that are not there, and for smoothing that nothing reads."""
     problems = [
@@ -45,15 +79,18 @@ def check(options: Loss, classes: Sequence[str]) -> None:
         raise ConfigError(problems)
 
 
-def criterion(options: Loss, classes: Sequence[str], labels: Tensor) -> Criterion:
+def criterion(options: Loss, classes: Sequence[str], labels: Tensor, own: Each | None = None) -> Criterion:
     """Make the loss.
 
     Args:
         options: Of it.
         classes: By name.
         labels: Of train: classes [n], or 0/1 floats [n, classes].
+        own: One that somebody brings, which takes the place of the options.
     """
     several = labels.ndim == 2
+    if own is not None:
+        return partial(_own, own, several)
     weights = _weights(options, classes, labels)
     gamma = options.gamma if options.kind == "focal" else 0.0
     single = _binary if several else _of_classes
@@ -73,6 +110,14 @@ def criterion(options: Loss, classes: Sequence[str], labels: Tensor) -> Criterio
         return mean(found, counts, known)
 
     return loss
+
+
+def _own(each: Each, several: bool, logits: Tensor, target: Tensor, counts: Tensor | None = None) -> Tensor:
+    known = ~target.isnan() if several else None
+    found = each(logits, target if known is None else target.nan_to_num(0.0))
+    if counts is None and (known is None or found.ndim == 1):
+        return found.mean()
+    return mean(found, torch.ones(len(target), device=logits.device) if counts is None else counts, known)
 
 
 def mean(losses: Tensor, counts: Tensor, known: Tensor | None = None) -> Tensor:

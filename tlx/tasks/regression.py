@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -24,7 +25,7 @@ from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.task import Regression, RegressionLoss
 from tlx.runs.metric import Metric
 from tlx.strategies import ridge
-from tlx.tasks.losses import mean
+from tlx.tasks.losses import Each, mean, own
 from tlx.tasks.metrics import Added, AddedMetric, added, primary
 from tlx.tasks.network import Network
 from tlx.tasks.protocol import StepOutput
@@ -59,6 +60,7 @@ class RegressionTask:
             raise ConfigError([ConfigIssue("task", message, "regression")])
         self.options = options
         self.weight = schema.weight
+        self._own = own(options.loss, self.columns)
         self.added = added(options.metrics, self.columns)
         self.metric_info: Mapping[str, Metric] = {metric.name: metric for metric in _METRICS}
         self.metric_info = {**self.metric_info, **{name: one.info for name, one in self.added.items()}}
@@ -86,20 +88,21 @@ class RegressionTask:
     def training_step(self, model: nn.Module, batch: Batch) -> StepOutput:
         """The loss that is asked for."""
         outputs: Tensor = model(batch.inputs)
-        loss, weight = self._loss(self.options.loss, outputs, batch)
+        loss, weight = self._loss(self._own or partial(losses, self.options.loss), outputs, batch)
         return StepOutput(loss, weight)
 
     def eval_step(self, model: nn.Module, batch: Batch, metrics: nn.Module) -> StepOutput:
         """The squared error; outputs go to the metrics."""
         outputs: Tensor = model(batch.inputs)
-        loss, weight = self._loss(RegressionLoss(), outputs, batch)
+        loss, weight = self._loss(partial(losses, RegressionLoss()), outputs, batch)
         assert isinstance(metrics, RegressionMetrics)
         metrics.update(outputs, self.target(batch.targets), loss, weight)
         return StepOutput(loss, weight, {"outputs": outputs})
 
-    def _loss(self, options: RegressionLoss, outputs: Tensor, batch: Batch) -> tuple[Tensor, float | Tensor]:
+    def _loss(self, each_of: Each, outputs: Tensor, batch: Batch) -> tuple[Tensor, float | Tensor]:
         """The loss, and what it is a mean of."""
-        each = losses(options, outputs, self.target(batch.targets)).mean(-1)
+        each = each_of(outputs, self.target(batch.targets))
+        each = each.mean(-1) if each.ndim > 1 else each
         counts = self.weights(batch.targets, batch.meta)
         return (each.mean(), len(batch)) if counts is None else (mean(each, counts), counts.sum())
 

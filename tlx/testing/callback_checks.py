@@ -63,15 +63,15 @@ def _trial(kind: str, options: Mapping[str, Any] | None, output: str, words: lis
 @contextmanager
 def _trained(kind: str, options: Mapping[str, Any] | None, words: list[str], wrap: Any = None) -> Iterator[Path]:
     """Train a trial with the callback, each made one given to ``wrap``; its run folder."""
-    of_user = trial_callbacks.of_user
+    of_configuration = trial_callbacks.of_configuration
 
     def wrapped(trial: Trial) -> dict[str, Callback]:
-        found = of_user(trial)
+        found = of_configuration(trial)
         if wrap is not None:
             wrap(found[kind])
         return found
 
-    with tempfile.TemporaryDirectory() as folder, patch.object(trial_callbacks, "of_user", wrapped):
+    with tempfile.TemporaryDirectory() as folder, patch.object(trial_callbacks, "of_configuration", wrapped):
         trial = _trial(kind, options, folder, words)
         runner.train(trial)
         yield locate(trial).path

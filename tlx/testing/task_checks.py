@@ -88,7 +88,9 @@ def _check_loss(kind: str, task: Task, model: nn.Module, batch: Batch) -> None:
     known = task.weights(batch.targets, batch.meta)
     expected = len(batch) if known is None else float(known.sum())
     assert math.isclose(float(whole.weight), expected, rel_tol=1e-5), f"{kind}: a step weighs else than weights() says"
-    mean = sum(w * float(p.loss) for w, p in zip(weights, parts, strict=True) if p.loss is not None) / sum(weights)
+    mean = sum(w * float(p.loss.detach()) for w, p in zip(weights, parts, strict=True) if p.loss is not None) / sum(
+        weights
+    )
     message = f"{kind}: the loss of a batch, {float(whole.loss):.6g}, is not the mean over its parts, {mean:.6g}"
     assert math.isclose(mean, float(whole.loss), rel_tol=1e-4, abs_tol=1e-6), message
 

@@ -186,7 +186,7 @@ def assemble(trial: Trial, model: nn.Module, backbone: Backbone) -> list[Stage]:
     A dry run, which computes shapes alone, settles the order.
     """
     try:
-        cut = stages(model, trial.backbone.stages, backbone.example(2))
+        cut = stages(model, trial.backbone.stages or backbone.stages, backbone.example(2))
     except ValueError as error:
         raise ConfigError([ConfigIssue("backbone.stages", str(error), list(trial.backbone.stages))]) from error
     if trial.strategy.partition.max_stages is not None:

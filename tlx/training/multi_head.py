@@ -53,9 +53,9 @@ from tlx.training.phase_loop import start_phase
 from tlx.training.predictions import predictions
 from tlx.training.progress import Progress
 from tlx.training.quiet import quiet
+from tlx.training.record import record
 from tlx.training.resume import can_resume
-from tlx.training.runner import record
-from tlx.training.trial_callbacks import judging
+from tlx.training.trial_callbacks import of_validation
 
 Say = Callable[[str], None]
 _CHUNK = 1024  # examples whose predictions are in memory
@@ -184,7 +184,7 @@ def _begin(seats: Sequence[HeadTrial]) -> None:
         event_log.set_aside(place.path)
         folders.write_config(place.path, seat.trial)
         events = built.module.events = EventLog(place.path, feed(seat.trial, place.path, seat.say))
-        built.module.callbacks = Callbacks(judging(built.module, events, seat.say, Progress()))
+        built.module.callbacks = Callbacks(of_validation(built.module, events, seat.say, Progress()))
         events.begin(kind="train", identity=place.identity, **described(seat.trial, place, built.module.primary))
         events.write("together", trials=len(seats))
         events.write("stages", digest=stages_digest, table=rows)

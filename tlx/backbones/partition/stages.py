@@ -8,6 +8,7 @@ an example makes one possible, puts the stages in the order in which they are fi
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -23,6 +24,7 @@ from tlx.backbones.partition.stage import HEAD, Stage, digest, outlet, table, ve
 from tlx.backbones.partition.towers import towers
 from tlx.config import patterns
 
+_log = logging.getLogger(__name__)
 __all__ = ["HEAD", "Stage", "digest", "merge", "outlet", "stages", "table", "verify"]
 
 
@@ -68,7 +70,10 @@ def _times(body: nn.Module, names: list[str], example: Mapping[str, Any] | None)
     times = {name: used[id(p)] for name, p in body.named_parameters() if id(p) in used and name in wanted}
     blocks = [part for part in parts(body, names) if part.block]
     reached = bool(blocks) and all(any(name in times for name in part.names) for part in blocks)
-    return times if finished or reached else {}
+    if finished or reached:
+        return times
+    _log.warning("the stages are in the order of registration: the network cannot be followed without values")
+    return {}
 
 
 def _by_patterns(names: list[str], explicit: Sequence[str]) -> list[Group]:

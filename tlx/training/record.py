@@ -1,0 +1,129 @@
+"""What a trial leaves in its run folder: the record while it runs, of a failure, and of the trained model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from tlx.config import output
+from tlx.config.schema import Trial
+from tlx.data import schema_file
+from tlx.files import durable
+from tlx.reports.schedule import of_events
+from tlx.runs import folder as folders
+from tlx.runs import layout, manifest
+from tlx.runs import result as results
+from tlx.runs.describe import described, observed
+from tlx.runs.failure_reason import failure_reason
+from tlx.runs.folder import RunFolder
+from tlx.runs.result import Result
+from tlx.tracking import event_log
+from tlx.tracking.event_log import EventLog
+from tlx.tracking.logger_feed import feed
+from tlx.training.build import TrialComponents
+from tlx.training.checkpoint import save
+from tlx.training.resume import can_resume, forget
+
+Say = Callable[[str], None]
+
+
+def open_record(trial: Trial, built: TrialComponents, place: RunFolder, say: Say) -> EventLog:
+    """Begin the record of a trial whose folder is locked, or go on with that of an interrupted one."""
+    if reason := results.incomplete(place.path):
+        say(f"{reason}: its old result is kept as {results.set_aside(place.path)}")
+    durable.sweep(place.path, layout.OWN)
+    events = EventLog(place.path, feed(trial, place.path, say))
+    if not (resumes := can_resume(place.path)):
+        event_log.set_aside(place.path)
+    folders.write_config(place.path, trial)
+    if not resumes:
+        events.begin(kind="train", identity=place.identity, **described(trial, place, built.module.primary))
+    return events
+
+
+@contextmanager
+def ending(events: EventLog) -> Iterator[None]:
+    """Have the event log say what ended the trial, if an error does."""
+    try:
+        yield
+    except BaseException as error:
+        with suppress(OSError):  # the disk may be what is wrong: the first error counts
+            events.write("end", **failure_reason(error))
+        raise
+
+
+def finish(place: RunFolder, events: EventLog, result: Result) -> None:
+    """Mark a trial as finished; its saved states are no longer needed."""
+    place.finish(result)
+    forget(place.path)
+    events.write("end", status="FINISHED", reason="")
+
+
+def record_failure(trial: Trial, place: RunFolder, error: Exception) -> None:
+    """A trial that broke before it could begin has a record too, where the disk takes one."""
+    with suppress(OSError):
+        output.claim(place.path.parent)
+        _record_failure(trial, place, error)
+
+
+def _record_failure(trial: Trial, place: RunFolder, error: Exception) -> None:
+    with place.lock():
+        if place.result() is not None:  # another process has finished it meanwhile
+            return
+        event_log.set_aside(place.path)
+        folders.write_config(place.path, trial)
+        events = EventLog(place.path, feed(trial, place.path))
+        events.begin(kind="train", identity=place.identity, **described(trial, place))
+        events.write("end", **failure_reason(error))
+
+
+def record(
+    trial: Trial,
+    built: TrialComponents,
+    place: RunFolder,
+    steps: int,
+    validated: dict[str, float | None],
+    spent: tuple[float, float],
+) -> Result:
+    """Write what a trained and tested trial leaves beside its predictions, all but ``result.json``.
+
+    The test is in ``module.state.metrics``. When this returns, everything that the result names is on the disk.
+    """
+    module = built.module
+    metrics = {f"val/{name}": value for name, value in validated.items()}
+    metrics |= {f"test/{name}": value for name, value in module.state.metrics.items()}
+    module.events.write("metrics", step=steps, epoch=steps / module.epochs.steps_per_epoch, values=metrics)
+    state = module.snapshot()  # on every process: shards are put together
+    if module.events.path is not None:  # the first process
+        save(place.path / layout.CHECKPOINT, state, built.origin)
+        schema_file.write(place.path, built.data.schema)
+        _draw_schedule(place.path, built)
+    trained = sum(module.model.get_parameter(name).numel() for name in module.state.trained)
+    result = Result(
+        identity=place.identity,
+        name=place.name,
+        folder=place.path.name,
+        metrics=metrics,
+        steps=steps,
+        parameters=sum(p.numel() for p in module.model.parameters()),
+        trained=trained,
+        cpu_seconds=round(spent[0], 3),
+        wall_seconds=round(spent[1], 3),
+        primary=module.primary,
+        numerics=place.numerics,
+        facts={**place.fingerprints, "hardware": str(built.machine)},
+    )
+    if module.events.path is not None:
+        found = observed(trial, result.facts, columns=built.data.schema.settings(), splits=built.data.hashes())
+        bits = results.hashes(place.path)
+        manifest.write(place.path, asdict(trial), found, {"metrics": metrics, "steps": steps, **bits})
+        module.events.sync()
+        result = replace(result, files=results.promised_files(place.path))
+    return result
+
+
+def _draw_schedule(folder: Path, built: TrialComponents) -> None:
+    names, steps = [stage.name for stage in built.stages], built.module.epochs.steps_per_epoch
+    durable.write(folder / layout.SCHEDULE, of_events(event_log.read(folder), names, steps))
