@@ -203,3 +203,18 @@ def test_what_was_imported_before_stays_as_it_is() -> None:
     code = "import sympy, sys\nbefore = sympy\nimport tlx\nassert sys.modules['sympy'] is before\nprint(type(sympy))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "<class 'module'>"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from torchmetrics import MeanMetric",
+        "import torchmetrics.metric; from torchmetrics import MeanMetric",
+        "from torchmetrics.classification import *",
+        "from torchmetrics.classification.auroc import MulticlassAUROC; import torchmetrics; torchmetrics.Accuracy",
+        "import torchmetrics.utilities.checks; import torchmetrics.regression; dir(torchmetrics)",
+        "import torchmetrics.functional as F; F.accuracy",
+    ],
+)
+def test_metrics_are_imported_in_any_order(code: str) -> None:
+    run(code)

@@ -7,7 +7,7 @@ import pytest
 
 from tests.data.conftest import classes, labels
 from tlx.columns import Label, Labels, Text
-from tlx.columns.reading import Indices
+from tlx.columns.reading import Indices, Values
 from tlx.config.dataset import Digits
 from tlx.config.errors import DataError
 from tlx.data.source import Source
@@ -18,14 +18,14 @@ def source(counts: dict[str, int], splits: dict[str, Indices] | None = None) -> 
     """Texts of the classes, so many each, in mixed order."""
     numbers = np.repeat(np.arange(len(counts)), list(counts.values())).astype(np.int64)
     np.random.default_rng(0).shuffle(numbers)
-    rows = {"text": [f"text {i}" for i in range(len(numbers))], "label": numbers}
+    rows: dict[str, Values] = {"text": [f"text {i}" for i in range(len(numbers))], "label": numbers}
     return Source([Text("text"), Label("label", classes=tuple(counts))], rows, splits or {}).encoded()
 
 
 def several(n: int) -> Source:
     """Examples with several labels each."""
     there = np.random.default_rng(0).integers(2, size=(n, 3)).astype(np.float32)
-    rows = {"text": [f"text {i}" for i in range(n)], "label": there}
+    rows: dict[str, Values] = {"text": [f"text {i}" for i in range(n)], "label": there}
     return Source([Text("text"), Labels("label", classes=("a", "b", "c"))], rows, {}).encoded()
 
 

@@ -56,7 +56,12 @@ def drawn(multilabel: bool, rows: int = 40, seed: int = 0) -> Batch:
 
 def parts(batch: Batch, size: int) -> list[Batch]:
     """A batch in parts, the last of which may be smaller."""
-    return [batch.map(lambda tensor, at=at: tensor[at : at + size]) for at in range(0, len(batch), size)]
+    return [some(batch, slice(at, at + size)) for at in range(0, len(batch), size)]
+
+
+def some(batch: Batch, chosen: slice) -> Batch:
+    """Some examples of a batch."""
+    return batch.map(lambda tensor: tensor[chosen])
 
 
 def truth_and_outputs(batch: Batch) -> tuple[Tensor, Tensor]:

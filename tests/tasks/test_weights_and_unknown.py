@@ -14,7 +14,7 @@ from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 from torch import Tensor
 from torch.nn import functional as F
 
-from tests.tasks.conftest import TARGET, Given, batch_of, drawn, parts, schema, truth_and_outputs
+from tests.tasks.conftest import TARGET, Given, batch_of, drawn, parts, schema, some, truth_and_outputs
 from tlx.columns import Number
 from tlx.columns.batch import Batch
 from tlx.config.task import Classification, Loss
@@ -127,7 +127,7 @@ def test_the_parts_of_a_batch_give_what_the_whole_does(options: Loss, at: int) -
     one = made(options, multilabel=True, unknown=True)
     one.fit(batch.targets)
     whole, _ = descended(one, batch)
-    first, second = (descended(one, batch.map(lambda one, s=s: one[s]))[0] for s in (slice(at), slice(at, None)))
+    first, second = (descended(one, some(batch, part))[0] for part in (slice(at), slice(at, None)))
     assert first.loss is not None
     assert second.loss is not None
     total = first.weight + second.weight

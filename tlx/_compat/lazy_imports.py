@@ -164,6 +164,10 @@ DEFERRED: Mapping[str, Mapping[str, Deferred]] = {
 CIRCULAR = {"torch._dynamo": ("torch._dynamo.config", "torch._dynamo._trace_wrapped_higher_order_op")}
 
 
+# packages that cannot run before one of their own submodules has: each imports the other, and only this order works
+FIRST = {"torchmetrics": "torchmetrics.utilities"}
+
+
 class _Deferred(ModuleType):
     """A module that has not run yet."""
 
@@ -184,6 +188,8 @@ class _Deferred(ModuleType):
 def run(module: ModuleType) -> None:
     """Run a deferred module; one that has run, or runs now, is left alone."""
     with _LOCK:
+        if _LOADER in vars(module) and (first := FIRST.get(module.__name__, "sys")) not in sys.modules:
+            import_module(first)
         loader, noted = vars(module).pop(_LOADER, None), vars(module).pop(_NOTED, ())
         if loader is None:
             return
@@ -241,6 +247,11 @@ class _Finder(MetaPathFinder):
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """Find one of the deferred packages; None for any other module."""
+        first = FIRST.get(fullname.partition(".")[0])
+        if first is not None and "." in fullname and fullname != first and first not in sys.modules:
+            import_module(first)
+            if (known := sys.modules.get(fullname)) is not None:
+                return ModuleSpec(fullname, _Imported(known))
         if fullname not in DEFERRED:
             package = fullname.rpartition(".")[0]
             is_alone = fullname in CIRCULAR.get(package, (fullname,))

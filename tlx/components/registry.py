@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from importlib import import_module
 from operator import attrgetter
 from typing import Any
@@ -58,6 +58,8 @@ class UnknownComponentError(LookupError):
     """There is no component of this name."""
 
 
+_NAMED_BY_OPTIONS = ("backbone", "dataset", "task")
+_ALONE = ("callback", "loss", "metric")
 State = tuple[tuple[str, str, type], ...]
 _COMPONENTS: dict[str, dict[str, Component]] = {}
 
@@ -83,11 +85,14 @@ def register(
         raise ValueError(f"{group}={kind} is there already: {known[kind].functions['load']}")
     if not is_dataclass(config):
         raise ValueError(f"the options of {group}={kind} are no dataclass: {config!r}")
+    said = next((one.default for one in fields(config) if one.name == "kind"), kind)
+    if group in _NAMED_BY_OPTIONS and said != kind:
+        raise ValueError(f"the options of {group}={kind} say kind={said!r}; give them kind: str = {kind!r}")
     for name in capabilities:
         if name not in CAPABILITIES:
             raise ValueError(f"{group}={kind}: no capability {name!r}{suggest(name, CAPABILITIES)}")
-    if group == "callback" and "batchable_head" in capabilities:
-        raise ValueError(f"callback={kind}: heads side by side take no steps of their own that it could be told of")
+    if group in _ALONE and "batchable_head" in capabilities:
+        raise ValueError(f"{group}={kind}: heads side by side have no {group} of their own")
     every = {"load": load, **functions}
     known[kind] = Component(group, kind, config, every, numerics, frozenset(capabilities), dict(packages or {}))
 

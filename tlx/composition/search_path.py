@@ -17,7 +17,6 @@ from omegaconf import OmegaConf
 
 from tlx._compat.hydra_parts import FileConfigSource, header
 from tlx.components.registry import of_group
-from tlx.components.registry import state as components
 from tlx.composition import defaults, files
 from tlx.composition.timm_names import timm_architectures
 from tlx.config.errors import ConfigError, ConfigIssue
@@ -221,11 +220,8 @@ def _folders(group: str) -> list[Path]:
 
 
 def state() -> State:
-    """The user's files, their sizes, and when they changed, and the parts that are registered.
-
-    What was composed holds only as long as these stay.
-    """
-    found = [(f"{group}={kind}", 0, 0) for group, kind, _ in components()]
+    """The user's files, their sizes, and when they changed: what was composed holds only as long as these stay."""
+    found = []
     for top in (user_conf(), user_experiments(), *config_dirs()):
         for folder, _, names in os.walk(top):
             for path in (os.path.join(folder, name) for name in names if name.endswith(".yaml")):

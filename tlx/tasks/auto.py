@@ -8,9 +8,8 @@ from tlx.columns import Labels, Number
 from tlx.columns.schema import Schema
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.task import AutoTask, Classification, Loss, Regression
-from tlx.tasks.classification import ClassificationTask
+from tlx.tasks.load import load as load_task
 from tlx.tasks.protocol import Task
-from tlx.tasks.regression import RegressionTask
 
 
 def load(options: AutoTask, schema: Schema) -> Task:
@@ -22,9 +21,9 @@ def load(options: AutoTask, schema: Schema) -> Task:
     targets = list(schema.targets.values())
     more: dict[str, Any] = {"metrics": options.metrics, "primary_metric": options.primary_metric}
     if targets and all(isinstance(column, Number) for column in targets):
-        if options.loss != Loss():
+        if options.loss != type(options.loss)() or options.loss.kind != Loss().kind:
             message = "numbers are predicted; write task=regression, whose losses are mse, huber and quantile"
             raise ConfigError([ConfigIssue("task.loss", message, options.loss.kind)])
-        return RegressionTask(Regression(**more), schema)
+        return load_task(Regression(**more), schema)
     several = any(isinstance(column, Labels) for column in targets)
-    return ClassificationTask(Classification(multilabel=several, loss=options.loss, **more), schema)
+    return load_task(Classification(multilabel=several, loss=options.loss, **more), schema)

@@ -13,6 +13,7 @@ from torch import nn
 
 from tlx.columns.batch import Batch
 from tlx.components.parts import lacking
+from tlx.components.registry import component
 from tlx.config.schema import Trial
 from tlx.runs.metric import Metric
 from tlx.tasks.protocol import BatchableTask, Task
@@ -61,15 +62,28 @@ def _check_steps(kind: str, trial: Trial) -> None:
     records = task.predict(model, batch)
     assert [one.get("index") for one in records] == batch.index.tolist(), f"{kind}: expected a prediction per example"
     assert json.loads(json.dumps(records)) == records, f"{kind}: predictions are no plain records"
-    if isinstance(task, BatchableTask) and (many := task.together([task, task])) is not None:
-        outputs, target = model(batch.inputs).detach(), task.target(batch.targets)
-        pair = torch.stack([outputs, outputs])
-        alone = task.training_step(model, batch).loss
-        assert alone is not None
-        together = many.losses(pair, torch.stack([target, target]))
-        torch.testing.assert_close(together, torch.stack([alone, alone]).detach(), rtol=1e-5, atol=1e-6)
-        for values in many.metrics(pair, target):
-            _same(f"{kind}: heads side by side have other metrics", values, _evaluated(task, model, [batch]))
+    if _is_batchable(kind, trial, task):
+        _check_heads(kind, task, model, batch)
+
+
+def _is_batchable(kind: str, trial: Trial, task: Task) -> bool:
+    """Are heads of these options trained side by side?"""
+    part = component("task", kind)
+    if "batchable_head" not in part.capabilities or part.function("batch_key")(trial.task) is None:
+        return False
+    assert isinstance(task, BatchableTask), f"{kind} says batchable_head, but lacks together() or target()"
+    return task.together([task]) is not None
+
+
+def _check_heads(kind: str, task: Any, model: nn.Module, batch: Batch) -> None:
+    many = task.together([task, task])
+    outputs, target = model(batch.inputs).detach(), task.target(batch.targets)
+    pair = torch.stack([outputs, outputs])
+    alone = float(task.training_step(model, batch).loss.detach())
+    for loss in many.losses(pair, torch.stack([target, target])).tolist():
+        assert math.isclose(loss, alone, rel_tol=1e-5, abs_tol=1e-6), f"{kind}: a head beside others has another loss"
+    for values in many.metrics(pair, target):
+        _same(f"{kind}: heads side by side have other metrics", values, _evaluated(task, model, [batch]))
 
 
 def _check_loss(kind: str, task: Task, model: nn.Module, batch: Batch) -> None:
@@ -88,11 +102,12 @@ def _check_loss(kind: str, task: Task, model: nn.Module, batch: Batch) -> None:
     known = task.weights(batch.targets, batch.meta)
     expected = len(batch) if known is None else float(known.sum())
     assert math.isclose(float(whole.weight), expected, rel_tol=1e-5), f"{kind}: a step weighs else than weights() says"
-    mean = sum(w * float(p.loss.detach()) for w, p in zip(weights, parts, strict=True) if p.loss is not None) / sum(
-        weights
+    losses = [float(part.loss.detach()) for part in parts if part.loss is not None]
+    mean = sum(weight * loss for weight, loss in zip(weights, losses, strict=True)) / sum(weights)
+    message = (
+        f"{kind}: the loss of a batch, {float(whole.loss.detach()):.6g}, is not the mean over its parts, {mean:.6g}"
     )
-    message = f"{kind}: the loss of a batch, {float(whole.loss):.6g}, is not the mean over its parts, {mean:.6g}"
-    assert math.isclose(mean, float(whole.loss), rel_tol=1e-4, abs_tol=1e-6), message
+    assert math.isclose(mean, float(whole.loss.detach()), rel_tol=1e-4, abs_tol=1e-6), message
 
 
 def _check_metrics(kind: str, task: Task, model: nn.Module, batch: Batch) -> None:
