@@ -29,6 +29,12 @@ SAYS = {  # what a page promises of a command's output, by the command's beginni
     ("identity.md", "tlx why", 1): "strategy.budget",
     ("editors.md", "tlx plan", 1): "test the last",
     ("tasks.md", "tlx help", 1): "auto",
+    ("tasks.md", "tlx train", 2): "test/fbeta",
+    ("tables.md", "tlx plan", 1): "a number, 148.4 ± 76.7 in train",
+    ("tables.md", "tlx train", 1): "test/rmse",
+    ("tables.md", "tlx sweep", 1): "6 trials run",
+    ("columns.md", "tlx train", 1): "columns as found in train: age (number), sex (category)",
+    ("columns.md", "tlx train", 2): "rows skipped",
     ("callbacks.md", "tlx train", 1): "grad_norm/head",
     ("callbacks.md", "tlx help", 1): "optimizer steps between looks",
     ("loggers.md", "tlx help", 1): "wandb sync sends the rest",
@@ -60,6 +66,7 @@ def test_the_commands_of_a_page_run(said: Said, folder: Path, page: Path) -> Non
     runs: dict[str, int] = {}
     for line in commands(page):
         if not line.startswith("tlx "):
+            line = line.replace("python ", f"{shlex.quote(sys.executable)} ", 1) if line.startswith("python ") else line
             subprocess.run(["bash", "-ec", line], cwd=folder, check=True, stdout=subprocess.DEVNULL)
             continue
         text = said(*shlex.split(line)[1:])

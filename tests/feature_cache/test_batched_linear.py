@@ -171,7 +171,7 @@ def test_the_modules_see_every_step_without_copying() -> None:
     for _ in range(2):
         (features, labels) = batches(torch.float32, len(side), 1)[0]
         train(heads, range(len(side)), [(features, labels)])
-        logits = heads.logits(own(features))
+        logits = heads.outputs(own(features))
         for number, (head, (weight, bias)) in enumerate(zip(side, held, strict=True)):
             assert head.weight is weight
             assert head.bias is bias
@@ -183,7 +183,7 @@ def test_the_modules_see_every_step_without_copying() -> None:
     assert len({head.weight.untyped_storage().data_ptr() for head in side}) == 4
     shared = torch.randn(20, WIDTH)
     expected = torch.stack([side[1](shared), side[3](shared)])
-    torch.testing.assert_close(heads.logits([(shared, 2)]), expected)
+    torch.testing.assert_close(heads.outputs([(shared, 2)]), expected)
 
 
 def test_one_that_diverges_leaves_the_others_alone() -> None:

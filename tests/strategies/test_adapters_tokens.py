@@ -135,7 +135,7 @@ def test_a_rotary_decoder_with_shared_keys(kind: str) -> None:
 @pytest.mark.parametrize("name", ["cnn", "vit"])
 @pytest.mark.parametrize("kind", ["prefix", "prompt"])
 def test_images_have_no_words(name: str, kind: str) -> None:
-    with pytest.raises(ConfigError, match="this backbone reads images") as caught:
+    with pytest.raises(ConfigError, match="this backbone reads none") as caught:
         insert(build(name), kind)
     assert (caught.value.problems[0].key, caught.value.problems[0].value) == ("strategy.peft.kind", kind)
 

@@ -11,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
-from tlx.strategies.logistic import solve
+from tlx.tasks.logistic import solve
 
 
 def loaded(name: str) -> tuple[Tensor, Tensor]:

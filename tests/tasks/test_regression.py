@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,18 +26,23 @@ from sklearn.metrics import (
 )
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
+from torch.multiprocessing.spawn import spawn
 from torch.nn import functional as F
 
-from tests.tasks.conftest import Given, batch_of, parts
+from tests.tasks.conftest import Given, batch_of, parts, some
+from tlx.backbones.backbone import Backbone
 from tlx.columns import Column, Image, Label, Labels, Number, Text
 from tlx.columns.batch import Batch
+from tlx.columns.input_spec import ImageSpec
+from tlx.columns.reading import Values
 from tlx.columns.schema import Schema
 from tlx.config.errors import ConfigError
 from tlx.config.task import AutoTask, Classification, Loss, Regression, RegressionLoss
 from tlx.data.examples import Examples
 from tlx.data.source import Source
-from tlx.strategies import ridge
+from tlx.tasks import ridge
 from tlx.tasks.load import load
+from tlx.tasks.network import Network
 from tlx.tasks.regression import RegressionTask
 
 Array = npt.NDArray[np.float64]
@@ -227,6 +234,52 @@ def test_large_numbers_come_through_a_batch(mean: float) -> None:
     batch = Examples(source, np.arange(40), {}).batch(range(40), {})
     found = RegressionTask(Regression(), source.schema({})).target(batch.targets)
     np.testing.assert_allclose(found.double().numpy()[:, 0], (values - values.mean()) / values.std(), atol=1e-5)
+
+
+@pytest.mark.parametrize("mean", [0.0, 1e6, 1e9])
+def test_large_numbers_reach_the_head_beside_the_features(mean: float) -> None:
+    values = mean + 0.5 * np.random.default_rng(0).normal(size=40)
+    columns = [Image("picture", channels=1), Number("at"), Number("price", role="target")]
+    rows: dict[str, Values] = {"picture": np.zeros((40, 3, 4), np.uint8), "at": values, "price": np.arange(40.0)}
+    source = Source(columns, rows, {}).encoded().fitted(np.arange(40))
+    spec = ImageSpec(1, 3, 4, (0.0,), (1.0,))
+    network = Network(Backbone(nn.Flatten(), 12, takes={"input": spec}), source.schema({}), 1)
+    batch = Examples(source, np.arange(40), network.specs).__getitems__([(0, at) for at in range(40)])
+    found = network.features(batch.inputs)
+    assert found.shape == (40, 13)
+    expected = (values - values.mean()) / values.std()
+    np.testing.assert_allclose(found[:, 12].double().numpy(), expected, atol=1e-5)
+
+
+def test_a_label_is_shown_as_it_was_given() -> None:
+    values = [0.1, 1234567.891, -3.3]
+    source = Source([Number("price", role="target")], {"price": values}, {}).encoded().fitted(np.arange(3))
+    batch = Examples(source, np.arange(3), {}).batch(range(3), {"outputs": torch.zeros(3, 1)})
+    records = RegressionTask(Regression(), source.schema({})).predict(Given(), batch)
+    assert [record["label"] for record in records] == pytest.approx(values, rel=1e-12)
+
+
+def process(rank: int, rows: int, place: Path) -> None:
+    """One of two processes that have seen an example each at least."""
+    torch.set_num_threads(1)
+    at = f"file://{place / 'meeting'}"
+    torch.distributed.init_process_group("gloo", init_method=at, rank=rank, world_size=2, timeout=timedelta(seconds=30))
+    one, batch = made(targets=TWO), drawn(TWO, rows=rows)
+    metrics = one.metrics()
+    one.eval_step(Given(), some(batch, slice(0, rows - 1) if rank == 0 else slice(rows - 1, rows)), metrics)
+    (place / f"{rank}.json").write_text(json.dumps(one.compute(metrics)))
+    torch.distributed.destroy_process_group()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rows", [2, 3])
+def test_two_processes_find_what_one_does(rows: int, folder: Path) -> None:
+    """However few examples one of them has seen."""
+    spawn(process, (rows, folder), nprocs=2)  # type: ignore[no-untyped-call]
+    expected = evaluated(made(targets=TWO), drawn(TWO, rows=rows))
+    assert expected["r2"] is not None
+    for rank in range(2):
+        assert json.loads((folder / f"{rank}.json").read_text()) == pytest.approx(expected, rel=1e-5)
 
 
 def test_numbers_far_from_those_of_train() -> None:

@@ -32,7 +32,7 @@ def _of_group(
     numerics: int = 1,
     capabilities: Collection[str] = (),
     packages: Mapping[str, str] | None = None,
-    **functions: str,
+    **functions: str | Callable[..., Any],
 ) -> Callable[[Part], Part]:
     """Register a part; with ``load`` by where it is, else as the decorator of what makes it from its options.
 
@@ -44,7 +44,7 @@ def _of_group(
         numerics: The version of the bits that it gives: whoever changes them raises it.
         capabilities: What it can do (:data:`tlx.components.registry.CAPABILITIES`); the rest is not done.
         packages: What it imports beside tlx's own dependencies, by name, each with what to ``pip install`` for it.
-        functions: Others that its group has, such as a dataset's ``fingerprint``, each as ``load``.
+        functions: Others that its group has, such as a dataset's ``fingerprint``: each as ``load``, or itself.
 
     Raises:
         ValueError: The name is taken, the options are no dataclass, or there is no such capability.
@@ -52,8 +52,9 @@ def _of_group(
 
     def decorate(part: Part) -> Part:
         made: Any = part
-        where = load or f"{made.__module__}:{made.__qualname__}"
-        more: dict[str, Any] = {"numerics": numerics, "capabilities": capabilities, "packages": packages, **functions}
+        where = load or _where(made)
+        others = {name: one if isinstance(one, str) else _where(one) for name, one in functions.items()}
+        more: dict[str, Any] = {"numerics": numerics, "capabilities": capabilities, "packages": packages, **others}
         register(group, kind, config, where, **more)
         return part
 
@@ -61,6 +62,10 @@ def _of_group(
         decorate(None)
         return lambda part: part
     return decorate
+
+
+def _where(made: Any) -> str:
+    return f"{made.__module__}:{made.__qualname__}"
 
 
 backbone = partial(_of_group, "backbone")

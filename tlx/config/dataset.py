@@ -25,9 +25,11 @@ class Limits:
         runtime_only=True,
     )
     cell_characters: int = option(10000000, "characters of one cell of a table", runtime_only=True)
-    row_bytes: int = option(1 << 26, "bytes of one row of CSV or JSON lines", runtime_only=True)
+    row_bytes: int = option(1 << 26, "bytes of one row of CSV, JSON lines or SQLite", runtime_only=True)
     table_bytes: int = option(
-        1 << 31, "bytes of a Parquet file's two columns once decoded, 64 more for each row", runtime_only=True
+        1 << 31,
+        "bytes of the columns read of a Parquet or SQLite file once decoded, 32 more for each cell",
+        runtime_only=True,
     )
 
 

@@ -33,7 +33,7 @@ class UpdateRule:
 
 
 class BatchedLinear:
-    """Weights [heads, classes, width] and biases [heads, classes]. The modules' own parameters become views of them."""
+    """Weights [heads, outputs, width] and biases [heads, outputs]. The modules' own parameters become views of them."""
 
     def __init__(self, heads: Sequence[nn.Linear], rule: UpdateRule, decays: Sequence[float]) -> None:
         self.rule = rule
@@ -51,8 +51,8 @@ class BatchedLinear:
         for number, head in enumerate(self._heads):
             head.weight.data, head.bias.data = (tensor[number] for tensor in self._tensors)
 
-    def logits(self, groups: Groups) -> Tensor:
-        """[heads, examples, classes]."""
+    def outputs(self, groups: Groups) -> Tensor:
+        """[heads, examples, outputs]."""
         weight, bias = self._tensors
         found, begin = [], 0
         for features, count in groups:
@@ -66,7 +66,7 @@ class BatchedLinear:
         """One optimizer step of every head; returns the losses [heads]."""
         for tensor in self._tensors:
             tensor.requires_grad_(True)
-        loss = losses(self.logits(groups))
+        loss = losses(self.outputs(groups))
         gradients = torch.autograd.grad(loss.sum(), self._tensors)
         self.steps += 1
         rate = torch.tensor(rates, dtype=self._decay.dtype, device=self._decay.device)

@@ -184,9 +184,9 @@ def _cost(model: nn.Module) -> tuple[float, float, float]:
         tensors = {name: _like(tensor) for name, tensor in (*model.named_parameters(), *model.named_buffers())}
         own |= {storage_of(tensor) for tensor in tensors.values()}
         with FlopCounterMode(display=False) as forward:
-            logits = functional_call(model, tensors, (model.example(_PROBE),))  # type: ignore[operator]
+            outputs = functional_call(model, tensors, (model.example(_PROBE),))  # type: ignore[operator]
         with FlopCounterMode(display=False) as backward:
-            logits.sum().backward()
+            outputs.sum().backward()
     return float(forward.get_total_flops()), float(backward.get_total_flops()), float(sum(saved.values()))
 
 

@@ -22,8 +22,7 @@ from tlx.columns.schema import Schema
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.task import Classification, Loss
 from tlx.runs.metric import Metric
-from tlx.strategies import logistic
-from tlx.tasks import losses
+from tlx.tasks import logistic, losses
 from tlx.tasks.many import ManyClassifiers
 from tlx.tasks.metrics import Added, AddedMetric, added, primary
 from tlx.tasks.network import Network

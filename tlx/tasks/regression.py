@@ -24,7 +24,7 @@ from tlx.columns.schema import Schema
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.task import Regression, RegressionLoss
 from tlx.runs.metric import Metric
-from tlx.strategies import ridge
+from tlx.tasks import ridge
 from tlx.tasks.losses import Each, mean, own
 from tlx.tasks.metrics import Added, AddedMetric, added, primary
 from tlx.tasks.network import Network

@@ -242,10 +242,10 @@ def _end_round(
     """Validate and record every head; the numbers of those that go on."""
     count = sum(n for _, n in seen)
     losses = (torch.stack([loss * n for loss, n in seen]).sum(0) / count).tolist()
-    logits = heads.logits([(heldout.features, len(active))])
-    finite = torch.isfinite(logits).all(-1).all(-1).tolist()
+    outputs = heads.outputs([(heldout.features, len(active))])
+    finite = torch.isfinite(outputs).all(-1).all(-1).tolist()
     left = []
-    for number, (seat, values) in enumerate(zip(active, many.metrics(logits, heldout.targets), strict=True)):
+    for number, (seat, values) in enumerate(zip(active, many.metrics(outputs, heldout.targets), strict=True)):
         seat.built.module.state.step = step
         if not finite[number]:
             reason = "the network gave NaN or infinity: try a smaller strategy.lr or precision=32-true"
@@ -271,13 +271,13 @@ def _conclude(seats: Sequence[HeadTrial], began: tuple[float, float]) -> None:
     first.prefix.enter(PhaseUsage(first.state.trained, {"test": 1}))
     test = _Split(first.prefix, "test", _task(seats[0]), seats[0].head.weight.device)
     with torch.no_grad():
-        logits = torch.stack([seat.head(test.features) for seat in seats])
-    measured = _many(seats).metrics(logits, test.targets)
+        outputs = torch.stack([seat.head(test.features) for seat in seats])
+    measured = _many(seats).metrics(outputs, test.targets)
     spent = (time.process_time() - began[0]) / len(seats), time.perf_counter() - began[1]
     examples = first.data.examples["test"]
     batch = Batch(torch.from_numpy(examples.indices), {}, examples.targets)
     finished = []
-    for seat, values, found, scores in zip(seats, measured, validated, logits, strict=True):
+    for seat, values, found, scores in zip(seats, measured, validated, outputs, strict=True):
         module = seat.built.module
         module.state.metrics = values
         _predict(seat, batch, scores)

@@ -24,6 +24,7 @@ from dataclasses import replace
 from torch import nn
 
 from tlx.backbones.partition.stages import Stage, stages
+from tlx.columns.input_spec import arguments
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.strategy_parts import Peft
 from tlx.strategies.peft import bottleneck, injection, virtual_tokens
@@ -46,7 +47,8 @@ def insert(model: nn.Module, cut: Sequence[Stage], options: Peft) -> list[Stage]
     if options.kind in injection.KINDS:
         injection.inject(backbone, {id(p) for stage in _blocks(model) for p in stage.parameters()}, options)
     elif options.kind == "bottleneck":
-        bottleneck.attach(backbone, [stage.parameters() for stage in _blocks(model)], options)
+        example = arguments(model.reads, model.example(2))  # type: ignore[arg-type, operator]
+        bottleneck.attach(backbone, [stage.parameters() for stage in _blocks(model)], options, example)
     else:
         virtual_tokens.attach(backbone, options)
     for parameter in model.parameters():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -40,11 +40,14 @@ class Bottleneck(nn.Module):
         return x + change.movedim(-1, self.dim)
 
 
-def attach(backbone: nn.Module, blocks: Sequence[Sequence[nn.Parameter]], options: Peft) -> None:
+def attach(
+    backbone: nn.Module, blocks: Sequence[Sequence[nn.Parameter]], options: Peft, example: Mapping[str, Any]
+) -> None:
     """Put a :class:`Bottleneck` after each block, or after each outermost module that a target finds.
 
-    ``blocks`` holds the parameters of each. It is a child of the block and runs in a forward hook, so no name
-    changes. How wide an output is, and along which dimension, comes from a dry run.
+    ``blocks`` holds the parameters of each, ``example`` arguments of the backbone's forward. It is a child of the block
+    and runs in a forward hook, so no name changes. How wide an output is, and along which dimension, comes from a dry
+    run.
     """
     if options.target:
         found = match(options.target, [path for path, _ in backbone.named_modules() if path], "module")
@@ -52,7 +55,7 @@ def attach(backbone: nn.Module, blocks: Sequence[Sequence[nn.Parameter]], option
     else:
         paths = [_module(backbone, {id(parameter) for parameter in block}) for block in blocks]
     paths = [_callable(backbone, path) for path in paths]
-    axes = _axes(backbone, paths)
+    axes = _axes(backbone, paths, example)
     for path, (width, dim) in axes.items():
         block = backbone.get_submodule(path)
         block.add_module(NAME, Bottleneck(width, options.rank, dim, options.dropout))
@@ -87,13 +90,14 @@ def _callable(backbone: nn.Module, path: str) -> str:
     return path
 
 
-def _axes(backbone: nn.Module, paths: Sequence[str]) -> dict[str, tuple[int, int]]:
+def _axes(backbone: nn.Module, paths: Sequence[str], example: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
     """Width and dimension of the features that each of these modules puts out."""
     encoder = text_encoder(backbone)
     if encoder is not None:
         settings: Any = encoder.config
         return dict.fromkeys(paths, (int(settings.hidden_size), -1))
-    return {path: _axis(shape, backbone.get_submodule(path)) for path, shape in _shapes(backbone, paths).items()}
+    shapes = _shapes(backbone, paths, example)
+    return {path: _axis(shape, backbone.get_submodule(path)) for path, shape in shapes.items()}
 
 
 def _axis(shape: torch.Size, block: nn.Module) -> tuple[int, int]:
@@ -103,7 +107,7 @@ def _axis(shape: torch.Size, block: nn.Module) -> tuple[int, int]:
     return (shape[-1], -1) if last else (shape[1], 1)
 
 
-def _shapes(backbone: nn.Module, paths: Sequence[str]) -> dict[str, torch.Size]:
+def _shapes(backbone: nn.Module, paths: Sequence[str], example: Mapping[str, Any]) -> dict[str, torch.Size]:
     """Output shapes in a run that computes nothing else; raises :class:`ConfigError` where there is none."""
     shapes: dict[str, torch.Size] = {}
 
@@ -116,7 +120,7 @@ def _shapes(backbone: nn.Module, paths: Sequence[str]) -> dict[str, torch.Size]:
         return backbone.get_submodule(path).register_forward_hook(hook)
 
     handles = [note(path) for path in dict.fromkeys(paths)]
-    first_use(backbone, {"x": torch.empty(2, *_image(backbone))})
+    first_use(backbone, example)
     for handle in handles:
         handle.remove()
     lost = [path for path in paths if path not in shapes]
@@ -124,13 +128,3 @@ def _shapes(backbone: nn.Module, paths: Sequence[str]) -> dict[str, torch.Size]:
         message = f"{lost[0]} has no single output; name other modules in strategy.peft.target"
         raise ConfigError([ConfigIssue("strategy.peft.kind", message, "bottleneck")])
     return shapes
-
-
-def _image(backbone: nn.Module) -> Iterator[int]:
-    """Channels, height and width of an image that the network takes."""
-    own = getattr(backbone, "pretrained_cfg", None) or {}
-    channels, height, width = own.get("input_size") or (3, 224, 224)
-    fixed = getattr(getattr(backbone, "patch_embed", None), "img_size", None)
-    height, width = fixed or (height, width)
-    first = next((module for module in backbone.modules() if isinstance(module, nn.Conv2d)), None)
-    yield from (first.in_channels if first is not None else channels, height, width)

@@ -38,7 +38,7 @@ def attach(backbone: nn.Module, options: Peft) -> None:
     """
     encoder = text_encoder(backbone)
     if encoder is None:
-        raise _refused(options, "its tokens stand before a text; this backbone reads images")
+        raise _refused(options, "its tokens stand before a text; this backbone reads none")
     accepted = inspect.signature(encoder.forward).parameters
     settings: Any = encoder.config
     kind = type(encoder).__name__
