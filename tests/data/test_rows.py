@@ -1,4 +1,4 @@
-"""Columns of files: each broken row is named with the line an editor shows, and the good ones come through as written."""
+"""Columns of files: a broken row is named with the line an editor shows, and the good ones come through as written."""
 
 from __future__ import annotations
 
