@@ -1,4 +1,4 @@
-"""Columns of files: each broken row is named with the line an editor shows, and the good ones come through as written."""
+"""Columns of files: a broken row is named with the line an editor shows, and the good ones come through as written."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ def test_every_column_in_the_order_of_the_file(folder: Path) -> None:
     assert (rows.lines, rows.problems, rows.left_out) == ([1, 2, 3], [], [])
 
 
-@pytest.mark.parametrize("rows", [4095, 4096, 4097, 9000])
+@pytest.mark.parametrize("rows", [1, 63, 64, 65, 200])
 def test_a_key_that_comes_late_is_a_column_from_the_first_row_on(folder: Path, rows: int) -> None:
     content = '{"a": 1}\n' * rows + '{"b": 2}\n'
     assert all_of(folder / "a.jsonl", content).cells == {"a": [1] * rows + [None], "b": [None] * rows + [2]}

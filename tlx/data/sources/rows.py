@@ -17,7 +17,7 @@ from tlx.files import regular
 
 ITEMS = "\x1f"  # ASCII's unit separator: begins a label that was a list, and parts its items
 _DEFAULT = Limits()
-_BLOCK = 4096  # rows made columns at once
+_BLOCK = 64  # rows made columns at once: so few that the garbage collector hardly sees them
 _MISSING = 20  # columns that are not there, told one by one
 _READERS = {
     ".csv": delimited.read,
