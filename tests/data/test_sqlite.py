@@ -17,9 +17,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+from tests.data.conftest import inputs, load, words
 from tlx.config.dataset import Limits, Table
 from tlx.data.sources.rows import Rows, read
-from tlx.data.sources.table import load
 
 
 def database(file: Path, *statements: str, rows: Sequence[tuple[Any, ...]] = ()) -> Path:
@@ -44,8 +44,8 @@ def test_a_data_set(folder: Path, suffix: str) -> None:
     rows = [("one", "a"), ("two", 3), ("three", 3.0), (4, "NA")]
     file = database(folder / f"a.{suffix}", "CREATE TABLE t (text, label)", rows=rows)
     source = load(Table(file=str(file)))
-    assert list(source.inputs) == ["one", "two", "three", "4"]
-    assert [source.classes[label] for label in source.labels] == ["a", "3", "3", "NA"]
+    assert list(inputs(source)) == ["one", "two", "three", "4"]
+    assert words(source) == ["a", "3", "3", "NA"]
     assert source.origin(2) == f"{file}:3"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -11,12 +13,22 @@ from tlx.planning.trial_plan import plan_trial
 from tlx.strategies.phases import plan
 
 STRATEGIES = ("feature_extraction", "scratch", "gradual_unfreezing", "llrd")
-NAMED = [name for name in search_path.options("backbone") if name not in ("timm", "transformers", "pixels")]
+WITHOUT_NETWORK = ("pixels", "columns")
+NAMED = [name for name in search_path.options("backbone") if name not in ("timm", "transformers", *WITHOUT_NETWORK)]
 
 
 def composed(backbone: str, *overrides: str) -> list[str]:
+    if backbone == "narrow_mlp":
+        return [f"backbone={backbone}", "dataset=tabular", f"dataset.file={table()}", *overrides]
     text = backbone in ("bert_base", "distilbert", "roberta", "gpt2", "narrow_bert")
     return [f"backbone={backbone}", f"dataset={'docstrings' if text else 'digits'}", *overrides]
+
+
+def table() -> Path:
+    """A file of numbers, words and classes, in the working directory."""
+    file = Path("table.csv")
+    file.write_text("size,colour,label\n" + "".join(f"{i},{'red green'.split()[i % 2]},{i % 3}\n" for i in range(90)))
+    return file
 
 
 @pytest.mark.parametrize("backbone", NAMED)

@@ -159,6 +159,17 @@ def test_reported_is_always_the_squared_error(options: RegressionLoss) -> None:
     assert values["loss"] == pytest.approx(mean_squared_error(truth.numpy(), outputs.numpy()), rel=1e-5)
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+@pytest.mark.parametrize("options", LOSSES)
+def test_a_network_of_another_precision_descends_as_well(options: RegressionLoss, dtype: torch.dtype) -> None:
+    batch = drawn(TWO)
+    outputs, one = batch.inputs["outputs"].to(dtype), made(options, TWO)
+    loss, _, gradient = descended(one, batch_of(outputs, batch.targets))
+    wanted, _, exact = descended(one, batch_of(outputs.float(), batch.targets))
+    torch.testing.assert_close(loss.float(), wanted, rtol=1e-2, atol=1e-4)
+    torch.testing.assert_close(gradient.float(), exact, rtol=1e-2, atol=1e-4)
+
+
 @given(st.sampled_from(LOSSES), st.sampled_from([ONE, TWO]), st.lists(st.integers(0, 4), min_size=12, max_size=12))
 def test_a_weight_is_as_good_as_that_many_copies(
     options: RegressionLoss, targets: Sequence[Number], counts: list[int]

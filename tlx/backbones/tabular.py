@@ -30,9 +30,8 @@ class Tabular(nn.Module):
                 self.sizes[name] = len(column.categories)
             else:
                 raise TypeError(f"expected numbers and categories, found {name!r} ({column.kind})")
-        statistics = torch.tensor(numbers, dtype=torch.float32).reshape(-1, 2)
-        self.register_buffer("mean", statistics[:, 0].clone())
-        self.register_buffer("deviation", statistics[:, 1].clone())
+        self.register_buffer("mean", torch.tensor([mean for mean, _ in numbers], dtype=torch.float32))
+        self.register_buffer("deviation", torch.tensor([deviation for _, deviation in numbers], dtype=torch.float32))
 
     @property
     def width(self) -> int:

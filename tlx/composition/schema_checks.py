@@ -98,7 +98,7 @@ def _word(path: str, option: Field[Any], word: Any) -> Iterator[ConfigIssue]:
         group = path.rstrip(".")
         message = f"belongs to the choice of {group}; choose another (tlx list {group})"
         yield ConfigIssue(f"{path}{option.name}", message, word)
-    elif choices is not None and word not in choices:
+    elif choices is not None and word not in choices and not (word is None and option.default is None):
         reason = option.metadata.get(REFUSED, {}).get(word)
         message = reason or f"not one of {', '.join(choices)}{suggest(str(word), choices)}"
         yield ConfigIssue(f"{path}{option.name}", message, word)

@@ -28,7 +28,7 @@ class Limits:
     row_bytes: int = option(1 << 26, "bytes of one row of CSV, JSON lines or SQLite", runtime_only=True)
     table_bytes: int = option(
         1 << 31,
-        "bytes of the columns read of a Parquet or SQLite file once decoded, 32 more for each cell",
+        "bytes of what is read of a Parquet or SQLite file once decoded, 32 more for each cell",
         runtime_only=True,
     )
 

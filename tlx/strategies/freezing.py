@@ -67,7 +67,7 @@ def _held(tensor: Tensor) -> Tensor:
 
 
 def _checksum(tensor: Tensor) -> int:
-    flat = tensor.cpu().contiguous().view(-1).view(torch.uint8)
+    flat = tensor.cpu().contiguous().as_strided((tensor.numel(),), (1,)).view(torch.uint8)  # one value has any stride
     return zlib.crc32(flat.numpy().data)  # not torch.hash_tensor: its XOR cannot see 64 equal values become 64 others
 
 
