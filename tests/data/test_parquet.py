@@ -9,11 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.data.conftest import classes, inputs, labels, load
 from tlx.config.dataset import Table
 from tlx.config.errors import DataError
 from tlx.data.source import Source
 from tlx.data.sources.rows import read
-from tlx.data.sources.table import load
 
 pytestmark = pytest.mark.usefixtures("datasets_cache")
 
@@ -26,8 +26,8 @@ def parquet(file: Path, columns: dict[str, list[Any]], **options: Any) -> Source
 
 def test_words_and_labels(folder: Path) -> None:
     source = parquet(folder / "a.parquet", {"text": ["NA", "None", "null"], "label": ["b", "NA", "b"], "n": [1, 2, 3]})
-    assert list(source.inputs) == ["NA", "None", "null"]
-    assert (source.classes, list(source.labels)) == (["NA", "b"], [1, 0, 1])
+    assert list(inputs(source)) == ["NA", "None", "null"]
+    assert (classes(source), list(labels(source))) == (["NA", "b"], [1, 0, 1])
     assert source.origin(1) == f"{folder / 'a.parquet'}:2"
 
 
@@ -35,13 +35,13 @@ def test_whole_floats_are_the_classes_of_integers(folder: Path) -> None:
     (folder / "val.csv").write_text("text,label\nv,3\n")
     columns: dict[str, list[Any]] = {"text": ["x", "y"], "label": [3.0, 10.0]}
     source = parquet(folder / "a.parquet", columns, val_file=str(folder / "val.csv"))
-    assert (source.classes, list(source.labels)) == (["3", "10"], [0, 1, 0])
+    assert (classes(source), list(labels(source))) == (["3", "10"], [0, 1, 0])
 
 
 def test_a_file_written_again_is_read_again(folder: Path) -> None:
     parquet(folder / "a.parquet", {"text": ["old"], "label": ["a"]})
     source = parquet(folder / "a.parquet", {"text": ["new", "newer"], "label": ["b", "c"]})
-    assert list(source.inputs) == ["new", "newer"]
+    assert list(inputs(source)) == ["new", "newer"]
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_what_is_missing_names_its_row(folder: Path, columns: dict[str, list[Any
         parquet(folder / "a.parquet", columns)
     assert [problem.key for problem in caught.value.problems] == [f"{folder / 'a.parquet'}:2"]
     assert repr(column) in caught.value.problems[0].message
-    assert len(parquet(folder / "a.parquet", columns, on_bad="skip").inputs) == 2
+    assert len(parquet(folder / "a.parquet", columns, on_bad="skip")) == 2
 
 
 def test_an_unknown_column_suggests_the_nearest(folder: Path) -> None:

@@ -27,7 +27,7 @@ def composed(backbone: str, *overrides: str) -> list[str]:
 def table() -> Path:
     """A file of numbers, words and classes, in the working directory."""
     file = Path("table.csv")
-    file.write_text("size,colour,label\n" + "".join(f"{i},{'red green'.split()[i % 2]},{i % 3}\n" for i in range(90)))
+    file.write_text("size,colour,label\n" + "".join(f"{i},{('red', 'green')[i % 2]},{i % 3}\n" for i in range(90)))
     return file
 
 

@@ -15,10 +15,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as some
 
+from tests.data.conftest import classes, load
 from tlx.config.dataset import Limits, Table
 from tlx.config.errors import DataError
 from tlx.data.sources.rows import Rows, read
-from tlx.data.sources.table import load
 
 COLUMNS = {"text": "dataset.input", "label": "dataset.label"}
 
@@ -95,7 +95,7 @@ def test_a_line_that_json_cannot_bear_is_a_bad_row(folder: Path, line: bytes) ->
 
 def test_a_class_of_very_many_digits_is_a_word(folder: Path) -> None:
     (folder / "a.csv").write_text(f"text,label\none,{'1' * 5000}\ntwo,2\n")
-    assert len(load(Table(file="a.csv")).classes) == 2
+    assert len(classes(load(Table(file="a.csv")))) == 2
 
 
 @given(

@@ -474,7 +474,7 @@ def test_the_task_solves_for_what_the_network_predicts() -> None:
     head = nn.Linear(6, 2)
     one = made(targets=TWO)
     assert tuple(one.solvers) == ("ridge",)
-    one.solve("ridge", features, batch.targets, head)
+    one.solve("ridge", features, batch.targets, None, head)
     records = one.predict(Given(), batch_of(head(features).detach(), batch.targets))
     scaled = StandardScaler().fit_transform(features.double().numpy())
     for column in TWO:
@@ -520,3 +520,14 @@ def test_auto_is_regression_of_numbers(targets: Sequence[Number]) -> None:
 def test_numbers_are_no_classes() -> None:
     with pytest.raises(ConfigError, match=r"expected one target of kind label or labels, found 'price' \(number\)"):
         load(Classification(), Schema((Text("words"), *ONE)))
+
+
+def test_exact_solutions_weigh_examples_as_their_repetition_does() -> None:
+    rng = np.random.default_rng(1)
+    features, targets = torch.from_numpy(rng.normal(size=(30, 4))), torch.from_numpy(rng.normal(size=(30, 2)))
+    weights = torch.from_numpy(rng.integers(0, 4, size=30))
+    scaled = StandardScaler().fit_transform(features.numpy())
+    head = nn.Linear(4, 2)
+    ridge.solve(features, targets, head, weights)
+    expected = Ridge(alpha=1.0).fit(scaled, targets.numpy(), sample_weight=weights.numpy()).predict(scaled)
+    np.testing.assert_allclose(head(features.float()).detach().numpy(), expected, atol=1e-5)

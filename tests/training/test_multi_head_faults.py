@@ -124,7 +124,7 @@ def test_examples_of_several_labels_are_not_for_it(small: Compose, families: Fam
     words = [word for word in families["bert"] if not word.startswith(("dataset.file", "dataset.shots"))]
     strategy = ("strategy=feature_extraction", "reuse=always")
     trials = [small(*words, *data, *strategy, f"strategy.lr={lr}") for lr in (0.1, 0.01)]
-    with pytest.raises(NotBatchable, match="several labels"):
+    with pytest.raises(NotBatchable, match="not known side by side"):
         train_together(trials, [silent] * 2)
     assert not list(Path("runs").glob("*/events*"))
 

@@ -36,7 +36,10 @@ class Batch:
         if torch.device(device).type == self.index.device.type == "cpu" and self.kept is None:
             return self
 
+        single = torch.device(device).type == "mps"  # which has no floats of 64 bits
+
         def move(tensor: Tensor) -> Tensor:
+            tensor = tensor.float() if single and tensor.dtype == torch.float64 else tensor
             return tensor.to(device, non_blocking=non_blocking)
 
         return self.map(move)
@@ -56,7 +59,7 @@ class Batch:
         return self if self.kept is None else replace(self, kept=None)
 
     def tensors(self) -> Iterator[tuple[str, Tensor]]:
-        """Every tensor of it, by a name such as ``inputs.image``."""
+        """Every tensor of it but what is kept, by a name such as ``inputs.image``."""
         yield "index", self.index
         for part in ("inputs", "targets", "meta"):
             yield from _named(part, getattr(self, part))

@@ -59,7 +59,7 @@ class Image(Column):
             name = str(values[i]) if isinstance(values, list) and self.file(values[i]) is not None else look.origin(i)
             size = known.get(name)
             if size is None or len(size) != 3 or min(size) < 1:
-                found = self._look(values[i], look.limits)
+                found = self._look(values, i, look.limits)
                 if isinstance(found, str):
                     faults[i] = found
                     continue
@@ -71,14 +71,14 @@ class Image(Column):
             look.notes.append(f"that the images are sound is not remembered: {obstacle}")
         return faults
 
-    def _look(self, value: Any, limits: Limits) -> _Size | str:
+    def _look(self, values: Values, i: int, limits: Limits) -> _Size | str:
         """The size of an image, or why it cannot be read."""
         try:
             with warnings.catch_warnings():
                 warnings.filterwarnings("error", message=".*[Tt]runcated.*")  # only a warning to some decoders
                 warnings.filterwarnings("ignore", message="Palette images with Transparency.*")
                 with decoding.allowing(limits):  # an image of the hub is decoded where it is asked for
-                    pixels = self.read(value, limits)
+                    pixels = self.read(values[i], limits)
         except Exception as error:  # decoders raise anything: OSError, SyntaxError, struct.error, ...
             return f"unreadable image: {type(error).__name__}: {error}"
         if problem := self.problem(pixels):

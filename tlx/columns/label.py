@@ -33,7 +33,8 @@ class Label(Column):
         if self.classes:
             return self, np.asarray(values, dtype=np.int64), {}
         names = [str(value) for value in values]
-        labels, classes, unknown = index_classes(names, train)
+        known = train if self.role == "target" else np.arange(len(names))  # a group may be new
+        labels, classes, unknown = index_classes(names, known)
         first = {names[i]: i for i in reversed(unknown)}
         problems = {i: f"class {name!r} is not in train" for name, i in sorted(first.items())}
         return replace(self, classes=tuple(classes)), labels, problems
@@ -103,7 +104,8 @@ class Labels(Column):
                     encoded[row, index[name]] = np.nan if there is None else float(there)
                 elif name not in seen:
                     seen.add(name)
-                    problems[row] = f"class {name!r} is not in train"
+                    before = f"{problems[row]}; " if row in problems else ""
+                    problems[row] = f"{before}class {name!r} is not in train"
         return replace(self, classes=classes, unknown=bool(np.isnan(encoded).any())), encoded, problems
 
     def problems(self, values: Values, used: Indices, look: Inspection) -> dict[int, str]:

@@ -12,6 +12,8 @@ from tlx.columns.column import Column
 from tlx.columns.reading import DEFAULT, Indices, Inspection, Reader, Reading, Values
 from tlx.config.dataset import Limits
 
+_LARGEST = 1e150  # whose square is a number, too
+
 
 @dataclass(frozen=True)
 class Number(Column):
@@ -35,19 +37,28 @@ class Number(Column):
     def fit(self, values: Values) -> Self:
         """Mean and deviation of train."""
         numbers = np.asarray(values, dtype=np.float64)
-        numbers = numbers[np.isfinite(numbers)]
-        deviation = float(numbers.std()) if len(numbers) else 0.0
-        return replace(
-            self, mean=float(numbers.mean()) if len(numbers) else 0.0, deviation=deviation if deviation > 0 else 1.0
-        )
+        numbers = numbers[np.abs(numbers) <= _LARGEST]
+        if not len(numbers):
+            return self
+        varies = numbers.min() < numbers.max()  # rounding alone gives equal numbers a deviation
+        return replace(self, mean=float(numbers.mean()), deviation=float(numbers.std()) if varies else 1.0)
 
     def problems(self, values: Values, used: Indices, look: Inspection) -> dict[int, str]:
-        """What is no finite number."""
-        wrong = used[~np.isfinite(np.asarray(values)[used])]
-        return {int(i): f"{self.name!r} is not a finite number" for i in wrong}
+        """What is no finite number, too large to be squared, or a weight below 0."""
+        numbers = np.asarray(values)[used]
+        wrong = {
+            "is not a finite number": ~np.isfinite(numbers),
+            f"is beyond {_LARGEST:g}": np.abs(numbers) > _LARGEST,
+            "is a weight below 0": (numbers < 0) & (self.role == "weight"),
+        }
+        found: dict[int, str] = {}
+        for reason, rows in wrong.items():
+            for i in used[rows].tolist():
+                found.setdefault(i, f"{self.name!r} {reason}")
+        return found
 
     def reader(self, values: Values, indices: Indices, reading: Reading) -> Reader:
-        """Floats of 32 bits [examples]."""
+        """As :meth:`collate` gives them [examples]."""
         from tlx.columns.value_reader import InMemory  # torch
 
         return InMemory(self, self.collate(np.asarray(values)[indices], reading))
@@ -57,8 +68,11 @@ class Number(Column):
         return number(value)
 
     def collate(self, prepared: Values, reading: Reading) -> Any:
-        """Floats of 32 bits."""
-        return super().collate(np.asarray(prepared, dtype=np.float32), reading)
+        """An input in deviations from the mean of train, as floats of 32 bits; others as they are, in 64."""
+        numbers = np.asarray(prepared, dtype=np.float64)
+        if self.role == "input":
+            numbers = ((numbers - self.mean) / self.deviation).astype(np.float32)
+        return super().collate(numbers, reading)
 
     @property
     def summary(self) -> str:
@@ -93,7 +107,8 @@ class Category(Column):
         """Whole numbers [examples]."""
         from tlx.columns.value_reader import InMemory  # torch
 
-        return InMemory(self, self.collate([self.prepare(values[i], reading) for i in indices], reading))
+        numbers = self._numbers
+        return InMemory(self, self.collate([numbers.get(word(values[i]), 0) for i in indices], reading))
 
     def collate(self, prepared: Values, reading: Reading) -> Any:
         """Whole numbers."""
@@ -119,8 +134,8 @@ def number(value: Any) -> float:
 
 def word(value: Any) -> str:
     """A cell as a category: 3.0 and 3 are the same; nothing is the empty word."""
-    if value is None:
+    if value is None or (isinstance(value, (float, np.floating)) and math.isnan(value)):
         return ""
-    if isinstance(value, float) and value.is_integer():
+    if isinstance(value, (float, np.floating)) and float(value).is_integer():
         return str(int(value))
     return str(value).strip()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tlx.columns import KINDS, Column
+from tlx.columns.reading import Role
 from tlx.columns.schema import Schema
 from tlx.config.errors import ConfigIssue, WeightsError
 from tlx.files import durable, foreign
@@ -40,18 +41,21 @@ def parsed(columns: Any, counts: Any) -> Schema:
     """A schema from what JSON has of it; raises :class:`foreign.Unreadable` for anything else than tlx writes."""
     if not isinstance(columns, list) or not foreign.conforms(counts, dict[str, int]):
         raise foreign.Unreadable("expected a list of columns, and numbers of examples")
-    return Schema(tuple(_column(one) for one in columns), counts)
+    found = tuple(_column(one) for one in columns)
+    if len({column.name for column in found}) < len(found):
+        raise foreign.Unreadable("expected a name of its own for each column")
+    return Schema(found, counts)
 
 
 def _column(settings: Any) -> Column:
-    if not isinstance(settings, Mapping) or settings.get("kind") not in KINDS:
+    if not isinstance(settings, Mapping) or str(settings.get("kind")) not in KINDS:
         raise foreign.Unreadable(f"expected a column of one of the kinds {', '.join(KINDS)}")
-    kind = KINDS[settings["kind"]]
+    kind = KINDS[str(settings["kind"])]
     known = {field.name: field for field in fields(kind)}
     given = {name: value for name, value in settings.items() if name != "kind"}
     if set(given) != set(known):
         raise foreign.Unreadable(f"expected {', '.join(known)} of a {kind.kind}, found {', '.join(map(str, given))}")
-    wanted = {"str": str, "Role": str, "int": int, "float": float, "bool": bool, "tuple[str, ...]": list[str]}
+    wanted = {"str": str, "Role": Role, "int": int, "float": float, "bool": bool, "tuple[str, ...]": list[str]}
     for name, value in given.items():
         if not foreign.conforms(value, wanted[str(known[name].type)]):
             raise foreign.Unreadable(f"{name} of a {kind.kind} is no {known[name].type}")

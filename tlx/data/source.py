@@ -49,7 +49,7 @@ class Source:
             raise ValueError(f"expected as many values in each column, found {lengths}")
 
     def __len__(self) -> int:
-        return len(next(iter(self.rows.values())))
+        return len(next(iter(self.rows.values()), ()))
 
     def encoded(self, limits: Limits = DEFAULT) -> Source:
         """The same with the values as the columns read them; classes and categories are settled.

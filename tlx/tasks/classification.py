@@ -8,12 +8,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torchmetrics import Metric as TorchMetric
 from torchmetrics.aggregation import MeanMetric
 from torchmetrics.classification.accuracy import MulticlassAccuracy
-from torchmetrics.classification.auroc import MultilabelAUROC
-from torchmetrics.classification.average_precision import MultilabelAveragePrecision
-from torchmetrics.classification.f_beta import MulticlassF1Score, MultilabelF1Score
+from torchmetrics.classification.f_beta import MulticlassF1Score
 
 from tlx.backbones.backbone import Backbone, Form
 from tlx.columns import Label, Labels
@@ -22,7 +19,8 @@ from tlx.columns.schema import Schema
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.task import Classification, Loss
 from tlx.runs.metric import Metric
-from tlx.tasks import logistic, losses
+from tlx.tasks import logistic, losses, multilabel
+from tlx.tasks.kept import Kept
 from tlx.tasks.many import ManyClassifiers
 from tlx.tasks.metrics import Added, AddedMetric, added, primary
 from tlx.tasks.network import Network
@@ -146,9 +144,11 @@ class ClassificationTask:
             records.append(record)
         return records
 
-    def solve(self, solver: str, features: Tensor, targets: Mapping[str, Tensor], head: nn.Linear) -> None:
+    def solve(
+        self, solver: str, features: Tensor, targets: Mapping[str, Tensor], weights: Tensor | None, head: nn.Linear
+    ) -> None:
         """Logistic regression."""
-        logistic.solve(features, self.target(targets), head)
+        logistic.solve(features, self.target(targets), head, weights)
 
     def together(self, tasks: Sequence[ClassificationTask]) -> ManyClassifiers | None:
         """Heads that differ in their label smoothing; None for several labels per example."""
@@ -164,9 +164,7 @@ class ClassificationMetrics(nn.Module):
         self.multilabel = multilabel
         self.loss = MeanMetric()
         if multilabel:
-            self.f1_macro: TorchMetric = MultilabelF1Score(classes, average="macro", ignore_index=_UNKNOWN)
-            self.auroc = MultilabelAUROC(classes, average="none", ignore_index=_UNKNOWN)
-            self.ap = MultilabelAveragePrecision(classes, average="none", ignore_index=_UNKNOWN)
+            self.kept = Kept(classes)
         else:
             self.acc = MulticlassAccuracy(classes, average="micro")
             self.f1_macro = MulticlassF1Score(classes, average="macro")
@@ -177,45 +175,25 @@ class ClassificationMetrics(nn.Module):
             raise FloatingPointError("the network gave NaN or infinity: try a smaller strategy.lr or precision=32-true")
         self.loss.update(loss, weight)
         if self.multilabel:
-            whole, scores = labels.nan_to_num(_UNKNOWN).int(), logits.sigmoid()
-            if self.added is not None:
-                self.added.update(scores, whole)
-            self.f1_macro.update(scores, whole)
-            self.auroc.update(scores, whole)
-            self.ap.update(scores, whole)
+            labels = labels.nan_to_num(_UNKNOWN).int()
+            self.kept.update(logits.sigmoid(), labels)
         else:
             self.acc.update(logits, labels)
             self.f1_macro.update(logits, labels)
-            if self.added is not None:
-                self.added.update(logits.softmax(-1), labels)
+        if self.added is not None:
+            self.added.update(logits.sigmoid() if self.multilabel else logits.softmax(-1), labels)
 
     def compute(self) -> dict[str, float | None]:
-        """Values by name; a label without positives has no AUROC or AP, and is left out of their means."""
-        values: dict[str, float | None] = {"loss": float(self.loss.compute())}
-        values["f1_macro"] = float(self.f1_macro.compute())
+        """Values by name; what is undefined, such as the loss where nothing is known, is None."""
+        loss = float(self.loss.compute())
+        values: dict[str, float | None] = {"loss": loss if math.isfinite(loss) else None}
         if self.multilabel:
-            counts = self._positives()
-            defined = [0 < positives < total for positives, total in counts]
-            values["auroc_macro"] = _mean_where(self.auroc.compute(), defined)
-            values["ap_macro"] = _mean_where(self.ap.compute(), [positives > 0 for positives, _ in counts])
-            values["undefined_labels"] = float(sum(not good for good in defined))
+            values |= multilabel.values(*self.kept.everything())
         else:
-            values["acc"] = float(self.acc.compute())
+            values |= {"f1_macro": float(self.f1_macro.compute()), "acc": float(self.acc.compute())}
         if self.added is not None:
             values |= self.added.compute()
         for metric in self.children():
             if metric is not self.added:
                 metric.reset()  # type: ignore[operator]
         return values
-
-    def _positives(self) -> list[tuple[int, int]]:
-        """(positives, examples of which it is known) per label, over all processes."""
-        with self.auroc.sync_context():
-            target = self.auroc.target
-            stacked = torch.cat(target) if isinstance(target, list) else target
-        return [(int((column == 1).sum()), int((column >= 0).sum())) for column in stacked.T]
-
-
-def _mean_where(values: Tensor, good: list[bool]) -> float | None:
-    kept = [float(value) for value, fine in zip(values, good, strict=True) if fine and math.isfinite(float(value))]
-    return sum(kept) / len(kept) if kept else None

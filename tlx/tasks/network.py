@@ -59,8 +59,8 @@ class Network(nn.Module):
         """Empty inputs by column for ``count`` examples, for passes that only look at shapes."""
         found = {column: example(self.takes[argument], count, tokens) for argument, column in self.reads.items()}
         if self.beside is not None:
-            kinds = {name: torch.long if size else torch.float32 for name, size in self.beside.sizes.items()}
-            found |= {name: torch.zeros(count, dtype=kind) for name, kind in kinds.items()}
+            for name, size in self.beside.sizes.items():
+                found[name] = torch.zeros(count, dtype=torch.float32 if size is None else torch.long)
         return found
 
 

@@ -91,5 +91,10 @@ class SolvableTask(Task, Protocol):
 
     solvers: Sequence[str]  # of the choices of ``strategy.phases.solver``, beside ``gradient``
 
-    def solve(self, solver: str, features: Tensor, targets: Mapping[str, Tensor], head: nn.Linear) -> None:
-        """Put the solution on features [examples, width] into ``head``, by one of its solvers."""
+    def solve(
+        self, solver: str, features: Tensor, targets: Mapping[str, Tensor], weights: Tensor | None, head: nn.Linear
+    ) -> None:
+        """Put the solution on features [examples, width] into ``head``, by one of its solvers.
+
+        ``weights``: of the examples [examples]; None where all count the same.
+        """

@@ -15,7 +15,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torchmetrics import MeanMetric
-from torchmetrics.regression import MeanAbsoluteError, MeanSquaredError, R2Score, SpearmanCorrCoef
 
 from tlx.backbones.backbone import Backbone, Form
 from tlx.columns import Number
@@ -25,6 +24,7 @@ from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.task import Regression, RegressionLoss
 from tlx.runs.metric import Metric
 from tlx.tasks import ridge
+from tlx.tasks.kept import Kept
 from tlx.tasks.losses import Each, mean, own
 from tlx.tasks.metrics import Added, AddedMetric, added, primary
 from tlx.tasks.network import Network
@@ -136,9 +136,11 @@ class RegressionTask:
             return values[0]
         return {column.name: value for column, value in zip(self.columns, values, strict=True)}
 
-    def solve(self, solver: str, features: Tensor, targets: Mapping[str, Tensor], head: nn.Linear) -> None:
+    def solve(
+        self, solver: str, features: Tensor, targets: Mapping[str, Tensor], weights: Tensor | None, head: nn.Linear
+    ) -> None:
         """Ridge regression."""
-        ridge.solve(features, self.target(targets), head)
+        ridge.solve(features, self.target(targets), head, weights)
 
     def together(self, tasks: Sequence[RegressionTask]) -> ManyRegressions:
         """Heads of one loss."""
@@ -151,6 +153,8 @@ def losses(options: RegressionLoss, outputs: Tensor, target: Tensor) -> Tensor:
     ``mse``: the square. ``huber``: Huber 1964, as torch has it. ``quantile``: the pinball loss of
     Koenker & Bassett 1978.
     """
+    outputs = outputs if outputs.dtype == torch.float64 else outputs.float()  # not in half precision
+    target = target.to(outputs)
     if options.kind == "mse":
         return (outputs - target) ** 2
     if options.kind == "huber":
@@ -160,55 +164,68 @@ def losses(options: RegressionLoss, outputs: Tensor, target: Tensor) -> Tensor:
 
 
 class RegressionMetrics(nn.Module):
-    """torchmetrics in deviations of train, given back in the numbers' own units; what is undefined is None."""
+    """MAE, RMSE, R² and Spearman's correlation, means over the numbers; what is undefined is None."""
 
     def __init__(self, mean: Tensor, deviation: Tensor, added: Mapping[str, AddedMetric] | None = None) -> None:
         """``mean`` and ``deviation``: of each number in train."""
         super().__init__()
-        count = len(deviation)
         self._mean, self._deviation = mean, deviation
         self.added = Added(added) if added else None
-        self.loss = MeanMetric()
-        self.mae = MeanAbsoluteError(num_outputs=count)
-        self.rmse = MeanSquaredError(squared=False, num_outputs=count)
-        self.r2 = R2Score(multioutput="raw_values")
-        self.spearman = SpearmanCorrCoef(num_outputs=count)
-        self._seen = 0
+        self.loss, self.kept = MeanMetric(), Kept(len(deviation))
 
     def update(self, outputs: Tensor, target: Tensor, loss: Tensor, weight: float | Tensor) -> None:
         """Take in a batch; raises :class:`FloatingPointError` for outputs that are not finite."""
         if not torch.isfinite(outputs).all():
             raise FloatingPointError("the network gave NaN or infinity: try a smaller strategy.lr or precision=32-true")
         self.loss.update(loss, weight)
-        self._seen += len(target)
-        count = len(self._deviation)
-        values, truth = outputs.float().contiguous(), target.contiguous()
-        self.mae.update(values, truth)
-        self.rmse.update(values, truth)
-        self.r2.update(values, truth)
+        self.kept.update(outputs, target)
         if self.added is not None:
-            mean, deviation = self._mean.to(values.device), self._deviation.to(values.device)
-            own = [(one.double() * deviation + mean).float() for one in (values, truth)]
-            self.added.update(*(one if count > 1 else one[:, 0] for one in own))
-        self.spearman.update(*((values, truth) if count > 1 else (values[:, 0], truth[:, 0])))
+            own = (outputs.cpu().double() * self._deviation + self._mean, target.cpu() * self._deviation + self._mean)
+            several = len(self._deviation) > 1
+            self.added.update(*(one if several else one[:, 0] for one in (two.to(outputs) for two in own)))
 
     def compute(self) -> dict[str, float | None]:
-        """Values by name, means over the numbers."""
-        own = self._deviation
-        values: dict[str, float | None] = {
-            "loss": float(self.loss.compute()),
-            "mae": float((self.mae.compute().cpu() * own).mean()),
-            "rmse": float((self.rmse.compute().cpu() * own).mean()),
-            "r2": _finite(self.r2.compute()) if self._seen > 1 else None,
-            "spearman": _finite(self.spearman.compute()) if self._seen > 1 else None,
-        }
+        """Values by name; MAE and RMSE in the numbers' own units."""
+        outputs, target = (tensor.cpu().double() for tensor in self.kept.everything())
+        loss = float(self.loss.compute())
+        values = {"loss": loss if math.isfinite(loss) else None, **measured(outputs, target, self._deviation)}
         if self.added is not None:
             values |= self.added.compute()
-        for metric in self.children():
-            if metric is not self.added:
-                metric.reset()  # type: ignore[operator]
-        self._seen = 0
+        self.loss.reset()
+        self.kept.reset()
         return values
+
+
+def measured(outputs: Tensor, target: Tensor, deviation: Tensor) -> dict[str, float | None]:
+    """The metrics of outputs and targets [examples, numbers], which are in deviations [numbers] of train."""
+    if not len(target):
+        return dict.fromkeys(("mae", "rmse", "r2", "spearman"))
+    error = outputs - target
+    varies = (target != target[:1]).any(0)
+    spread = ((target - target.mean(0)) ** 2).sum(0)
+    r2 = torch.where(varies, 1 - (error**2).sum(0) / spread, math.nan)
+    return {
+        "mae": _finite(error.abs().mean(0) * deviation),
+        "rmse": _finite((error**2).mean(0).sqrt() * deviation),
+        "r2": _finite(r2),
+        "spearman": _finite(torch.stack([_spearman(*pair) for pair in zip(outputs.T, target.T, strict=True)])),
+    }
+
+
+def _spearman(values: Tensor, truth: Tensor) -> Tensor:
+    """Pearson's correlation of the ranks [examples], of which equal values have the mean; NaN where one is constant."""
+    ranks = torch.stack([_ranks(values), _ranks(truth)])
+    if not (ranks != ranks[:, :1]).any(1).all():
+        return torch.tensor(math.nan)
+    found: Tensor = torch.corrcoef(ranks)
+    return found[0, 1]
+
+
+def _ranks(values: Tensor) -> Tensor:
+    _, place, counts = torch.unique(values, return_inverse=True, return_counts=True)
+    last = counts.cumsum(0).double()
+    ranks: Tensor = last - (counts - 1) / 2
+    return ranks[place]
 
 
 class ManyRegressions:

@@ -142,7 +142,9 @@ def _solve(built: TrialComponents, trainer: Trainer) -> None:
     solver, head = module.state.phase.options.solver, model.get_submodule("head")
     assert isinstance(module.task, SolvableTask)  # tasks.check has seen to it
     assert isinstance(head, nn.Linear)
-    module.task.solve(solver, torch.cat(features), built.data.examples["train"].targets, head)
+    train = built.data.examples["train"]
+    weights = module.task.weights(train.targets, train.meta)
+    module.task.solve(solver, torch.cat(features), train.targets, weights, head)
     trainer.validate(module, verbose=False)
     if module.strategy.audit == "error":
         freezing.audit(module.model, before, module.strategy.frozen_norm)

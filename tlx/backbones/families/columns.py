@@ -31,4 +31,4 @@ def of_tables(columns: Mapping[str, Column]) -> dict[str, Column]:
 
 def takes(table: Tabular) -> dict[str, InputSpec]:
     """What the table expects of each of its columns."""
-    return {name: ValueSpec("category" if size else "number") for name, size in table.sizes.items()}
+    return {name: ValueSpec("number" if size is None else "category") for name, size in table.sizes.items()}
