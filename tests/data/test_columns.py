@@ -566,7 +566,6 @@ def test_a_batch_holds_what_is_known_of_its_examples() -> None:
     assert found.meta["share"].tolist() == [1, 5]
     assert list(found.meta["patient"]) == ["x", "z"]
     assert list(found.meta["name"]) == ["n0", "n3"]
-    assert source.has_meta
     assert source.schema({}).weight == "share"
 
 
@@ -624,7 +623,6 @@ def test_a_source_learns_of_train_alone(rows: list[tuple[str, float, str]], data
     strata = fitted.strata
     assert strata is not None
     assert [strata.names[code] for code in strata.codes] == list(names)
-    assert not fitted.has_meta
 
 
 def test_very_many_bad_values_are_counted() -> None:

@@ -200,7 +200,7 @@ def test_those_that_break_it_are_told(kind: type[Callback], said: str) -> None:
 
 
 def test_options_say_what_they_are_for() -> None:
-    with pytest.raises(AssertionError, match="options of patience without help: rounds"):
+    with pytest.raises(AssertionError, match="options of callback=patience without help: rounds"):
         check_callback(registered(Patience, Unsaid))
 
 

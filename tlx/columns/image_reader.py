@@ -33,6 +33,10 @@ class Decoded:
 
     def take(self, items: Sequence[Item]) -> Tensor:
         """[images, channels, height, width]."""
+        if self.is_ready:
+            assert self.whole is not None
+            found = self.whole[torch.tensor([position for _, position in items])]
+            return found.contiguous(memory_format=torch.channels_last)
         return stacked([self._image(epoch, position) for epoch, position in items])
 
     def facts(self) -> Mapping[str, Any]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from tlx.columns import Column
-from tlx.columns.reading import DEFAULT, META, Indices, Strata, Values
+from tlx.columns.reading import DEFAULT, Indices, Strata, Values
 from tlx.columns.schema import Schema
 from tlx.config.dataset import Limits
 from tlx.config.errors import ConfigIssue, DataError
@@ -86,10 +87,11 @@ class Source:
         """What a model must know of the data."""
         return Schema(tuple(self.columns), {name: len(indices) for name, indices in splits.items()})
 
-    @property
-    def has_meta(self) -> bool:
-        """Is something known of the examples that is neither read nor predicted?"""
-        return any(column.role in META for column in self.columns)
+    def described(self, i: int) -> dict[str, Any]:
+        """Where an example is from, its id and its group, as JSON has them."""
+        known = [column for column in self.columns if column.role in ("id", "group")]
+        meta = {column.name: column.shown(self.rows[column.name][i]) for column in known}
+        return {"example": self.origin(i), **({"meta": meta} if meta else {})}
 
 
 def _some(values: Values, chosen: Indices) -> Values:

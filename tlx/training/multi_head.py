@@ -291,7 +291,7 @@ def _conclude(seats: Sequence[HeadTrial], began: tuple[float, float]) -> None:
 def _predict(seat: HeadTrial, batch: Batch, scores: Tensor) -> None:
     """Write the predictions of a head, a thousand examples at a time."""
     module, path = seat.built.module, seat.place.path / layout.PREDICTIONS
-    with predictions(path, seat.built.data.source.origin) as written:
+    with predictions(path, seat.built.data.source.described) as written:
         for at in range(0, len(scores), _CHUNK):
             chosen = slice(at, at + _CHUNK)
             out = StepOutput(None, len(scores[chosen]), {"outputs": scores[chosen]})

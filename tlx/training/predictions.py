@@ -17,10 +17,10 @@ _JSON = json.JSONEncoder(ensure_ascii=False)
 class Predictions:
     """Takes records in the order of their examples."""
 
-    def __init__(self, write: Callable[[str], object], origin: Callable[[int], str]) -> None:
-        """``origin`` says of an example where it came from."""
+    def __init__(self, write: Callable[[str], object], described: Callable[[int], Record]) -> None:
+        """``described`` says of an example where it came from, and what it is called."""
         self._write = write
-        self._origin = origin
+        self._described = described
         self._last = -1
 
     def add(self, records: Iterable[Record]) -> None:
@@ -33,14 +33,14 @@ class Predictions:
             if record["index"] <= self._last:
                 raise ValueError(f"example {record['index']} comes after example {self._last}")
             self._last = record["index"]
-            self._write(_JSON.encode({"example": self._origin(self._last), **record}) + "\n")
+            self._write(_JSON.encode({**self._described(self._last), **record}) + "\n")
 
 
 @contextmanager
-def predictions(path: Path | None, origin: Callable[[int], str]) -> Iterator[Predictions]:
+def predictions(path: Path | None, described: Callable[[int], Record]) -> Iterator[Predictions]:
     """Write a file of predictions, whole or not at all; with ``None`` (processes beside the first) nowhere."""
     if path is None:
-        yield Predictions(lambda line: None, origin)
+        yield Predictions(lambda line: None, described)
         return
     with durable.replacing(path) as partial, partial.open("w", encoding="utf-8", errors="backslashreplace") as stream:
-        yield Predictions(stream.write, origin)
+        yield Predictions(stream.write, described)

@@ -113,7 +113,7 @@ def _run(
         validated = dict(module.state.metrics)
         prefix.enter(PhaseUsage(module.state.trained, {"test": 1}))
         file = place.path / layout.PREDICTIONS if events.path is not None else None
-        with predictions(file, built.data.source.origin) as written:
+        with predictions(file, built.data.source.described) as written:
             module.predicted = written.add
             trainer.test(module, verbose=False)
         prefix.close()
