@@ -22,8 +22,9 @@ from tests.training.heads import (
 )
 from tlx.orchestration import batchable
 from tlx.tracking import event_log
+from tlx.training.head_trials import NotBatchable
 from tlx.training.locate import locate
-from tlx.training.multi_head import NotBatchable, train_together
+from tlx.training.multi_head import train_together
 
 
 @pytest.mark.slow

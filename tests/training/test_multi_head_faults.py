@@ -30,8 +30,9 @@ from tlx.runs import folder as folders
 from tlx.runs import layout
 from tlx.runs.lock import Busy
 from tlx.tracking import event_log
+from tlx.training.head_trials import NotBatchable
 from tlx.training.locate import locate
-from tlx.training.multi_head import NotBatchable, train_together
+from tlx.training.multi_head import train_together
 
 
 @pytest.mark.parametrize("name", ["train", "val", "test"])

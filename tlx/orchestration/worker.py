@@ -87,7 +87,8 @@ def _train(trials: list[Trial], num_readers: int, pruner: Pruner | None, says: l
         train(trials[0], says[0], num_readers, pruner.watch if pruner is not None else None)
         return 0
     from tlx.feature_cache.entry import CorruptEntryError
-    from tlx.training.multi_head import NotBatchable, train_together
+    from tlx.training.head_trials import NotBatchable
+    from tlx.training.multi_head import train_together
 
     try:
         train_together(trials, says)

@@ -27,7 +27,7 @@ class Losses:
         if world > 1:
             torch.distributed.all_reduce(total)
         self._seen.clear()
-        return float(total[0] / total[1])
+        return float(total[0] / total[1]) if total[1] else 0.0  # a round in which no example counts
 
     def first_bad(self) -> tuple[int, float] | None:
         """Number and value of the first that is not finite."""

@@ -325,5 +325,5 @@ class TrialModule(LightningModule):
             stop = step + self.epochs.steps_per_epoch
             batches = self.epochs.positions(step, stop)
             sums = [float(self._weights[torch.from_numpy(positions)].sum()) for _, positions in batches]
-            self._step_weights = dict(zip(range(step, stop), sums, strict=True))
+            self._step_weights = {at: one or 1.0 for at, one in zip(range(step, stop), sums, strict=True)}
         return self._step_weights[step]

@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
 from operator import itemgetter
@@ -25,7 +24,6 @@ from tlx.config import output
 from tlx.config.schema import Trial
 from tlx.data.order import Indices
 from tlx.feature_cache.batched_linear import BatchedLinear, UpdateRule
-from tlx.feature_cache.context import CacheContext
 from tlx.feature_cache.entry import CorruptEntryError
 from tlx.feature_cache.prefix_cache import PhaseUsage, PrefixCache
 from tlx.files import durable
@@ -34,7 +32,6 @@ from tlx.runs import layout
 from tlx.runs import result as results
 from tlx.runs.describe import described
 from tlx.runs.failure_reason import failure_reason
-from tlx.runs.folder import RunFolder
 from tlx.runs.recover import finish_together, recover
 from tlx.strategies import freezing
 from tlx.strategies.phases import budget_steps
@@ -42,11 +39,11 @@ from tlx.tasks.protocol import BatchableTask, ManyHeads, StepOutput
 from tlx.tracking import event_log
 from tlx.tracking.event_log import EventLog
 from tlx.tracking.logger_feed import feed
-from tlx.training.build import TrialComponents, build, build_sibling
 from tlx.training.callbacks.dispatch import Callbacks
 from tlx.training.checkpoint import origin
 from tlx.training.deterministic import deterministic
 from tlx.training.final_weights import keep_best
+from tlx.training.head_trials import HeadTrial, NotBatchable, build_heads
 from tlx.training.locate import locate
 from tlx.training.machine import choose_machine
 from tlx.training.phase_loop import start_phase
@@ -59,29 +56,6 @@ from tlx.training.trial_callbacks import of_validation
 
 Say = Callable[[str], None]
 _CHUNK = 1024  # examples whose predictions are in memory
-
-
-class NotBatchable(Exception):
-    """These trials cannot be trained side by side after all: each has to be run by itself."""
-
-
-@dataclass
-class HeadTrial:
-    """One of the trials."""
-
-    trial: Trial
-    place: RunFolder
-    say: Say
-    built: TrialComponents
-    failure: str = ""
-    before: dict[str, int] = field(default_factory=dict)  # checksums at the start, for the audit
-
-    @property
-    def head(self) -> torch.nn.Linear:
-        """Its head."""
-        head = self.built.module.model.get_submodule("head")
-        assert isinstance(head, torch.nn.Linear)
-        return head
 
 
 def train_together(trials: Sequence[Trial], says: Sequence[Say]) -> None:
@@ -103,7 +77,7 @@ def train_together(trials: Sequence[Trial], says: Sequence[Say]) -> None:
         pairs = [one for one in pairs if one[2].result() is None]
         if any(can_resume(place.path) for _, _, place in pairs):
             raise NotBatchable("one of them goes on from a saved state")
-        seats = _seats(pairs)
+        seats = build_heads(pairs)
         if not seats:
             return
         _begin(seats)
@@ -116,53 +90,6 @@ def train_together(trials: Sequence[Trial], says: Sequence[Say]) -> None:
             for seat in (seat for seat in seats if seat.place.result() is None and not seat.failure):
                 _end(seat, **failure_reason(error))
             raise
-
-
-def _seats(pairs: Sequence[tuple[Trial, Say, RunFolder]]) -> list[HeadTrial]:
-    """Every trial's parts, on one backbone; raises :class:`NotBatchable` if its features cannot be kept."""
-    seats: list[HeadTrial] = []
-    for trial, say, place in pairs:
-        built = build_sibling(seats[0].built, trial) if seats else build(trial)
-        seats.append(HeadTrial(trial, place, say, built))
-        if len(seats) > 1:
-            continue
-        torch.set_num_threads(built.machine.threads)
-        if obstacle := _obstacle(built):
-            raise NotBatchable(obstacle)
-        match, seeds = built.backbone.match, {one[0].seed for one in pairs}
-        if match is not None and match.missing and len(seeds) > 1:
-            raise NotBatchable("the weights leave some of the backbone to chance, and the seeds differ")
-        module = built.module
-        device = torch.device("cuda" if built.machine.accelerator == "gpu" else built.machine.accelerator)
-        module.to(device)
-        freezing.freeze(module.model, built.phases[0].trainable)
-        total = budget_steps(trial.strategy, module.epochs.steps_per_epoch)
-        passes = {"train": total / module.epochs.steps_per_epoch, "val": total / module.interval}
-        module.prefix.num_readers = dict.fromkeys(("train", "val", "test"), len(pairs))
-        module.prefix.surround(CacheContext(say=say))
-        module.prefix.enter(PhaseUsage(built.phases[0].trainable, passes))
-        if not module.prefix.is_features:
-            raise NotBatchable("their features are not kept")
-    return seats
-
-
-def _obstacle(built: TrialComponents) -> str:
-    """Why heads of these data cannot be side by side, although those of the task can."""
-    module = built.module
-    if getattr(module.model, "beside", None) is not None:
-        return "columns go to the head beside the backbone's features"
-    if not isinstance(module.task, BatchableTask) or module.task.together([module.task]) is None:
-        return "the losses of its heads are not known side by side"
-    examples = module.data.examples["train"]
-    if module.task.weights(examples.targets, examples.meta) is not None:
-        return "examples have weights"
-    return ""
-
-
-def _task(seat: HeadTrial) -> BatchableTask:
-    task = seat.built.module.task
-    assert isinstance(task, BatchableTask)
-    return task
 
 
 def _begin(seats: Sequence[HeadTrial]) -> None:
@@ -200,7 +127,7 @@ def _train(seats: Sequence[HeadTrial]) -> None:
     """Every step of all heads at once; rounds end together, and the phase for each in its own time."""
     module = seats[0].built.module
     strategy, prefix = module.strategy, module.prefix
-    device, task = seats[0].head.weight.device, _task(seats[0])
+    device, task = seats[0].head.weight.device, seats[0].task
     train, heldout = prefix.kept()["train"].features[0], _Split(prefix, "val", task, device)
     labels = task.target(module.data.examples["train"].targets).to(device)
     active = sorted(seats, key=_seed)  # heads of one seed read the same batches: one product serves them all
@@ -269,7 +196,7 @@ def _conclude(seats: Sequence[HeadTrial], began: tuple[float, float]) -> None:
         keep_best(seat.built.module)
         validated.append(dict(seat.built.module.state.metrics))
     first.prefix.enter(PhaseUsage(first.state.trained, {"test": 1}))
-    test = _Split(first.prefix, "test", _task(seats[0]), seats[0].head.weight.device)
+    test = _Split(first.prefix, "test", seats[0].task, seats[0].head.weight.device)
     with torch.no_grad():
         outputs = torch.stack([seat.head(test.features) for seat in seats])
     measured = _many(seats).metrics(outputs, test.targets)
@@ -320,7 +247,7 @@ def _order(seat: HeadTrial) -> Iterator[Indices]:
 
 def _many(active: Sequence[HeadTrial]) -> ManyHeads:
     """Losses and metrics of these heads."""
-    found = _task(active[0]).together([seat.built.module.task for seat in active])
+    found = active[0].task.together([seat.built.module.task for seat in active])
     assert found is not None
     return found
 

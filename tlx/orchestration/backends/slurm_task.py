@@ -38,8 +38,9 @@ def run(folders: list[Path], sweep: Path, warning: float) -> int:
     from tlx.runs.folder import read_config
     from tlx.tracking import store
     from tlx.tracking.mlflow_sync import MLflowSync
+    from tlx.training.head_trials import NotBatchable
     from tlx.training.machine import rank
-    from tlx.training.multi_head import NotBatchable, train_together
+    from tlx.training.multi_head import train_together
 
     trials = [read_config(folder) for folder in folders]
     first = rank() == 0  # the others say what they have to say to Slurm's own output
