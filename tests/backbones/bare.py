@@ -10,8 +10,15 @@ from tlx.columns.input_spec import ImageSpec, TextSpec
 from tlx.columns.schema import Schema
 from tlx.tasks.network import Network
 
-IMAGE = ImageSpec(3, 8, 8, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 TEXT = TextSpec(None, 8, 0)
+
+
+def images(side: int, channels: int = 3) -> ImageSpec:
+    """Square images of values about zero."""
+    return ImageSpec(channels, side, side, (0.5,) * channels, (0.5,) * channels)
+
+
+IMAGE = images(8)
 
 
 def network(backbone: nn.Module, width: int, classes: int, spec: ImageSpec | TextSpec = IMAGE) -> Network:

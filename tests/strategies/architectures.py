@@ -63,7 +63,7 @@ def on_meta(name: str) -> nn.Module:
     with torch.device("meta"):
         if name == BERT:
             return bare.network(_bert(), 8, 5, bare.TEXT)
-        return bare.network(timm.create_model(name, num_classes=0), 8, 5)
+        return bare.network(timm.create_model(name, num_classes=0), 8, 5, bare.images(224))
 
 
 def _bert() -> nn.Module:

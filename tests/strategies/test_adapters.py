@@ -63,16 +63,20 @@ def build(name: str, seed: int = 0) -> nn.Module:
     """The network with a head of three classes, in eval mode."""
     torch.manual_seed(seed)
     backbone = BACKBONES[name]()
-    spec = bare.IMAGE if name in IMAGES else bare.TEXT
+    spec = bare.images(side(name)) if name in IMAGES else bare.TEXT
     return bare.network(backbone, int(getattr(backbone, "num_features", 32)), 3, spec).eval()
+
+
+def side(name: str) -> int:
+    """Of its images, in pixels."""
+    return 56 if name == "swin" else 96
 
 
 def batch(name: str, size: int = 4) -> dict[str, Any]:
     """What the network reads of some examples."""
     draw = torch.Generator().manual_seed(1)
     if name in IMAGES:
-        side = 56 if name == "swin" else 96
-        return {"image": torch.randn(size, 3, side, side, generator=draw)}
+        return {"image": torch.randn(size, 3, side(name), side(name), generator=draw)}
     mask = (torch.arange(7) < torch.tensor([7, 4, 6, 5, 3, 2])[:size, None]).long()
     return {"text": {"input_ids": torch.randint(5, 50, (size, 7), generator=draw), "attention_mask": mask}}
 

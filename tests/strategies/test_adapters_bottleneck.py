@@ -97,7 +97,7 @@ def test_one_after_each_block_along_its_features(name: str, dim: int) -> None:
 
 
 def test_tuples_and_sequences() -> None:
-    model = bare.network(Pairs(), 5, 3)
+    model = bare.network(Pairs(), 5, 3, bare.images(6, channels=2))
     x = torch.randn(3, 2, 6, 6)
     alone = model({"image": x})
     cut = adapters.insert(model, stages(model), Peft(kind="bottleneck", rank=2))
@@ -112,7 +112,7 @@ def test_tuples_and_sequences() -> None:
 
 
 def test_blocks_without_one_output_are_refused() -> None:
-    model = bare.network(Branches(), 5, 3)
+    model = bare.network(Branches(), 5, 3, bare.images(6, channels=2))
     with pytest.raises(ConfigError, match=r"strategy\.peft\.kind = bottleneck +blocks.0 has no single output"):
         adapters.insert(model, stages(model), Peft(kind="bottleneck"))
 
@@ -127,7 +127,7 @@ def test_a_target_names_the_places() -> None:
 
 def test_images_of_another_size_and_number_of_channels() -> None:
     backbone = timm.create_model("test_vit", num_classes=0, img_size=48, in_chans=2)
-    model = bare.network(backbone, 64, 3)
+    model = bare.network(backbone, 64, 3, bare.images(48, channels=2))
     adapters.insert(model, stages(model), Peft(kind="bottleneck"))
     assert model({"image": torch.randn(1, 2, 48, 48)}).shape == (1, 3)
 

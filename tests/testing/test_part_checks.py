@@ -15,6 +15,7 @@ from tests.testing import parts
 from tlx.columns import Label
 from tlx.components.registry import register
 from tlx.config.errors import ConfigError
+from tlx.planning.trial_plan import plan_trial
 from tlx.runs import layout
 from tlx.testing import check_backbone, check_dataset, check_task
 from tlx.training.locate import locate
@@ -135,3 +136,34 @@ def test_our_backbones_of_images_and_texts_keep_the_contract() -> None:
     sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
     options = {"name": "bert", "architecture": "bert", "settings": {**sizes, "max_position_embeddings": 64}}
     check_backbone("bytes", options, ["dataset=docstrings", "dataset.shots=2"])
+
+
+@pytest.mark.parametrize("strategy", ["feature_extraction", "gradual_unfreezing", "lp_ft", "llrd", "ema"])
+def test_a_model_that_owns_its_loss_is_trained_by_any_strategy(
+    strategy: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    can = {"trainable", "resumable"}
+    tlx.register.backbone("prototypes", config=parts.Prototypes, load=f"{HERE}:prototypes", capabilities=can)
+    tlx.register.task("nearest", config=parts.Nearest, load=f"{HERE}:nearest", capabilities=can)
+    words = [*MOONS, "backbone=prototypes", "task=nearest", f"strategy={strategy}", *FEW, f"output={tmp_path}"]
+    result = tlx.train(tlx.compose(words))
+    stages = [stage.name for stage in plan_trial(tlx.compose(words)).stages]
+    assert stages == ["stem", "body", "head"]
+    assert (result.trained < result.parameters) == (strategy == "feature_extraction")
+    hits = result.metrics["test/hits"]
+    assert hits is not None
+    rows = [json.loads(one) for one in (tmp_path / result.folder / layout.PREDICTIONS).read_text().splitlines()]
+    assert {row["prediction"] for row in rows} <= {"left", "right"}
+    if strategy == "lp_ft":
+        check_task("nearest", None, [*MOONS, "backbone=prototypes"])
+
+
+def test_a_task_is_told_that_a_backbone_has_not_what_it_needs() -> None:
+    tlx.register.backbone("prototypes", config=parts.Prototypes, load=f"{HERE}:prototypes", capabilities=ANY)
+    tlx.register.task("nearest", config=parts.Nearest, load=f"{HERE}:nearest", capabilities=ANY)
+    for words, reason in (
+        (["backbone=fourier", "task=nearest"], "gives vector; task=nearest needs whole"),
+        (["backbone=prototypes", "task=classification"], "gives whole; task=classification needs vector"),
+    ):
+        with pytest.raises(ConfigError, match=reason):
+            plan_trial(tlx.compose([*MOONS, *words]))

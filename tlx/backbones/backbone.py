@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 from torch import Tensor, nn
 
 from tlx.backbones import weights
+from tlx.backbones.whole import WholeModel
 from tlx.columns.input_spec import InputSpec, arguments, example
 
 Form = Literal["vector", "tokens", "frames", "pyramid", "whole"]
@@ -46,8 +47,8 @@ class Backbone:
 
     @property
     def gives(self) -> frozenset[Form]:
-        """The forms of features that it has."""
-        return frozenset({"vector", *self.forms})
+        """The forms of features that it has; a model that owns its loss has no other."""
+        return frozenset({"whole"}) if isinstance(self.module, WholeModel) else frozenset({"vector", *self.forms})
 
     def features(self, inputs: Mapping[str, Any], form: Form = "vector", depths: Sequence[int] = (-1,)) -> list[Tensor]:
         """Features of one form, a tensor for each depth.

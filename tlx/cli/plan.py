@@ -11,6 +11,7 @@ tlx plan backbone=resnet18 strategy=chain_thaw dataset=digits --figure [schedule
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
@@ -180,7 +181,7 @@ def _show_plan(trial: Trial, found: TrialPlan, console: Console) -> None:
             "-" if not steps else f"{steps / found.steps_per_epoch:.1f}",
             _si(phase.forward),
             _si(phase.backward),
-            f"{phase.memory / 2**20:,.0f} MiB",
+            "-" if math.isnan(phase.memory) else f"{phase.memory / 2**20:,.0f} MiB",
         )
     console.print(table)
     console.print("\nfwd, bwd: FLOPs of one optimizer step; memory: weights, gradients, optimizer and activations.")
@@ -229,6 +230,8 @@ def _table(first: str, *others: str) -> Table:
 
 
 def _si(value: float) -> str:
+    if math.isnan(value):
+        return "-"
     for size, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
         if value >= size:
             return f"{value / size:.1f} {unit}"

@@ -34,6 +34,7 @@ from tlx.tasks.check import check
 from tlx.tasks.load import load as load_task
 from tlx.tasks.network import specs
 from tlx.tasks.protocol import Task
+from tlx.tasks.whole import WholeNetwork
 from tlx.tracking.store import run_folder
 from tlx.training.checkpoint import opened, origin, read, restore
 from tlx.training.locate import experiment, locate
@@ -186,7 +187,10 @@ def assemble(trial: Trial, model: nn.Module, backbone: Backbone) -> list[Stage]:
     A dry run, which computes shapes alone, settles the order.
     """
     try:
-        cut = stages(model, trial.backbone.stages or backbone.stages, backbone.example(2))
+        if isinstance(model, WholeNetwork) and not trial.backbone.stages:
+            cut = model.cut()
+        else:
+            cut = stages(model, trial.backbone.stages or backbone.stages, backbone.example(2))
     except ValueError as error:
         raise ConfigError([ConfigIssue("backbone.stages", str(error), list(trial.backbone.stages))]) from error
     if trial.strategy.partition.max_stages is not None:
