@@ -23,6 +23,7 @@ from safetensors.torch import save_file
 
 import tlx
 from tlx.backbones import load as backbones
+from tlx.columns import Image
 from tlx.config.errors import RequestError
 from tlx.config.schema import Trial
 from tlx.feature_cache.entry import CorruptEntryError
@@ -88,7 +89,9 @@ def prepare(path: Path = WEIGHTS) -> None:
     """Write random weights of the narrow ResNet, always the same, for what starts from a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)
-    network = backbones.load(tlx.compose(BASE).backbone, channels=1, pretrained=False).module
+    network = backbones.load(
+        tlx.compose(BASE).backbone, columns={"image": Image("image", channels=1)}, pretrained=False
+    ).module
     with replacing_aside(path) as partial:
         save_file(network.state_dict(), partial)
 

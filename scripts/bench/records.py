@@ -52,21 +52,23 @@ def predict(root: Path, rows: int, classes: int) -> None:
     """Write predictions as a trial does, of logits that are drawn."""
     import torch
 
+    from tlx.columns import Image, Label
+    from tlx.columns.batch import Batch
+    from tlx.columns.schema import Schema
     from tlx.config.task import Classification
-    from tlx.data.source import DataInfo
     from tlx.tasks.load import load as load_task
     from tlx.tasks.protocol import StepOutput
     from tlx.training.predictions import predictions
 
-    info = DataInfo("image", tuple(f"class {i}" for i in range(classes)), 3, rows, rows, rows)
-    task = load_task(Classification(kind="classification"), info)
+    label = Label("label", classes=tuple(f"class {i}" for i in range(classes)))
+    task = load_task(Classification(kind="classification"), Schema((Image("image", channels=3), label)))
     generator = torch.Generator().manual_seed(0)
-    with predictions(root / "predictions.jsonl", lambda i: f"example {i}") as written:
+    with predictions(root / "predictions.jsonl", lambda i: {"example": f"example {i}"}) as written:
         for at in range(0, rows, BATCH):
             count = min(BATCH, rows - at)
             logits = torch.randn(count, classes, generator=generator)
-            batch = {"index": torch.arange(at, at + count), "y": torch.zeros(count, dtype=torch.long)}
-            written.add(task.predict(torch.nn.Identity(), batch, StepOutput(None, count, {"logits": logits})))
+            batch = Batch(torch.arange(at, at + count), {}, {"label": torch.zeros(count, dtype=torch.long)})
+            written.add(task.predict(torch.nn.Identity(), batch, StepOutput(None, count, {"outputs": logits})))
 
 
 def work(step: str, asked: argparse.Namespace) -> dict[str, float]:

@@ -77,9 +77,9 @@ def by_hand(name: str, steps: int, folder: str) -> tuple[float, float]:
     optimizer = optimizers.optimizer(trial.strategy, built.stages, built.phases, fused=True)
     TIMES.clear()
     model.train()
-    for batch in built.data.train_loader(module.task.collate, module.epochs, 0, steps):
+    for batch in built.data.train_loader(module.epochs, 0, steps):
         optimizer.zero_grad()
-        loss = F.cross_entropy(model(batch), batch["y"])
+        loss = F.cross_entropy(model(batch.inputs), batch.targets["label"])
         loss.backward()
         optimizer.step()
         TIMES.append((time.process_time(), time.perf_counter()))

@@ -26,8 +26,10 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from tlx.columns.input_spec import ImageSpec
 from tlx.backbones.load import load
+from tlx.columns import Label
+from tlx.columns.input_spec import ImageSpec
+from tlx.columns.text_reader import Tokenised
 from tlx.composition.compose import compose
 from tlx.data.module import Data
 from tlx.training.build import TrialComponents, build, seed_everything
@@ -103,16 +105,18 @@ def make(name: str, folder: Path) -> dict[str, Any]:
     trial = compose([*workload["overrides"], "backbone.weights=none", "hardware=cpu"])
     data = Data(trial.dataset, seed=SEED, batch_size=BATCH)
     seed_everything(SEED)
-    backbone = load(trial.backbone, channels=data.info.channels, pretrained=False)
-    data.prepare(backbone.spec)
+    backbone = load(trial.backbone, columns=data.schema.inputs, pretrained=False)
+    column, spec = next(iter(data.schema.inputs)), next(iter(backbone.takes.values()))
+    data.prepare({column: spec})
+    label = data.schema.target((Label, Label))
     state = {key: tensor.detach().clone().contiguous() for key, tensor in backbone.module.state_dict().items()}
     save_file(state, folder / "backbone.safetensors")
     save_file(_tensors(data), folder / "data.safetensors")
     work: dict[str, Any] = {
         "name": name,
         "seed": SEED,
-        "classes": len(data.info.classes),
-        "class_names": list(data.info.classes),
+        "classes": len(label.classes),
+        "class_names": list(label.classes),
         "examples": {split: len(data.splits[split]) for split in SPLITS},
         "width": backbone.width,
         "batch_size": BATCH,
@@ -126,7 +130,6 @@ def make(name: str, folder: Path) -> dict[str, Any]:
         "levels": workload["levels"],
         "tlx": _overrides(workload, folder.resolve() / "backbone.safetensors"),
     }
-    spec = backbone.spec
     if isinstance(spec, ImageSpec):
         arguments: dict[str, Any] = {"num_classes": 0, "in_chans": spec.channels}
         if name == "vit_tiny":
@@ -153,13 +156,15 @@ def _tensors(data: Data) -> dict[str, Tensor]:
     tensors: dict[str, Tensor] = {}
     for split in SPLITS:
         examples = data.examples[split]
-        tensors[f"y_{split}"] = examples.labels.clone()
-        if examples.tokens is None:
-            tensors[f"x_{split}"] = torch.stack([examples[0, i]["x"] for i in range(len(examples))]).contiguous()
-        else:
-            lengths = torch.tensor([0, *map(len, examples.tokens)])
+        (target,), ((name, reader),) = examples.targets.values(), examples.readers.items()
+        tensors[f"y_{split}"] = target.clone()
+        if isinstance(reader, Tokenised):
+            lengths = torch.tensor([0, *map(len, reader.tokens)])
             tensors[f"offsets_{split}"] = lengths.cumsum(0)
-            tensors[f"ids_{split}"] = torch.tensor([token for ids in examples.tokens for token in ids])
+            tensors[f"ids_{split}"] = torch.tensor([token for ids in reader.tokens for token in ids])
+        else:
+            batches = (examples.__getitems__([(0, i)]) for i in range(len(examples)))
+            tensors[f"x_{split}"] = torch.cat([batch.inputs[name] for batch in batches]).contiguous()
     return tensors
 
 
@@ -169,7 +174,8 @@ def _write_texts(data: Data, path: Path) -> None:
         writer.writerow(["text", "label", "split"])
         for number, split in enumerate(SPLITS):
             for i in data.splits[split]:
-                writer.writerow([str(data.source.inputs[i]), data.info.classes[int(data.source.labels[i])], number])
+                text, label = (data.source.rows[column.name][i] for column in data.source.columns)
+                writer.writerow([str(text), data.source.columns[1].shown(label), number])
 
 
 def _overrides(workload: dict[str, Any], weights: Path) -> dict[str, list[str]]:
@@ -208,13 +214,13 @@ _ONE = "strategy.backbone_lr=null"  # one rate for the head and what thaws
 
 def _check(mode: str, built: TrialComponents, work: dict[str, Any], state: dict[str, Tensor]) -> None:
     """Raise unless tlx builds what the folder says."""
-    info, model = built.data.info, built.module.model
+    counts, model = dict(built.data.schema.counts), built.module.model
     match = built.backbone.match
     assert match is not None
     assert match.matched == match.total, match
     assert not match.unexpected, match
     assert model.head.weight.shape == (work["classes"], work["width"]), model.head
-    assert {"train": info.n_train, "val": info.n_val, "test": info.n_test} == work["examples"], info
+    assert counts == work["examples"], counts
     assert all(torch.equal(tensor, state[name]) for name, tensor in model.backbone.state_dict().items()), "weights"
     wanted = [[], *work["levels"]] if mode == "gradual" else [work["last_stage"] if mode == "last_stage" else []]
     assert len(built.phases) == len(wanted), [phase.name for phase in built.phases]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 
-@dataclass(frozen=True)
+@dataclass  # not frozen: Lightning sets what it converts to another precision
 class Batch:
     """Examples that go through a network together; everything is keyed by the name of its column.
 

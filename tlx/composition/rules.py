@@ -212,7 +212,7 @@ def augmentation_fits(config: Any) -> Iterator[ConfigIssue]:
         return
     if "image" not in (have := _modalities(config.dataset)):
         yield ConfigIssue("dataset.augment", f"images only; use none for {have[0]}s", augment)
-    elif any(phase.solver != "gradient" for phase in config.strategy.phases):
+    elif any(phase.solver in strategy_rules.EXACT for phase in config.strategy.phases):
         yield ConfigIssue(
             "dataset.augment", "a phase that is solved exactly sees each image once; use dataset.augment=none", augment
         )

@@ -12,6 +12,7 @@ from tlx.config.amount import EXPECTED, Amount
 from tlx.config.errors import ConfigIssue, suggest
 from tlx.config.select import select
 
+EXACT = ("logistic", "ridge")  # solvers that need no step
 _USUAL_OPTIMIZERS = ("adam", "adamw", "nadam", "radam", "adagrad", "rmsprop", "sgd", "lamb", "lion", "muon")
 _LONGEST = 1_000_000_000  # epochs, steps or percent
 
@@ -58,7 +59,7 @@ def phases_make_sense(config: Any) -> Iterator[ConfigIssue]:
     for i, phase in enumerate(phases):
         if not phase.train and phase.expand is None:
             yield ConfigIssue(f"strategy.phases.{i}.train", "trains nothing; name a selector such as head or all")
-        if phase.solver != "gradient" and (list(phase.train) != ["head"] or phase.expand is not None):
+        if phase.solver in EXACT and (list(phase.train) != ["head"] or phase.expand is not None):
             yield ConfigIssue(f"strategy.phases.{i}.solver", "solves the head alone; set train: [head]", phase.solver)
         if phase.restore == "best" and i == 0 and phase.expand is None:
             yield ConfigIssue(f"strategy.phases.{i}.restore", "the first phase has no phase before it", "best")
@@ -121,7 +122,7 @@ def averaging_makes_sense(config: Any) -> Iterator[ConfigIssue]:
     strategy, averaging = config.strategy, config.strategy.averaging
     if averaging is None:
         return
-    if any(phase.solver != "gradient" for phase in strategy.phases):
+    if any(phase.solver in EXACT for phase in strategy.phases):
         message = "a head that is solved exactly has no weights to average; leave one of the two out"
         yield ConfigIssue("strategy.averaging.kind", message, averaging.kind)
     if not averaging.alphas or not all(0 <= alpha <= 1 for alpha in averaging.alphas):

@@ -116,7 +116,7 @@ class SweepProgress:
         """Read how far a trial is; the rows of an attempt before this one do not count."""
         phase, row = event_log.last(one.folder, "phase"), event_log.last(one.folder, "metrics")
         one.total = int(phase.get("total", 0) or 0) or one.total
-        if not phase or row.get("time", 0) < 1000 * one.began:
+        if not phase or row.get("time", 0) < int(1000 * one.began):
             return
         one.step = max(one.step, int(row["step"]))
         one.metric = one.metric or metric_in(event_log.first(one.folder).get("metric"))
