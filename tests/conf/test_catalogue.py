@@ -21,6 +21,7 @@ BACKBONES = [path.stem for path in FILES if path.parent.name == "backbone"]
 NAMES = {"timm": "backbone.name=resnet18", "transformers": "backbone.name=bert-base-uncased"}
 PEFT = {"lora", "dora", "ia3", "bottleneck", "prefix", "prompt"}
 NEEDS_WEIGHTS = PEFT | {"l2_sp", "delta", "auto_rgn", "autofreeze", "egeria"}  # to adapt, keep near, or watch
+TABLES = {"columns", "narrow_mlp"}
 TEXTS = {"bert_base", "distilbert", "gpt2", "narrow_bert", "roberta", "transformers"}
 
 
@@ -41,17 +42,22 @@ def request_for(group: str, option: str) -> list[str]:
     chosen = {"backbone": "resnet18", "strategy": "fine_tune", "dataset": "digits", group: option}
     if group == "backbone" and option in TEXTS:
         chosen["dataset"] = "docstrings"
+    if group == "backbone" and option in TABLES:
+        chosen["dataset"] = "tabular"
     if group == "dataset" and option in ("csv", "docstrings", "hub_text"):
         chosen["backbone"] = "bert_base"
+    if group == "dataset" and option == "tabular":
+        chosen["backbone"] = "columns"
     words = [f"{name}={value}" for name, value in chosen.items()]
     needed = {
         "csv": ["dataset.file=rows.csv"],
         "image_table": ["dataset.file=rows.csv"],
+        "tabular": ["dataset.file=rows.csv"],
         "imagefolder": ["dataset.root=photos"],
         "hub_image": ["dataset.name=cifar10"],
         "hub_text": ["dataset.name=imdb"],
     }
-    words += needed.get(option, [])
+    words += needed.get(chosen["dataset"], [])
     return [*words, NAMES[option]] if option in NAMES else words
 
 
@@ -87,13 +93,13 @@ def test_every_backbone_goes_with_every_strategy(strategy: str) -> None:
     assert len(BACKBONES) > 10
     for backbone in BACKBONES:
         words = [*request_for("backbone", backbone), f"strategy={strategy}"]
-        if backbone == "pixels" and strategy in NEEDS_WEIGHTS:
-            with pytest.raises(ConfigError, match="backbone=pixels has no weights"):
+        if backbone in ("pixels", "columns") and strategy in NEEDS_WEIGHTS:
+            with pytest.raises(ConfigError, match=f"backbone={backbone} has no weights"):
                 tlx.compose(words)
             continue
         trial = tlx.compose(words)
         assert trial.strategy.name == strategy
-        assert trial.backbone.modality == ("text" if backbone in TEXTS else "image")
+        assert trial.backbone.modality == ("text" if backbone in TEXTS else "table" if backbone in TABLES else "image")
 
 
 @pytest.mark.parametrize("file", [path for path in FILES if path.parent.name == "strategy"], ids=lambda path: path.stem)
