@@ -20,11 +20,14 @@ class Tabular(nn.Module):
     def __init__(self, columns: Mapping[str, Column]) -> None:
         """``columns``: numbers and categories that were fitted on train."""
         super().__init__()
-        self.sizes: dict[str, int | None] = {}  # None for a number, which needs no more than itself
+        self.reads: dict[str, str] = {}  # argument to column; they differ in the one name that Python needs
+        self.sizes: dict[str, int | None] = {}  # by argument; None for a number, which needs no more than itself
         for name, column in columns.items():
             if not isinstance(column, (Number, Category)):
                 raise TypeError(f"expected numbers and categories, found {name!r} ({column.kind})")
-            self.sizes[name] = len(column.categories) if isinstance(column, Category) else None
+            argument = "self (column)" if name == "self" else name
+            self.reads[argument] = name
+            self.sizes[argument] = len(column.categories) if isinstance(column, Category) else None
 
     @property
     def width(self) -> int:
@@ -33,7 +36,9 @@ class Tabular(nn.Module):
 
     def forward(self, **columns: Tensor) -> Tensor:
         """[examples] of each column to [examples, width]."""
-        kind = next((columns[name].dtype for name, size in self.sizes.items() if size is None), torch.float32)
+        kind = next(
+            (columns[name].dtype for name, size in self.sizes.items() if size is None), torch.get_default_dtype()
+        )
         found = [
             columns[name].unsqueeze(1) if size is None else F.one_hot(columns[name], size + 1)[:, 1:].to(kind)
             for name, size in self.sizes.items()

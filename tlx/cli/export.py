@@ -71,5 +71,5 @@ def _export(run: Path, kind: str, register: str | None, out: str | None) -> int:
             print(f"or:     {where} mlflow models serve --env-manager local -p 5001 -m {address}")
             return 0
         worst = graphs.export(bundle.model_of(built), kind, path)
-    print(f"written: {path}\nits logits are within {worst:.2g} of the network's, on inputs of another size")
+    print(f"written: {path}\nits outputs are within {worst:.2g} of the network's, on inputs of another size")
     return 0

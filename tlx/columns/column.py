@@ -70,7 +70,11 @@ class Column:
         return found
 
     def split_problems(self, values: Values, splits: Mapping[str, Indices]) -> list[ConfigIssue]:
-        """What is wrong with how values are split, such as a class that train lacks."""
+        """What is wrong with how values are split, such as a class that train lacks; the column has been fitted."""
+        return []
+
+    def notes(self, values: Values, splits: Mapping[str, Indices]) -> list[str]:
+        """What a person should know of the values of a split, now that train is known."""
         return []
 
     def file(self, value: Any) -> Path | None:

@@ -13,6 +13,7 @@ from torch import Tensor
 from tlx.columns import augment, images
 from tlx.columns.input_spec import ImageSpec
 from tlx.columns.reading import PLAIN, Indices, Item, Readable, Reading, Values
+from tlx.columns.value_reader import content
 
 _MEMORY = 1 << 30  # bytes of prepared images kept per split
 
@@ -40,8 +41,8 @@ class Decoded:
         return stacked([self._image(epoch, position) for epoch, position in items])
 
     def facts(self) -> Mapping[str, Any]:
-        """What the backbone wants to see."""
-        return {"transform": repr(self.spec)}
+        """The images, and what the backbone wants to see."""
+        return {"transform": repr(self.spec), "values": content(self.values, self.indices)}
 
     def _image(self, epoch: int, position: int) -> Tensor:
         reading, index = self.reading, int(self.indices[position])

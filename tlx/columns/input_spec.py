@@ -35,9 +35,15 @@ class TextSpec:
 
 @dataclass(frozen=True)
 class ValueSpec:
-    """One value for each example, as the column of that kind gives it: a number, or the number of a category."""
+    """One value for each example, as the column of that kind gives it: a number, or the number of a category.
+
+    Args:
+        kind: Of the column.
+        column: Its name; None: that of the argument.
+    """
 
     kind: str
+    column: str | None = None
 
 
 InputSpec = ImageSpec | TextSpec | ValueSpec

@@ -46,7 +46,9 @@ class Label(Column):
         return {int(i): f"a label is outside 0..{len(self.classes) - 1}" for i in wrong}
 
     def split_problems(self, values: Values, splits: Mapping[str, Indices]) -> list[ConfigIssue]:
-        """Classes without an example in train, and data of one class."""
+        """Classes of a target without an example in train, and data of one class."""
+        if self.role != "target":
+            return []
         there = np.asarray(values)[splits["train"]].astype(int)
         missing = np.setdiff1d(np.arange(len(self.classes)), there)
         found = [ConfigIssue("dataset (train)", f"no example of class {self.classes[i]!r}") for i in missing]

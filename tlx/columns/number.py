@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
@@ -11,8 +13,9 @@ import numpy as np
 from tlx.columns.column import Column
 from tlx.columns.reading import DEFAULT, Indices, Inspection, Reader, Reading, Values
 from tlx.config.dataset import Limits
+from tlx.config.errors import ConfigIssue
 
-_LARGEST = 1e150  # whose square is a number, too
+_LARGEST, _FAR = 1e150, 1e30  # whose square is a number, too; in floats of 32 bits
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class Number(Column):
         if not len(numbers):
             return self
         varies = numbers.min() < numbers.max()  # rounding alone gives equal numbers a deviation
-        return replace(self, mean=float(numbers.mean()), deviation=float(numbers.std()) if varies else 1.0)
+        return replace(self, mean=float(numbers.mean()), deviation=(float(numbers.std()) if varies else 0.0) or 1.0)
 
     def problems(self, values: Values, used: Indices, look: Inspection) -> dict[int, str]:
         """What is no finite number, too large to be squared, or a weight below 0."""
@@ -56,6 +59,16 @@ class Number(Column):
             for i in used[rows].tolist():
                 found.setdefault(i, f"{self.name!r} {reason}")
         return found
+
+    def split_problems(self, values: Values, splits: Mapping[str, Indices]) -> list[ConfigIssue]:
+        """Weights of which none counts, and inputs that lie too far from those of train."""
+        numbers = np.asarray(values, dtype=np.float64)
+        if self.role == "weight" and not (numbers[splits["train"]] > 0).any():
+            return [ConfigIssue("dataset (train)", f"no {self.name!r} is above 0: no example counts")]
+        far = {name: np.abs(numbers[rows] - self.mean) / self.deviation > _FAR for name, rows in splits.items()}
+        message = f"{self.name!r} has numbers more than {_FAR:g} deviations from the mean of train"
+        found = [name for name, one in far.items() if self.role == "input" and one.any()]
+        return [ConfigIssue(f"dataset ({name})", message) for name in found]
 
     def reader(self, values: Values, indices: Indices, reading: Reading) -> Reader:
         """As :meth:`collate` gives them [examples]."""
@@ -99,6 +112,16 @@ class Category(Column):
         """Its categories are the words of train."""
         return self if self.categories else replace(self, categories=tuple(sorted(set(values))))
 
+    def notes(self, values: Values, splits: Mapping[str, Indices]) -> list[str]:
+        """How many words of a split train has not."""
+        known = set(self.categories)
+        new = {name: sum(values[i] not in known for i in indices) for name, indices in splits.items()}
+        return [
+            f"{count} of {len(splits[name])} {self.name!r} of {name} are no word of train"
+            for name, count in new.items()
+            if count
+        ]
+
     def prepare(self, value: Any, reading: Reading) -> int:
         """Its number from 1 on in the order of the categories, 0 for one that train has not."""
         return self._numbers.get(word(value), 0)
@@ -133,9 +156,10 @@ def number(value: Any) -> float:
 
 
 def word(value: Any) -> str:
-    """A cell as a category: 3.0 and 3 are the same; nothing is the empty word."""
+    """A cell as a category: 3.0 and 3 are the same, as numbers and as text; nothing is the empty word."""
     if value is None or (isinstance(value, (float, np.floating)) and math.isnan(value)):
         return ""
     if isinstance(value, (float, np.floating)) and float(value).is_integer():
         return str(int(value))
-    return str(value).strip()
+    text = str(value).strip()
+    return text.partition(".")[0] if re.fullmatch(r"-?[0-9]+\.0+", text) else text

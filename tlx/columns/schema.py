@@ -43,8 +43,11 @@ class Schema:
 
     @property
     def weight(self) -> str | None:
-        """The column of the weights of examples, if there is one."""
-        return next(iter(self._of("weight")), None)
+        """The column of the weights of examples, if there is one; raises :class:`ConfigError` for several."""
+        found = list(self._of("weight"))
+        if len(found) > 1:
+            raise ConfigError([ConfigIssue("dataset.columns", f"several weights: {', '.join(found)}; leave one")])
+        return found[0] if found else None
 
     def target(self, kinds: tuple[type[One], type[Other]]) -> One | Other:
         """The one target, of one of these kinds.

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +19,18 @@ def stacked(prepared: Values) -> torch.Tensor:
     if isinstance(prepared, np.ndarray):
         return torch.from_numpy(prepared)
     return torch.stack([torch.as_tensor(one) for one in prepared])
+
+
+def content(values: Values, indices: Indices) -> str:
+    """A hash of values in their order: arrays by their bytes, files by their names below the folder that holds all."""
+    if isinstance(values, np.ndarray):
+        return hashlib.sha256(np.ascontiguousarray(values[indices]).tobytes()).hexdigest()[:32]
+    chosen = [values[i] for i in indices] if isinstance(values, list) else []
+    if not all(isinstance(value, (str, Path)) for value in chosen):
+        return ""
+    names = [str(value) for value in chosen]
+    above = len(os.path.commonpath(names)) if len({os.path.isabs(name) for name in names}) == 1 else 0
+    return hashlib.sha256("\n".join(name[above:] for name in names).encode(errors="surrogateescape")).hexdigest()[:32]
 
 
 class OneByOne:
@@ -33,8 +48,9 @@ class OneByOne:
         return self.column.collate([self.column.prepare(one, self.reading) for one in read], self.reading)
 
     def facts(self) -> Mapping[str, Any]:
-        """The column and what the network expects of it."""
-        return {"column": self.column.settings(), "transform": repr(self.reading.spec)}
+        """The column, its values, and what the network expects of it."""
+        known = {"column": self.column.settings(), "values": content(self.values, self.indices)}
+        return {**known, "transform": repr(self.reading.spec)}
 
 
 class InMemory:
@@ -51,5 +67,8 @@ class InMemory:
         return self.tensor[torch.tensor([at for _, at in items])]
 
     def facts(self) -> Mapping[str, Any]:
-        """The column, with what it learned."""
-        return {"column": self.column.settings()}
+        """The column, with what it learned, and its values."""
+        return {
+            "column": self.column.settings(),
+            "values": hashlib.sha256(self.tensor.numpy().tobytes()).hexdigest()[:32],
+        }

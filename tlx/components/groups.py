@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any, Optional, get_args, get_type_hints
 
 from tlx.components.registry import Component, State, of_group, state
-from tlx.config.fields import HELP, IDENTITY, option
+from tlx.config.fields import HELP, IDENTITY, NEUTRAL, option
 from tlx.config.hardware import Hardware
 from tlx.config.reuse import Reuse
 from tlx.config.schema import GROUPS, Trial
@@ -56,7 +56,8 @@ def _loss(task: type) -> list[tuple[str, type, Any]]:
     parts = [(kind, *_optional(one)) for kind, one in own.items()]
     base = get_type_hints(task)["loss"]
     kind = _keep(make_dataclass(f"{base.__name__}Of{task.__name__}", parts, bases=(base,)))
-    return [("loss", kind, option(help=usual.metadata[HELP], factory=kind, neutral=kind()))]
+    more = {"neutral": kind()} if NEUTRAL in usual.metadata else {}
+    return [("loss", kind, option(help=usual.metadata[HELP], factory=kind, **more))]
 
 
 def _optional(one: Component) -> tuple[Any, Any]:

@@ -67,6 +67,17 @@ def _modalities(dataset: Any) -> list[str]:
 _MODALITY = {"number": "table", "category": "table"}
 
 
+def columns_make_sense(config: Any) -> Iterator[ConfigIssue]:
+    """Weights are numbers, and a label that is a number is one."""
+    dataset = config.dataset
+    for name, one in (getattr(dataset, "columns", None) or {}).items():
+        if one.role == "weight" and one.type != "number":
+            yield ConfigIssue(f"dataset.columns.{name}.type", "a weight is a number", one.type)
+    if getattr(dataset, "label_type", "label") == "number" and dataset.label_separator:
+        message = "parts labels, and dataset.label_type=number says that the label is one number; leave one of the two"
+        yield ConfigIssue("dataset.label_separator", message, dataset.label_separator)
+
+
 def numbers_in_range(config: Any) -> Iterator[ConfigIssue]:
     """Numbers are in the range that their option names, and shares of the data leave something to train."""
     for key, value, allowed in _ranged(config):
@@ -219,6 +230,7 @@ def augmentation_fits(config: Any) -> Iterator[ConfigIssue]:
 
 
 RULES: list[tuple[tuple[str, ...], Rule]] = [
+    (("dataset",), columns_make_sense),
     (("backbone", "dataset"), modality_fits),
     (("strategy",), strategy_rules.amounts_read),
     (("strategy",), strategy_rules.phases_make_sense),

@@ -131,6 +131,7 @@ class Column:
         "text; image: a path; label: a class; labels: several, parted by label_separator; number; category: a word "
         "out of a few",
         choices=("text", "image", "label", "labels", "number", "category"),
+        required=True,
     )
     column: str | None = option(None, "what the file calls it; null: as it is called here")
     role: str | None = option(

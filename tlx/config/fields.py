@@ -61,6 +61,7 @@ def option(
     runtime_only: bool = False,
     neutral: Any = MISSING,
     short: bool = False,
+    required: bool = False,
     least: float | None = None,
     above: float | None = None,
     most: float | None = None,
@@ -77,6 +78,7 @@ def option(
         runtime_only: It says where or how a trial runs, not what it computes: left out of its identity.
         neutral: The value at which it changes nothing, for an option that is added where runs have been recorded: there
             it is left out of the identity, and no recorded run is another one than before.
+        required: One of the choices has to be given.
         short: The field stands for its part, where one word is given in place of keys and values.
         least, above, most, below: The numbers it takes.
     """
@@ -90,6 +92,6 @@ def option(
     metadata |= {RANGE: allowed} if allowed != Range() else {}
     if factory is not None:
         return dataclasses.field(default_factory=factory, metadata=metadata)
-    if default is MISSING and choices:
+    if default is MISSING and choices and not required:
         default = choices[0]
     return dataclasses.field(default=default, metadata=metadata)

@@ -51,6 +51,7 @@ class Data:
         self.sound = validation.check(source, splits.cut(source, config), config, self.fingerprint)
         self.splits = splits.take_shots(source, self.sound, config, seed)
         self.source = source.fitted(self.splits["train"])
+        validation.look_at_splits(self.source, self.splits)
         self.examples: dict[str, Examples] = {}
         self._loaders: dict[str, DataLoader[Batch]] = {}  # with workers, one for each split: they live as long as it
 

@@ -60,6 +60,22 @@ def without(source: Source, splits: dict[str, Indices], config: Dataset, bad: Ma
     return splits
 
 
+def look_at_splits(source: Source, splits: Mapping[str, Indices]) -> None:
+    """See that the columns, which know train now, can do with every split; what is odd is in the source's notes.
+
+    Raises:
+        DataError: One cannot.
+    """
+    problems: list[ConfigIssue] = []
+    for column in source.columns:
+        values = source.rows[column.name]
+        if column.role != "target":  # of which it was seen to before
+            problems += column.split_problems(values, splits)
+        source.notes += column.notes(values, splits)
+    if problems:
+        raise DataError(problems)
+
+
 def _left(source: Source, splits: dict[str, Indices]) -> list[ConfigIssue]:
     """What is wrong with the splits that are left."""
     empty = [name for name, indices in splits.items() if len(indices) == 0]

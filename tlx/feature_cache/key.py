@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from typing import Any
 
@@ -52,14 +52,17 @@ def _is_plain(value: Any) -> bool:
     return value is None or isinstance(value, (bool, int, float, str, torch.dtype, torch.Size))
 
 
-def inputs(data: Data, split: str, augmentation: str) -> dict[str, Any]:
-    """What the network reads: the examples of a split in their order, after their transform."""
+def inputs(data: Data, split: str, augmentation: str, reads: Mapping[str, str]) -> dict[str, Any]:
+    """What the backbone reads: the examples of a split in their order, after their transform.
+
+    ``reads``: by argument of the backbone, the column.
+    """
     examples = data.examples[split]
     order = hashlib.sha256(examples.indices.tobytes()).hexdigest()[:32]
     facts = {"data": data.fingerprint, "split": split, "examples": order, "augmentation": augmentation}
     if augmentation != "none":
         facts["seed"] = str(data.seed)
-    read = {name: reader.facts() for name, reader in examples.readers.items() if name in examples.specs}
+    read = [[argument, column, dict(examples.readers[column].facts())] for argument, column in reads.items()]
     return {**facts, "inputs": read}
 
 

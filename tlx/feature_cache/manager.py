@@ -129,7 +129,7 @@ class CacheManager:
         augmentation = f"{self.data.config.augment}, {split.views} views" if split.views else "none"
         return {
             **address.network(self.model),
-            **address.inputs(self.data, split.name, augmentation),
+            **address.inputs(self.data, split.name, augmentation, self.model.reads),  # type: ignore[arg-type]
             **address.machine(self.device, self.around.precision, self.options.batch),
         }
 

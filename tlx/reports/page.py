@@ -33,6 +33,7 @@ def write(found: StudyResults, folder: Path) -> Path:
         found=found,
         figures=figures,
         metric=found.metric,
+        compared=compared(found),
         axis=found.study.axis.rsplit(".", 1)[-1],
         verdicts=[(cell, found.sentence(cell)) for cell in found.cells.values() if cell.arm != found.study.control],
         best=best_arms(found),
@@ -76,6 +77,11 @@ def schedules(found: StudyResults, folder: Path) -> dict[str, str]:
             continue
         pictures[arm] = f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
     return pictures
+
+
+def compared(found: StudyResults) -> str:
+    """What a difference from the control is called: a gain only where more is better."""
+    return "gain over" if found.metric.goal == "max" else "difference from"
 
 
 def rows(found: StudyResults) -> list[list[str]]:

@@ -12,12 +12,12 @@ from tlx.reports.study_results import StudyResults
 
 
 def show(found: StudyResults, folder: str, console: Console) -> None:
-    """Print scores and paired gains."""
+    """Print scores and paired differences."""
     axis = found.study.axis.rsplit(".", 1)[-1]
     console.print(Text(f"\n{printable(found.study.question)}", style="bold"))
     points = [f"{axis} = {point}" for point in found.study.points]
     scores = _table(f"test {found.metric.title}{found.metric.unit}", points)
-    gains = _table(f"paired gain over {found.study.control}", points)
+    gains = _table(f"paired {page.compared(found)} {found.study.control}", points)
     for row in page.rows(found):
         scores.add_row(*row[: len(points) + 1])
         if row[0] != found.study.control:

@@ -88,6 +88,9 @@ def read_config(folder: Path) -> Trial:
         schema.strategy = OmegaConf.structured(Strategy)
         known = groups.options("logger")  # what another process brought decided nothing
         plain["loggers"] = {kind: value for kind, value in plain.get("loggers", {}).items() if kind in known}
+        for part in (plain.get("callbacks"), plain["task"].get("metrics"), plain["task"].get("loss")):
+            for name in [name for name, value in (part or {}).items() if value is None]:  # nor did what was not chosen
+                del part[name]
         trial = OmegaConf.to_object(OmegaConf.merge(schema, plain))
     except (OSError, OmegaConfBaseException, LookupError, TypeError, ValueError, AttributeError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]

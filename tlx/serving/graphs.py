@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from tlx.columns import Number
 from tlx.columns.input_spec import ImageSpec, TextSpec
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.files import durable
@@ -18,20 +19,26 @@ TOLERANCE = 1e-4  # between logits, absolute and relative
 SUFFIXES = {"onnx": ".onnx", "torch": ".pt2"}
 
 
-class Logits(nn.Module):
-    """Prepared inputs to the head's outputs [batch, outputs], by position."""
+class Outputs(nn.Module):
+    """Prepared inputs to logits [batch, classes], or numbers in their own units [batch, numbers], by position."""
 
-    def __init__(self, network: nn.Module, column: str, names: tuple[str, ...]) -> None:
+    def __init__(self, model: Model, names: tuple[str, ...]) -> None:
         super().__init__()
-        self.network = network
-        self.column = column
+        self.network = model.network
+        self.column = model.column.name
         self.names = names
+        numbers = [column for column in model.schema.targets.values() if isinstance(column, Number)]
+        self.register_buffer("deviation", torch.tensor([column.deviation for column in numbers]))
+        self.register_buffer("mean", torch.tensor([column.mean for column in numbers]))
+        self.output = "prediction" if numbers else "logits"
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Images [batch, channels, height, width], or ids and mask [batch, tokens]."""
         value = dict(zip(self.names, inputs, strict=True)) if len(inputs) > 1 else inputs[0]
-        logits: Tensor = self.network({self.column: value})
-        return logits
+        outputs: Tensor = self.network({self.column: value})
+        if self.output == "prediction":
+            outputs = outputs * self.get_buffer("deviation") + self.get_buffer("mean")
+        return outputs
 
 
 def check_place(path: Path) -> None:
@@ -64,7 +71,7 @@ def export(model: Model, kind: str, path: Path) -> float:
     """
     check_place(path)
     names, inputs, other = _examples(model)
-    network = Logits(model.network, model.column.name, names).eval()
+    network = Outputs(model, names).eval()
     free = {0: torch.export.Dim("batch", min=1, max=1024)}
     if isinstance(model.spec, TextSpec):
         free[1] = torch.export.Dim("tokens", min=2, max=model.spec.max_length)
@@ -82,7 +89,7 @@ def export(model: Model, kind: str, path: Path) -> float:
             raise ConfigError([ConfigIssue("export", f"torch cannot follow this network: {first}", kind)]) from error
         worst = float((expected - got).abs().max())
         if not torch.allclose(expected, got, atol=TOLERANCE, rtol=TOLERANCE):
-            message = f"the graph's logits are up to {worst:.3g} off; nothing was written"
+            message = f"the graph's outputs are up to {worst:.3g} off; nothing was written"
             raise ConfigError([ConfigIssue("export", message, kind)])
         check_place(path)  # somebody else may have put a file there since
     return worst
@@ -108,7 +115,7 @@ def _torch(network: nn.Module, inputs: tuple[Tensor, ...], shapes: Any, path: Pa
         return torch.export.load(stream).module()
 
 
-def _onnx(network: nn.Module, inputs: tuple[Tensor, ...], names: tuple[str, ...], shapes: Any, path: Path) -> Any:
+def _onnx(network: Outputs, inputs: tuple[Tensor, ...], names: tuple[str, ...], shapes: Any, path: Path) -> Any:
     try:
         import onnxruntime
         import onnxscript  # noqa: F401 (torch's exporter needs it)
@@ -119,7 +126,7 @@ def _onnx(network: nn.Module, inputs: tuple[Tensor, ...], names: tuple[str, ...]
         inputs,
         path,
         input_names=list(names),
-        output_names=["logits"],
+        output_names=[network.output],
         dynamic_shapes=(shapes,),
         dynamo=True,
         external_data=False,

@@ -25,8 +25,8 @@ def fbeta(options: metrics.FBeta, targets: Sequence[Column]) -> AddedMetric:
     """F-beta, of one label or several."""
     title = f"{options.average} F{options.beta:g}"
     info = Metric("fbeta", title, "max", percent=True)
-    (column,) = targets
-    if isinstance(column, Labels):
+    column = targets[0]
+    if len(targets) == 1 and isinstance(column, Labels):
         several = MultilabelFBetaScore(options.beta, len(column.classes), average=options.average, ignore_index=-1)  # type: ignore[arg-type]
         return AddedMetric(several, info)
     count = _classes("fbeta", targets)

@@ -59,9 +59,10 @@ def primary(asked: str | None, usual: str, known: Mapping[str, Metric]) -> str:
 class Added(nn.Module):
     """The metrics of a user, beside those of a task."""
 
-    def __init__(self, metrics: Mapping[str, AddedMetric]) -> None:
+    def __init__(self, metrics: Mapping[str, AddedMetric], dtype: torch.dtype = torch.float32) -> None:
+        """``dtype``: in which they sum."""
         super().__init__()
-        self.metrics = nn.ModuleDict({name: one.metric.clone() for name, one in metrics.items()})
+        self.metrics = nn.ModuleDict({name: one.metric.clone().set_dtype(dtype) for name, one in metrics.items()})
 
     def update(self, prediction: Tensor, target: Tensor) -> None:
         """Take in a batch."""

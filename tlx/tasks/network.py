@@ -48,7 +48,7 @@ class Network(nn.Module):
         features = self.backbone_features(inputs)
         if self.beside is None:
             return features
-        return torch.cat([features, self.beside(**{name: inputs[name] for name in self.beside.sizes})], dim=1)
+        return torch.cat([features, self.beside(**arguments(self.beside.reads, inputs))], dim=1)
 
     def forward(self, inputs: Mapping[str, Any]) -> Tensor:
         """Outputs [batch, outputs] of the head."""
@@ -59,8 +59,9 @@ class Network(nn.Module):
         """Empty inputs by column for ``count`` examples, for passes that only look at shapes."""
         found = {column: example(self.takes[argument], count, tokens) for argument, column in self.reads.items()}
         if self.beside is not None:
-            for name, size in self.beside.sizes.items():
-                found[name] = torch.zeros(count, dtype=torch.float32 if size is None else torch.long)
+            for argument, size in self.beside.sizes.items():
+                kind = torch.float32 if size is None else torch.long
+                found[self.beside.reads[argument]] = torch.zeros(count, dtype=kind)
         return found
 
 
@@ -79,8 +80,9 @@ def bind(takes: Mapping[str, InputSpec], inputs: Mapping[str, Column]) -> dict[s
     found: dict[str, str] = {}
     for argument, spec in takes.items():
         fitting = [name for name, column in inputs.items() if column.kind == spec.kind]
-        if argument in fitting:
-            found[argument] = argument
+        wanted = getattr(spec, "column", None) or argument
+        if wanted in fitting:
+            found[argument] = wanted
         elif len(fitting) == 1:
             found[argument] = fitting[0]
         else:

@@ -170,7 +170,7 @@ class RegressionMetrics(nn.Module):
         """``mean`` and ``deviation``: of each number in train."""
         super().__init__()
         self._mean, self._deviation = mean, deviation
-        self.added = Added(added) if added else None
+        self.added = Added(added, torch.float64) if added else None
         self.loss, self.kept = MeanMetric(), Kept(len(deviation))
 
     def update(self, outputs: Tensor, target: Tensor, loss: Tensor, weight: float | Tensor) -> None:
@@ -182,7 +182,8 @@ class RegressionMetrics(nn.Module):
         if self.added is not None:
             own = (outputs.cpu().double() * self._deviation + self._mean, target.cpu() * self._deviation + self._mean)
             several = len(self._deviation) > 1
-            self.added.update(*(one if several else one[:, 0] for one in (two.to(outputs) for two in own)))
+            device = outputs.device if outputs.device.type != "mps" else torch.device("cpu")  # which has no 64 bits
+            self.added.update(*((one if several else one[:, 0]).to(device) for one in own))
 
     def compute(self) -> dict[str, float | None]:
         """Values by name; MAE and RMSE in the numbers' own units."""

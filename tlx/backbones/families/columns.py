@@ -31,4 +31,7 @@ def of_tables(columns: Mapping[str, Column]) -> dict[str, Column]:
 
 def takes(table: Tabular) -> dict[str, InputSpec]:
     """What the table expects of each of its columns."""
-    return {name: ValueSpec("number" if size is None else "category") for name, size in table.sizes.items()}
+    return {
+        argument: ValueSpec("number" if size is None else "category", table.reads[argument])
+        for argument, size in table.sizes.items()
+    }

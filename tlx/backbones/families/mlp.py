@@ -5,8 +5,11 @@ The ResNet of Gorishniy et al. 2021 (arXiv:2106.11959), with layer norm, which n
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -16,6 +19,7 @@ from tlx.backbones.families.columns import of_tables, takes
 from tlx.backbones.tabular import Tabular
 from tlx.columns import Column
 from tlx.config.backbone import MLPBackbone
+from tlx.config.errors import ConfigIssue, WeightsError
 
 
 class Block(nn.Module):
@@ -44,6 +48,9 @@ class MLP(nn.Module):
         dropout = config.dropout or 0.0
         self.blocks = nn.ModuleList([Block(config.width, config.hidden, dropout) for _ in range(config.blocks)])
         self.norm = nn.LayerNorm(config.width)
+        known = [[name, column.kind, *getattr(column, "categories", ())] for name, column in columns.items()]
+        digest = hashlib.sha256(json.dumps(known).encode()).digest()[:16]
+        self.register_buffer("table", torch.tensor(list(digest), dtype=torch.uint8))  # of which columns the weights are
 
     def forward(self, **columns: Tensor) -> Tensor:
         """[batch] of each column to [batch, width]."""
@@ -59,6 +66,10 @@ def load(config: MLPBackbone, *, columns: Mapping[str, Column], pretrained: bool
     module = MLP(config, of_tables(columns))
     found = Backbone(module, config.width, takes(module.columns))
     if pretrained and config.weights != "none":
+        own = module.get_buffer("table").clone()
         state = weights.strip(read(config.weights), module.state_dict(), config.weights_prefix)
+        if not torch.equal(state.get("table", own), own):
+            message = "these weights are of a table of other columns or categories"
+            raise WeightsError([ConfigIssue("backbone.weights", message, config.weights)])
         found.match = weights.fill(module, state, config.weights, config.weights_prefix)
     return found

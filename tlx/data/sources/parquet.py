@@ -85,7 +85,7 @@ def _take_all(sheet: Sheet, kinds: dict[str, list[Any]]) -> None:
     for name, found in kinds.items():
         if len(found) > 1:
             raise Refused(f"has {len(found)} columns of the name {shortened(name)!r}; rename all but one")
-        if _is_flat(found[0]):
+        if _is_flat(found[0]) or (name in sheet.lists and _is_list(found[0]) and _is_flat(found[0].value_type)):
             sheet.see([name])
         else:
             sheet.left_out.append(f"{name} ({shortened(str(found[0]))})")
@@ -114,7 +114,7 @@ def _opened(stream: BufferedReader, **options: Any) -> Any:
 def _check(sheet: Sheet, name: str, kinds: list[Any]) -> None:
     """See that a column can be read; raises :class:`Refused`."""
     key = sheet.option(name)
-    lists = key == "dataset.label"
+    lists = name in sheet.lists
     if len(kinds) > 1:
         raise Refused(f"{sheet.file} has {len(kinds)} columns of this name; rename all but one", key, name)
     kind = kinds[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
@@ -53,7 +53,13 @@ class Rows:
 
 
 def read(
-    file: Path, key: str, columns: Mapping[str, str] | None, limits: Limits = _DEFAULT, *, table: str | None = None
+    file: Path,
+    key: str,
+    columns: Mapping[str, str] | None,
+    limits: Limits = _DEFAULT,
+    *,
+    table: str | None = None,
+    lists: Collection[str] = (),
 ) -> Rows:
     """Read columns of a file.
 
@@ -61,9 +67,10 @@ def read(
         file: Its suffix says how it is read.
         key: The option that named it, for messages.
         columns: The columns to read, and the option that named each, for messages. ``None`` is every column that the
-            file has, in the file's order. Only a column that ``dataset.label`` names may hold lists in Parquet.
+            file has, in the file's order.
         limits: The most that is read.
         table: Of SQLite, which table or view; ``None`` is its only table. Other files have none.
+        lists: Columns of Parquet that may hold lists.
 
     Returns:
         The rows that could be read, and problems.
@@ -73,7 +80,7 @@ def read(
     """
     if columns is not None and not columns:
         raise ValueError("no column is asked for")
-    sheet = Sheet(file, columns, limits, table)
+    sheet = Sheet(file, columns, limits, table, frozenset(lists))
     rows = Rows(file, {name: [] for name in columns or ()}, problems=sheet.problems, left_out=sheet.left_out)
     reader = _READERS.get(file.suffix.lower())
     if reader is None:

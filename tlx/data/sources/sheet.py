@@ -37,6 +37,7 @@ class Sheet:
         wanted: The columns to read, and the option that named each; ``None`` is every column.
         limits: The most that is read.
         table: Which table of a database; ``None`` is its only one.
+        lists: Columns that may hold lists.
         columns: Those that were seen, in order; not all of very many.
         left_out: Columns that are not read though all are wanted, each as "name (type)".
         problems: What is wrong so far.
@@ -46,6 +47,7 @@ class Sheet:
     wanted: Mapping[str, str] | None
     limits: Limits
     table: str | None = None
+    lists: frozenset[str] = frozenset()
     columns: dict[str, None] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
     problems: list[ConfigIssue] = field(default_factory=list)

@@ -68,7 +68,7 @@ def _listed(config: Table, files: Mapping[str, Path]) -> dict[str, Path]:
 def declared(config: Table) -> Columns | None:
     """The columns that the configuration names; None where they are found in the file."""
     if config.columns:
-        return config.columns
+        return dict(sorted(config.columns.items()))  # in whatever order they are written, the same trial
     if config.modality == "table":
         return None
     kind = "labels" if config.label_separator else config.label_type
@@ -88,12 +88,14 @@ def load(config: Table) -> Source:
     """
     files = files_of(config)
     wanted = declared(config)
-    found = {split: _read(config, split, file, wanted) for split, file in files.items()}
-    if fatal := [problem for rows in found.values() for problem in rows.problems if not _is_of_a_row(problem, rows)]:
-        raise DataError(fatal)
+    found = {"train": _read(config, "train", files["train"], wanted)}
     notes: list[str] = []
-    if wanted is None:
+    if wanted is None and not any(not _is_of_a_row(problem, found["train"]) for problem in found["train"].problems):
         wanted, notes = _inferred(config, found["train"])
+    found |= {split: _read(config, split, file, wanted) for split, file in files.items() if split != "train"}
+    fatal = [problem for rows in found.values() for problem in rows.problems if not _is_of_a_row(problem, rows)]
+    if fatal or wanted is None:
+        raise DataError(fatal)
     values: dict[str, list[Any]] = {name: [] for name in wanted}
     places, splits, problems = _Places(), {}, []
     for split, rows in found.items():
@@ -140,7 +142,8 @@ def _key(split: str) -> str:
 
 def _read(config: Table, split: str, file: Path, wanted: Columns | None) -> Rows:
     if wanted is None:
-        rows = reading.read(file, _key(split), None, config.limits, table=config.table)
+        lists = [config.label] if config.label_separator else []
+        rows = reading.read(file, _key(split), None, config.limits, table=config.table, lists=lists)
         if config.label not in rows.cells and not rows.problems:  # asked for by name, it is said what there is
             rows = reading.read(file, _key(split), {config.label: "dataset.label"}, config.limits, table=config.table)
         return rows
@@ -148,7 +151,8 @@ def _read(config: Table, split: str, file: Path, wanted: Columns | None) -> Rows
     for name, one in wanted.items():
         short = "dataset.input" if name == config.input else "dataset.label"
         keys[one.column or name] = f"dataset.columns.{name}.column" if config.columns else short
-    return reading.read(file, _key(split), keys, config.limits, table=config.table)
+    lists = [one.column or name for name, one in wanted.items() if one.type in ("label", "labels")]
+    return reading.read(file, _key(split), keys, config.limits, table=config.table, lists=lists)
 
 
 def _is_of_a_row(problem: ConfigIssue, rows: Rows) -> bool:
