@@ -465,7 +465,11 @@ def test_columns_are_found_by_their_role(schema: Schema) -> None:
     assert list(schema.inputs) == by_role["input"]
     assert list(schema.targets) == by_role["target"]
     assert sorted(schema.meta) == sorted(name for role in META for name in by_role[role])
-    assert schema.weight == next(iter(by_role["weight"]), None)
+    if len(by_role["weight"]) > 1:
+        with pytest.raises(ConfigError, match="several weights"):
+            print(schema.weight)
+    else:
+        assert schema.weight == next(iter(by_role["weight"]), None)
     pictures = [one.channels for one in schema.inputs.values() if isinstance(one, Image)]
     assert channels(schema.inputs) == next(iter(pictures), 0)
 

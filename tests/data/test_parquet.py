@@ -102,7 +102,7 @@ def test_every_column_that_holds_cells_and_the_others_by_name(folder: Path) -> N
 
 def test_lists_are_for_the_label_alone(folder: Path) -> None:
     pq.write_table(pa.table({"a": pa.array([["x"], None])}), folder / "a.parquet")
-    assert read(folder / "a.parquet", "k", {"a": "dataset.label"}).cells == {"a": [["x"], None]}
+    assert read(folder / "a.parquet", "k", {"a": "dataset.label"}, lists=["a"]).cells == {"a": [["x"], None]}
     (problem,) = read(folder / "a.parquet", "k", {"a": "dataset.features.0"}).problems
     assert (problem.key, problem.value) == ("dataset.features.0", "a")
     assert "write dataset.features.0=<another column>" in problem.message

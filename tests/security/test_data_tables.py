@@ -122,7 +122,7 @@ def test_any_limit_leaves_rows_as_they_were_or_names_them(
 def parquet(folder: Path, columns: dict[str, Any], **limits: int) -> Rows:
     """Write a table and read it."""
     pq.write_table(pa.table(columns), folder / "a.parquet", compression="zstd")
-    return read(folder / "a.parquet", "dataset.file", COLUMNS, Limits(**limits))
+    return read(folder / "a.parquet", "dataset.file", COLUMNS, Limits(**limits), lists=["label"])
 
 
 def repeated(text: str, count: int) -> Any:
