@@ -23,7 +23,7 @@ from tlx.columns.input_spec import ImageSpec, TextSpec
 from tlx.columns.reading import META, PLAIN, Indices, Inspection
 from tlx.columns.schema import Schema, channels
 from tlx.config.dataset import Limits
-from tlx.config.errors import DataError, WeightsError
+from tlx.config.errors import ConfigError, DataError, WeightsError
 from tlx.data import schema_file
 from tlx.data.examples import Examples
 from tlx.data.source import Source
