@@ -10,7 +10,7 @@ import pytest
 import timm
 import torch
 import transformers
-from torch import nn
+from torch import Tensor, nn
 
 from tests.backbones import bare
 from tlx.backbones.load import load
@@ -119,3 +119,20 @@ def test_a_cut_that_repeats_or_forgets_a_parameter_is_refused() -> None:
         verify(model, [first, second, Stage("c", model, ("0.weight",))])
     with pytest.raises(ValueError, match="in no stage"):
         verify(model, [first])
+
+
+def test_an_order_that_cannot_be_found_out_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    class AsksForValues(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.blocks = nn.ModuleList([nn.Linear(3, 3), nn.Linear(3, 3)])
+
+        def forward(self, x: Tensor) -> Tensor:
+            x.numpy()  # of a tensor without values there are none
+            for block in reversed(self.blocks):
+                x = block(x)
+            return x
+
+    cut = stages(AsksForValues(), example={"x": torch.empty(2, 3)})
+    assert [stage.names[0] for stage in cut] == ["blocks.0.weight", "blocks.1.weight"]
+    assert "in the order of registration" in caplog.text
