@@ -64,7 +64,11 @@ class InMemory:
 
     def take(self, items: Sequence[Item]) -> torch.Tensor:
         """Look them up."""
-        return self.tensor[torch.tensor([at for _, at in items])]
+        return self.at(torch.tensor([at for _, at in items]))
+
+    def at(self, positions: torch.Tensor) -> torch.Tensor:
+        """The values at these positions of the split."""
+        return self.tensor.index_select(0, positions)
 
     def facts(self) -> Mapping[str, Any]:
         """The column, with what it learned, and its values."""

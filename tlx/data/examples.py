@@ -14,6 +14,7 @@ from tlx.columns import Reader, Reading
 from tlx.columns.batch import Batch
 from tlx.columns.input_spec import InputSpec
 from tlx.columns.reading import DEFAULT, META
+from tlx.columns.value_reader import InMemory
 from tlx.config.dataset import Limits
 from tlx.data.order import PLAIN, Indices, Item
 from tlx.data.source import Source
@@ -60,7 +61,12 @@ class Examples(Dataset[Batch]):
 
     def __getitems__(self, items: list[Item]) -> Batch:
         """A batch; torch's loader fetches through this."""
-        return self.batch([at for _, at in items], {name: one.take(items) for name, one in self.readers.items()})
+        positions = torch.tensor([at for _, at in items])  # once for all columns of a wide table
+        inputs = {
+            name: one.at(positions) if isinstance(one, InMemory) else one.take(items)
+            for name, one in self.readers.items()
+        }
+        return self.batch(positions.numpy(), inputs)
 
     def __getitem__(self, item: Item) -> Batch:
         return self.__getitems__([item])
