@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-LEAVE = "from tlx._compat.interpreter import leave\n"
+LEAVE = "from tlx._compat.interpreter import exit_now\n"
 
 
 def ended(code: str) -> subprocess.CompletedProcess[str]:
@@ -34,7 +34,7 @@ concurrent.futures.ThreadPoolExecutor().submit(slow, 0.3)
 threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
 print("no end of line", end="")
 """
-    here, python = ended(code + "leave(3)"), ended(code + "raise SystemExit(3)")
+    here, python = ended(code + "exit_now(3)"), ended(code + "raise SystemExit(3)")
     assert (here.returncode, here.stdout, here.stderr) == (3, python.stdout, python.stderr.replace("\n", ""))
     words = ["no end of line", "a thread", "a thread", "registered last", "registered first", "logged"]
     assert [word for word in here.stdout.replace("line", "line\n").split("\n") if word] == words
@@ -48,7 +48,7 @@ if __name__ == "__main__":
     child = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,), daemon=True)
     child.start()
     print(child.pid, flush=True)
-    leave(0)
+    exit_now(0)
 """
     done = ended(code)
     assert done.returncode == 0

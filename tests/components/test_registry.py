@@ -13,7 +13,7 @@ import pytest
 import tlx
 from tlx.components import registry
 from tlx.components.groups import options
-from tlx.components.parts import lacking, numerics, parts
+from tlx.components.parts import numerics, parts, parts_without
 from tlx.components.registry import CAPABILITIES, Component, component, of_group, register
 from tlx.config.schema import GROUPS, Trial
 
@@ -109,7 +109,7 @@ def test_a_trial_is_made_of_its_parts() -> None:
 )
 def test_a_trial_can_do_what_all_its_parts_can(strategy: str, lacks: set[str]) -> None:
     made = trial(f"strategy={strategy}")
-    assert {name for name in CAPABILITIES if lacking(made, name)} == lacks
+    assert {name for name in CAPABILITIES if parts_without(made, name)} == lacks
 
 
 @pytest.mark.usefixtures("registered")
@@ -120,7 +120,7 @@ def test_a_new_part_can_do_nothing_until_it_says_so() -> None:
     )
     made = trial("strategy=l2_sp")
     for name in CAPABILITIES:
-        assert [(key, part.kind) for key, part in lacking(made, name)] == [("strategy.regulariser", "l2_sp")]
+        assert [(key, part.kind) for key, part in parts_without(made, name)] == [("strategy.regulariser", "l2_sp")]
 
 
 @pytest.mark.usefixtures("registered")

@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import Said
 from tlx.config.strategy import Optimizer
 from tlx.config.task import Loss
-from tlx.runs.describe import word_of
+from tlx.runs.describe import short_form
 
 TRIAL = ["backbone=pixels", "strategy=feature_extraction", "dataset=digits", "strategy.budget=4 steps", "tracking=none"]
 
@@ -24,7 +24,7 @@ TRIAL = ["backbone=pixels", "strategy=feature_extraction", "dataset=digits", "st
     ],
 )
 def test_a_part_is_its_word_and_what_is_not_as_usual(part: object, word: str) -> None:
-    assert word_of(part) == word
+    assert short_form(part) == word
 
 
 def test_tables_and_data_have_the_word(folder: object, said: Said) -> None:

@@ -18,7 +18,7 @@ from tests.training.conftest import Compose, Families, run_program, said
 from tests.training.heads import made, run
 from tests.training.test_resume import stop_after
 from tlx.components import registry
-from tlx.components.parts import lacking
+from tlx.components.parts import parts_without
 from tlx.components.registry import CAPABILITIES, of_group
 from tlx.config.fields import option
 from tlx.orchestration import batchable
@@ -101,7 +101,7 @@ def test_it_is_no_part_of_the_trial(small: Compose, words: list[str]) -> None:
     plain, logged = small(), small(*words)
     assert (locate(logged).identity, locate(logged).path) == (locate(plain).identity, locate(plain).path)
     for capability in CAPABILITIES:
-        assert lacking(logged, capability) == lacking(plain, capability)
+        assert parts_without(logged, capability) == parts_without(plain, capability)
     heads = "strategy=feature_extraction"
     assert batchable.key(small(heads, *words)) == batchable.key(small(heads))
     assert batchable.key(small(heads)) is not None

@@ -18,7 +18,7 @@ def collect_less_often() -> None:
     gc.set_threshold(_ALLOCATIONS, *gc.get_threshold()[1:])
 
 
-def leave(code: int) -> NoReturn:
+def exit_now(code: int) -> NoReturn:
     """End the process as ``sys.exit(code)`` would, but give no object back: all that torch made takes long to undo.
 
     Threads are waited for, what was registered with :mod:`atexit` runs (temporary folders, loggers, child processes),

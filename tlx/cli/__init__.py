@@ -42,7 +42,7 @@ READING = ("help", "list", "status", "results", "diff", "why", "schema")  # verb
 def command() -> NoReturn:
     """Be the program ``tlx``."""
     collect_less_often()
-    leave(main())
+    exit_now(main())
 
 
 def main(arguments: list[str] | None = None) -> int:

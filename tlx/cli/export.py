@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from tlx.cli.arguments import Arguments
-from tlx.components.parts import lacking
+from tlx.components.parts import parts_without
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.runs.folder import read_config
 
@@ -47,7 +47,7 @@ def run(words: list[str]) -> int:
 
 
 def _export(run: Path, kind: str, register: str | None, out: str | None) -> int:
-    if left := lacking(read_config(run), "exportable"):
+    if left := parts_without(read_config(run), "exportable"):
         message = "does not say that a model with it can be used without tlx; nothing is exported"
         raise ConfigError([ConfigIssue(f"{key}.kind", message, part.kind) for key, part in left])
     from tlx.serving import bundle, graphs, registry

@@ -44,7 +44,7 @@ def loggers(config: Any) -> Iterator[tuple[str, Component]]:
             yield f"loggers.{kind}", component("logger", kind)
 
 
-def lacking(config: Any, capability: str) -> list[tuple[str, Component]]:
+def parts_without(config: Any, capability: str) -> list[tuple[str, Component]]:
     """The parts of a trial that do not have a capability: the trial has it only where this is empty."""
     return [(key, part) for key, part in parts(config) if capability not in part.capabilities]
 

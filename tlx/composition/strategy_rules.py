@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from tlx.components.parts import lacking
+from tlx.components.parts import parts_without
 from tlx.config.amount import EXPECTED, Amount
 from tlx.config.errors import ConfigIssue, suggest
 from tlx.config.select import select
@@ -113,7 +113,7 @@ def parts_can_do_what_is_asked(config: Any) -> Iterator[ConfigIssue]:
         ),
     }
     for capability, (wanted, message) in asked.items():
-        for key, part in lacking(config, capability) if wanted else ():
+        for key, part in parts_without(config, capability) if wanted else ():
             yield ConfigIssue(f"{key}.kind", message, part.kind)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from tlx.components.parts import lacking
+from tlx.components.parts import parts_without
 from tlx.components.registry import component
 from tlx.config.identity import identity_fields
 from tlx.config.machine import num_micro_batches
@@ -22,7 +22,7 @@ def key(trial: Trial) -> str | None:
     Rate, decay, schedule, early ending and what is kept may differ, and what the task allows of its options. So may the
     seed, unless it decides the examples or the backbone's weights.
     """
-    if lacking(trial, "batchable_head") or trial.strategy.on_nan == "skip":
+    if parts_without(trial, "batchable_head") or trial.strategy.on_nan == "skip":
         return None
     if not (_is_plain(trial.strategy) and _is_simple(trial)):
         return None

@@ -11,7 +11,7 @@ from tlx.config.select import select
 from tlx.orchestration import status
 from tlx.runs import folder as folders
 from tlx.runs import result as results
-from tlx.runs.describe import word_of
+from tlx.runs.describe import short_form
 
 
 def rows(sweep: Path) -> list[dict[str, Any]]:
@@ -63,4 +63,4 @@ def _settings(place: Path) -> dict[str, Any]:
         "seed": trial.seed,
     }
     varied = {key: select(trial, key) for key in trial.sweep.varied if key not in named}
-    return named | {key: word_of(value) if is_dataclass(value) else value for key, value in varied.items()}
+    return named | {key: short_form(value) if is_dataclass(value) else value for key, value in varied.items()}

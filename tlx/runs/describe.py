@@ -27,11 +27,11 @@ def label(trial: Trial, name: str) -> str:
 
 def _written(value: Any) -> str:
     if is_dataclass(value):
-        return word_of(value)
+        return short_form(value)
     return f"{value:g}" if isinstance(value, float) else "null" if value is None else str(value)
 
 
-def word_of(value: Any) -> str:
+def short_form(value: Any) -> str:
     """A part by the one word that stands for it, and by what else is not as usual: ``sgd(momentum=0.5)``."""
     word = next((str(getattr(value, one.name)) for one in fields(value) if one.metadata.get(SHORT)), "")
     usual = type(value)()
@@ -103,7 +103,7 @@ def parameters(trial: Trial) -> dict[str, str]:
     }
     chosen |= {key: select(trial, key) for key in trial.sweep.varied if key not in (*chosen, *_NAMED)}
     return {
-        name: word_of(value) if is_dataclass(value) else str(value)
+        name: short_form(value) if is_dataclass(value) else str(value)
         for name, value in chosen.items()
         if value is not None
     }

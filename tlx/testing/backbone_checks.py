@@ -13,7 +13,7 @@ from torch import Tensor
 from tlx.backbones.backbone import Backbone
 from tlx.backbones.load import load
 from tlx.columns.schema import Schema
-from tlx.components.parts import lacking
+from tlx.components.parts import parts_without
 from tlx.components.registry import component
 from tlx.config.schema import Trial
 from tlx.data.module import Data
@@ -52,7 +52,7 @@ def check_backbone(kind: str, options: Mapping[str, Any] | None = None, trial: S
                 pass
         if "cacheable" in component("backbone", kind).capabilities:
             _check_cache(kind, words, settings)
-        if not lacking(made, "resumable"):
+        if not parts_without(made, "resumable"):
             check_resume(kind, words, settings)
 
 

@@ -12,7 +12,7 @@ from unittest.mock import patch
 
 import torch
 
-from tlx.components.parts import lacking
+from tlx.components.parts import parts_without
 from tlx.components.registry import component
 from tlx.config.schema import Trial
 from tlx.strategies.freezing import checksums
@@ -52,7 +52,7 @@ def check_callback(kind: str, options: Mapping[str, Any] | None = None) -> None:
         for loop, words in _LOOPS.items():
             _check_hooks(kind, options, loop, words)
         _check_state(kind, options)
-        if not lacking(_trial(kind, options, "nowhere", []), "resumable"):
+        if not parts_without(_trial(kind, options, "nowhere", []), "resumable"):
             check_resume(kind, _TRIAL, {f"callbacks.{kind}": dict(options or {})})
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from tlx.columns.reading import META
-from tlx.components.parts import lacking
+from tlx.components.parts import parts_without
 from tlx.components.registry import component
 from tlx.config.dataset import Dataset
 from tlx.data.fingerprint import fingerprint
@@ -51,7 +51,7 @@ def check_dataset(kind: str, options: Mapping[str, Any] | None = None, trial: Se
             words.append(f"backbone={_READERS[_first_input(kind, first)]}")
         with trained(words, settings):
             pass
-        if not lacking(composed(words, "nowhere", settings), "resumable"):
+        if not parts_without(composed(words, "nowhere", settings), "resumable"):
             check_resume(kind, words, settings)
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from tlx.columns.batch import Batch
-from tlx.components.parts import lacking
+from tlx.components.parts import parts_without
 from tlx.components.registry import component
 from tlx.config.schema import Trial
 from tlx.runs.metric import Metric
@@ -48,7 +48,7 @@ def check_task(kind: str, options: Mapping[str, Any] | None = None, trial: Seque
         _check_steps(kind, made)
         with trained(words, settings):
             pass
-        if not lacking(made, "resumable"):
+        if not parts_without(made, "resumable"):
             check_resume(kind, words, settings)
 
 

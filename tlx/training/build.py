@@ -16,7 +16,7 @@ from tlx.backbones.backbone import Backbone
 from tlx.backbones.load import load as load_backbone
 from tlx.backbones.partition.stages import Stage, digest, merge, stages
 from tlx.backbones.weights import State
-from tlx.components.parts import lacking
+from tlx.components.parts import parts_without
 from tlx.config.errors import ConfigError, ConfigIssue, WeightsError
 from tlx.config.identity import identity_fields
 from tlx.config.schema import Trial
@@ -208,7 +208,7 @@ def _obstacles(trial: Trial, machine: Machine) -> tuple[str, str]:
         nothing = "the network is sharded"
     elif hardware.precision == "64-true":
         nothing = "inputs are converted to 64 bits on their way"
-    elif left := lacking(trial, "cacheable"):
+    elif left := parts_without(trial, "cacheable"):
         nothing = f"{left[0][0]}={left[0][1].kind} looks at every batch as it passes through the whole network"
     inner = "the network is compiled" if hardware.compile else ""
     return nothing, inner or ("gradient checkpointing runs stages twice" if hardware.gradient_checkpointing else "")

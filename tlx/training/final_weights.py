@@ -11,7 +11,7 @@ from tlx._compat.norms import BatchNorm
 from tlx.backbones.weights import State
 from tlx.strategies import averaging, freezing
 from tlx.training.build import TrialComponents
-from tlx.training.callbacks.averaging import LineStart, RunningMean
+from tlx.training.callbacks.averaging import RunningMean, WiseFTStart
 from tlx.training.callbacks.best_weights import BestWeights
 from tlx.training.checkpoint import restore, tensors
 from tlx.training.module import TrialModule
@@ -44,7 +44,7 @@ def select_final_weights(built: TrialComponents, trainer: Trainer, say: Callable
         return sign * _measure(built, trainer)
 
     if kind == "wise_ft":
-        line = module.callbacks.find(LineStart)
+        line = module.callbacks.find(WiseFTStart)
         end = tensors(module.model, module.state.trained)
         start = line.weights if line is not None and line.weights is not None else end  # the last phase had no step
         chosen, share = averaging.wise_ft(start, end, options.alphas, measure)

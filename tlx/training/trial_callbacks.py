@@ -8,17 +8,17 @@ from typing import Any
 
 from pytorch_lightning import Trainer
 
-from tlx.components.parts import lacking, parts
+from tlx.components.parts import parts, parts_without
 from tlx.config.hardware import Checkpoint
 from tlx.config.schema import Trial
 from tlx.strategies.controllers import controller
 from tlx.strategies.phases import averaging_start, decision_interval
 from tlx.tracking.event_log import EventLog
 from tlx.training.build import TrialComponents
-from tlx.training.callbacks.averaging import ExponentialMean, LineStart, StochasticWeightAverage
+from tlx.training.callbacks.averaging import ExponentialMean, StochasticWeightAverage, WiseFTStart
 from tlx.training.callbacks.best_weights import BestWeights
 from tlx.training.callbacks.callback import Callback
-from tlx.training.callbacks.controller import Control
+from tlx.training.callbacks.controller import ControllerCallback
 from tlx.training.callbacks.early_stopping import EarlyStopping
 from tlx.training.callbacks.freeze_audit import FreezeAudit
 from tlx.training.callbacks.metric_rows import MetricRows
@@ -57,9 +57,9 @@ def of_strategy(module: TrialModule, folder: Path | None) -> dict[str, Callback]
         elif averaging.kind == "swa":
             found["averaging"] = StochasticWeightAverage(averaging_start(strategy, per_epoch))
         elif averaging.kind == "wise_ft":
-            found["averaging"] = LineStart()
+            found["averaging"] = WiseFTStart()
     if (looks := controller(strategy.controller, module.stages)) is not None:
-        found["controller"] = Control(looks, decision_interval(strategy, per_epoch))
+        found["controller"] = ControllerCallback(looks, decision_interval(strategy, per_epoch))
     return found
 
 
@@ -87,7 +87,7 @@ def state_checkpointer(
 ) -> StateCheckpointer:
     """The one that saves the state that an interrupted trial goes on from, where all parts can."""
     module = built.module
-    left = lacking(trial, "resumable")
+    left = parts_without(trial, "resumable")
     if left:
         key, part = left[0]
         say(f"no state is saved, as {key}={part.kind} is not resumable: interrupted, this trial begins anew")

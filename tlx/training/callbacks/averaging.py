@@ -61,7 +61,7 @@ class StochasticWeightAverage(RunningMean):
             self.running.update(ctx.model)
 
 
-class LineStart(Callback):
+class WiseFTStart(Callback):
     """Keeps the weights that the last phase begins with: there the line of WiSE-FT begins (Wortsman et al. 2022)."""
 
     def __init__(self) -> None:

@@ -12,7 +12,7 @@ from tlx.training.callbacks.callback import Callback, ScaleRates, SetTrainable
 from tlx.training.callbacks.context import Context
 
 
-class Control(Callback):
+class ControllerCallback(Callback):
     """Freezes what the controller has settled, and scales rates as it says."""
 
     after: ClassVar[tuple[str, ...]] = ("nan_skip", "metric_rows", "averaging")
