@@ -56,7 +56,7 @@ if __name__ == "__main__":
 
 
 def test_an_output_that_nobody_reads_is_no_failure() -> None:
-    code = f"{LEAVE}\nimport sys\nsys.stdout.write('x' * 10)\nleave(0)"
+    code = f"{LEAVE}\nimport sys\nsys.stdout.write('x' * 10)\nexit_now(0)"
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     read, write = os.pipe()
     os.close(read)

@@ -11,7 +11,7 @@ import sys
 from importlib import import_module
 from typing import NoReturn
 
-from tlx._compat.interpreter import collect_less_often, leave
+from tlx._compat.interpreter import collect_less_often, exit_now
 
 VERBS = {
     "train": "run one trial; -m or a comma runs a sweep",
