@@ -69,7 +69,7 @@ def build(trial: Trial) -> TrialComponents:
     optimizers.check(trial.strategy.optimizer)
     stopping.check(trial.strategy, task.metric_info)
     title = trial.backbone.alias or trial.backbone.name
-    prefix = PrefixCache(trial.reuse, model, backbone, data, *_obstacles(trial, machine), title)
+    prefix = PrefixCache(trial.reuse, model, backbone, data, *_obstacles(trial, machine, task), title)
     module = TrialModule(trial.strategy, task, model, cut, phases, data, epochs, prefix, trial.hardware.accumulate)
     module.reinit_state = _fresh(trial, data, phases)
     table = rates(trial.strategy, cut, phases)
@@ -200,7 +200,7 @@ def assemble(trial: Trial, model: nn.Module, backbone: Backbone) -> list[Stage]:
     return cut
 
 
-def _obstacles(trial: Trial, machine: Machine) -> tuple[str, str]:
+def _obstacles(trial: Trial, machine: Machine, task: Task) -> tuple[str, str]:
     """Why nothing of the frozen prefix can be reused, and why nothing but a whole backbone's features can."""
     hardware = trial.hardware
     nothing = ""
@@ -210,6 +210,8 @@ def _obstacles(trial: Trial, machine: Machine) -> tuple[str, str]:
         nothing = "inputs are converted to 64 bits on their way"
     elif left := parts_without(trial, "cacheable"):
         nothing = f"{left[0][0]}={left[0][1].kind} looks at every batch as it passes through the whole network"
+    elif task.form != "vector":
+        nothing = f"task={trial.task.kind} reads more of the backbone than one vector for each example"
     inner = "the network is compiled" if hardware.compile else ""
     return nothing, inner or ("gradient checkpointing runs stages twice" if hardware.gradient_checkpointing else "")
 
