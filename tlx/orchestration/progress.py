@@ -26,7 +26,7 @@ class _Running:
     folder: Path
     task: TaskID
     metric: Metric | None = None  # what its models are compared by, once its event log says so
-    began: float = field(default_factory=time.time)
+    began: float = field(default_factory=lambda: time.time())  # of this module's clock
     step: int = 0
     total: int = 0
     score: str = ""
@@ -116,7 +116,7 @@ class SweepProgress:
         """Read how far a trial is; the rows of an attempt before this one do not count."""
         phase, row = event_log.last(one.folder, "phase"), event_log.last(one.folder, "metrics")
         one.total = int(phase.get("total", 0) or 0) or one.total
-        if not phase or row.get("time", 0) < int(1000 * one.began):
+        if not phase or row.get("time", 0) < int(1000 * one.began):  # rows have whole milliseconds
             return
         one.step = max(one.step, int(row["step"]))
         one.metric = one.metric or metric_in(event_log.first(one.folder).get("metric"))
