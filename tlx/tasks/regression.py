@@ -6,7 +6,6 @@ is reported is in the numbers' own units, but for the loss.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -14,7 +13,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchmetrics import MeanMetric
 
 from tlx.backbones.backbone import Backbone, Form
 from tlx.columns import Number
@@ -24,11 +22,11 @@ from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.task import Regression, RegressionLoss
 from tlx.runs.metric import Metric
 from tlx.tasks import ridge
-from tlx.tasks.kept import Kept
 from tlx.tasks.losses import Each, mean, own
-from tlx.tasks.metrics import Added, AddedMetric, added, primary
+from tlx.tasks.metrics import added, primary
 from tlx.tasks.network import Network
 from tlx.tasks.protocol import StepOutput
+from tlx.tasks.regression_metrics import RegressionMetrics
 
 _METRICS = (
     Metric("loss", "loss", "min"),
@@ -163,72 +161,6 @@ def losses(options: RegressionLoss, outputs: Tensor, target: Tensor) -> Tensor:
     return torch.maximum(options.quantile * short, (options.quantile - 1) * short)
 
 
-class RegressionMetrics(nn.Module):
-    """MAE, RMSE, R² and Spearman's correlation, means over the numbers; what is undefined is None."""
-
-    def __init__(self, mean: Tensor, deviation: Tensor, added: Mapping[str, AddedMetric] | None = None) -> None:
-        """``mean`` and ``deviation``: of each number in train."""
-        super().__init__()
-        self._mean, self._deviation = mean, deviation
-        self.added = Added(added, torch.float64) if added else None
-        self.loss, self.kept = MeanMetric(), Kept(len(deviation))
-
-    def update(self, outputs: Tensor, target: Tensor, loss: Tensor, weight: float | Tensor) -> None:
-        """Take in a batch; raises :class:`FloatingPointError` for outputs that are not finite."""
-        if not torch.isfinite(outputs).all():
-            raise FloatingPointError("the network gave NaN or infinity: try a smaller strategy.lr or precision=32-true")
-        self.loss.update(loss, weight)
-        self.kept.update(outputs, target)
-        if self.added is not None:
-            own = (outputs.cpu().double() * self._deviation + self._mean, target.cpu() * self._deviation + self._mean)
-            several = len(self._deviation) > 1
-            device = outputs.device if outputs.device.type != "mps" else torch.device("cpu")  # which has no 64 bits
-            self.added.update(*((one if several else one[:, 0]).to(device) for one in own))
-
-    def compute(self) -> dict[str, float | None]:
-        """Values by name; MAE and RMSE in the numbers' own units."""
-        outputs, target = (tensor.cpu().double() for tensor in self.kept.everything())
-        loss = float(self.loss.compute())
-        values = {"loss": loss if math.isfinite(loss) else None, **measured(outputs, target, self._deviation)}
-        if self.added is not None:
-            values |= self.added.compute()
-        self.loss.reset()
-        self.kept.reset()
-        return values
-
-
-def measured(outputs: Tensor, target: Tensor, deviation: Tensor) -> dict[str, float | None]:
-    """The metrics of outputs and targets [examples, numbers], which are in deviations [numbers] of train."""
-    if not len(target):
-        return dict.fromkeys(("mae", "rmse", "r2", "spearman"))
-    error = outputs - target
-    varies = (target != target[:1]).any(0)
-    spread = ((target - target.mean(0)) ** 2).sum(0)
-    r2 = torch.where(varies, 1 - (error**2).sum(0) / spread, math.nan)
-    return {
-        "mae": _finite(error.abs().mean(0) * deviation),
-        "rmse": _finite((error**2).mean(0).sqrt() * deviation),
-        "r2": _finite(r2),
-        "spearman": _finite(torch.stack([_spearman(*pair) for pair in zip(outputs.T, target.T, strict=True)])),
-    }
-
-
-def _spearman(values: Tensor, truth: Tensor) -> Tensor:
-    """Pearson's correlation of the ranks [examples], of which equal values have the mean; NaN where one is constant."""
-    ranks = torch.stack([_ranks(values), _ranks(truth)])
-    if not (ranks != ranks[:, :1]).any(1).all():
-        return torch.tensor(math.nan)
-    found: Tensor = torch.corrcoef(ranks)
-    return found[0, 1]
-
-
-def _ranks(values: Tensor) -> Tensor:
-    _, place, counts = torch.unique(values, return_inverse=True, return_counts=True)
-    last = counts.cumsum(0).double()
-    ranks: Tensor = last - (counts - 1) / 2
-    return ranks[place]
-
-
 class ManyRegressions:
     """Heads side by side, whose losses and metrics are those of one after the other."""
 
@@ -247,9 +179,3 @@ class ManyRegressions:
             metrics.update(one, targets, losses(RegressionLoss(), one, targets).mean(), len(targets))
             found.append(metrics.compute())
         return found
-
-
-def _finite(values: Tensor) -> float | None:
-    """The mean of what is defined of each number; None where one of them is not."""
-    found = float(values.double().mean())
-    return found if math.isfinite(found) else None
