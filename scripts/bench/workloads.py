@@ -32,7 +32,8 @@ from tlx.columns.input_spec import ImageSpec
 from tlx.columns.text_reader import Tokenised
 from tlx.composition.compose import compose
 from tlx.data.module import Data
-from tlx.training.build import TrialComponents, build, seed_everything
+from tlx.training.build import TrialComponents, build
+from tlx.training.network import seed_everything
 
 SEED = 0
 BATCH = 64

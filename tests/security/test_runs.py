@@ -32,8 +32,8 @@ from tlx.runs import result as results
 from tlx.runs.failure_reason import failure_reason, told
 from tlx.runs.recover import recover
 from tlx.tracking import event_log
-from tlx.training.build import rebuilt
 from tlx.training.locate import locate
+from tlx.training.network import trained
 from tlx.training.resume import _read
 
 WORDS = ["backbone=pixels", "strategy=feature_extraction", "dataset=digits", "strategy.budget=4 steps", "tracking=none"]
@@ -227,7 +227,7 @@ def test_a_checkpoint_that_is_no_file_is_refused(copied: Path) -> None:
     (copied / layout.CHECKPOINT).rename(copied / "kept")
     (copied / layout.CHECKPOINT).symlink_to("kept")
     with pytest.raises(RequestError):
-        rebuilt(copied)
+        trained(copied)
     assert "is no regular file" in status.standing(copied).detail
 
 

@@ -13,8 +13,8 @@ import pytest
 
 import tlx
 from tlx.serving import bundle, mlmodel, registry
-from tlx.training.build import rebuilt
 from tlx.training.locate import locate
+from tlx.training.network import trained
 
 _IMAGES = ("backbone=narrow_resnet", "dataset=digits", "dataset.shots=4")
 _TEXTS = ("backbone=narrow_bert", "dataset=csv")
@@ -73,5 +73,5 @@ def _made(place: Path, *words: str) -> Exported:
     trial = tlx.compose([*words, *_SHORT, *quiet])
     tlx.train(trial)
     run = locate(trial).path
-    bundle.write(rebuilt(run), run, place / "bundle")
+    bundle.write(trained(run), run, place / "bundle")
     return Exported(run, place / "bundle")

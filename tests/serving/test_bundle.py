@@ -6,8 +6,10 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import tlx
 from tests.serving.conftest import Exported
@@ -16,8 +18,9 @@ from tlx.columns import Label
 from tlx.config.errors import ConfigError, WeightsError
 from tlx.runs import layout
 from tlx.serving import bundle
-from tlx.training.build import build, rebuilt
+from tlx.training.build import build
 from tlx.training.locate import locate
+from tlx.training.network import trained
 
 CASES = {
     "cnn": ("strategy=fine_tune",),
@@ -33,7 +36,7 @@ def test_it_answers_as_the_trial_did(small: Compose, families: Families, folder:
     tlx.train(trial)
     run = locate(trial).path
     source = build(trial).data.source
-    bundle.write(rebuilt(run), run, folder / "bundle")
+    bundle.write(trained(run), run, folder / "bundle")
     (values,) = (source.rows[column.name] for column in source.columns if column.role == "input")
     inputs = [values[i] for i in range(len(source))]
     shutil.move(folder / "runs", folder / "gone")
@@ -69,10 +72,30 @@ def test_it_goes_into_a_folder_of_its_own(pictures: Exported, folder: Path) -> N
     (folder / "full" / "mine").write_text("kept")
     (folder / "linked").symlink_to(folder / "empty")
     (folder / "empty").mkdir()
-    built = rebuilt(pictures.run)
+    built = trained(pictures.run)
     for place in ("full", "linked", "full/mine"):
         with pytest.raises(ConfigError, match="a new or an empty folder"):
             bundle.write(built, pictures.run, folder / place)
     assert [path.name for path in (folder / "full").iterdir()] == ["mine"]
     bundle.write(built, pictures.run, folder / "empty")
     assert bundle.read(folder / "empty").schema == bundle.read(pictures.bundle).schema
+
+
+def test_a_run_is_exported_when_its_data_are_gone(folder: Path) -> None:
+    """What a network must know of its data is in the run folder, with the preprocessing and the classes."""
+    for name in ("cat", "dog"):
+        (folder / "photos" / name).mkdir(parents=True)
+        for i in range(12):
+            pixels = np.full((8, 8), 20 * i if name == "cat" else 255 - 20 * i, np.uint8)
+            Image.fromarray(pixels).save(folder / "photos" / name / f"{i}.png")
+    words = ["backbone=narrow_resnet", "strategy=fine_tune", "strategy.init=scratch", "dataset=imagefolder"]
+    words += ["dataset.root=photos", "strategy.budget=2 steps", "tracking=none"]
+    trial = tlx.compose(words)
+    tlx.train(trial)
+    picture, run = np.zeros((8, 8), np.uint8), locate(trial).path
+    before = bundle.model_of(trained(run)).answer([picture])
+    shutil.rmtree(folder / "photos")
+    found = trained(run)
+    assert bundle.model_of(found).answer([picture]) == before
+    bundle.write(found, run, folder / "bundle")
+    assert bundle.read(folder / "bundle").answer([picture]) == before

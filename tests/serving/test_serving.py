@@ -28,7 +28,7 @@ from tests.serving.conftest import Exported
 from tlx.columns.input_spec import ImageSpec
 from tlx.config.errors import ConfigError
 from tlx.serving import bundle, graphs
-from tlx.training.build import rebuilt
+from tlx.training.network import trained
 
 WORDS = ("backbone=narrow_resnet", "strategy=scratch", "dataset=digits", "strategy.budget=20 steps")
 
@@ -156,12 +156,12 @@ def test_a_graph_goes_into_a_new_file(said: Said, pictures: Exported, folder: Pa
 def test_graphs_compute_what_the_network_does(pictures: Exported, said: Said, folder: Path, kind: str) -> None:
     text = said("export", str(pictures.run), "--to", kind, "--out", str(folder / "model"))
     assert "on inputs of another size" in text
-    model = rebuilt(pictures.run)
+    model = trained(pictures.run)
     (spec,) = model.backbone.takes.values()
     assert isinstance(spec, ImageSpec)
     images = torch.randn(5, spec.channels, spec.height, spec.width)
     with torch.no_grad():
-        expected = model.module.model.eval()({"image": images}).numpy()
+        expected = model.model({"image": images}).numpy()
     if kind == "onnx":
         (found,) = onnxruntime.InferenceSession(str(folder / "model")).run(None, {"x": images.numpy()})
     else:

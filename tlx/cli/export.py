@@ -52,16 +52,16 @@ def _export(run: Path, kind: str, register: str | None, out: str | None) -> int:
         raise ConfigError([ConfigIssue(f"{key}.kind", message, part.kind) for key, part in left])
     from tlx.serving import bundle, graphs, registry
     from tlx.tracking import store
-    from tlx.training.build import rebuilt
+    from tlx.training.network import trained
     from tlx.training.quiet import quiet
 
     path = Path(out).expanduser() if out is not None else run / f"model{graphs.SUFFIXES.get(kind, '')}"
     if kind != "mlflow":
         graphs.check_place(path)
     with quiet():
-        built = rebuilt(run)
+        found = trained(run)
         if kind == "mlflow":
-            uri, address = registry.log(built, run, register)
+            uri, address = registry.log(found, run, register)
             print(f"logged: {address}" + (f", registered as {register}" if register else ""))
             where = f"MLFLOW_TRACKING_URI={store.without_password(uri)}"
             print(f"serve:  {where} tlx serve {address}")
@@ -70,6 +70,6 @@ def _export(run: Path, kind: str, register: str | None, out: str | None) -> int:
                 where = f"PATH={Path(sys.executable).parent}:$PATH {where}"
             print(f"or:     {where} mlflow models serve --env-manager local -p 5001 -m {address}")
             return 0
-        worst = graphs.export(bundle.model_of(built), kind, path)
+        worst = graphs.export(bundle.model_of(found), kind, path)
     print(f"written: {path}\nits outputs are within {worst:.2g} of the network's, on inputs of another size")
     return 0

@@ -29,7 +29,7 @@ from tlx.strategies.rates import rates, stage_rates
 from tlx.tasks.check import check
 from tlx.tasks.load import load as load_task
 from tlx.tasks.whole import WholeNetwork
-from tlx.training.build import assemble
+from tlx.training.network import assemble
 
 _ASSUMED = 1000  # training examples of a data set that is not here
 _STATES = {"sgd": 1, "rmsprop": 1, "adagrad": 1, "adadelta": 2, "lion": 1}  # tensors kept per parameter; others: 2

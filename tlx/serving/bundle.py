@@ -34,7 +34,7 @@ from tlx.serving.model import Model
 from tlx.serving.offline import offline
 from tlx.tasks.load import load as load_task
 from tlx.tasks.protocol import Task
-from tlx.training.build import TrialComponents, assemble
+from tlx.training.network import Trained, assemble
 
 WEIGHTS, ENCODER = "model.safetensors", encoder.FOLDER
 _NAMES = (WEIGHTS, FACTS, layout.CONFIG, ENCODER)
@@ -43,18 +43,18 @@ _READ = 1 << 20  # tokens that it may read
 Shapes = dict[str, list[int]]
 
 
-def model_of(built: TrialComponents) -> Model:
-    """The model of a built trial, in eval mode; raises :class:`ConfigError` for columns it could not answer for."""
-    if fault := facts.serves(built.data.schema):
+def model_of(found: Trained) -> Model:
+    """The model of a finished trial; raises :class:`ConfigError` for columns it could not answer for."""
+    if fault := facts.serves(found.schema):
         raise ConfigError([ConfigIssue("export", fault)])
-    return Model(built.module.model.eval(), built.module.task, built.data.schema)
+    return Model(found.model, found.task, found.schema)
 
 
-def write(built: TrialComponents, run: Path, folder: Path) -> None:
+def write(found: Trained, run: Path, folder: Path) -> None:
     """Put a finished trial's model, as built and restored, into a folder of its own.
 
     Args:
-        built: The trial with its trained weights.
+        found: The trial with its trained weights.
         run: Its run folder.
         folder: A new or an empty one.
 
@@ -65,16 +65,16 @@ def write(built: TrialComponents, run: Path, folder: Path) -> None:
     if folder.is_symlink() or (folder.exists() and not (folder.is_dir() and not any(folder.iterdir()))):
         raise ConfigError([ConfigIssue("bundle", "expected a new or an empty folder; name another one", folder)])
     durable.make_folder(folder)
-    state = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in own(built.module.model).items()}
+    state = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in own(found.model).items()}
     with durable.replacing(folder / WEIGHTS) as partial:
         save_file(state, partial)
     durable.write(folder / layout.CONFIG, foreign.read(run / layout.CONFIG))
-    module = built.backbone.module
+    module = found.backbone.module
     network = getattr(module, "encoder", None)
-    tokenizer = next((one.tokenizer for one in built.backbone.takes.values() if isinstance(one, TextSpec)), None)
+    tokenizer = next((one.tokenizer for one in found.backbone.takes.values() if isinstance(one, TextSpec)), None)
     if isinstance(folders.read_config(run).backbone, TransformersBackbone) and network is not None:
         encoder.write(folder / ENCODER, network.config, tokenizer)
-    facts.write(folder, built.data.schema, content(state), results.read_result(run).identity)
+    facts.write(folder, found.schema, content(state), results.read_result(run).identity)
 
 
 def own(network: nn.Module) -> dict[str, Tensor]:

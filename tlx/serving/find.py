@@ -35,9 +35,9 @@ def model(word: str) -> Model:
     if (place / facts.FILE).exists():
         return bundle.read(place)
     if (place / RESULT).exists():
-        from tlx.training.build import rebuilt
+        from tlx.training.network import trained
 
-        return bundle.model_of(rebuilt(place))
+        return bundle.model_of(trained(place))
     if re.fullmatch("m-[0-9a-f]{32}", word):
         return model(f"models:/{word}")
     raise ConfigError([ConfigIssue("model", f"no model there; expected {_KINDS}", word)])

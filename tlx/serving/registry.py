@@ -20,7 +20,7 @@ from tlx.files.secrets import redacted
 from tlx.serving import bundle, mlmodel
 from tlx.tracking import store, sync
 from tlx.tracking.sending import own_run
-from tlx.training.build import TrialComponents
+from tlx.training.network import Trained
 
 _NEEDED = ("tlx", "torch", "torchvision", "timm", "transformers", "peft", "mlflow", "pandas", "pillow")
 
@@ -36,7 +36,7 @@ def requirements() -> list[str]:
     return found
 
 
-def log(built: TrialComponents, run: Path, register: str | None) -> tuple[str, str]:
+def log(found: Trained, run: Path, register: str | None) -> tuple[str, str]:
     """Log the model of a run folder to its MLflow run: the store, and the model's ``models:/`` address in it.
 
     Raises:
@@ -50,7 +50,7 @@ def log(built: TrialComponents, run: Path, register: str | None) -> tuple[str, s
 
     uri = _sent(run)
     mlflow.set_tracking_uri(uri)
-    model = bundle.model_of(built)
+    model = bundle.model_of(found)
     targets = list(model.schema.targets.values())
     if isinstance(targets[0], Number):
         several: Any = Map(DataType.double) if len(targets) > 1 else DataType.double
@@ -66,7 +66,7 @@ def log(built: TrialComponents, run: Path, register: str | None) -> tuple[str, s
         warnings.catch_warnings(),
     ):
         warnings.filterwarnings("ignore", message=".*input example was not provided.*")  # the signature is written out
-        bundle.write(built, run, Path(place) / "bundle")
+        bundle.write(found, run, Path(place) / "bundle")
         logged = mlflow.pyfunc.log_model(
             name="model",
             loader_module=mlmodel.LOADER,  # of the installed tlx: no code lies with the model
