@@ -118,7 +118,11 @@ def test_words_for_numbers_are_the_same_word(folder: Path) -> None:
     rows = [["" if i < 3 else f"{one}.0", "yes" if one else "no"] for i, one in enumerate(smokes)]
     write(folder / "train.csv", ["smoker", "label"], rows)
     write(folder / "test.csv", ["smoker", "label"], [[one, "yes" if one else "no"] for one in smokes])
-    made = trial(folder / "train.csv", "backbone=columns", "strategy=logistic", "dataset.test_file=test.csv")
+    words = ["backbone=columns", "strategy=logistic", "dataset.test_file=test.csv"]
+    with pytest.raises(DataError, match="empty 'smoker'") as caught:  # a number, of which some are not known
+        tlx.train(trial(folder / "train.csv", *words))
+    assert len(caught.value.problems) == 3
+    made = trial(folder / "train.csv", *words, columns={"smoker": {"type": "category"}, **LABEL})
     assert tlx.train(made).metrics["test/acc"] == 1.0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +15,8 @@ from tlx.columns.column import Column
 from tlx.columns.reading import DEFAULT, Indices, Inspection, Role, Strata, Values
 from tlx.config.dataset import Limits
 from tlx.config.errors import ConfigIssue
+
+_MANY = 20  # classes
 
 
 @dataclass(frozen=True)
@@ -57,8 +60,10 @@ class Label(Column):
         return found
 
     def strata(self, values: Values) -> Strata:
-        """Its classes."""
-        return Strata(np.asarray(values, dtype=np.int64), self.classes)
+        """Its classes; very many that are numbers may be meant as numbers."""
+        numbers = len(self.classes) > _MANY and all(_is_number(name) for name in self.classes)
+        hint = f"; {self.name!r} is a number? dataset.label_type=number predicts it" if numbers else ""
+        return Strata(np.asarray(values, dtype=np.int64), self.classes, hint=hint)
 
     def shown(self, encoded: Any) -> str:
         """The name of a class."""
@@ -132,6 +137,13 @@ class Labels(Column):
     def summary(self) -> str:
         """How many classes there are."""
         return f"{len(self.classes)} classes"
+
+
+def _is_number(name: str) -> bool:
+    try:
+        return math.isfinite(float(name))
+    except ValueError:
+        return False
 
 
 def index_classes(names: Sequence[str], train: Indices) -> tuple[npt.NDArray[np.int64], list[str], list[int]]:

@@ -30,6 +30,7 @@ class Strata:
     codes: npt.NDArray[np.int64]  # [examples]
     names: Sequence[str]
     what: str = "class"
+    hint: str = ""  # where there are so many that something else may be meant
 
 
 @dataclass(frozen=True)

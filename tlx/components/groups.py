@@ -62,7 +62,7 @@ def _loss(task: type) -> list[tuple[str, type, Any]]:
 
 def _optional(one: Component) -> tuple[Any, Any]:
     """Type and default of a part that may be chosen by its name."""
-    return Optional[one.config], option(None, (one.config.__doc__ or "").strip(), neutral=None)  # noqa: UP045
+    return Optional[one.config], option(None, (one.config.__doc__ or "").strip().replace("``", ""), neutral=None)  # noqa: UP045
 
 
 def _keep(made: type) -> type:

@@ -166,7 +166,7 @@ class Table(Dataset):
     )
     columns: dict[str, Column] = option(
         help="name -> its type, the file's column and its role, in place of input and label; empty: as these say; of "
-        "numbers and categories: every column of the file, numbers where all cells of train are numbers",
+        "numbers and categories: every column of the file, numbers where no cell of train is anything else",
         factory=dict,
         neutral={},
     )

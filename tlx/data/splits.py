@@ -52,7 +52,7 @@ def _too_few(source: Source, pool: Indices, share: float, name: str, error: Valu
         rare = int(counts.argmin())
         if counts[rare] < 2:
             who = f"{strata.what} {strata.names[rare]!r}"
-            message = f"{who} has {counts[rare]} example(s): too few to give one to {name}"
+            message = f"{who} has {counts[rare]} example(s): too few to give one to {name}{strata.hint}"
             return ConfigIssue(f"dataset.{name}", message, share)
     return ConfigIssue(f"dataset.{name}", f"cannot be cut from {len(pool)} examples: {error}", share)
 

@@ -167,7 +167,8 @@ def _inferred(config: Table, train: Rows) -> tuple[Columns, list[str]]:
         if name == config.label:
             found[name] = options.Column(type=kind, role="target")
         else:
-            numbers = all(math.isfinite(number(cell)) for cell in cells)
+            there = [cell for cell in cells if cell is not None and str(cell).strip()]
+            numbers = bool(there) and all(math.isfinite(number(cell)) for cell in there)  # rows without one are told
             found[name] = options.Column(type="number" if numbers else "category")
     said = ", ".join(f"{name} ({one.type})" for name, one in found.items())
     left = [f"columns left out: {', '.join(train.left_out)}"] if train.left_out else []
