@@ -636,3 +636,15 @@ def test_very_many_bad_values_are_counted() -> None:
         source.encoded()
     assert len(caught.value.problems) == 101
     assert "30 more" in caught.value.problems[-1].message
+
+
+def test_a_schema_of_a_stranger_is_not_larger_than_a_network_should_be() -> None:
+    many = [str(i) for i in range(100_001)]
+    for column in (
+        {**Label("a").settings(), "classes": many},
+        {**Category("a").settings(), "categories": many},
+        {**Image("a").settings(), "channels": 257},
+        {**Image("a").settings(), "channels": -1},
+    ):
+        with pytest.raises(foreign.Unreadable, match="expected at most"):
+            schema_file.parsed([column], {})

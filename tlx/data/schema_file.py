@@ -15,7 +15,8 @@ from tlx.config.errors import ConfigIssue, WeightsError
 from tlx.files import durable, foreign
 from tlx.runs.layout import SCHEMA as FILE
 
-_LARGEST = 64 << 20
+_LARGEST = 16 << 20
+_MOST_CHANNELS, _MOST_WORDS = 256, 100_000  # a network is built as large as a stranger's file says
 
 
 def write(folder: Path, schema: Schema) -> None:
@@ -59,6 +60,11 @@ def _column(settings: Any) -> Column:
     for name, value in given.items():
         if not foreign.conforms(value, wanted[str(known[name].type)]):
             raise foreign.Unreadable(f"{name} of a {kind.kind} is no {known[name].type}")
+    words = max((len(value) for value in given.values() if isinstance(value, list)), default=0)
+    if words > _MOST_WORDS or not 0 <= given.get("channels", 0) <= _MOST_CHANNELS:
+        raise foreign.Unreadable(
+            f"expected at most {_MOST_WORDS:,} words and {_MOST_CHANNELS} channels of a {kind.kind}"
+        )
     settled: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in given.items()
     }
