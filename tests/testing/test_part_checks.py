@@ -11,14 +11,16 @@ import torch
 from sklearn.datasets import load_diabetes
 
 import tlx
+import tlx.columns as columns_package
 from tests.testing import parts
-from tlx.columns import Label
+from tlx.columns import KINDS, Label
 from tlx.components.registry import register
 from tlx.config.errors import ConfigError
 from tlx.planning.trial_plan import plan_trial
 from tlx.runs import layout
 from tlx.testing import check_backbone, check_dataset, check_task
 from tlx.training.locate import locate
+from tlx.training.network import trained
 
 HERE, PRINT = "tests.testing.parts", "tests.testing.parts:moons_fingerprint"
 ANY = {"trainable", "cacheable", "resumable", "compilable"}
@@ -167,3 +169,20 @@ def test_a_task_is_told_that_a_backbone_has_not_what_it_needs() -> None:
     ):
         with pytest.raises(ConfigError, match=reason):
             plan_trial(tlx.compose([*MOONS, *words]))
+
+
+def test_a_kind_of_column_of_ones_own_is_read_kept_and_trained(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("tlx.columns.KINDS", dict(KINDS))
+    monkeypatch.setattr("tlx.data.schema_file.KINDS", columns_package.KINDS)
+    columns_package.register(parts.Angle)
+    with pytest.raises(ValueError, match="of the kind 'angle' already"):
+        columns_package.register(type("Other", (parts.Angle,), {}))
+    print_ = f"{HERE}:winds_fingerprint"
+    register("dataset", "winds", parts.Winds, f"{HERE}:winds", capabilities=ANY, fingerprint=print_)
+    tlx.register.backbone("compass", config=parts.Compass, load=f"{HERE}:compass", capabilities=ANY)
+    check_dataset("winds", trial=["backbone=compass"])
+    check_backbone("compass", trial=["dataset=winds"])
+    words = ["dataset=winds", "backbone=compass", "strategy=lp_ft", *FEW, f"output={tmp_path}"]
+    trial = tlx.compose(words)
+    tlx.train(trial)
+    assert trained(locate(trial).path).schema.inputs == {"from": parts.Angle("from")}

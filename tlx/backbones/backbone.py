@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from tlx.backbones import weights
 from tlx.backbones.whole import WholeModel
-from tlx.columns.input_spec import InputSpec, arguments, example
+from tlx.columns.input_spec import InputSpec, arguments
 
 Form = Literal["vector", "tokens", "frames", "pyramid", "whole"]
 
@@ -69,5 +69,5 @@ class Backbone:
 
     def example(self, count: int, tokens: int | None = None) -> dict[str, Any]:
         """Empty arguments of its forward for ``count`` examples; texts have ``tokens`` tokens."""
-        values = {argument: example(spec, count, tokens) for argument, spec in self.takes.items()}
+        values = {argument: spec.example(count, tokens) for argument, spec in self.takes.items()}
         return arguments({argument: argument for argument in values}, values)

@@ -9,4 +9,15 @@ from tlx.columns.text import Text
 
 KINDS: dict[str, type[Column]] = {kind.kind: kind for kind in (Image, Text, Label, Labels, Number, Category)}
 
-__all__ = ["KINDS", "Category", "Column", "Image", "Label", "Labels", "Number", "Reader", "Reading", "Text"]
+__all__ = ["KINDS", "Category", "Column", "Image", "Label", "Labels", "Number", "Reader", "Reading", "Text", "register"]
+
+
+def register(kind: type[Column]) -> type[Column]:
+    """Make a kind of column known by its word, so that ``schema.json`` of a run can be read; as a decorator, too.
+
+    Raises:
+        ValueError: The word is taken.
+    """
+    if KINDS.setdefault(kind.kind, kind) is not kind:
+        raise ValueError(f"there is a column of the kind {kind.kind!r} already: {KINDS[kind.kind].__name__}")
+    return kind

@@ -1,19 +1,33 @@
-"""What a backbone expects to be fed; the data room prepares its examples by it."""
+"""What a backbone expects to be fed: its columns prepare their values by it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import torch
+
+
+class InputSpec(Protocol):
+    """What a backbone expects of one column; for a column of one's own, a dataclass of one's own."""
+
+    @property
+    def kind(self) -> str:
+        """Of the column that it is read from."""
+
+    def example(self, count: int, tokens: int | None = None) -> Any:
+        """Empty inputs of the right shapes for ``count`` examples, for passes that only look at shapes.
+
+        Texts have ``tokens`` tokens; None: as many as the backbone reads.
+        """
 
 
 @dataclass(frozen=True)
 class ImageSpec:
     """A float tensor [channels, height, width], ``(pixel / 255 - mean) / std``."""
 
-    kind: ClassVar[str] = "image"  # of the column that it is read from
+    kind: ClassVar[str] = "image"
     channels: int
     height: int
     width: int
@@ -21,6 +35,10 @@ class ImageSpec:
     std: tuple[float, ...]
     interpolation: str = "bilinear"
     crop: float = 1.0  # the share of the resized image kept by the centre crop
+
+    def example(self, count: int, tokens: int | None = None) -> torch.Tensor:
+        """[count, channels, height, width]."""
+        return torch.empty(count, self.channels, self.height, self.width)
 
 
 @dataclass(frozen=True)
@@ -31,6 +49,11 @@ class TextSpec:
     tokenizer: Any
     max_length: int
     pad_id: int
+
+    def example(self, count: int, tokens: int | None = None) -> dict[str, torch.Tensor]:
+        """Ids and mask [count, tokens]."""
+        ids = torch.zeros(count, tokens or self.max_length, dtype=torch.long)
+        return {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
 
 
 @dataclass(frozen=True)
@@ -45,21 +68,9 @@ class ValueSpec:
     kind: str
     column: str | None = None
 
-
-InputSpec = ImageSpec | TextSpec | ValueSpec
-
-
-def example(spec: InputSpec, count: int, tokens: int | None = None) -> Any:
-    """Empty inputs of the right shapes for ``count`` examples, for passes that only look at shapes.
-
-    Texts have ``tokens`` tokens; None: as many as the backbone reads.
-    """
-    if isinstance(spec, ImageSpec):
-        return torch.empty(count, spec.channels, spec.height, spec.width)
-    if isinstance(spec, ValueSpec):
-        return torch.zeros(count, dtype=torch.long if spec.kind == "category" else torch.float32)
-    ids = torch.zeros(count, tokens or spec.max_length, dtype=torch.long)
-    return {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    def example(self, count: int, tokens: int | None = None) -> torch.Tensor:
+        """[count]."""
+        return torch.zeros(count, dtype=torch.long if self.kind == "category" else torch.float32)
 
 
 def arguments(reads: Mapping[str, str], inputs: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from tlx.backbones.backbone import Backbone
 from tlx.backbones.tabular import Tabular
 from tlx.columns import Category, Column, Number
-from tlx.columns.input_spec import ImageSpec, InputSpec, arguments, example
+from tlx.columns.input_spec import ImageSpec, InputSpec, arguments
 from tlx.columns.schema import Schema
 from tlx.config.errors import ConfigError, ConfigIssue
 
@@ -57,7 +57,7 @@ class Network(nn.Module):
 
     def example(self, count: int, tokens: int | None = None) -> dict[str, Any]:
         """Empty inputs by column for ``count`` examples, for passes that only look at shapes."""
-        found = {column: example(self.takes[argument], count, tokens) for argument, column in self.reads.items()}
+        found = {column: self.takes[argument].example(count, tokens) for argument, column in self.reads.items()}
         if self.beside is not None:
             for argument, size in self.beside.sizes.items():
                 kind = torch.float32 if size is None else torch.long
