@@ -32,6 +32,7 @@ from tlx.training.callbacks.metric_rows import MetricRows
 from tlx.training.checkpoint import restore, tensors
 from tlx.training.scaling import carried, is_skipped
 from tlx.training.state import TrainingState
+from tlx.training.step_weights import StepWeights
 
 
 class TrialModule(LightningModule):
@@ -76,8 +77,7 @@ class TrialModule(LightningModule):
             epochs.steps_per_epoch,
         )
         self._is_fitting = False
-        self._weights: Tensor | None = None  # of the examples that train, once somebody asked
-        self._step_weights: dict[int, float] = {}  # of an epoch's steps
+        self._weights = StepWeights(task, data, epochs)
         self._swapped: State = {}  # the weights that train, while others are validated
 
     @property
@@ -313,17 +313,4 @@ class TrialModule(LightningModule):
     def _weight(self, weight: float | Tensor) -> float | Tensor:
         """Lightning averages over parts of a batch and DDP over processes; this makes it an average over examples."""
         parts = self.accumulate * int(self.trainer.world_size)
-        return weight * parts / self._step_weight(int(self.trainer.global_step)) if parts > 1 else 1.0
-
-    def _step_weight(self, step: int) -> float:
-        """What the loss of a whole step is a mean of: known in advance, as the order is."""
-        if self._weights is None:
-            examples = self.data.examples["train"]
-            known = self.task.weights(examples.targets, examples.meta)
-            self._weights = torch.ones(len(examples)) if known is None else known
-        if step not in self._step_weights:
-            stop = step + self.epochs.steps_per_epoch
-            batches = self.epochs.positions(step, stop)
-            sums = [float(self._weights[torch.from_numpy(positions)].sum()) for _, positions in batches]
-            self._step_weights = {at: one or 1.0 for at, one in zip(range(step, stop), sums, strict=True)}
-        return self._step_weights[step]
+        return weight * parts / self._weights.of_step(int(self.trainer.global_step)) if parts > 1 else 1.0
