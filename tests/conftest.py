@@ -47,6 +47,17 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def registered() -> Iterator[None]:
+    """What a test registers is forgotten after it."""
+    from tlx.components import registry
+
+    before = {group: dict(known) for group, known in registry._COMPONENTS.items()}
+    yield
+    registry._COMPONENTS.clear()
+    registry._COMPONENTS.update(before)
+
+
 Said = Callable[..., str]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
 
@@ -27,15 +26,6 @@ class Options:
     """Of a part that nobody has."""
 
     kind: str = "mine"
-
-
-@pytest.fixture
-def registered() -> Iterator[None]:
-    """What a test registers is forgotten."""
-    before = {group: dict(known) for group, known in registry._COMPONENTS.items()}
-    yield
-    registry._COMPONENTS.clear()
-    registry._COMPONENTS.update(before)
 
 
 @pytest.mark.parametrize("one", OURS, ids=lambda one: f"{one.group}={one.kind}")

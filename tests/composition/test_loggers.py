@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +12,6 @@ from jsonschema import Draft202012Validator
 
 import tlx
 from tests.conftest import Said
-from tlx.components import registry
 from tlx.components.registry import Component, of_group
 from tlx.composition import json_schema
 from tlx.config.errors import ConfigError
@@ -36,13 +34,9 @@ class Stranger(Logger):
 
 
 @pytest.fixture(autouse=True)
-def _stranger() -> Iterator[None]:
+def _stranger(registered: None) -> None:
     """It is registered as long as a test runs."""
-    before = {group: dict(known) for group, known in registry._COMPONENTS.items()}
     tlx.register.logger("mine", config=Options)(Stranger)
-    yield
-    registry._COMPONENTS.clear()
-    registry._COMPONENTS.update(before)
 
 
 OURS = list(of_group("logger").values())

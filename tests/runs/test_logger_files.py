@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
@@ -48,14 +47,10 @@ class Stranger(Logger):
 
 
 @pytest.fixture(autouse=True)
-def _stranger() -> Iterator[None]:
+def _stranger(registered: None) -> None:
     """It is registered as long as a test runs."""
-    before = {group: dict(known) for group, known in registry._COMPONENTS.items()}
     Stranger.told.clear()
     tlx.register.logger("mine", config=Options)(Stranger)
-    yield
-    registry._COMPONENTS.clear()
-    registry._COMPONENTS.update(before)
 
 
 @pytest.fixture

@@ -14,11 +14,13 @@ from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 from torch import Tensor
 from torch.nn import functional as F
 
-from tests.tasks.conftest import TARGET, Given, batch_of, drawn, parts, schema, some, truth_and_outputs
+from tests.tasks.conftest import CLASSES, TARGET, Given, batch_of, drawn, parts, schema, some, truth_and_outputs
 from tlx.columns import Number
 from tlx.columns.batch import Batch
+from tlx.config.errors import ConfigError
 from tlx.config.task import Classification, Loss
 from tlx.tasks.classification import ClassificationTask
+from tlx.tasks.losses import criterion
 from tlx.tasks.protocol import StepOutput
 
 SHARE = Number("share", role="weight")
@@ -256,3 +258,23 @@ def test_the_task_says_how_much_each_example_counts(weighed: bool, unknown: bool
     share = np.array([3.0, 0.5]) if weighed else np.ones(2)
     known = np.array([2, 4]) if unknown else np.ones(2)
     assert found.tolist() == list(share * known)
+
+
+def by_example(outputs: Tensor, target: Tensor) -> Tensor:
+    """A loss of somebody's own that gives one number for an example."""
+    return F.binary_cross_entropy_with_logits(outputs, target, reduction="none").mean(1)
+
+
+@given(st.lists(st.integers(0, 4), min_size=12, max_size=12).filter(any))
+def test_somebodys_loss_of_examples_is_weighed_as_one_of_labels(counts: list[int]) -> None:
+    labels, logits = truth_and_outputs(drawn(multilabel=True, rows=12))
+    weights = torch.tensor(counts, dtype=torch.float64)
+    found = criterion(Loss(), CLASSES, labels, by_example)(logits.double(), labels.double(), weights)
+    entries = F.binary_cross_entropy_with_logits(logits.double(), labels.double(), reduction="none")
+    torch.testing.assert_close(found, (entries.mean(1) * weights).sum() / weights.sum())
+
+
+def test_somebodys_loss_of_examples_cannot_leave_out_unknown_labels() -> None:
+    labels, _ = truth_and_outputs(forgotten())
+    with pytest.raises(ConfigError, match=r"task\.loss.*labels are unknown.*each label"):
+        criterion(Loss(), CLASSES, labels, by_example)

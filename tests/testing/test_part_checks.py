@@ -95,6 +95,12 @@ def test_a_loss_of_ones_own_is_what_training_descends(tmp_path: Path) -> None:
     assert torch.allclose(loss, torch.tensor(by_hand, dtype=torch.float64))
 
 
+def test_options_that_nothing_reads_beside_somebodys_loss_are_refused() -> None:
+    words = ["backbone=narrow_resnet", "dataset=digits", *FEW, "task.loss.exponential={}"]
+    with pytest.raises(ConfigError, match=r"task\.loss\.class_weight.*nothing reads it beside task\.loss\.exponential"):
+        tlx.train(tlx.compose([*words, "task.loss.class_weight=auto", "task.loss.label_smoothing=0.1"]))
+
+
 def test_what_a_stranger_may_not_claim() -> None:
     with pytest.raises(ValueError, match="say kind='moons'"):
         register("dataset", "other", parts.Moons, f"{HERE}:moons")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import logging
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -61,14 +60,10 @@ class Stranger(Logger):
 
 
 @pytest.fixture(autouse=True)
-def _stranger() -> Iterator[None]:
+def _stranger(registered: None) -> None:
     """It is registered as long as a test runs."""
-    before = {group: dict(known) for group, known in registry._COMPONENTS.items()}
     Stranger.told.clear()
     tlx.register.logger("mine", config=Options)(Stranger)
-    yield
-    registry._COMPONENTS.clear()
-    registry._COMPONENTS.update(before)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Classification of images or texts, with one label per example or several."""
+"""Classification, with one label per example or several."""
 
 from __future__ import annotations
 
@@ -55,6 +55,7 @@ class ClassificationTask:
             message = "the data have several labels per example" if self.several else "the data have one label each"
             raise ConfigError([ConfigIssue("task.multilabel", message, options.multilabel)])
         losses.check(options.loss, self.column.classes)
+        self._own = losses.own(options.loss, [self.column])
         self.options = options
         self.weight = schema.weight
         self.unknown = isinstance(self.column, Labels) and self.column.unknown
@@ -75,8 +76,7 @@ class ClassificationTask:
 
     def fit(self, targets: Mapping[str, Tensor]) -> None:
         """Make the loss, whose class weights are of train."""
-        own = losses.own(self.options.loss, [self.column])
-        self._criterion = losses.criterion(self.options.loss, self.column.classes, self.target(targets), own)
+        self._criterion = losses.criterion(self.options.loss, self.column.classes, self.target(targets), self._own)
 
     def target(self, targets: Mapping[str, Tensor]) -> Tensor:
         """Classes [examples], or 0, 1 and NaN [examples, classes]."""

@@ -54,13 +54,17 @@ def own(options: Any, targets: Sequence[Column]) -> Each | None:
         targets: The columns that are predicted.
 
     Raises:
-        ConfigError: They name several.
+        ConfigError: They name several, or say more of a loss that is not taken.
     """
     wanted = [kind for kind in of_group("loss") if getattr(options, kind, None) is not None]
     if len(wanted) > 1:
         raise ConfigError([ConfigIssue("task.loss", "names several losses; leave one", ", ".join(wanted))])
     if not wanted:
         return None
+    usual, message = type(options)(), f"nothing reads it beside task.loss.{wanted[0]}; leave it out"
+    unread = {name: value for name, value in vars(options).items() if name not in wanted and value != vars(usual)[name]}
+    if unread:
+        raise ConfigError([ConfigIssue(f"task.loss.{name}", message, value) for name, value in unread.items()])
     found: Each = component("loss", wanted[0]).function()(getattr(options, wanted[0]), targets)
     return found
 
@@ -87,9 +91,15 @@ def criterion(options: Loss, classes: Sequence[str], labels: Tensor, own: Each |
         classes: By name.
         labels: Of train: classes [n], or 0/1 floats [n, classes].
         own: One that somebody brings, which takes the place of the options.
+
+    Raises:
+        ConfigError: Labels are unknown, and somebody's own loss is not of each label.
     """
     several = labels.ndim == 2
     if own is not None:
+        if several and labels.isnan().any() and own(*torch.zeros(2, 1, labels.shape[1])).ndim < 2:
+            message = "gives one number for an example; as labels are unknown, it has to give one for each label [n, k]"
+            raise ConfigError([ConfigIssue("task.loss", message)])
         return partial(_own, own, several)
     weights = _weights(options, classes, labels)
     gamma = options.gamma if options.kind == "focal" else 0.0
@@ -115,7 +125,9 @@ def criterion(options: Loss, classes: Sequence[str], labels: Tensor, own: Each |
 def _own(each: Each, several: bool, logits: Tensor, target: Tensor, counts: Tensor | None = None) -> Tensor:
     known = ~target.isnan() if several else None
     found = each(logits, target if known is None else target.nan_to_num(0.0))
-    if counts is None and (known is None or found.ndim == 1):
+    if found.ndim == 1:  # of examples, whose labels are all known: else it is refused when it is made
+        known = None
+    if counts is None and known is None:
         return found.mean()
     return mean(found, torch.ones(len(target), device=logits.device) if counts is None else counts, known)
 
