@@ -31,11 +31,13 @@ VERBS = {
     "ui": "open MLflow's pages on the runs made here",
     "sync": "send to MLflow what could not be sent during training",
     "runs": "rm: remove runs that are not needed any more; gc: close those that nobody runs",
+    "plugins": "parts of your own: ls, check, trust (those of the project you are in)",
     "schema": "JSON Schema of experiments and options, for editors",
     "init": "copy a shipped experiment to ./experiments to start from",
 }
 
 
+PLAIN = ("init", "plugins", "reuse", "runs", "status", "sync", "ui")  # verbs that look no part up
 READING = ("help", "list", "status", "results", "diff", "why", "schema")  # verbs whose output is all they do
 
 
@@ -82,11 +84,12 @@ def _main(words: list[str]) -> int:
     if "-h" in rest or "--help" in rest:
         print((module.__doc__ or "").strip())
         return 0
-    return _run(module.run, rest)
+    return _run(module.run, rest, looks_up=verb not in PLAIN)
 
 
-def _run(verb: object, rest: list[str]) -> int:
+def _run(verb: object, rest: list[str], *, looks_up: bool) -> int:
     from tlx.cli import arguments
+    from tlx.components import plugins
     from tlx.config.errors import RequestError
     from tlx.runs.lock import Busy
 
@@ -94,6 +97,8 @@ def _run(verb: object, rest: list[str]) -> int:
     signal.signal(signal.SIGTERM, _terminated)
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     try:
+        if looks_up:
+            plugins.load()
         return int(verb(arguments.with_config_dirs(rest)))
     except RequestError as error:
         print(error.block(), file=sys.stderr)

@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 
 from tlx.cli.arguments import Arguments
+from tlx.components.registry import of_group
 from tlx.composition import files, search_path
 from tlx.config.errors import ConfigError, ConfigIssue, suggest
 from tlx.config.schema import EXPERIMENT, GROUPS
@@ -40,7 +41,8 @@ def run(words: list[str]) -> int:
     width = max(map(len, options), default=0)
     for option in options:
         path = search_path.find(group, option)
-        print(f"{printable(option):<{width}}  {printable(_said(path)) if path else ''}")
+        said = _said(path) if path else (of_group(group)[option].config.__doc__ or "").strip().partition("\n")[0]
+        print(f"{printable(option):<{width}}  {printable(said)}")
     if group == "backbone":
         from tlx.composition.timm_names import timm_architectures
 

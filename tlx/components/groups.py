@@ -6,12 +6,12 @@ A group file begins with ``/schema/<group>/<kind>@_here_``, which is what types 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass, make_dataclass
+from dataclasses import field, fields, is_dataclass, make_dataclass
 from functools import lru_cache
 from typing import Any, Optional, get_args, get_type_hints
 
 from tlx.components.registry import Component, State, of_group, state
-from tlx.config.fields import HELP, IDENTITY, NEUTRAL, option
+from tlx.config.fields import CHOICES, HELP, IDENTITY, NEUTRAL, option
 from tlx.config.hardware import Hardware
 from tlx.config.reuse import Reuse
 from tlx.config.schema import GROUPS, Trial
@@ -20,7 +20,6 @@ from tlx.config.task import Task
 from tlx.config.tracking import Tracking
 
 _ONE_KIND: dict[str, dict[str, type]] = {
-    "strategy": {"phased": Strategy},
     "hardware": {"machine": Hardware},
     "reuse": {"store": Reuse},
     "tracking": {"record": Tracking},
@@ -31,6 +30,8 @@ def options(group: str) -> dict[str, type]:
     """The dataclasses of a group's options, by kind; empty where there is no such group."""
     if group == "task":
         return dict(_tasks(state()))
+    if group == "strategy":
+        return {"phased": _strategy(state())}
     return dict(_ONE_KIND[group]) if group in _ONE_KIND else {kind: one.config for kind, one in of_group(group).items()}
 
 
@@ -58,6 +59,29 @@ def _loss(task: type) -> list[tuple[str, type, Any]]:
     kind = _keep(make_dataclass(f"{base.__name__}Of{task.__name__}", parts, bases=(base,)))
     more = {"neutral": kind()} if NEUTRAL in usual.metadata else {}
     return [("loss", kind, option(help=usual.metadata[HELP], factory=kind, **more))]
+
+
+@lru_cache(1)
+def _strategy(_state: State) -> type[Strategy]:
+    """The options of a strategy, whose regulariser and controller may be somebody's own, with options of its own."""
+    changed = [_kinds_of(group) for group in ("regulariser", "controller")]
+    more = [one for one in changed if one is not None]
+    return _keep(make_dataclass("ComposedStrategy", more, bases=(Strategy,))) if more else Strategy
+
+
+def _kinds_of(group: str) -> tuple[str, Any, Any] | None:
+    """The field of a part of strategies with every kind that is registered; None where all are tlx's."""
+    usual = next(one for one in fields(Strategy) if one.name == group)
+    (base,) = (one for one in get_args(get_type_hints(Strategy)[group]) if one is not type(None))
+    kind = next(one for one in fields(base) if one.name == "kind")
+    own = [one for name, one in of_group(group).items() if name not in kind.metadata[CHOICES]]
+    if not own:
+        return None
+    choices = (*kind.metadata[CHOICES], *(one.kind for one in own))
+    wider = field(default=kind.default, metadata={**kind.metadata, CHOICES: choices})
+    parts = [("kind", str, wider), *((one.kind, *_optional(one)) for one in own if one.config is not base)]
+    made = _keep(make_dataclass(f"Composed{base.__name__}", parts, bases=(base,)))
+    return group, Optional[made], field(default=None, metadata=usual.metadata)  # noqa: UP045
 
 
 def _optional(one: Component) -> tuple[Any, Any]:
@@ -101,6 +125,7 @@ def __getattr__(name: str) -> Any:
     if not name.startswith("_"):
         trial_schema()
         options("task")
+        options("strategy")
         if name in _MADE:
             return _MADE[name]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import Any
 
+from tlx.components import source
 from tlx.components.registry import Component, component, of_group
 from tlx.config.identity import TRAINING
 
 _OF_STRATEGY = ("peft", "regulariser", "controller", "averaging")
+CODE = "code: "  # how the fingerprints of plugins are named
 
 
 def parts(config: Any) -> Iterator[tuple[str, Component]]:
@@ -28,6 +31,8 @@ def parts(config: Any) -> Iterator[tuple[str, Component]]:
     for kind in of_group("metric"):
         if getattr(config.task.metrics, kind, None) is not None:
             yield f"task.metrics.{kind}", component("metric", kind)
+    if (name := config.strategy.optimizer.name) in of_group("optimizer"):
+        yield "strategy.optimizer", component("optimizer", name)
     for group in _OF_STRATEGY:
         if (options := getattr(config.strategy, group)) is not None:
             yield f"strategy.{group}", component(group, options.kind)
@@ -53,3 +58,45 @@ def numerics(config: Any) -> dict[str, int]:
     """The numerics version of each part of a trial, where it is not the first."""
     found = {"training": TRAINING, **{key: part.numerics for key, part in parts(config)}}
     return {key: version for key, version in found.items() if version != 1}
+
+
+def make_part(group: str, options: Any, *arguments: Any) -> Any:
+    """Make a part of a strategy from its options; one of somebody's own has them under its name.
+
+    Args:
+        group: What it is a kind of.
+        options: As the strategy has them, with its ``kind``.
+        arguments: What else its code is given.
+    """
+    part = component(group, options.kind)
+    own = options if isinstance(options, part.config) else getattr(options, part.kind) or part.config()
+    return part.function()(own, *arguments)
+
+
+def code(config: Any) -> dict[str, str]:
+    """A hash of the source of each top-level package that brings a part of a trial, but for tlx.
+
+    Args:
+        config: A trial, or its configuration.
+
+    Raises:
+        ConfigError: There is no source to be had.
+    """
+    functions: dict[str, list[object]] = {}
+    for _, part in parts(config):
+        for top in part.packages_of_code:
+            found = [part.config, *map(part.function, part.functions)] if top == source.MAIN else []
+            functions.setdefault(top, []).extend(found)
+    if (architecture := _of_timm(config.backbone)) is not None:
+        functions.setdefault(architecture, [])
+    return {top: source.digest(top, found) for top, found in sorted(functions.items())}
+
+
+def _of_timm(backbone: Any) -> str | None:
+    """The package that has given timm this architecture (``timm.register_model``); None for timm's own."""
+    models = sys.modules.get("timm.models")  # a plugin that has registered one has imported it
+    name = backbone.name.partition(".")[0]
+    if backbone.kind != "timm" or models is None or not models.is_model(name):
+        return None
+    top = str(models.model_entrypoint(name).__module__).partition(".")[0]
+    return None if top == "timm" else top

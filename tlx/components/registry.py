@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, is_dataclass
 from importlib import import_module
 from operator import attrgetter
@@ -48,6 +49,12 @@ class Component:
         """Where its code is."""
         return self.functions["load"].partition(":")[0]
 
+    @property
+    def packages_of_code(self) -> list[str]:
+        """The top-level packages that its code and its options are in, but for tlx."""
+        modules = [where.partition(":")[0] for where in self.functions.values()] + [self.config.__module__]
+        return sorted({module.partition(".")[0] for module in modules} - {"tlx"})
+
     def function(self, role: str = "load") -> Any:
         """Import one of its functions."""
         module, _, name = self.functions[role].partition(":")
@@ -81,13 +88,15 @@ def register(
         ValueError: The name is taken, the options are no dataclass, or its group has no such capability.
     """
     known = _COMPONENTS.setdefault(group, {})
-    if kind in known:
+    if kind in known and not (known[kind].module == load.partition(":")[0] == "__main__"):  # a cell that is run again
         raise ValueError(f"{group}={kind} is there already: {known[kind].functions['load']}")
     if not is_dataclass(config):
         raise ValueError(f"the options of {group}={kind} are no dataclass: {config!r}")
     said = next((one.default for one in fields(config) if one.name == "kind"), kind)
     if group in _NAMED_BY_OPTIONS and said != kind:
         raise ValueError(f"the options of {group}={kind} say kind={said!r}; give them kind: str = {kind!r}")
+    if group == "launcher" and not {"n_jobs", "timeout"} <= {one.name for one in fields(config)}:
+        raise ValueError(f"the options of launcher={kind} derive from tlx.orchestration.backends.launchers.Local")
     for name in capabilities:
         if name not in CAPABILITIES:
             raise ValueError(f"{group}={kind}: no capability {name!r}{suggest(name, CAPABILITIES)}")
@@ -100,6 +109,24 @@ def register(
 def state() -> State:
     """Every component by name, with its options: what was made of all of them is old when this is another."""
     return tuple((one.group, one.kind, one.config) for known in _COMPONENTS.values() for one in known.values())
+
+
+def every() -> Iterator[Component]:
+    """Every component."""
+    for known in _COMPONENTS.values():
+        yield from known.values()
+
+
+@contextmanager
+def undone_on_error() -> Iterator[None]:
+    """Forget what is registered inside, if an error ends it."""
+    before = {group: dict(known) for group, known in _COMPONENTS.items()}
+    try:
+        yield
+    except BaseException:
+        _COMPONENTS.clear()
+        _COMPONENTS.update(before)
+        raise
 
 
 def component(group: str, kind: str) -> Component:

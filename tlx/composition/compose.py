@@ -8,6 +8,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue
 
+from tlx.components import plugins
 from tlx.composition import check, choices, interpolations, request, rules, schema_checks
 from tlx.composition.diagnosis import begin_parts, diagnose, located
 from tlx.composition.request import Setting
@@ -31,6 +32,7 @@ def compose(overrides: Sequence[str] = (), values: Mapping[str, Any] | None = No
     Raises:
         ConfigError: With every problem found.
     """
+    plugins.load()
     asked = request.read(overrides, values)
     try:
         base = tree(asked.words) if asked.is_sound else None

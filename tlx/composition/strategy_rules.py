@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from typing import Any
 
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
 from tlx.components.parts import parts_without
+from tlx.components.registry import of_group
 from tlx.config.amount import EXPECTED, Amount
 from tlx.config.errors import ConfigIssue, suggest
 from tlx.config.select import select
@@ -80,15 +85,33 @@ def optimizer_is_known(config: Any) -> Iterator[ConfigIssue]:
     name = config.strategy.optimizer.name
     if name in _USUAL_OPTIMIZERS:
         return
+    if name in (own := of_group("optimizer")):
+        yield from _own_arguments(own[name].config, config.strategy.optimizer.args)
+        return
     from tlx.composition.optimizer_names import names
 
-    known = names()
+    known = [*own, *names()]
     if name not in known:
         hint = (
             suggest(str(name).lower(), known)
             or f"; torch and timm have {', '.join(_USUAL_OPTIMIZERS)}, lamb, muon, ..."
         )
         yield ConfigIssue("strategy.optimizer.name", f"not an optimizer{hint}", name)
+
+
+def _own_arguments(kind: type, given: Mapping[str, Any]) -> Iterator[ConfigIssue]:
+    """The arguments of an optimizer of somebody's own are its options."""
+    known = [one.name for one in fields(kind)]
+    for name, value in given.items():
+        key = f"strategy.optimizer.args.{name}"
+        if name not in known:
+            hint = suggest(name, known) or f"; it has {', '.join(known) or 'none'}"
+            yield ConfigIssue(key, f"no option of it{hint}", value)
+            continue
+        try:
+            OmegaConf.update(OmegaConf.structured(kind), name, value)
+        except OmegaConfBaseException as error:
+            yield ConfigIssue(key, str(error).splitlines()[0], value)
 
 
 def parts_are_there(config: Any) -> Iterator[ConfigIssue]:

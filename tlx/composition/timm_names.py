@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,9 +11,15 @@ from pathlib import Path
 _REGISTERED = re.compile(rb"^@register_model\s*\ndef\s+(\w+)\s*\(", re.MULTILINE)
 
 
-@cache
 def timm_architectures() -> frozenset[str]:
-    """Every architecture registered with timm's ``@register_model``, without pretrained tags."""
+    """Every architecture of timm without pretrained tags, those that plugins have registered with it included."""
+    models = sys.modules.get("timm.models")  # a plugin that has registered one has imported it
+    return _shipped() | frozenset(models.list_models() if models is not None else ())
+
+
+@cache
+def _shipped() -> frozenset[str]:
+    """Those of timm's own files, where ``@register_model`` stands before them."""
     spec = find_spec("timm")
     if spec is None or spec.origin is None:
         return frozenset()

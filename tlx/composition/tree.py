@@ -74,7 +74,7 @@ def start() -> None:
     search_path.register()
     store = ConfigStore.instance()
     known = store.repo.get("hydra", {}).get("launcher", {})
-    for name in hydra_words.LAUNCHERS:
+    for name in (*hydra_words.LAUNCHERS, *registry.of_group("launcher")):
         if f"{name}.yaml" not in known:
             store.store(group=hydra_words.LAUNCHER, name=name, node={})
     GlobalHydra.instance().clear()

@@ -8,10 +8,13 @@ from collections.abc import Iterable
 from dataclasses import asdict, replace
 from multiprocessing.connection import Connection
 
+from tlx.components import plugins
+from tlx.components.parts import loggers, parts
 from tlx.components.registry import component
 from tlx.config.errors import ConfigError, ConfigIssue, RequestError, WeightsError
 from tlx.config.identity import identity_fields
 from tlx.config.schema import Trial
+from tlx.orchestration.backends.pickled import Pickled
 from tlx.orchestration.backends.processes import start_forkserver
 
 _NUMBERS = ("lr", "backbone_lr", "lr_shallow")  # of a strategy: they are right or wrong in every network alike
@@ -20,8 +23,12 @@ _NUMBERS = ("lr", "backbone_lr", "lr_shallow")  # of a strategy: they are right 
 def preflight(trials: Iterable[Trial]) -> None:
     """Raise :class:`ConfigError` with every problem of the trials' networks, phases and metrics.
 
+    So is a part that only this process knows: those of trials would not find it.
+
     Trials that differ in seeds, rates and labels only are one kind. Data that have to be fetched are left to the trial.
     """
+    trials = list(trials)
+    _refuse_unlisted(trials)
     kinds = {
         _kind(trial): trial for trial in trials if "outline" not in component("dataset", trial.dataset.kind).functions
     }
@@ -30,7 +37,7 @@ def preflight(trials: Iterable[Trial]) -> None:
     start_forkserver(list(kinds.values()))
     context = multiprocessing.get_context("forkserver")
     ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_look, args=(list(kinds.values()), theirs), daemon=True)
+    process = context.Process(target=_look, args=(Pickled.of(list(kinds.values())), theirs), daemon=True)
     process.start()
     theirs.close()
     try:
@@ -43,6 +50,22 @@ def preflight(trials: Iterable[Trial]) -> None:
         raise ConfigError(problems)
 
 
+def _refuse_unlisted(trials: Iterable[Trial]) -> None:
+    """See that the processes of trials will find their parts."""
+    known = {"tlx", *(one.module.partition(".")[0] for one in plugins.load())}
+    found = {key: part for trial in trials for key, part in [*parts(trial), *loggers(trial)]}
+    message = (
+        "is known to this process alone; put {} into a module that [tool.tlx] plugins of your pyproject.toml lists"
+    )
+    problems = [
+        ConfigIssue(key, message.format(part.module), part.kind)
+        for key, part in sorted(found.items())
+        if part.module.partition(".")[0] not in known
+    ]
+    if problems:
+        raise ConfigError(problems)
+
+
 def _kind(trial: Trial) -> str:
     strategy = replace(trial.strategy, **dict.fromkeys(_NUMBERS, 0.0))  # type: ignore[arg-type]
     backbone = replace(trial.backbone, weights="none")
@@ -50,12 +73,16 @@ def _kind(trial: Trial) -> str:
     return json.dumps(identity_fields(plain), sort_keys=True, default=str)
 
 
-def _look(trials: list[Trial], connection: Connection) -> None:
+def _look(sent: Pickled[list[Trial]], connection: Connection) -> None:
     """In a process forked from the warm server: every problem of these trials, as plain fields."""
     from tlx.planning.trial_plan import outline
     from tlx.training.quiet import quiet
 
     problems: list[ConfigIssue] = []
+    try:
+        trials = sent.open()
+    except RequestError as error:
+        trials, problems = [], list(error.problems)
     for trial in trials:
         try:
             with quiet():

@@ -12,6 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
+from tlx.components.registry import of_group
 from tlx.composition import request
 from tlx.composition.compose import compose
 from tlx.composition.multirun import expand, varied
@@ -154,6 +155,10 @@ def place(launcher: Launcher, trials: list[Trial], console: Console) -> Backend:
         from tlx.orchestration.backends.ray import connect
 
         return connect(launcher, trials, console)
+    for own in of_group("launcher").values():
+        if isinstance(launcher, own.config):
+            backend: Backend = own.function()(launcher, trials, console)
+            return backend
     return LocalBackend(launcher.n_jobs)
 
 

@@ -32,7 +32,8 @@ def preload(trials: list[Trial]) -> list[str]:
         "torch.distributed.tensor",  # whoever trains imports it, in a third of a second
         "torch.nested._internal.nested_tensor",
     ]
-    return [*modules, *sorted({part.module for trial in trials for _, part in parts(trial)})]
+    own = {part.module for trial in trials for _, part in parts(trial)}  # plugins are imported by each trial itself
+    return [*modules, *sorted(module for module in own if module.startswith("tlx."))]
 
 
 def run(
@@ -71,6 +72,14 @@ def run(
         return 1
     finally:
         sys.stdout.flush()
+
+
+def refuse(folders: list[str], error: RequestError) -> int:
+    """Say in the logs of trials why they could not begin; the exit code."""
+    for folder in folders:
+        with log(folder) as stream:
+            print(error.block(), file=stream)
+    return REFUSED
 
 
 def log(folder: str) -> TextIO:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from tlx.components import source
 from tlx.config.errors import ConfigError
 from tlx.config.identity import identity_fields
 from tlx.config.schema import Trial
 from tlx.provenance import compare
 from tlx.provenance.compare import SAME, Row
+from tlx.runs import plugin_record
 from tlx.runs.folder import RunFolder, read_config
 from tlx.runs.layout import RESULT
+from tlx.runs.plugin_record import named
 from tlx.runs.result import result_in
 
 _MOST = 500  # runs that are looked at, the latest first
@@ -26,11 +29,30 @@ def reasons(trial: Trial, place: RunFolder, run: Path) -> list[Row]:
     result = result_in(run)
     facts = result.facts if result is not None else {}
     rows = compare.settings(identity_fields(read_config(run)), identity_fields(trial))
-    rows += [Row("fingerprint", name, facts.get(name), now) for name, now in place.fingerprints.items()]
+    rows += [
+        Row("fingerprint", name, facts.get(name), now) for name, now in place.fingerprints.items() if not named(name)
+    ]
+    rows += _code(place, facts, run)
     versions = result.numerics if result is not None else {}
     components = sorted({*versions, *place.numerics})
     rows += [Row("numerics", name, versions.get(name, 1), place.numerics.get(name, 1)) for name in components]
     return [row for row in rows if row.state != SAME]
+
+
+def _code(place: RunFolder, facts: dict[str, str], run: Path) -> Iterator[Row]:
+    """The files of plugins that have changed; a plugin as a whole where the run does not say which."""
+    names = {name: named(name) for name in {**facts, **place.fingerprints} if named(name)}
+    files = {one.module: one.files for one in plugin_record.read(run)}
+    for name, module in sorted(names.items()):
+        then, now = facts.get(name), place.fingerprints.get(name)
+        if then == now:
+            continue
+        before, after = files.get(module, {}), source.files(module) if now is not None else {}
+        changed = [file for file in sorted({*before, *after}) if before.get(file) != after.get(file)]
+        if not (before and after and changed):
+            yield Row("code", module, then or "no part", now or "no part")
+        for file in changed if before and after else ():
+            yield Row("code", f"{module}/{file}", before.get(file, "no file"), after.get(file, "no file"))
 
 
 def nearest_run(trial: Trial, place: RunFolder) -> tuple[Path, list[Row]] | None:

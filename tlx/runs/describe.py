@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, fields, is_dataclass
 from typing import Any
 
+from tlx.components.parts import CODE
 from tlx.config.fields import SHORT
 from tlx.config.schema import Trial
 from tlx.config.select import select
@@ -112,6 +113,8 @@ def parameters(trial: Trial) -> dict[str, str]:
 def observed(trial: Trial, facts: dict[str, str], **data: Any) -> dict[str, Any]:
     """What decides this trial's numbers, as it is here and now; ``data`` is what only reading the data tells."""
     weights = {name: value for name, value in facts.items() if name in ("weights", "backbone")}
-    known = {name: value for name, value in facts.items() if name not in (*weights, "hardware")}
+    code = {name.removeprefix(CODE): {"source": value} for name, value in facts.items() if name.startswith(CODE)}
+    others = ("hardware", *weights, *(f"{CODE}{name}" for name in code))
+    known = {name: value for name, value in facts.items() if name not in others}
     flags = {"workers": trial.hardware.workers, "machine": facts.get("hardware")}
-    return surroundings({**known, **data}, weights, {name: value for name, value in flags.items() if value is not None})
+    return surroundings({**known, **data}, weights, code, {key: one for key, one in flags.items() if one is not None})

@@ -11,12 +11,12 @@ from typing import Any
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from tlx.components import groups
+from tlx.components import groups, plugins
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.schema import Trial, as_yaml
-from tlx.config.strategy import Strategy
 from tlx.files import durable, foreign
 from tlx.files.checksum import with_checksum
+from tlx.runs import plugin_record
 from tlx.runs.layout import CONFIG, OWN, PREPARED, RESULT
 from tlx.runs.lock import is_locked, locked
 from tlx.runs.result import Result, result_in
@@ -77,7 +77,10 @@ def read_config(folder: Path) -> Trial:
 
     It is plain data: an interpolation, which would read this machine's environment, is refused.
     """
+    plugins.load()
     try:
+        if gone := plugin_record.absent(folder):
+            raise ConfigError([ConfigIssue(CONFIG, one, folder) for one in gone])
         text = foreign.text(folder / CONFIG, _LONGEST_CONFIG)
         if "${" in text:
             raise foreign.Unreadable("holds an interpolation (${...}), and no recorded configuration has one")
@@ -85,7 +88,7 @@ def read_config(folder: Path) -> Trial:
         schema = OmegaConf.structured(groups.trial_schema())
         for group in ("backbone", "dataset", "task"):
             schema[group] = OmegaConf.structured(groups.options(group)[plain[group]["kind"]])
-        schema.strategy = OmegaConf.structured(Strategy)
+        schema.strategy = OmegaConf.structured(groups.options("strategy")["phased"])
         known = groups.options("logger")  # what another process brought decided nothing
         plain["loggers"] = {kind: value for kind, value in plain.get("loggers", {}).items() if kind in known}
         for part in (plain.get("callbacks"), plain["task"].get("metrics"), plain["task"].get("loss")):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tlx.runs import manifest
+from tlx.runs import manifest, plugin_record
 from tlx.tracking.loggers import csv, tensorboard
 
 RESULT, PREPARED, CONFIG = "result.json", "result.json.partial", "config.yaml"
@@ -10,9 +10,23 @@ STATES = ("state.pt", "state.before.pt")  # the last one to go on from, and the 
 CHECKPOINT, PREDICTIONS, SCHEDULE = "checkpoint.safetensors", "predictions.jsonl", "schedule.svg"
 SCHEMA = "schema.json"
 MANIFEST, GROUP, BATCH = manifest.FILE, "together.json", "nan_batch.safetensors"
-METRICS = csv.FILE
+METRICS, PLUGINS = csv.FILE, plugin_record.FILE
 # the trial's files
-OWN = (RESULT, PREPARED, CONFIG, *STATES, CHECKPOINT, SCHEMA, PREDICTIONS, SCHEDULE, GROUP, BATCH, MANIFEST, METRICS)
+OWN = (
+    RESULT,
+    PREPARED,
+    CONFIG,
+    *STATES,
+    CHECKPOINT,
+    SCHEMA,
+    PREDICTIONS,
+    SCHEDULE,
+    GROUP,
+    BATCH,
+    MANIFEST,
+    METRICS,
+    PLUGINS,
+)
 FOLDERS = {
     tensorboard.FOLDER: (tensorboard.NAMES, tensorboard.KIND)
 }  # of the trial, each with the names in it, and its mark

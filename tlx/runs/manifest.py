@@ -16,10 +16,12 @@ _VERSION = 1
 _SHAPE = {"code": dict[str, dict[str, Any]], "packages": dict[str, str], "software": dict[str, Any]}
 
 
-def surroundings(data: Mapping[str, Any], weights: Mapping[str, str], flags: Mapping[str, Any]) -> dict[str, Any]:
-    """What decides the numbers here and now; of data, weights and flags what only the trial itself knows is given."""
+def surroundings(
+    data: Mapping[str, Any], weights: Mapping[str, str], plugins: Mapping[str, Any], flags: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What decides the numbers here and now; of data, weights, code and flags what only a trial knows is given."""
     return {
-        "code": code.states(),
+        "code": {**code.states(), **plugins},
         "software": environment.software(),
         "packages": environment.packages(),
         "data": dict(data),

@@ -14,7 +14,7 @@ from tlx.config.identity import FORMAT
 from tlx.files import durable, foreign
 from tlx.files.checksum import without_checksum
 from tlx.files.content_hash import content_hash
-from tlx.runs.layout import CHECKPOINT, CONFIG, MANIFEST, OWN, PREDICTIONS, PREPARED, RESULT, SCHEDULE, SCHEMA
+from tlx.runs.layout import CHECKPOINT, CONFIG, MANIFEST, OWN, PLUGINS, PREDICTIONS, PREPARED, RESULT, SCHEDULE, SCHEMA
 from tlx.runs.metric import Metric
 
 OLDER = "was written by tlx 0.1, whose runs this release does not read: keep that release for them, or train it again"
@@ -110,7 +110,7 @@ def set_aside(folder: Path) -> str:
 
 def promised_files(folder: Path) -> dict[str, int]:
     """The files a finished trial promises, with their bytes."""
-    named = (folder / name for name in (CONFIG, CHECKPOINT, SCHEMA, PREDICTIONS, SCHEDULE, MANIFEST))
+    named = (folder / name for name in (CONFIG, CHECKPOINT, SCHEMA, PREDICTIONS, SCHEDULE, MANIFEST, PLUGINS))
     return {path.name: path.stat().st_size for path in named if path.is_file()}
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from tlx.backbones.partition.stages import HEAD, Stage, outlet
 from tlx.columns.batch import Batch
-from tlx.components.registry import component
+from tlx.components.parts import make_part
 from tlx.config.strategy_parts import Controller as Options
 
 _FLOOR = 1e-2  # root mean square below which a tensor is taken to start from zero, as new biases do
@@ -194,7 +194,7 @@ def controller(options: Options | None, stages: Sequence[Stage]) -> Controller |
     """The strategy's controller; nothing without one."""
     if options is None:
         return None
-    found: Controller = component("controller", options.kind).function()(options, stages)
+    found: Controller = make_part("controller", options, stages)
     return found
 
 

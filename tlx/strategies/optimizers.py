@@ -13,6 +13,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from tlx.backbones.partition.stages import Stage
+from tlx.components.registry import of_group
 from tlx.composition.optimizer_names import names, of_torch
 from tlx.config.errors import ConfigError, ConfigIssue, suggest
 from tlx.config.strategy import Optimizer as Options
@@ -61,7 +62,7 @@ def _refusal(name: str, decay: float, momentum: float, args: str) -> str:
     taken = sorted({"lr", "weight_decay", "params"} & options.args.keys())
     if taken:
         return f"args cannot set {', '.join(taken)}, which the strategy does"
-    if options.name not in of_torch() and options.name not in names():
+    if options.name not in of_group("optimizer") and options.name not in of_torch() and options.name not in names():
         return f"neither torch nor timm has it{suggest(options.name.lower(), names())}"
     generator = torch.Generator().manual_seed(0)
     steady, frozen = (nn.Parameter(torch.randn(8, 8, generator=generator)) for _ in range(2))
@@ -90,6 +91,10 @@ def _refusal(name: str, decay: float, momentum: float, args: str) -> str:
 
 def _make(options: Options, groups: list[dict[str, Any]], *, fused: bool) -> Optimizer:
     arguments: dict[str, Any] = dict(options.args)
+    if options.name in (own := of_group("optimizer")):
+        part = own[options.name]
+        made_by_plugin: Optimizer = part.function()(part.config(**arguments), groups)
+        return made_by_plugin
     if options.name in of_torch():
         kind = of_torch()[options.name]
         takes = inspect.signature(kind).parameters

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from tlx.backbones.partition.stages import HEAD, Stage, outlet
 from tlx.columns.input_spec import arguments
-from tlx.components.registry import component
+from tlx.components.parts import make_part
 from tlx.config.strategy import Strategy
 from tlx.config.strategy_parts import Regulariser
 
@@ -110,7 +110,7 @@ def penalty(strategy: Strategy, model: nn.Module, stages: Sequence[Stage]) -> Pe
     options = strategy.regulariser
     if options is None:
         return None
-    found: Penalty = component("regulariser", options.kind).function()(options, model, stages)
+    found: Penalty = make_part("regulariser", options, model, stages)
     return found
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from tlx.components.parts import numerics
+from tlx.components.parts import CODE, code, numerics
 from tlx.composition.compose import compose
 from tlx.composition.rules import refuse_many_trials
 from tlx.config.errors import ConfigError, ConfigIssue, RequestError
@@ -28,6 +28,7 @@ def locate(trial: Trial) -> RunFolder:
     local = _local_model(trial)
     if local is not None:
         fingerprints["backbone"] = _folder_hash(local)
+    fingerprints |= {f"{CODE}{top}": found for top, found in code(trial).items()}
     count = num_micro_batches(trial.hardware)  # each has its own BatchNorm statistics and draws of dropout
     versions = numerics(trial)
     key = identity(_settled(trial), fingerprints | ({"micro_batches": str(count)} if count > 1 else {}), versions)

@@ -13,7 +13,7 @@ from tlx.data import schema_file
 from tlx.files import durable
 from tlx.reports.schedule import of_events
 from tlx.runs import folder as folders
-from tlx.runs import layout, manifest
+from tlx.runs import layout, manifest, plugin_record
 from tlx.runs import result as results
 from tlx.runs.describe import described, observed
 from tlx.runs.failure_reason import failure_reason
@@ -99,6 +99,7 @@ def record(
     if module.events.path is not None:  # the first process
         save(place.path / layout.CHECKPOINT, state, built.origin)
         schema_file.write(place.path, built.data.schema)
+        plugin_record.write(place.path, trial)
         _draw_schedule(place.path, built)
     trained = sum(module.model.get_parameter(name).numel() for name in module.state.trained)
     result = Result(

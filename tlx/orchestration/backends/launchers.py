@@ -8,6 +8,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
+from tlx.components.registry import of_group
 from tlx.config.errors import ConfigError, ConfigIssue, suggest
 from tlx.config.fields import RANGE, option
 
@@ -72,8 +73,8 @@ class Ray:
     )
 
 
-Launcher = Local | Ray  # those whose command stays until all is done
-KINDS: dict[str, type] = {"local": Local, "slurm": Slurm, "ray": Ray}
+Launcher = Local | Ray  # those whose command stays until all is done; one of somebody's own is a Local
+_OURS: dict[str, type] = {"local": Local, "slurm": Slurm, "ray": Ray}
 _REFUSED = {
     "basic": "runs all trials in one process, where DDP loses ranks; leave it out for local",
     "joblib": "one killed trial ends the whole sweep there; leave it out for local (hydra.launcher.n_jobs=4)",
@@ -81,6 +82,11 @@ _REFUSED = {
     "submitit_slurm": "waits for ever on a killed trial where there is no sacct; use slurm",
     "ray_aws": "starts machines, which is Ray's own: ray up, then ray with hydra.launcher.address",
 }
+
+
+def kinds() -> dict[str, type]:
+    """The options of every launcher, by its name."""
+    return {**_OURS, **{name: one.config for name, one in of_group("launcher").items()}}
 
 
 def split(words: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -99,7 +105,8 @@ def choose(words: Sequence[str], named: str = "") -> Launcher | Slurm:
     from tlx.composition.overrides import parsed
     from tlx.composition.request import Setting
 
-    name, settings, problems = named or "local", list[Setting](), list[ConfigIssue]()
+    known, name = kinds(), named or "local"
+    settings, problems = list[Setting](), list[ConfigIssue]()
     for word in words:
         try:
             override = parsed(word)
@@ -110,10 +117,10 @@ def choose(words: Sequence[str], named: str = "") -> Launcher | Slurm:
             name = str(override.value())
         else:
             settings.append(Setting(override.key_or_group, override.value()))
-    if name not in KINDS:
-        reason = _REFUSED.get(name, f"not one of {', '.join(KINDS)}{suggest(name, KINDS)}")
+    if name not in known:
+        reason = _REFUSED.get(name, f"not one of {', '.join(known)}{suggest(name, known)}")
         raise ConfigError([ConfigIssue(_GROUP, reason, name), *problems])
-    base = OmegaConf.create({"hydra": {"launcher": OmegaConf.structured(KINDS[name])}})
+    base = OmegaConf.create({"hydra": {"launcher": OmegaConf.structured(known[name])}})
     OmegaConf.set_struct(base, True)
     problems += check.settings(base, settings)
     problems += _out_of_range(base.hydra.launcher)

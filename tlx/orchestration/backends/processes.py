@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
+from tlx.config.errors import RequestError
 from tlx.config.machine import cores, gpus
 from tlx.config.schema import Trial
 from tlx.orchestration import worker
 from tlx.orchestration.backends.interpreter import Interpreter
+from tlx.orchestration.backends.pickled import Pickled
 from tlx.orchestration.pruning import Pruner
-from tlx.runs import code
 
 
 @dataclass
@@ -27,22 +28,6 @@ class Work:
     folders: list[Path]
     num_readers: int = 1  # trials of the sweep that freeze the same and read the same held-out examples
     pruner: Pruner | None = None
-    here: Path = field(default_factory=Path.cwd)  # paths in a configuration may be relative
-    environment: dict[str, str] = field(default_factory=lambda: _passed(os.environ))
-    sources: dict[str, Any] = field(default_factory=code.states)  # the state of the code
-
-    def settle(self) -> None:
-        """In the process itself: be where the command is, whenever the process was made."""
-        os.chdir(self.here)
-        for name in _passed(os.environ).keys() - self.environment.keys():
-            del os.environ[name]
-        os.environ.update(self.environment)
-        code.remember(self.sources)
-
-
-def _passed(environment: Mapping[str, str]) -> dict[str, str]:
-    """The variables a trial reads."""
-    return {name: value for name, value in environment.items() if name.startswith(("TLX_", "HF_"))}
 
 
 class Process(Protocol):
@@ -85,16 +70,20 @@ class LocalBackend:
         start_forkserver(work.trials)
         if len(held) > 1:
             return Interpreter(work.folders[0], work.trials[0], visible)
-        process = ForkServerProcess(target=_forked, args=(work, visible), name=work.folders[0].name)
+        folders = [str(folder) for folder in work.folders]
+        process = ForkServerProcess(target=_forked, args=(Pickled.of(work), folders, visible), name=folders[0])
         process.start()
         return process
 
 
-def _forked(work: Work, visible: str | None) -> None:
-    work.settle()
+def _forked(sent: Pickled[Work], folders: list[str], visible: str | None) -> None:
     if visible is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = visible  # read when CUDA starts, which no forked server has done
-    code = worker.run(work.trials, [str(folder) for folder in work.folders], 1, work.num_readers, work.pruner)
+    try:
+        work = sent.open()
+    except RequestError as error:
+        os._exit(worker.refuse(folders, error))
+    code = worker.run(work.trials, folders, 1, work.num_readers, work.pruner)
     os._exit(code)  # everything is on disk; taking torch apart again takes longer than a small trial
 
 

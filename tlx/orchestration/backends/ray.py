@@ -19,12 +19,13 @@ from typing import Any
 
 from rich.console import Console
 
-from tlx.config.errors import ConfigError, ConfigIssue
+from tlx.config.errors import ConfigError, ConfigIssue, RequestError
 from tlx.config.schema import Trial
 from tlx.files import durable
 from tlx.orchestration import worker
 from tlx.orchestration.backends.interpreter import Interpreter
 from tlx.orchestration.backends.launchers import Ray
+from tlx.orchestration.backends.pickled import Pickled
 from tlx.orchestration.backends.processes import Process, Work
 from tlx.runs.folder import write_config
 from tlx.runs.layout import CONFIG
@@ -91,16 +92,19 @@ class Cluster:
         once = ray.remote(max_calls=1, max_retries=0)  # a CUDA context of one trial is never another's
         cpus, gpus = asked.pop("CPU"), asked.pop("GPU", 0)
         task = once(_task).options(name=work.folders[0].name, num_cpus=cpus, num_gpus=gpus, resources=asked)
-        return _Task(task.remote(work, self.options.cpus), work.folders)
+        return _Task(task.remote(Pickled.of(work), work.folders, self.options.cpus), work.folders)
 
 
-def _task(work: Work, cpus: int) -> int:
+def _task(sent: Pickled[Work], folders: Sequence[Path], cpus: int) -> int:
     """On a node: the trial, as it would run anywhere; its exit code."""
-    missing = next((path for path in [work.here, *(f / CONFIG for f in work.folders)] if not path.exists()), None)
+    missing = next((path for path in [sent.here, *(f / CONFIG for f in folders)] if not path.exists()), None)
     if missing is not None:
         node = os.uname().nodename
         raise FileNotFoundError(f"{missing} is not on {node}: output has to be on storage that all nodes share")
-    work.settle()
+    try:
+        work = sent.open()
+    except RequestError as error:
+        return worker.refuse([str(folder) for folder in folders], error)
     if (work.trials[0].hardware.devices or 1) == 1:
         return worker.run(work.trials, [str(folder) for folder in work.folders], cpus, work.num_readers, work.pruner)
     process = Interpreter(work.folders[0], work.trials[0], None)
