@@ -78,9 +78,6 @@ def code(config: Any) -> dict[str, str]:
 
     Args:
         config: A trial, or its configuration.
-
-    Raises:
-        ConfigError: There is no source to be had.
     """
     functions: dict[str, list[object]] = {}
     for _, part in parts(config):

@@ -10,6 +10,8 @@ import inspect
 import json
 import linecache
 import sys
+import uuid
+import warnings
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import import_module
@@ -40,10 +42,8 @@ def digest(top: str, functions: Iterable[object] = ()) -> str:
 
     Args:
         top: The name of a top-level package or module.
-        functions: What is hashed in place of files where there are none.
-
-    Raises:
-        ConfigError: There is no source to be had.
+        functions: What is hashed in place of files where there are none, as in a notebook. What has no source at all
+            (``python -c``) is another thing in every process.
     """
     found: Mapping[str, str] = _files(top)
     if not found:
@@ -69,11 +69,13 @@ def _source(function: object, top: str) -> str:
     try:
         return inspect.getsource(function)  # type: ignore[arg-type]
     except (OSError, TypeError):
-        message = "its source is nowhere to be read, so a trial with it has no identity; put it into a file"
-        raise ConfigError(
-            [ConfigIssue(f"plugin {top}", message, getattr(function, "__qualname__", function))]
-        ) from None
+        message = "the source of {} is in no file: trials with it are this process's own, and none is found again"
+        warnings.warn(message.format(getattr(function, "__qualname__", top)), stacklevel=2)
+        return _PROCESS
 
 
 def _of_text(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+_PROCESS = uuid.uuid4().hex
