@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # read at import by huggingface_hub
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
@@ -56,6 +58,25 @@ def registered() -> Iterator[None]:
     yield
     registry._COMPONENTS.clear()
     registry._COMPONENTS.update(before)
+
+
+@pytest.fixture
+def plugged(registered: None, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What a test trusts, imports from its folder and registers is forgotten after it."""
+    from tlx.components import plugins, source, trust
+
+    before, path, loaded = set(sys.modules), list(sys.path), set(plugins._LOADED)
+    settings = {"XDG_CONFIG_HOME": str(tmp_path_factory.mktemp("settings")), trust.VARIABLE: ""}
+    with patch.dict(os.environ, settings):
+        yield
+    for name in set(sys.modules) - before:
+        if (file := getattr(sys.modules[name], "__file__", None)) and Path(file).is_relative_to(folder):
+            del sys.modules[name]
+    sys.path[:] = path
+    plugins._LOADED.clear()
+    plugins._LOADED.update(loaded)
+    plugins._read.cache_clear()
+    source._files.cache_clear()
 
 
 Said = Callable[..., str]

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -41,23 +41,7 @@ Make = Callable[..., Path]
 TRIAL = ["backbone=pixels", "dataset=digits", "strategy=feature_extraction", "strategy.budget=2 steps", "tracking=none"]
 
 
-@pytest.fixture(autouse=True)
-def _forgotten(
-    registered: None, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[None]:
-    """What a test imports and trusts is forgotten after it."""
-    before, path, loaded = set(sys.modules), list(sys.path), set(plugins._LOADED)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("settings")))
-    monkeypatch.setenv(trust.VARIABLE, "")
-    yield
-    for name in set(sys.modules) - before:
-        if name.startswith("mine_"):
-            del sys.modules[name]
-    sys.path[:] = path
-    plugins._LOADED.clear()
-    plugins._LOADED.update(loaded)
-    plugins._read.cache_clear()
-    source._files.cache_clear()
+pytestmark = pytest.mark.usefixtures("plugged")
 
 
 @pytest.fixture

@@ -38,6 +38,9 @@ SAYS = {  # what a page promises of a command's output, by the command's beginni
     ("callbacks.md", "tlx train", 1): "grad_norm/head",
     ("callbacks.md", "tlx help", 1): "optimizer steps between looks",
     ("loggers.md", "tlx help", 1): "wandb sync sends the rest",
+    ("plugins.md", "tlx plugins", 1): "not trusted, so not loaded",
+    ("plugins.md", "tlx plugins", 3): "callback=say  Says which step it is.",
+    ("plugins.md", "tlx sweep", 1): "2 trials run",
     ("sweeps.md", "tlx runs", 2): "removed 7 folders",
 }
 
@@ -59,6 +62,7 @@ def commands(page: Path) -> list[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("plugged")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_the_commands_of_a_page_run(said: Said, folder: Path, page: Path) -> None:
     if "theirs" in page.read_text(encoding="utf-8"):
