@@ -79,7 +79,10 @@ def test_mappings_reach_optional_and_open_parts(folder: Path) -> None:
 def test_lists_are_varied_where_several_trials_are_asked_for() -> None:
     assert written({"seed": range(3), "study": {"seeds": [0, 1]}}, varies=True) == ["seed=0,1,2", "study.seeds=[0,1]"]
     assert written({"dataset.packages": [["a", "b"], ["c"]]}, varies=True) == ["dataset.packages=[a,b],[c]"]
-    assert written({"strategy": {"choice": ["a", "b"], "lr": [0.1]}}, varies=True) == ["strategy=a,b", "strategy.lr=0.1"]
+    assert written({"strategy": {"choice": ["a", "b"], "lr": [0.1]}}, varies=True) == [
+        "strategy=a,b",
+        "strategy.lr=0.1",
+    ]
     assert written({"strategy": {"optimizer": {"momentum": [0, 0.9]}}}, varies=True) == [
         "++strategy.optimizer.momentum=0,0.9"
     ]

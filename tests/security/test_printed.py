@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from tlx.cli.output import Terminal
+from tlx.reports.console import Terminal
 from tlx.config.errors import ConfigError, ConfigIssue
 
 TRAIN = ["train", "backbone=pixels", "dataset=digits", "strategy=logistic", "tracking=none"]

@@ -10,7 +10,7 @@ import json
 from rich.table import Table
 
 from tlx.cli.arguments import Arguments
-from tlx.cli.output import Terminal
+from tlx.reports.console import Terminal
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.identity import identity_fields
 from tlx.files.printable import printable

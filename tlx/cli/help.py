@@ -17,7 +17,7 @@ from omegaconf import MISSING as REQUIRED
 
 from tlx.cli import VERBS
 from tlx.cli.arguments import Arguments
-from tlx.cli.output import Terminal
+from tlx.reports.console import Terminal
 from tlx.components import groups
 from tlx.config.errors import ConfigError, ConfigIssue, suggest
 from tlx.config.fields import CHOICES, HELP, IDENTITY, RANGE

@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tlx.cli.arguments import Arguments
-from tlx.cli.output import Terminal
+from tlx.reports.console import Terminal
 from tlx.composition.compose import compose
 from tlx.composition.multirun import outline
 from tlx.config.errors import ConfigError, ConfigIssue

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from tlx.cli import target
 from tlx.cli.arguments import Arguments
-from tlx.cli.output import Terminal
+from tlx.reports.console import Terminal
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.files import durable
 from tlx.files.printable import printable

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tlx.cli.arguments import Arguments
-from tlx.cli.output import Terminal
+from tlx.reports.console import Terminal
 from tlx.files.printable import printable
 from tlx.orchestration import status
 from tlx.orchestration.status import Summary

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tlx.cli.arguments import Arguments, number
-from tlx.cli.output import Terminal
+from tlx.reports.console import Terminal
 from tlx.composition.multirun import Outline, outline
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.machine import elsewhere

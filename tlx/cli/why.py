@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from tlx.cli.arguments import Arguments
-from tlx.cli.output import Terminal
+from tlx.reports.console import Terminal
 from tlx.composition.compose import compose
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.files.printable import printable
