@@ -13,8 +13,8 @@ import pytest
 from rich.console import Console
 
 from tests.conftest import Said
-from tlx.orchestration.trial_progress import TrialProgress, duration
 from tlx.orchestration.progress import SweepProgress
+from tlx.orchestration.trial_progress import TrialProgress, duration
 from tlx.runs.metric import Metric
 from tlx.runs.result import Result
 from tlx.tracking.event_log import EventLog

@@ -13,12 +13,12 @@ import sys
 from rich.console import Console
 
 from tlx.cli.arguments import Arguments
-from tlx.reports.console import Terminal
 from tlx.composition.compose import compose
 from tlx.composition.multirun import is_sweep
 from tlx.composition.rules import refuse_many_trials
 from tlx.config.errors import ConfigError, ConfigIssue, RequestError
 from tlx.config.schema import Trial, as_yaml
+from tlx.reports.console import Terminal
 
 
 def run(words: list[str]) -> int:
