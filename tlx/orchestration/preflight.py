@@ -8,11 +8,12 @@ from collections.abc import Iterable
 from dataclasses import asdict, replace
 from multiprocessing.connection import Connection
 
+from tlx.components.parts import loggers, parts
 from tlx.components.registry import component
 from tlx.config.errors import ConfigError, ConfigIssue, RequestError, WeightsError
 from tlx.config.identity import identity_fields
 from tlx.config.schema import Trial
-from tlx.orchestration.backends.processes import start_forkserver
+from tlx.orchestration.backends.processes import TrialProcess, start_forkserver
 
 _NUMBERS = ("lr", "backbone_lr", "lr_shallow")  # of a strategy: they are right or wrong in every network alike
 
@@ -22,15 +23,16 @@ def preflight(trials: Iterable[Trial]) -> None:
 
     Trials that differ in seeds, rates and labels only are one kind. Data that have to be fetched are left to the trial.
     """
+    every = list(trials)
+    _refuse_parts_of_the_program(every)
     kinds = {
-        _kind(trial): trial for trial in trials if "outline" not in component("dataset", trial.dataset.kind).functions
+        _kind(trial): trial for trial in every if "outline" not in component("dataset", trial.dataset.kind).functions
     }
     if not kinds:
         return
     start_forkserver(list(kinds.values()))
-    context = multiprocessing.get_context("forkserver")
-    ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_look, args=(list(kinds.values()), theirs), daemon=True)
+    ours, theirs = multiprocessing.Pipe(duplex=False)
+    process = TrialProcess(target=_look, args=(list(kinds.values()), theirs), daemon=True)
     process.start()
     theirs.close()
     try:
@@ -39,6 +41,22 @@ def preflight(trials: Iterable[Trial]) -> None:
         raise RuntimeError("the process that looks through a sweep's trials died") from None
     finally:
         process.join()
+    if problems:
+        raise ConfigError(problems)
+
+
+def _refuse_parts_of_the_program(trials: Iterable[Trial]) -> None:
+    """A part that is registered in a script or a notebook is there alone: no other process can import it."""
+    found = {
+        key: part
+        for trial in trials
+        for key, part in (*parts(trial), *loggers(trial))
+        if "__main__" in (part.module, part.config.__module__)
+    }
+    message = (
+        "is registered in the program itself, where processes of a sweep cannot import it; register it in a module"
+    )
+    problems = [ConfigIssue(key, f"{message} of its own, and import that", part.kind) for key, part in found.items()]
     if problems:
         raise ConfigError(problems)
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import sys
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Protocol
 
 from tlx.config.machine import cores, gpus
@@ -85,9 +88,29 @@ class LocalBackend:
         start_forkserver(work.trials)
         if len(held) > 1:
             return Interpreter(work.folders[0], work.trials[0], visible)
-        process = ForkServerProcess(target=_forked, args=(work, visible), name=work.folders[0].name)
+        process = TrialProcess(target=_forked, args=(work, visible), name=work.folders[0].name)
         process.start()
         return process
+
+
+class TrialProcess(ForkServerProcess):
+    """A process of the warm server that does not run the program again which started it.
+
+    ``multiprocessing`` has each new process run the program's script once more, for what is defined there; a script
+    that begins a sweep without ``if __name__ == "__main__":`` would begin it there again. Trials need nothing of it.
+    """
+
+    _lock = threading.Lock()
+
+    def start(self) -> None:
+        """Begin, with a module in place of the program's own while it is written down what the process is to import."""
+        with self._lock:
+            main = sys.modules["__main__"]
+            sys.modules["__main__"] = ModuleType("__main__")
+            try:
+                super().start()
+            finally:
+                sys.modules["__main__"] = main
 
 
 def _forked(work: Work, visible: str | None) -> None:
