@@ -75,7 +75,8 @@ def dataset_from(
         if words is not None:
             raise ConfigError([ConfigIssue("splits", "is said twice: leave it out, or give data in place of train")])
         words = _checked(splits, len(next(iter(rows.values()))))
-    typed = _typed(rows, columns, label)
+    inputs = data if data is not None else _pair(train)[0]
+    typed = _typed(rows, columns, label, {} if _is_table(inputs) else {"text": "text"})
     given = Given(typed, _canonical(rows, typed, name), words)
     kinds = {one.type for one in typed.values() if one.role == "input"}
     modality = next((kind for kind in ("image", "text") if kind in kinds), "table")
@@ -104,10 +105,9 @@ def _pair(part: Any) -> tuple[Any, Any]:
 def _columns(inputs: Any, targets: Any, label: str, split: str) -> dict[str, list[Any]]:
     """Lists of values by the names of columns."""
     where = split or "data"
-    if hasattr(inputs, "columns") and hasattr(inputs, "to_dict"):  # a DataFrame, whether of pandas or like it
-        found = {str(name): _list(inputs[name], where) for name in inputs.columns}
-    elif isinstance(inputs, Mapping):
-        found = {str(name): _list(values, where) for name, values in inputs.items()}
+    if _is_table(inputs):
+        names = inputs if isinstance(inputs, Mapping) else inputs.columns
+        found = {str(name): _list(inputs[name], where) for name in names}
     elif targets is None:
         message = "come without labels; give dataset_from(data, labels), or a table that has a column of them"
         raise ConfigError([ConfigIssue(where, message)])
@@ -122,6 +122,11 @@ def _columns(inputs: Any, targets: Any, label: str, split: str) -> dict[str, lis
         shown = ", ".join(f"{name}: {count:,}" for name, count in lengths.items()) or "nothing"
         raise ConfigError([ConfigIssue(where, f"expected as many values in each column, and some, found {shown}")])
     return found
+
+
+def _is_table(inputs: Any) -> bool:
+    """Has it columns with names: lists of them, or a DataFrame?"""
+    return isinstance(inputs, Mapping) or (hasattr(inputs, "columns") and hasattr(inputs, "to_dict"))
 
 
 def _unnamed(inputs: Any, where: str) -> dict[str, list[Any]]:
@@ -168,8 +173,8 @@ def _checked(splits: Sequence[str], count: int) -> list[str]:
     return words
 
 
-def _typed(rows: Mapping[str, list[Any]], given: Any, label: str) -> dict[str, Column]:
-    """The type and role of each column that is read."""
+def _typed(rows: Mapping[str, list[Any]], given: Any, label: str, known: Mapping[str, str]) -> dict[str, Column]:
+    """The type and role of each column that is read; ``known`` are types that go without saying."""
     if isinstance(given, str) or not (given is None or isinstance(given, (Mapping, Sequence))):
         raise ConfigError([ConfigIssue("columns", "expected names, or the type of each name", given)])
     asked = dict.fromkeys(rows) | dict(given) if isinstance(given, Mapping) else dict.fromkeys(given or rows)
@@ -185,7 +190,7 @@ def _typed(rows: Mapping[str, list[Any]], given: Any, label: str) -> dict[str, C
             continue
         settings = dict(said) if isinstance(said, Mapping) else {"type": said} if said is not None else {}
         role = settings.pop("role", None) or ("target" if name == label else None)
-        kind = settings.pop("type", None) or kind_of(rows[name], role == "target")
+        kind = settings.pop("type", None) or known.get(name) or kind_of(rows[name], role == "target")
         role = role or ("target" if kind in ("label", "labels") else "input")
         for what, value, allowed in (("type", kind, _TYPES), ("role", role, _ROLES)):
             if value not in allowed:

@@ -62,9 +62,11 @@ def stoppable(say: Callable[[str], None]) -> Iterator[None]:
 
     Signals are the main thread's: in any other one they stay as they are.
     """
+    global _asked, _answer
     if not _is_main_thread():
         yield
         return
+    _asked = 0  # what was asked of an earlier trial of this process
     before = {number: signal.getsignal(number) or signal.SIG_DFL for number in _BY_A_PERSON}
 
     def ask(number: int, frame: FrameType | None) -> None:
@@ -78,7 +80,6 @@ def stoppable(say: Callable[[str], None]) -> Iterator[None]:
         _asked = number
         say("stopping after this round, with the state saved; once more leaves at once")
 
-    global _answer
     _answer = ask
     reclaim()
     try:
