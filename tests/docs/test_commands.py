@@ -38,6 +38,7 @@ SAYS = {  # what a page promises of a command's output, by the command's beginni
     ("callbacks.md", "tlx train", 1): "grad_norm/head",
     ("callbacks.md", "tlx help", 1): "optimizer steps between looks",
     ("loggers.md", "tlx help", 1): "wandb sync sends the rest",
+    ("python.md", "tlx train", 1): "test/acc",
     ("sweeps.md", "tlx runs", 2): "removed 7 folders",
 }
 
