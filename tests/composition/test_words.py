@@ -92,6 +92,7 @@ def test_lists_are_varied_where_several_trials_are_asked_for() -> None:
     ("words", "told"),
     [
         ("backbone='pixels", "No closing quotation"),
+        (3, "expected a text, a list, or keys and values, not a int"),
         ([("seed", 3)], "expected key=value in a list of overrides, not a tuple"),
         ({"seed": {1, 2}}, "not a set"),
         ({"not a key": 1}, "not a key"),

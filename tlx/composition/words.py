@@ -43,6 +43,9 @@ def written(words: Words, settings: Mapping[str, Any] | None = None, *, varies: 
         found += _split(words, writer)
     elif isinstance(words, Mapping):
         found += writer.settings(words)
+    elif not isinstance(words, Iterable):
+        message = f"expected a text, a list, or keys and values, not a {type(words).__name__}"
+        writer.problems.append(ConfigIssue("overrides", message))
     else:
         for word in words:
             if isinstance(word, str):
