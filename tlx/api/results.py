@@ -30,12 +30,13 @@ def results(which: str | PathLike[str] | None = None, *, output: str | PathLike[
     """
     import pandas
 
+    root = Path(output).expanduser().absolute()  # rows name folders that can be used from anywhere
     if which is None:
-        return pandas.DataFrame(table.of_runs(table.finished(Path(output).expanduser())))
+        return pandas.DataFrame(table.of_runs(table.finished(root)))
     if fault := path_fault(fspath(which)):
         raise ConfigError([ConfigIssue("results", fault, which)])
     folder = Path(which).expanduser()
     if (folder / RESULT).is_file():
         return pandas.DataFrame(table.of_runs([folder.absolute()]))
-    root = folder.absolute().parent if status.is_sweep(folder) else Path(output).expanduser()
+    root = folder.absolute().parent if status.is_sweep(folder) else root
     return pandas.DataFrame(table.rows(status.named(root, [str(folder)])[-1]))

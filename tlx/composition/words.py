@@ -43,11 +43,12 @@ def written(words: Words, settings: Mapping[str, Any] | None = None, *, varies: 
         found += _split(words, writer)
     elif isinstance(words, Mapping):
         found += writer.settings(words)
-    elif not isinstance(words, Iterable):
-        message = f"expected a text, a list, or keys and values, not a {type(words).__name__}"
-        writer.problems.append(ConfigIssue("overrides", message))
     else:
-        for word in words:
+        given: Any = words
+        if not isinstance(given, Iterable):
+            message = f"expected a text, a list, or keys and values, not a {type(given).__name__}"
+            raise ConfigError([ConfigIssue("overrides", message)])
+        for word in given:
             if isinstance(word, str):
                 found.append(word)
             else:
