@@ -36,7 +36,7 @@ def test_many_trials_are_listed(said: Said) -> None:
 
 
 def test_it_is_shown_without_markup() -> None:
-    found = tlx.plan("backbone=pixels strategy=logistic dataset=digits", **{"dataset.name": "<script>"})
+    found = tlx.plan("backbone=pixels strategy=logistic dataset=digits", dataset={"name": "<script>"})
     assert "<script>" not in found._repr_html_()
     assert "&lt;script&gt;" in found._repr_html_()
 

@@ -100,8 +100,13 @@ def test_it_trains_in_any_thread() -> None:
 def test_a_call_goes_on_from_where_ctrl_c_left_it(monkeypatch: pytest.MonkeyPatch) -> None:
     words = WORDS.replace("6 steps", "5 epochs")
     whole = tlx.train(words, output="whole")
+
+    def step(progress: TrialProgress, step: int) -> None:
+        if step == 5:
+            os.kill(os.getpid(), signal.SIGINT)
+
     with monkeypatch.context() as patch:
-        patch.setattr(TrialProgress, "step", lambda self, step: step == 5 and os.kill(os.getpid(), signal.SIGINT))
+        patch.setattr(TrialProgress, "step", step)
         with pytest.raises(KeyboardInterrupt, match="its state saved"):
             tlx.train(words)
     run = tlx.train(words)
@@ -110,7 +115,7 @@ def test_a_call_goes_on_from_where_ctrl_c_left_it(monkeypatch: pytest.MonkeyPatc
 
 
 def test_what_is_shown_is_no_markup() -> None:
-    run = tlx.train(WORDS, **{"dataset.name": "<img src=x onerror=alert(1)>"})
+    run = tlx.train(WORDS, dataset={"name": "<img src=x onerror=alert(1)>"})
     assert "<img" not in run._repr_html_()
     assert "&lt;img" in run._repr_html_()
     assert "<table>" in run._repr_html_()
@@ -121,7 +126,7 @@ def test_what_is_shown_is_no_markup() -> None:
 def test_it_is_in_mlflow(folder: Path) -> None:
     import mlflow
 
-    run = tlx.train(WORDS, tracking="mlflow", **{"tracking.uri": f"sqlite:///{folder}/m.db"})
+    run = tlx.train(WORDS, tracking={"choice": "mlflow", "uri": f"sqlite:///{folder}/m.db"})
     client = mlflow.MlflowClient(f"sqlite:///{folder}/m.db")
     (found,) = client.search_runs([one.experiment_id for one in client.search_experiments()])
     assert found.data.tags["tlx.folder"] == run.folder

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -99,7 +99,7 @@ def _parts(data: Any, labels: Any, label: str, named: Mapping[str, Any]) -> dict
 
 
 def _pair(part: Any) -> tuple[Any, Any]:
-    return cast(tuple[Any, Any], part) if isinstance(part, tuple) and len(part) == 2 else (part, None)
+    return part if isinstance(part, tuple) and len(part) == 2 else (part, None)
 
 
 def _columns(inputs: Any, targets: Any, label: str, split: str) -> dict[str, list[Any]]:

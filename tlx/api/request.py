@@ -34,12 +34,16 @@ def trial_of(asked: Words | Trial, settings: Mapping[str, Any]) -> Trial:
     return with_overrides(asked, {setting.key: setting.value for setting in found.settings})
 
 
-def speaker(quiet: bool) -> tuple[Console, Callable[[str], None]]:
+def speaker(quiet: bool, say: Callable[[str], None] | None = None) -> tuple[Console, Callable[[str], None]]:
     """Where progress is shown, and what hears lines: the output, or the log ``tlx`` (level INFO) where ``quiet``.
+
+    Where somebody else hears the lines (``say``), nothing is shown.
 
     An output that is closed or fails takes what is printed with it, and nothing else.
     """
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    if say is not None:
+        return Terminal(quiet=True), say
     if quiet or sys.stdout is None:
         return Terminal(quiet=True), lambda line: _log.info("%s", line)
     console = Terminal(file=cast(TextIO, Steady(sys.stdout, 0, goes_on=True)), soft_wrap=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 from typing import Any
 
 from tlx.api.request import speaker, trial_of
@@ -15,11 +16,14 @@ from tlx.runs.signals import Stopped
 from tlx.training.locate import locate
 
 
-def train(overrides: Words | Trial = (), *, quiet: bool = False, **settings: Any) -> Run:
+def train(
+    overrides: Words | Trial = (), say: Callable[[str], None] | None = None, *, quiet: bool = False, **settings: Any
+) -> Run:
     """Run a trial to its end, or return the run that there is already.
 
     Args:
         overrides: A text of overrides, a list of them, keys and values, or a composed trial.
+        say: Hears the lines, in place of the output.
         quiet: Show nothing; lines go to the log ``tlx`` (level INFO).
         settings: More keys and values: ``seed=3``, ``strategy={"choice": "fine_tune", "lr": 0.01}``.
 
@@ -38,13 +42,13 @@ def train(overrides: Words | Trial = (), *, quiet: bool = False, **settings: Any
     trial = trial_of(overrides, settings)
     refuse_many_trials(trial)
     place = locate(trial)
-    console, say = speaker(quiet)
+    console, tell = speaker(quiet, say)
     try:
-        result = trials.run(trial, place, console, say)
+        result = trials.run(trial, place, console, tell)
     except Stopped as stop:
-        say(str(stop))
+        tell(str(stop))
         if stop.code == 128 + signal.SIGINT:  # in a notebook, or before a prompt, nothing ends but the call
             raise KeyboardInterrupt(str(stop)) from None
         raise
-    say(f"record: {place.path}")
+    tell(f"record: {place.path}")
     return run_of(result, place.path)
