@@ -41,6 +41,7 @@ SAYS = {  # what a page promises of a command's output, by the command's beginni
     ("plugins.md", "tlx plugins", 1): "not trusted, so not loaded",
     ("plugins.md", "tlx plugins", 3): "callback=say  Says which step it is.",
     ("plugins.md", "tlx sweep", 1): "2 trials run",
+    ("python.md", "tlx train", 1): "test/acc",
     ("sweeps.md", "tlx runs", 2): "removed 7 folders",
 }
 

@@ -13,8 +13,8 @@ import pytest
 from rich.console import Console
 
 from tests.conftest import Said
-from tlx.cli.progress import TrialProgress, duration
 from tlx.orchestration.progress import SweepProgress
+from tlx.orchestration.trial_progress import TrialProgress, duration
 from tlx.runs.metric import Metric
 from tlx.runs.result import Result
 from tlx.tracking.event_log import EventLog
@@ -84,7 +84,7 @@ def test_what_an_earlier_attempt_left_is_not_how_far_this_one_is(folder: Path, m
 def test_a_trial_shows_phase_step_loss_and_time(monkeypatch: pytest.MonkeyPatch) -> None:
     where = console(terminal=False)
     clock = [0.0]
-    monkeypatch.setattr("tlx.cli.progress.time", SimpleNamespace(monotonic=lambda: clock[0]))
+    monkeypatch.setattr("tlx.orchestration.trial_progress.time", SimpleNamespace(monotonic=lambda: clock[0]))
     with TrialProgress(where) as progress:
         progress.metric = "acc"
         progress.phase(1, 2, "head", 50, 100)
@@ -98,7 +98,7 @@ def test_a_trial_shows_phase_step_loss_and_time(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_trial_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     where = console(terminal=True)
-    monkeypatch.setattr("tlx.cli.progress._REDRAWN", -1.0)
+    monkeypatch.setattr("tlx.orchestration.trial_progress._REDRAWN", -1.0)
     with TrialProgress(where) as progress:
         progress.metric = "acc"
         progress.phase(2, 2, "all", 100, 100)

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from tlx.cli.output import Terminal
 from tlx.config.errors import ConfigError, ConfigIssue
+from tlx.reports.console import Terminal
 
 TRAIN = ["train", "backbone=pixels", "dataset=digits", "strategy=logistic", "tracking=none"]
 ROOT = Path(__file__).parents[2]

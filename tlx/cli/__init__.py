@@ -50,13 +50,14 @@ def command() -> NoReturn:
 def main(arguments: list[str] | None = None) -> int:
     """Run a verb; returns the exit code."""
     from tlx.cli import output
+    from tlx.reports.console import Closed
 
     words = sys.argv[1:] if arguments is None else arguments
     reads = not words or words[0] not in VERBS or words[0] in READING or not {"-h", "--help"}.isdisjoint(words)
     try:
         with output.steady(works=not reads):
             return _main(words)
-    except output.Closed as closed:
+    except Closed as closed:
         if str(closed):
             print(f"tlx: standard output cannot be written: {closed}", file=sys.stderr)
         return 1 if str(closed) else 0  # `tlx list | head` has what it wants

@@ -10,13 +10,13 @@ import json
 from rich.table import Table
 
 from tlx.cli.arguments import Arguments
-from tlx.cli.output import Terminal
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.identity import identity_fields
 from tlx.files.printable import printable
 from tlx.orchestration import find
 from tlx.provenance import compare
 from tlx.provenance.compare import SAME
+from tlx.reports.console import Terminal
 from tlx.runs import manifest
 from tlx.runs.folder import read_config
 from tlx.runs.result import read_result

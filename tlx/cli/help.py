@@ -17,11 +17,11 @@ from omegaconf import MISSING as REQUIRED
 
 from tlx.cli import VERBS
 from tlx.cli.arguments import Arguments
-from tlx.cli.output import Terminal
 from tlx.components import groups
 from tlx.config.errors import ConfigError, ConfigIssue, suggest
 from tlx.config.fields import CHOICES, HELP, IDENTITY, RANGE
 from tlx.config.schema import GROUPS
+from tlx.reports.console import Terminal
 
 
 def run(words: list[str]) -> int:

@@ -1,94 +1,17 @@
-"""What verbs print: it never ends or fails the work, and no control character of a name reaches the terminal.
+"""What verbs print: it never ends or fails the work (:mod:`tlx.reports.console`).
 
-A pipe whose reader is gone (``| head``), a full disk (``> file``) or a closed output (``>&-``) takes the rest of what
-is printed with it, and nothing else: the record of the work is in its run folder. A letter that the terminal's encoding
-lacks is written out (``\\u2026``).
+A letter that the terminal's encoding lacks is written out (``\\u2026``).
 """
 
 from __future__ import annotations
 
 import io
-import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from typing import Any, TextIO, cast
+from contextlib import contextmanager
+from typing import TextIO, cast
 
-from rich.console import Console
-from rich.text import Text
-
-from tlx.files.printable import printable
-
-_LOST = "tlx: standard output {reason}; the work goes on, and its record is in the run folder"
-
-
-class Terminal(Console):
-    """rich's console, for text that others chose: neither markup nor control characters in it are followed."""
-
-    def __init__(self, **options: Any) -> None:
-        """Take rich's options; nothing is highlighted, and lines are not broken unless ``soft_wrap`` is false."""
-        super().__init__(**{"highlight": False, "markup": False, "emoji": False, "soft_wrap": True} | options)
-
-    def render_str(self, text: str, **options: Any) -> Text:
-        """Make rich's text of a string, in :meth:`print` and in tables alike."""
-        return super().render_str(printable(text, lines=True), **options)
-
-    def on_broken_pipe(self) -> None:
-        """Leave it to the stream: rich would end the process with a failure."""
-        raise Closed("")
-
-
-class Closed(Exception):
-    """Nothing more can be printed, which ends a verb that does nothing else; empty where the reader has had enough."""
-
-
-class Steady:
-    """A stream that goes silent, instead of failing, once it cannot be written to."""
-
-    def __init__(self, stream: TextIO, number: int, goes_on: bool) -> None:
-        """Wrap the process's stream of a file descriptor, 1 or 2; without ``goes_on`` a failure is :class:`Closed`."""
-        self._stream = stream
-        self._number = number
-        self._goes_on = goes_on
-        self._lost = False
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
-
-    def isatty(self) -> bool:
-        """Is it a terminal, and one that still shows something?"""
-        return not self._lost and self._stream.isatty()
-
-    def write(self, text: str) -> int:
-        """Write, or drop what cannot be written."""
-        if not self._lost:
-            try:
-                return self._stream.write(text)
-            except (OSError, ValueError) as error:  # ValueError: closed
-                self._lose(error)
-        return len(text)
-
-    def flush(self) -> None:
-        """Flush, or drop what cannot be written."""
-        if not self._lost:
-            try:
-                self._stream.flush()
-            except (OSError, ValueError) as error:
-                self._lose(error)
-
-    def _lose(self, error: Exception) -> None:
-        """Send what is still to come, of children too, to nowhere; say so once."""
-        self._lost = True
-        with suppress(OSError, ValueError):  # a stream without a file descriptor, as in tests
-            if self._stream.fileno() == self._number:
-                _to_nowhere(self._number)
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else "it is closed"
-        if not self._goes_on:
-            raise Closed("" if isinstance(error, BrokenPipeError) else reason) from error
-        if self._number == 1:
-            _say_lost(
-                "has no reader any more" if isinstance(error, BrokenPipeError) else f"cannot be written: {reason}"
-            )
+from tlx.reports.console import Steady, say_lost, to_nowhere
 
 
 @contextmanager
@@ -107,7 +30,7 @@ def steady(works: bool) -> Iterator[None]:
     sys.stderr = cast(TextIO, Steady(err, 2, goes_on=True))
     sys.stdout = cast(TextIO, Steady(out, 1, goes_on=works))
     if closed and works:
-        _say_lost("is closed")
+        say_lost("is closed")
     try:
         yield
     finally:
@@ -121,20 +44,9 @@ def steady(works: bool) -> Iterator[None]:
 def _opened(stream: TextIO | None, number: int) -> tuple[TextIO, bool]:
     """The stream, and whether it was closed before we began: then the next file to be opened would take its number."""
     if stream is None:
-        _to_nowhere(number)
+        to_nowhere(number)
         nowhere = io.FileIO(number, "w", closefd=False)
         return io.TextIOWrapper(io.BufferedWriter(nowhere), errors="backslashreplace", line_buffering=True), True
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors="backslashreplace")
     return stream, False
-
-
-def _say_lost(reason: str) -> None:
-    print(_LOST.format(reason=reason), file=sys.stderr, flush=True)
-
-
-def _to_nowhere(number: int) -> None:
-    handle = os.open(os.devnull, os.O_WRONLY)
-    if handle != number:
-        os.dup2(handle, number)
-        os.close(handle)

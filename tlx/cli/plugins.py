@@ -13,10 +13,10 @@ import traceback
 from collections.abc import Callable
 
 from tlx.cli.arguments import Arguments
-from tlx.cli.output import Terminal
 from tlx.components import plugins, trust
 from tlx.components.plugins import Plugin
 from tlx.config.errors import ConfigError, ConfigIssue, suggest
+from tlx.reports.console import Terminal
 
 ACTIONS = ("ls", "check", "trust")
 

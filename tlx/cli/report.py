@@ -6,7 +6,7 @@ tlx report quickstart
 from __future__ import annotations
 
 from tlx.cli.arguments import Arguments
-from tlx.cli.output import Terminal
+from tlx.reports.console import Terminal
 
 
 def run(words: list[str]) -> int:

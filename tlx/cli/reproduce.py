@@ -22,10 +22,10 @@ from typing import Any
 from rich.console import Console
 
 from tlx.cli.arguments import Arguments, number
-from tlx.cli.output import Terminal
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.orchestration import find
 from tlx.provenance.compare import SAME
+from tlx.reports.console import Terminal
 
 
 def run(words: list[str]) -> int:

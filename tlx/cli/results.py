@@ -17,12 +17,12 @@ from rich.table import Table
 
 from tlx.cli import target
 from tlx.cli.arguments import Arguments
-from tlx.cli.output import Terminal
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.files import durable
 from tlx.files.printable import printable
 from tlx.orchestration import table
 from tlx.orchestration.status import named
+from tlx.reports.console import Terminal
 
 
 def run(words: list[str]) -> int:

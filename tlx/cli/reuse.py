@@ -15,10 +15,10 @@ from rich.console import Console
 from rich.table import Table
 
 from tlx.cli.arguments import Arguments
-from tlx.cli.output import Terminal
 from tlx.composition.compose import compose_group
 from tlx.config.errors import ConfigError, ConfigIssue, suggest
 from tlx.config.reuse import size
+from tlx.reports.console import Terminal
 
 if TYPE_CHECKING:
     from tlx.feature_cache.store import Store

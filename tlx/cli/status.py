@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from tlx.cli.arguments import Arguments
-from tlx.cli.output import Terminal
 from tlx.files.printable import printable
 from tlx.orchestration import status
 from tlx.orchestration.status import Summary
+from tlx.reports.console import Terminal
 
 
 def run(words: list[str]) -> int:

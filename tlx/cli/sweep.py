@@ -17,7 +17,6 @@ from rich.console import Console
 from rich.table import Table
 
 from tlx.cli.arguments import Arguments, number
-from tlx.cli.output import Terminal
 from tlx.composition.multirun import Outline, outline
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.machine import elsewhere
@@ -26,6 +25,7 @@ from tlx.orchestration.backends.launchers import Launcher, Local, Ray, Slurm
 from tlx.orchestration.executor import Unfinished
 from tlx.orchestration.jobs import Outcome
 from tlx.orchestration.worker import LOG
+from tlx.reports.console import Terminal
 
 if TYPE_CHECKING:
     from tlx.orchestration.sweep_record import Sweep

@@ -13,12 +13,12 @@ import sys
 from rich.console import Console
 
 from tlx.cli.arguments import Arguments
-from tlx.cli.output import Terminal
 from tlx.composition.compose import compose
 from tlx.composition.multirun import is_sweep
 from tlx.composition.rules import refuse_many_trials
 from tlx.config.errors import ConfigError, ConfigIssue, RequestError
 from tlx.config.schema import Trial, as_yaml
+from tlx.reports.console import Terminal
 
 
 def run(words: list[str]) -> int:
@@ -43,52 +43,23 @@ def run(words: list[str]) -> int:
 
 
 def _one(trial: Trial, console: Console) -> int:
-    from tlx.cli.progress import TrialProgress
+    from tlx.orchestration import trial as trials
     from tlx.runs.lock import Busy
-    from tlx.runs.recover import recover
-    from tlx.runs.result import incomplete
-    from tlx.tracking.mlflow_sync import MLflowSync
+    from tlx.runs.signals import Stopped
     from tlx.training.locate import locate
 
     place = locate(trial)
-    recover(place.path)
-    finished = place.result()
-    if finished is not None:
-        console.print("already finished; nothing was trained", markup=False)
-        return _show(finished.metrics, str(place.path), console)
-    from tlx.runs.failure_reason import told, trouble
-    from tlx.runs.signals import Stopped, stoppable
-    from tlx.runs.stale_siblings import find_stale_siblings
-    from tlx.tracking import event_log
-    from tlx.training.machine import rank
-    from tlx.training.runner import train
-
-    def say(line: str) -> None:
-        console.print(line, markup=False)
-
-    if rank() > 0:
-        with stoppable(lambda line: None):
-            train(trial)
-        return 0
-    console.print(f"trial {place.name}  ({place.identity})", markup=False)
-    if reason := incomplete(place.path):
-        console.print(f"it was finished, but {reason}: it is run again", markup=False)
-    for line in find_stale_siblings(trial, place):
-        console.print(line, markup=False)
     try:
-        with MLflowSync(trial.tracking) as mirror, stoppable(say), TrialProgress(console) as progress:
-            mirror.watch(place.path)
-            result = train(trial, say, progress=progress)
-    except Stopped as stop:
-        say(f"tlx: {stop}")
-        return int(stop.code or 1)
-    except SystemExit as stop:
-        if stop.code == 1:  # what Lightning makes of Ctrl-C
-            raise KeyboardInterrupt from None
-        raise
+        result = trials.run(trial, place, console, lambda line: console.print(line, markup=False))
     except (RequestError, KeyboardInterrupt, Busy):
         raise
+    except Stopped as stop:
+        console.print(f"tlx: {stop}", markup=False)
+        return int(stop.code or 1)
     except Exception as error:  # ours or a library's: the whole story, here and in the event log
+        from tlx.runs.failure_reason import told, trouble
+        from tlx.tracking import event_log
+
         reason = trouble(error, place.path)
         if not reason:
             print(told(error), file=sys.stderr)

@@ -11,13 +11,13 @@ from pathlib import Path
 from rich.console import Console
 
 from tlx.cli.arguments import Arguments
-from tlx.cli.output import Terminal
 from tlx.composition.compose import compose
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.files.printable import printable
 from tlx.orchestration import find
 from tlx.provenance.compare import Row
 from tlx.provenance.reasons import nearest_run, reasons
+from tlx.reports.console import Terminal
 from tlx.runs.folder import read_config
 from tlx.runs.result import incomplete, read_result
 from tlx.training.locate import locate

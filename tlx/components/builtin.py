@@ -29,6 +29,7 @@ for _kind, _options in {
     "docstrings": dataset.Docstrings,
     "imagefolder": dataset.ImageFolder,
     "table": dataset.Table,
+    "objects": dataset.Objects,
 }.items():
     _module = f"tlx.data.sources.{_kind}"
     register(*("dataset", _kind, _options, f"{_module}:load"), fingerprint=f"{_module}:fingerprint", capabilities=_ALL)

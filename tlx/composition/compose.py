@@ -13,34 +13,40 @@ from tlx.composition import check, choices, interpolations, request, rules, sche
 from tlx.composition.diagnosis import begin_parts, diagnose, located
 from tlx.composition.request import Setting
 from tlx.composition.tree import refers, tree
+from tlx.composition.words import Words, written
 from tlx.config import schema
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.schema import Trial
 
 
-def compose(overrides: Sequence[str] = (), values: Mapping[str, Any] | None = None) -> Trial:
+def compose(overrides: Words = (), values: Mapping[str, Any] | None = None, **given: Any) -> Trial:
     """Compose and check one trial. Nothing heavy is imported and nothing is started.
+
+    Example:
+        >>> compose("backbone=resnet18 strategy=fine_tune dataset=digits", seed=3)
 
     This is the one way from words to a configuration: training, planning, sweeps, studies and searches take it. Hydra
     composes the choices; settings are laid over what it has composed before any interpolation is resolved.
 
     Args:
-        overrides: In Hydra's grammar, of one trial.
+        overrides: Of one trial: words in Hydra's grammar, one text of them, or keys and values, nested or dotted.
         values: Settings to be laid over those, by their dotted keys, and choices by their groups, as a study or a
             search varies them.
+        given: More keys and values, after the overrides: ``seed=3``, ``strategy={"choice": "fine_tune", "lr": 0.1}``.
 
     Raises:
         ConfigError: With every problem found.
     """
     plugins.load()
-    asked = request.read(overrides, values)
+    words = written(overrides, given)
+    asked = request.read(words, values)
     try:
         base = tree(asked.words) if asked.is_sound else None
     except ConfigError as error:
         raise ConfigError(diagnose(asked) or error.problems) from None
     if base is None:
         raise ConfigError(diagnose(asked))
-    by_hand = base.sweep.varied or any(word.lstrip("+").startswith("sweep.varied=") for word in overrides)
+    by_hand = base.sweep.varied or any(word.lstrip("+").startswith("sweep.varied=") for word in words)
     begin_parts(base, asked.settings)
     problems = check.settings(base, asked.settings)
     problems += [ConfigIssue("sweep.varied", "the sweep fills it in; leave it out")] if by_hand else []

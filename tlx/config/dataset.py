@@ -186,3 +186,13 @@ class Hub(Dataset):
     splits: dict[str, str] = option(
         help="train, val and test -> the names they have there", factory=lambda: {"train": "train"}
     )
+
+
+@dataclass
+class Objects(Dataset):
+    """Examples of a Python program, as ``tlx.dataset_from`` has put them into the cache."""
+
+    kind: str = "objects"
+    modality: str = option(help="what is read; table: numbers and categories", choices=("image", "text", "table"))
+    name: str = option("objects", "what runs are called by; of the hub: which data set")
+    content: str = option(MISSING, "the hash of the examples, as tlx.dataset_from gives it")

@@ -15,7 +15,7 @@ from tlx.config.errors import ConfigError, ConfigIssue, RequestError, WeightsErr
 from tlx.config.identity import identity_fields
 from tlx.config.schema import Trial
 from tlx.orchestration.backends.pickled import Pickled
-from tlx.orchestration.backends.processes import start_forkserver
+from tlx.orchestration.backends.processes import TrialProcess, start_forkserver
 
 _NUMBERS = ("lr", "backbone_lr", "lr_shallow")  # of a strategy: they are right or wrong in every network alike
 
@@ -27,17 +27,16 @@ def preflight(trials: Iterable[Trial]) -> None:
 
     Trials that differ in seeds, rates and labels only are one kind. Data that have to be fetched are left to the trial.
     """
-    trials = list(trials)
-    _refuse_unlisted(trials)
+    every = list(trials)
+    _refuse_unlisted(every)
     kinds = {
-        _kind(trial): trial for trial in trials if "outline" not in component("dataset", trial.dataset.kind).functions
+        _kind(trial): trial for trial in every if "outline" not in component("dataset", trial.dataset.kind).functions
     }
     if not kinds:
         return
     start_forkserver(list(kinds.values()))
-    context = multiprocessing.get_context("forkserver")
-    ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_look, args=(Pickled.of(list(kinds.values())), theirs), daemon=True)
+    ours, theirs = multiprocessing.Pipe(duplex=False)
+    process = TrialProcess(target=_look, args=(Pickled.of(list(kinds.values())), theirs), daemon=True)
     process.start()
     theirs.close()
     try:

@@ -56,7 +56,7 @@ class Summary:
 
 def sweeps(root: Path) -> list[Path]:
     """The folders of all sweeps below an output folder, the last begun last."""
-    found = [path.parent for path in root.glob(f"*/{event_log.FILE}") if _kind(path.parent) == "sweep"]
+    found = [path.parent for path in root.glob(f"*/{event_log.FILE}") if is_sweep(path.parent)]
     return sorted(found, key=lambda folder: (folder / event_log.FILE).stat().st_mtime)
 
 
@@ -92,8 +92,9 @@ def _is(folder: Path, word: str) -> bool:
     )
 
 
-def _kind(folder: Path) -> str:
-    return str(event_log.first(folder).get("tags", {}).get("tlx.kind", ""))
+def is_sweep(folder: Path) -> bool:
+    """Is it a sweep's own folder?"""
+    return str(event_log.first(folder).get("tags", {}).get("tlx.kind", "")) == "sweep"
 
 
 def summary(folder: Path, unknown: str = "") -> Summary:

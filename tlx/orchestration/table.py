@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import is_dataclass
+from collections.abc import Iterable
+from dataclasses import is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from tlx.orchestration import status
 from tlx.runs import folder as folders
 from tlx.runs import result as results
 from tlx.runs.describe import short_form
+from tlx.runs.layout import RESULT
 
 
 def rows(sweep: Path) -> list[dict[str, Any]]:
@@ -20,7 +22,24 @@ def rows(sweep: Path) -> list[dict[str, Any]]:
     Keys: ``trial``; the settings that the sweep varies, and the choices that name a trial; ``state``; every metric of
     its result; ``steps``, ``cpu_seconds``, ``wall_seconds``; ``folder``. What is not known is None.
     """
-    found = [_row(one) for one in status.summary(sweep).trials]
+    return rows_of(status.summary(sweep).trials)
+
+
+def finished(root: Path) -> list[Path]:
+    """The finished trials of an output folder, in the order in which they were finished."""
+    found = [path for path in root.glob(f"*/{RESULT}") if results.result_in(path.parent) is not None]
+    return [path.parent for path in sorted(found, key=lambda path: (path.stat().st_mtime_ns, path.parent.name))]
+
+
+def of_runs(folders: Iterable[Path]) -> list[dict[str, Any]]:
+    """A row for each of these run folders, under the name of its trial."""
+    found = [(status.standing(folder), results.result_in(folder)) for folder in folders]
+    return rows_of(replace(one, label=result.name if result else one.folder.name) for one, result in found)
+
+
+def rows_of(trials: Iterable[status.TrialStatus]) -> list[dict[str, Any]]:
+    """Rows of these trials; all with the keys that :func:`rows` names."""
+    found = [_row(one) for one in trials]
     groups = ("settings", "metrics")
     keys = {group: list(dict.fromkeys(key for row in found for key in row[group])) for group in groups}
     return [

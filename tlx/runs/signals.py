@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -57,8 +58,16 @@ def training(warning: float) -> None:
 
 @contextmanager
 def stoppable(say: Callable[[str], None]) -> Iterator[None]:
-    """Within: Ctrl-C and SIGTERM are answered after the round, a second one at once."""
-    before = {number: signal.getsignal(number) for number in _BY_A_PERSON}
+    """Within: Ctrl-C and SIGTERM are answered after the round, a second one at once.
+
+    Signals are the main thread's: in any other one they stay as they are.
+    """
+    global _asked, _answer
+    if not _is_main_thread():
+        yield
+        return
+    _asked = 0  # what was asked of an earlier trial of this process
+    before = {number: signal.getsignal(number) or signal.SIG_DFL for number in _BY_A_PERSON}
 
     def ask(number: int, frame: FrameType | None) -> None:
         global _asked, _answer
@@ -71,7 +80,6 @@ def stoppable(say: Callable[[str], None]) -> Iterator[None]:
         _asked = number
         say("stopping after this round, with the state saved; once more leaves at once")
 
-    global _answer
     _answer = ask
     reclaim()
     try:
@@ -84,7 +92,7 @@ def stoppable(say: Callable[[str], None]) -> Iterator[None]:
 
 def reclaim() -> None:
     """Answer a person's signals again: each fit of Lightning's puts a handler of its own before ours for SIGTERM."""
-    if _answer is not None:
+    if _answer is not None and _is_main_thread():
         for number in _BY_A_PERSON:
             signal.signal(number, _answer)
 
@@ -112,6 +120,10 @@ def requeue_and_exit() -> None:
     signal.alarm(0)
     _requeue()
     raise Preempted(0)
+
+
+def _is_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
 
 
 def _leave(number: int, frame: FrameType | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from os import PathLike
 from pathlib import Path
 
 import torch
@@ -80,7 +81,7 @@ def build_sibling(first: TrialComponents, trial: Trial) -> TrialComponents:
     return TrialComponents(first.machine, data, first.backbone, cut, phases, table, module, origin="")
 
 
-def load(run: str | Path) -> TrialModule:
+def load(run: str | PathLike[str]) -> TrialModule:
     """The trained model of a run folder as a LightningModule in eval mode, for notebooks."""
     return rebuilt(Path(run)).module.eval()
 

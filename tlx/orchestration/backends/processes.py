@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import sys
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
+from types import ModuleType
 from typing import Protocol
 
 from tlx.config.errors import RequestError
@@ -71,9 +74,29 @@ class LocalBackend:
         if len(held) > 1:
             return Interpreter(work.folders[0], work.trials[0], visible)
         folders = [str(folder) for folder in work.folders]
-        process = ForkServerProcess(target=_forked, args=(Pickled.of(work), folders, visible), name=folders[0])
+        process = TrialProcess(target=_forked, args=(Pickled.of(work), folders, visible), name=folders[0])
         process.start()
         return process
+
+
+class TrialProcess(ForkServerProcess):
+    """A process of the warm server that does not run the program again which started it.
+
+    ``multiprocessing`` has each new process run the program's script once more, for what is defined there; a script
+    that begins a sweep without ``if __name__ == "__main__":`` would begin it there again. Trials need nothing of it.
+    """
+
+    _lock = threading.Lock()
+
+    def start(self) -> None:
+        """Begin, with a module in place of the program's own while it is written down what the process is to import."""
+        with self._lock:
+            main = sys.modules["__main__"]
+            sys.modules["__main__"] = ModuleType("__main__")
+            try:
+                super().start()
+            finally:
+                sys.modules["__main__"] = main
 
 
 def _forked(sent: Pickled[Work], folders: list[str], visible: str | None) -> None:
