@@ -27,6 +27,7 @@ from tlx.composition.multirun import outline
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.schema import Trial
 from tlx.files import durable, foreign
+from tlx.runs.describe import beginning
 
 if TYPE_CHECKING:
     from tlx.orchestration.jobs import Job
@@ -143,7 +144,7 @@ def _begins(figure: Path, mark: str) -> bool:
 
 
 def _choices(trial: Trial, machine: str, console: Console) -> None:
-    weights = "none (scratch)" if trial.strategy.init == "scratch" else trial.backbone.weights
+    weights = "none (scratch)" if trial.strategy.init == "scratch" else beginning(trial)
     shots = f", {trial.dataset.shots} per class" if trial.dataset.shots is not None else ""
     lines = {
         "backbone": f"{trial.backbone.name}  weights: {weights}",

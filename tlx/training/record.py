@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from tlx.backbones import architecture
 from tlx.config import output
 from tlx.config.schema import Trial
 from tlx.data import schema_file
@@ -22,6 +23,7 @@ from tlx.runs.result import Result
 from tlx.tracking import event_log
 from tlx.tracking.event_log import EventLog
 from tlx.tracking.logger_feed import feed
+from tlx.training import frozen
 from tlx.training.build import TrialComponents
 from tlx.training.checkpoint import save
 from tlx.training.resume import can_resume, forget
@@ -95,9 +97,11 @@ def record(
     metrics = {f"val/{name}": value for name, value in validated.items()}
     metrics |= {f"test/{name}": value for name, value in module.state.metrics.items()}
     module.events.write("metrics", step=steps, epoch=steps / module.epochs.steps_per_epoch, values=metrics)
-    state = module.snapshot()  # on every process: shards are put together
-    if module.events.path is not None:  # the first process
+    state, first = module.snapshot(), module.events.path is not None  # on every process: shards are put together
+    frozen.write(place.path, module.model, state, trial, place.fingerprints["weights"], first=first)
+    if first:
         save(place.path / layout.CHECKPOINT, state, built.origin)
+        architecture.keep(place.path, trial.backbone, built.backbone)
         schema_file.write(place.path, built.data.schema)
         _draw_schedule(place.path, built)
     trained = sum(module.model.get_parameter(name).numel() for name in module.state.trained)
@@ -115,7 +119,7 @@ def record(
         numerics=place.numerics,
         facts={**place.fingerprints, "hardware": str(built.machine)},
     )
-    if module.events.path is not None:
+    if first:
         found = observed(trial, result.facts, columns=built.data.schema.settings(), splits=built.data.hashes())
         bits = results.hashes(place.path)
         manifest.write(place.path, asdict(trial), found, {"metrics": metrics, "steps": steps, **bits})
