@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from transformers import BertConfig, BertTokenizer
 
-from tlx.config.errors import WeightsError
 from tlx.backbones import architecture
+from tlx.config.errors import WeightsError
 
 EVIL = "open('PWNED', 'w').write('')\n"
 
@@ -20,7 +20,9 @@ def encoded(folder: Path) -> Path:
     """Settings and tokenizer of a text model, as tlx writes them."""
     tokenizer = BertTokenizer().train_new_from_iterator(["a text of words"] * 3, vocab_size=60)
     tokenizer.init_kwargs["special_tokens_map_file"] = "/home/somebody/.cache/x.json"
-    architecture.write(folder / "architecture", BertConfig(hidden_size=8, _name_or_path="/home/somebody/bert"), tokenizer)
+    architecture.write(
+        folder / "architecture", BertConfig(hidden_size=8, _name_or_path="/home/somebody/bert"), tokenizer
+    )
     return folder / "architecture"
 
 

@@ -38,9 +38,7 @@ def run(words: list[str]) -> int:
     if register is not None and kind != "mlflow":
         problems.append(ConfigIssue("--register", "goes with --to mlflow", register))
     if asked.whole and (asked.to or register is not None):
-        problems.append(
-            ConfigIssue("--whole", "is for tlx itself; leave out --to and --register")
-        )
+        problems.append(ConfigIssue("--whole", "is for tlx itself; leave out --to and --register"))
     if out is not None and kind == "mlflow" and not asked.whole:
         problems.append(ConfigIssue("--out", "goes with --to onnx, --to torch and --whole", out))
     if problems:

@@ -50,7 +50,7 @@ def folder_of(store: str, run: Any, *, copies: bool = True) -> Path:
     if not copies or not state.ID.fullmatch(run.info.run_id):
         raise NotToBeHad(where)
     try:
-        copy = cache_folder(FOLDER) / run.info.run_id
+        copy = cache_folder(FOLDER) / str(run.info.run_id)
         if not (copy / _RESULT).is_file():
             _fetch(store, run.info.run_id, copy)
     except (ConfigError, OSError) as error:

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tlx.backbones import architecture, weights
+from tlx.backbones import architecture, growth, weights
 from tlx.backbones.backbone import Backbone
 from tlx.backbones.load import load as load_backbone
 from tlx.backbones.partition.stages import Stage, digest
@@ -92,11 +92,18 @@ def _on_its_base(where: Path, trial: Trial, schema: Schema, known: Frozen) -> tu
     if folder.exists() and (trial.strategy.init != "pretrained" or trial.backbone.weights != "hub"):
         architecture.check(folder)
         own = replace(own, backbone=replace(own.backbone, name=str(folder)))
+    rebuild.check_settings(trial.backbone)
+    rebuild.check_memory(layout.FROZEN, known.bytes)
+    file = where / layout.CHECKPOINT
+    tensors, size = known.tensors + len(rebuild.shapes_in([file])), known.bytes + file.stat().st_size
     try:
-        task, backbone, model, _ = network(own, schema, pretrained=trial.strategy.init != "scratch")
+        with growth.bounded(tensors, size):
+            task, backbone, model, _ = network(own, schema, pretrained=trial.strategy.init != "scratch")
+    except growth.TooLarge as error:
+        raise rebuild.refusal(layout.FROZEN, str(error)) from error
     except WeightsError as error:
         raise _gone(where, known, error.problems[0].message) from error
-    _, state = opened(where / layout.CHECKPOINT)
+    _, state = opened(file)
     left = {name: parameter for name, parameter in model.named_parameters() if name not in state}
     rebuild.check_fits(model, {name: list(tensor.shape) for name, tensor in {**state, **left}.items()})
     if content(left) != known.sum:

@@ -24,6 +24,7 @@ from tlx.backbones.load import load
 from tlx.backbones.offline import offline
 from tlx.columns.input_spec import ImageSpec, TextSpec
 from tlx.columns.schema import Schema
+from tlx.config import backbone as options
 from tlx.config.backbone import BytesBackbone, TimmBackbone, TransformersBackbone
 from tlx.config.errors import ConfigIssue, RequestError, WeightsError
 from tlx.config.schema import Trial
@@ -73,7 +74,7 @@ def build(trial: Trial, schema: Schema, folder: Path, files: Sequence[Path]) -> 
         Exception: What libraries raise on settings that tlx did not write; see :func:`reading`.
     """
     trial = _settled(trial, folder)
-    shapes, size = _shapes(files), sum(file.stat().st_size for file in files)
+    shapes, size = shapes_in(files), sum(file.stat().st_size for file in files)
     with growth.bounded(len(shapes), size), torch.device("meta"):  # allocates nothing
         check_fits(_build(trial, schema)[2], shapes)
     with growth.bounded(len(shapes), size):
@@ -100,6 +101,15 @@ def refusal(what: str, message: str) -> WeightsError:
 def _settled(trial: Trial, folder: Path) -> Trial:
     """The trial that builds from the folder alone; raises :class:`WeightsError` where its settings lead elsewhere."""
     backbone = replace(trial.backbone, weights="none")  # they lie there, whatever the network was trained from
+    check_settings(backbone)
+    if isinstance(backbone, TransformersBackbone):
+        architecture.check(folder / architecture.FOLDER)
+        backbone = replace(backbone, name=str(folder / architecture.FOLDER))
+    return replace(trial, backbone=backbone)
+
+
+def check_settings(backbone: options.Backbone) -> None:
+    """See that a backbone's settings name no file, no code and no other network; raises :class:`WeightsError`."""
     asked = None
     if isinstance(backbone, TimmBackbone):
         asked = architecture.leads(backbone.args)
@@ -109,23 +119,16 @@ def _settled(trial: Trial, folder: Path) -> Trial:
             architecture.check_architecture(backbone.architecture)
         except foreign.Unreadable as error:
             raise refusal("backbone.architecture", str(error)) from None
-    elif isinstance(backbone, TransformersBackbone):
-        architecture.check(folder / architecture.FOLDER)
-        backbone = replace(backbone, name=str(folder / architecture.FOLDER))
     if asked is not None:
         raise refusal("backbone", f"its settings name something outside of the folder: {asked}")
-    return replace(trial, backbone=backbone)
 
 
-def _shapes(files: Sequence[Path]) -> Shapes:
+def shapes_in(files: Sequence[Path]) -> Shapes:
     """The shapes of the tensors by name, from the files' headers; raises :class:`WeightsError` for too large ones."""
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     found: Shapes = {}
     for file in files:
         foreign.reading(file).close()  # no link, no pipe
-        size = file.stat().st_size
-        if size > memory:
-            raise refusal(file.name, f"has {size >> 20:,} MB; this machine has {memory >> 20:,} MB of memory")
+        check_memory(file.name, file.stat().st_size)
         try:
             with safe_open(file, framework="pt") as opened:
                 part = {name: opened.get_slice(name).get_shape() for name in opened.keys()}  # noqa: SIM118 (no mapping)
@@ -135,6 +138,13 @@ def _shapes(files: Sequence[Path]) -> Shapes:
             raise refusal(file.name, f"holds a tensor that another file holds as well: {twice[0]}")
         found |= part
     return found
+
+
+def check_memory(what: str, size: int) -> None:
+    """See that so many bytes fit into this machine's memory; raises :class:`WeightsError`."""
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if size > memory:
+        raise refusal(what, f"has {size >> 20:,} MB; this machine has {memory >> 20:,} MB of memory")
 
 
 def check_fits(network: nn.Module, shapes: Shapes) -> None:
