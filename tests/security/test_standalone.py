@@ -37,7 +37,7 @@ def copied(pictures: Exported, folder: Path) -> Path:  # noqa: F811
     return Path(shutil.copytree(pictures.run, folder / "theirs"))
 
 
-@pytest.mark.parametrize("case", HOSTILE)
+@pytest.mark.parametrize("case", sorted(HOSTILE.keys() - {"an odd interpolation"}))  # which is told when it is used
 def test_configurations_that_ask_for_more_than_there_is(copied: Path, case: str) -> None:
     configured(copied, lambda content: content["backbone"].update(HOSTILE[case]))
     with pytest.raises(RequestError) as caught:

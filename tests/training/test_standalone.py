@@ -17,9 +17,10 @@ from tests.conftest import Said
 from tests.training.conftest import Compose, Families, State, Watch
 from tlx.config.errors import ConfigError, WeightsError
 from tlx.config.schema import Trial
+from tlx.files import durable
 from tlx.runs import layout, removal
 from tlx.runs import result as results
-from tlx.training import packing
+from tlx.training import frozen, packing
 from tlx.training.locate import locate
 from tlx.training.network import trained
 from tlx.training.rebuild import own
@@ -72,8 +73,8 @@ def test_a_moved_folder_gives_the_network_that_was_trained(
     assert watch.learner is not None
     ended, mode = own(watch.learner.model), (where / layout.FROZEN_TENSORS).exists()
     shutil.move(where, folder / "elsewhere")
-    for place in folder.glob("base*.safetensors"):
-        shutil.rmtree(place) if place.is_dir() else place.unlink()
+    for copied in folder.glob("base*.safetensors"):
+        shutil.rmtree(copied) if copied.is_dir() else copied.unlink()
     monkeypatch.setenv("HF_HOME", str(folder / "nothing"))
     before = torch.get_rng_state()
     assert same(tensors(folder / "elsewhere"), dict(ended))
@@ -132,10 +133,10 @@ def test_packing_that_is_killed_leaves_a_whole_folder(
     small: Compose, base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     where = run(small(f"backbone.weights={base}", "strategy=feature_extraction", "checkpoint.frozen=referenced"))
-    wanted, written = tensors(where), packing.durable.write
+    wanted, written = tensors(where), durable.write
     for name in ("write_tensors", "write_facts"):
         with monkeypatch.context() as patch:
-            patch.setattr(packing.frozen, name, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+            patch.setattr(frozen, name, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
             with pytest.raises(KeyboardInterrupt):
                 packing.pack(where)
         assert results.result_in(where) is not None
@@ -149,7 +150,7 @@ def test_packing_that_is_killed_leaves_a_whole_folder(
         written(path, content)
 
     with monkeypatch.context() as patch:
-        patch.setattr(packing.durable, "write", second)
+        patch.setattr(durable, "write", second)
         with pytest.raises(KeyboardInterrupt):
             packing.pack(where)
     assert results.result_in(where) is not None
@@ -181,7 +182,8 @@ def test_classes_and_answers_are_those_of_the_run_whatever_becomes_of_the_data(f
     shutil.rmtree(folder / "photos")
     assert bundle.model_of(trained(where)).answer([red]) == before
     assert list(before[0]["probabilities"]) == ["blue", "green", "red"]
-    for verb in (["status"], ["diff", str(where), str(where)], ["export", str(where), "--whole"]):
+    assert "could not run again here" in said("why", str(where))
+    for verb in (["diff", str(where), str(where)], ["export", str(where), "--whole"]):
         said(*verb)
 
 
@@ -221,7 +223,7 @@ def test_a_part_that_begins_anew_is_drawn(small: Compose, base: Path, watch: Wat
     run(small("strategy=fine_tune", f"strategy.init=run:{where}", f"strategy.phases={phases}"))
     before = watch.steps[0].before
     moved = {name for name in wanted if not torch.equal(before[name], wanted[name])}
-    assert moved == {"head.weight", "head.bias"} or moved == {"head.weight"}
+    assert {"head.weight"} <= moved <= {"head.weight", "head.bias"}
 
 
 def test_other_classes_are_refused_by_plan_and_train_alike(folder: Path, said: Said) -> None:

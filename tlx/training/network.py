@@ -106,7 +106,7 @@ def _on_its_base(where: Path, trial: Trial, schema: Schema, known: Frozen) -> tu
     _, state = opened(file)
     left = {name: parameter for name, parameter in model.named_parameters() if name not in state}
     rebuild.check_fits(model, {name: list(tensor.shape) for name, tensor in {**state, **left}.items()})
-    if content(left) != known.sum:
+    if len(left) != known.tensors or content(left) != known.sum:
         raise _gone(where, known, "what is there now has other bits")
     restore(model, state)
     return task, backbone, model
