@@ -38,6 +38,9 @@ SAYS = {  # what a page promises of a command's output, by the command's beginni
     ("callbacks.md", "tlx train", 1): "grad_norm/head",
     ("callbacks.md", "tlx help", 1): "optimizer steps between looks",
     ("loggers.md", "tlx help", 1): "wandb sync sends the rest",
+    ("run-folder.md", "tlx export", 1): "tensors that never trained",
+    ("run-folder.md", "tlx export", 2): "were put in",
+    ("run-folder.md", "tlx plan", 1): "weights: run:whole",
     ("sweeps.md", "tlx runs", 2): "removed 7 folders",
 }
 
