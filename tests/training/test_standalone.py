@@ -108,6 +108,34 @@ def test_what_is_referred_to_is_named_when_it_is_gone_and_checked_when_it_is_the
     assert same(tensors(where), wanted)
 
 
+def test_texts_refer_to_the_folder_of_their_backbone(small: Compose, families: Families, folder: Path) -> None:
+    place = next(word.partition("=")[2] for word in families["bert"] if word.startswith("backbone.name="))
+    shutil.copytree(place, folder / "bert")
+    words = [word.replace(place, str(folder / "bert")) for word in families["bert"]]
+    where = run(small(*words, "strategy=feature_extraction", "checkpoint.frozen=referenced"))
+    wanted = tensors(where)
+    (folder / "bert").rename(folder / "kept")
+    with pytest.raises(WeightsError, match="tensors"):
+        trained(where)
+    (folder / "kept").rename(folder / "bert")
+    assert same(tensors(where), wanted)
+    again = small(*words, "strategy=feature_extraction", f"strategy.init=run:{where}", "checkpoint.frozen=referenced")
+    assert tensors(run(again)).keys() == wanted.keys()  # which refers to a run that refers to a folder
+
+
+def test_a_folder_of_the_users_in_its_place_is_told_of_before_anything_is_trained(
+    small: Compose, families: Families, watch: Watch
+) -> None:
+    trial = small(*families["bert"], "strategy=feature_extraction")
+    place = locate(trial).path / layout.ARCHITECTURE
+    place.mkdir(parents=True)
+    (place / "mine.txt").write_text("mine")
+    with pytest.raises(ConfigError, match=r"mine\.txt; tlx writes this folder"):
+        tlx.train(trial)
+    assert not watch.steps
+    assert (place / "mine.txt").read_text() == "mine"
+
+
 def test_a_run_is_packed_where_its_weights_are(small: Compose, base: Path, folder: Path, said: Said) -> None:
     words = (f"backbone.weights={base}", "strategy=feature_extraction", "checkpoint.frozen=referenced")
     trial = small(*words)
@@ -127,6 +155,8 @@ def test_a_run_is_packed_where_its_weights_are(small: Compose, base: Path, folde
     assert {path.name for path in (folder / "theirs").iterdir()} == {path.name for path in where.iterdir()} - {"lock"}
     with pytest.raises(ConfigError, match="a new or an empty folder"):
         packing.copy(where, folder / "theirs")
+    for more in (("--to", "onnx"), ("--register", "birds")):
+        said("export", str(where), "--whole", *more, code=2)
 
 
 def test_packing_that_is_killed_leaves_a_whole_folder(

@@ -97,8 +97,9 @@ def _on_its_base(where: Path, trial: Trial, schema: Schema, known: Frozen) -> tu
     file = where / layout.CHECKPOINT
     tensors, size = known.tensors + len(rebuild.shapes_in([file])), known.bytes + file.stat().st_size
     try:
-        with growth.bounded(tensors, size):
-            task, backbone, model, _ = network(own, schema, pretrained=trial.strategy.init != "scratch")
+        with growth.bounded(tensors, size), torch.device("meta"):  # no larger than it says that its tensors are
+            rebuild.parts(own, schema)
+        task, backbone, model, _ = network(own, schema, pretrained=trial.strategy.init != "scratch")
     except growth.TooLarge as error:
         raise rebuild.refusal(layout.FROZEN, str(error)) from error
     except WeightsError as error:

@@ -76,9 +76,9 @@ def build(trial: Trial, schema: Schema, folder: Path, files: Sequence[Path]) -> 
     trial = _settled(trial, folder)
     shapes, size = shapes_in(files), sum(file.stat().st_size for file in files)
     with growth.bounded(len(shapes), size), torch.device("meta"):  # allocates nothing
-        check_fits(_build(trial, schema)[2], shapes)
+        check_fits(parts(trial, schema)[2], shapes)
     with growth.bounded(len(shapes), size):
-        return _build(trial, schema)
+        return parts(trial, schema)
 
 
 def own(network: nn.Module) -> dict[str, Tensor]:
@@ -159,7 +159,8 @@ def check_fits(network: nn.Module, shapes: Shapes) -> None:
             raise refusal("model", f"{name} has the shape {shapes[name]}, its configuration asks for {[*tensor.shape]}")
 
 
-def _build(trial: Trial, schema: Schema) -> tuple[Task, Backbone, nn.Module]:
+def parts(trial: Trial, schema: Schema) -> tuple[Task, Backbone, nn.Module]:
+    """Task, backbone and network with random weights; raises :class:`WeightsError` for inputs beyond all measure."""
     backbone: Backbone = load(trial.backbone, columns=schema.inputs, pretrained=False)
     for spec in backbone.takes.values():
         if isinstance(spec, ImageSpec):

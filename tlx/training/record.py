@@ -9,9 +9,11 @@ from pathlib import Path
 
 from tlx.backbones import architecture
 from tlx.config import output
+from tlx.config.backbone import TransformersBackbone
+from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.schema import Trial
 from tlx.data import schema_file
-from tlx.files import durable
+from tlx.files import durable, marks
 from tlx.reports.schedule import of_events
 from tlx.runs import folder as folders
 from tlx.runs import layout, manifest
@@ -35,6 +37,9 @@ def open_record(trial: Trial, built: TrialComponents, place: RunFolder, say: Say
     """Begin the record of a trial whose folder is locked, or go on with that of an interrupted one."""
     if reason := results.incomplete(place.path):
         say(f"{reason}: its old result is kept as {results.set_aside(place.path)}")
+    inner = place.path / layout.ARCHITECTURE
+    if isinstance(trial.backbone, TransformersBackbone) and (reason := marks.obstacle(inner, layout.ARCHITECTURE_KIND)):
+        raise ConfigError([ConfigIssue("output", f"{reason}; tlx writes this folder: move it away", inner)])
     durable.sweep(place.path, layout.OWN)
     events = EventLog(place.path, feed(trial, place.path, say))
     if not (resumes := can_resume(place.path)):
