@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 import tlx
 from tests.conftest import Said
 from tests.training.conftest import Compose, Families, State, Watch
+from tlx.config import output
 from tlx.config.errors import ConfigError, WeightsError
 from tlx.config.schema import Trial
 from tlx.files import durable
@@ -128,6 +129,7 @@ def test_a_folder_of_the_users_in_its_place_is_told_of_before_anything_is_traine
 ) -> None:
     trial = small(*families["bert"], "strategy=feature_extraction")
     place = locate(trial).path / layout.ARCHITECTURE
+    output.claim(trial.output)
     place.mkdir(parents=True)
     (place / "mine.txt").write_text("mine")
     with pytest.raises(ConfigError, match=r"mine\.txt; tlx writes this folder"):
