@@ -53,9 +53,11 @@ def folder_of(store: str, run: Any, *, copies: bool = True) -> Path:
         copy = cache_folder(FOLDER) / str(run.info.run_id)
         if not (copy / _RESULT).is_file():
             _fetch(store, run.info.run_id, copy)
+    except NotToBeHad as reason:
+        raise NotToBeHad(f"{where}; {reason}") from reason
     except (ConfigError, OSError) as error:
-        reason = error.problems[0].message if isinstance(error, ConfigError) else str(error)
-        raise NotToBeHad(f"{where}; its artifacts cannot be kept: {printable(reason)}") from error
+        fault = error.problems[0].message if isinstance(error, ConfigError) else str(error)
+        raise NotToBeHad(f"{where}; its artifacts cannot be kept: {printable(fault)}") from error
     if not (copy / _CHECKPOINT).is_file():
         left = tags.get("tlx.left_out", "")
         raise NotToBeHad(f"{where}; its artifacts hold no trained model" + (f" ({printable(left)})" if left else ""))
