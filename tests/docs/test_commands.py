@@ -42,6 +42,9 @@ SAYS = {  # what a page promises of a command's output, by the command's beginni
     ("plugins.md", "tlx plugins", 3): "callback=say  Says which step it is.",
     ("plugins.md", "tlx sweep", 1): "2 trials run",
     ("python.md", "tlx train", 1): "test/acc",
+    ("run-folder.md", "tlx export", 1): "tensors that never trained",
+    ("run-folder.md", "tlx export", 2): "were put in",
+    ("run-folder.md", "tlx plan", 1): "weights: run:whole",
     ("sweeps.md", "tlx runs", 2): "removed 7 folders",
 }
 

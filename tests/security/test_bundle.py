@@ -347,8 +347,8 @@ def test_what_it_was_trained_from_is_not_looked_for(copied: Path, weights: str) 
 @pytest.mark.parametrize(
     ("architecture", "settings_", "reason"),
     [
-        ("detr", {"use_pretrained_backbone": True, "backbone": "resnet50"}, "outside of the bundle|no text model"),
-        ("bert", {"_name_or_path": "/etc"}, "outside of the bundle: _name_or_path"),
+        ("detr", {"use_pretrained_backbone": True, "backbone": "resnet50"}, "outside of the folder|no text model"),
+        ("bert", {"_name_or_path": "/etc"}, "outside of the folder: _name_or_path"),
         ("evil/remote", {}, "no text model"),
         ("bert", {"num_hidden_layers": 10**8}, "larger than its weights"),
         ("bert", {"vocab_size": 10**12}, "larger than its weights|tensors"),

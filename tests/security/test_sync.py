@@ -180,8 +180,8 @@ class Taking:
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
 
-    def log_artifact(self, run: str, path: str) -> None:
-        self.files[Path(path).name] = Path(path).read_bytes()
+    def log_artifact(self, run: str, path: str, within: str = "") -> None:
+        self.files[str(Path(within, Path(path).name))] = Path(path).read_bytes()
 
 
 def test_only_what_lies_in_the_folder_is_sent(folder: Path) -> None:
@@ -196,6 +196,11 @@ def test_only_what_lies_in_the_folder_is_sent(folder: Path) -> None:
     taking = Taking()
     artifacts.upload(taking, "0" * 32, place)
     assert taking.files == {"config.yaml": b"mine"}
+    (folder / "others").mkdir()
+    (folder / "others" / "vocab.txt").write_text("PRIVATE")
+    (place / artifacts.ARCHITECTURE).symlink_to(folder / "others")
+    artifacts.upload(taking, "0" * 32, place)
+    assert taking.files == {"config.yaml": b"mine"}
 
 
 def test_a_file_that_becomes_a_link_while_it_is_sent(folder: Path) -> None:
@@ -204,11 +209,11 @@ def test_a_file_that_becomes_a_link_while_it_is_sent(folder: Path) -> None:
         (folder / name).write_text("mine")
 
     class Swapping(Taking):
-        def log_artifact(self, run: str, path: str) -> None:
+        def log_artifact(self, run: str, path: str, within: str = "") -> None:
             for name in artifacts.NAMES:
                 (folder / name).unlink(missing_ok=True)
                 (folder / name).symlink_to(folder / "id_rsa")
-            super().log_artifact(run, path)
+            super().log_artifact(run, path, within)
 
     taking = Swapping()
     artifacts.upload(taking, "0" * 32, folder)

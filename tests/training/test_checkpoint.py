@@ -47,9 +47,14 @@ def test_it_holds_what_ever_trained_and_every_buffer(small: Compose, families: F
     assert not any(module.training for module in loaded.modules())
 
 
-def test_it_is_refused_on_another_origin(small: Compose, families: Families) -> None:
+def test_in_a_run_folder_of_before_it_is_refused_on_another_origin(small: Compose, families: Families) -> None:
+    """One that does not say what never trained."""
     trial = small(*families["cnn"], "strategy=feature_extraction")
     state = trained(trial)
+    for name in (layout.FROZEN, layout.FROZEN_TENSORS):
+        (checkpoint(trial).parent / name).unlink()
+    loaded = tlx.load(checkpoint(trial).parent).model
+    assert all(torch.equal(tensor, loaded.get_parameter(name)) for name, tensor in state.items() if "head" in name)
     with safe_open(checkpoint(trial), "pt") as file:
         known = json.loads(file.metadata()["tlx"])
     other = {"tlx": json.dumps({**known, "origin": known["origin"][::-1]})}

@@ -7,7 +7,7 @@ A checkpoint that silently does not fit trains a random network with normal-look
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -41,9 +41,14 @@ class LoadReport:
 
 def content(state: Mapping[str, Tensor]) -> str:
     """A hash of tensors, by name, type, shape and bytes: 32 hexadecimal digits."""
+    return content_of((name, state[name]) for name in sorted(state))
+
+
+def content_of(tensors: Iterable[tuple[str, Tensor]]) -> str:
+    """:func:`content` of tensors that come one by one, in the order of their names."""
     hashed = xxhash.xxh3_128()
-    for name in sorted(state):
-        tensor = state[name].detach()
+    for name, tensor in tensors:
+        tensor = tensor.detach()
         hashed.update(f"{name}|{tensor.dtype}|{tuple(tensor.shape)}|".encode())
         if tensor.numel():
             flat = tensor.cpu().contiguous().as_strided((tensor.numel(),), (1,))  # of one value any stride will do

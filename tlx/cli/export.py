@@ -1,8 +1,10 @@
-"""tlx export RUN [--to mlflow|onnx|torch] [--register NAME] [--out FILE]: the trained model, for other programs.
+"""tlx export RUN [--to mlflow|onnx|torch] [--register NAME] [--whole] [--out FILE]: the trained model, for others.
 
 tlx export runs/resnet18-fine_tune-...                      log it to its MLflow run, servable
 tlx export runs/resnet18-fine_tune-... --register birds     and register it under a name
 tlx export runs/resnet18-fine_tune-... --to onnx            runs/.../model.onnx, compared with the network
+tlx export runs/resnet18-fine_tune-... --whole          its folder holds all of its tensors from now on
+tlx export runs/resnet18-fine_tune-... --whole --out theirs     a copy that does, in a new folder
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ def run(words: list[str]) -> int:
     arguments = Arguments()
     arguments.value("--to", ", ".join(KINDS))
     arguments.value("--register", "a name for the model")
-    arguments.value("--out", "a file")
+    arguments.value("--out", "a file, or with --whole a new folder")
+    arguments.flag("--whole")
     asked = arguments.take(words)
     words, kind, register, out = asked.words, asked.to or "mlflow", asked.register, asked.out
     problems = []
@@ -34,8 +37,10 @@ def run(words: list[str]) -> int:
         problems.append(ConfigIssue("--to", f"expected {', '.join(KINDS)}", kind))
     if register is not None and kind != "mlflow":
         problems.append(ConfigIssue("--register", "goes with --to mlflow", register))
-    if out is not None and kind == "mlflow":
-        problems.append(ConfigIssue("--out", "goes with --to onnx and --to torch", out))
+    if asked.whole and (asked.to or register is not None):
+        problems.append(ConfigIssue("--whole", "is for tlx itself; leave out --to and --register"))
+    if out is not None and kind == "mlflow" and not asked.whole:
+        problems.append(ConfigIssue("--out", "goes with --to onnx, --to torch and --whole", out))
     if problems:
         raise ConfigError(problems)
     from tlx.orchestration.find import runs
@@ -43,7 +48,19 @@ def run(words: list[str]) -> int:
     places = runs(words[0])
     if len(places) != 1:
         raise ConfigError([ConfigIssue("run", f"stands for {len(places)} trials; name one of them", words[0])])
-    return _export(places[0], kind, register, out)
+    return _pack(places[0], out) if asked.whole else _export(places[0], kind, register, out)
+
+
+def _pack(run: Path, out: str | None) -> int:
+    from tlx.training import packing
+    from tlx.training.quiet import quiet
+
+    with quiet():
+        found = packing.copy(run, Path(out).expanduser()) if out is not None else packing.pack(run)
+    added = f"{found.added} tensors that never trained ({found.bytes / 1e6:.1f} MB) were put in"
+    print(f"whole:  {found.place}, {found.size / 1e6:.1f} MB in all")
+    print(added if found.added else "nothing had to be put in: every tensor of its network was there")
+    return 0
 
 
 def _export(run: Path, kind: str, register: str | None, out: str | None) -> int:

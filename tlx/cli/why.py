@@ -12,7 +12,7 @@ from rich.console import Console
 
 from tlx.cli.arguments import Arguments
 from tlx.composition.compose import compose
-from tlx.config.errors import ConfigError, ConfigIssue
+from tlx.config.errors import ConfigError, ConfigIssue, RequestError
 from tlx.files.printable import printable
 from tlx.orchestration import find
 from tlx.provenance.compare import Row
@@ -41,8 +41,14 @@ def run(words: list[str]) -> int:
 def _recorded(folder: Path, console: Console) -> None:
     """Of a run: what has changed since."""
     trial, result = read_config(folder), read_result(folder)
-    place = locate(trial)
     console.print(printable(folder.name), markup=False)
+    try:
+        place = locate(trial)
+    except RequestError as error:  # what it was trained on, or began from, is not here any more
+        console.print("  could not run again here:", markup=False)
+        for problem in error.problems:
+            console.print(f"    {printable(f'{problem.subject}  {problem.message}')}", markup=False, soft_wrap=True)
+        return
     if place.identity == result.identity:
         console.print("  would not run again: its settings, data, weights and tlx are what they were", markup=False)
         return

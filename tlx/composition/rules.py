@@ -155,11 +155,16 @@ def files_are_there(config: Any) -> Iterator[ConfigIssue]:
 def weights_are_there(config: Any) -> Iterator[ConfigIssue]:
     """Weights given as a path exist."""
     weights = str(config.backbone.weights)
-    if config.strategy.init == "scratch" or weights in ("hub", "none") or weights.startswith(("trial:", "mlflow:")):
+    if config.strategy.init != "pretrained" or weights in ("hub", "none") or weights.startswith(("trial:", "mlflow:")):
         return
-    if not name_rules.is_there(weights):
+    if weights.startswith("run:"):
+        if not name_rules.is_there(weights.removeprefix("run:")):
+            yield ConfigIssue("backbone.weights", f"no such folder, seen from {Path.cwd()}", weights)
+    elif not name_rules.is_there(weights):
         yield ConfigIssue(
-            "backbone.weights", "no such file; expected hub, none, a path, trial:<experiment>, mlflow:<run>", weights
+            "backbone.weights",
+            "no such file; expected hub, none, a path, run:<folder>, trial:<experiment>, mlflow:<run>",
+            weights,
         )
 
 
@@ -236,6 +241,7 @@ RULES: list[tuple[tuple[str, ...], Rule]] = [
     (("strategy",), strategy_rules.phases_make_sense),
     (("strategy",), strategy_rules.rates_agree),
     (("strategy",), strategy_rules.optimizer_is_known),
+    (("strategy",), strategy_rules.beginning_is_known),
     (("strategy",), strategy_rules.parts_are_there),
     (("backbone", "dataset", "task", "strategy", "hardware"), strategy_rules.parts_can_do_what_is_asked),
     (("strategy", "hardware"), strategy_rules.averaging_makes_sense),

@@ -6,6 +6,7 @@ import importlib.util
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
@@ -13,10 +14,12 @@ from omegaconf.errors import OmegaConfBaseException
 
 from tlx.components.parts import parts_without
 from tlx.components.registry import of_group
+from tlx.composition import name_rules
 from tlx.config.amount import EXPECTED, Amount
 from tlx.config.errors import ConfigIssue, suggest
 from tlx.config.select import select
 
+BEGINNINGS = ("pretrained", "scratch")
 EXACT = ("logistic", "ridge")  # solvers that need no step
 _USUAL_OPTIMIZERS = ("adam", "adamw", "nadam", "radam", "adagrad", "rmsprop", "sgd", "lamb", "lion", "muon")
 _LONGEST = 1_000_000_000  # epochs, steps or percent
@@ -112,6 +115,19 @@ def _own_arguments(kind: type, given: Mapping[str, Any]) -> Iterator[ConfigIssue
             OmegaConf.update(OmegaConf.structured(kind), name, value)
         except OmegaConfBaseException as error:
             yield ConfigIssue(key, str(error).splitlines()[0], value)
+
+
+def beginning_is_known(config: Any) -> Iterator[ConfigIssue]:
+    """A trial begins from a pretrained backbone, from nothing, or from the whole model of a run that is there."""
+    init = str(config.strategy.init)
+    if init in BEGINNINGS or init.startswith("mlflow:"):
+        return
+    if not init.startswith("run:"):
+        hint = suggest(init, BEGINNINGS)
+        message = f"not one of {', '.join(BEGINNINGS)}, run:<folder>, mlflow:<run id>{hint}"
+        yield ConfigIssue("strategy.init", message, init)
+    elif not name_rules.is_there(init.removeprefix("run:")):
+        yield ConfigIssue("strategy.init", f"no such folder, seen from {Path.cwd()}", init)
 
 
 def parts_are_there(config: Any) -> Iterator[ConfigIssue]:

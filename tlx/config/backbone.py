@@ -30,7 +30,7 @@ class Backbone:
     modality: str = MISSING
     name: str = option(MISSING, "what the library, the hub or the disk knows it by")
     alias: str | None = option(None, "what runs are called by; null: the name", runtime_only=True)
-    weights: str = option("hub", "hub | none | <file or folder> | trial:<experiment> | mlflow:<run id>")
+    weights: str = option("hub", "hub | none | <file or folder> | run:<folder> | trial:<experiment> | mlflow:<run id>")
     weights_prefix: str | None = option(
         None, "what the checkpoint puts before every tensor name; null finds model., module., backbone., ... by itself"
     )
@@ -112,7 +112,7 @@ class MLPBackbone(Backbone):
 
     kind: str = "mlp"
     modality: str = "table"
-    weights: str = option("none", "none | <file> | trial:<experiment> | mlflow:<run id>")
+    weights: str = option("none", "none | <file> | run:<folder> | trial:<experiment> | mlflow:<run id>")
     width: int = option(64, "features that go from block to block", above=0)
     hidden: int = option(128, "features within a block", above=0)
     blocks: int = option(3, "how many there are", above=0)

@@ -9,13 +9,22 @@ from tlx.config.fields import option
 
 @dataclass
 class Checkpoint:
-    """When a trial's state is saved, from which it goes on after an interruption; always after a validation."""
+    """When a trial's state is saved, from which it goes on after an interruption, and what is kept of it at its end.
+
+    A state is saved after a validation.
+    """
 
     every_minutes: float | None = option(
         1.0, "minutes between saved states (0: every validation; null: not by time)", runtime_only=True, least=0
     )
     every_steps: int | None = option(
         None, "optimizer steps between saved states, at the least (null: not by steps)", runtime_only=True, above=0
+    )
+    frozen: str = option(
+        help="tensors that never trained: stored in the run folder, or referenced by their hash and where they came "
+        "from; auto: stored up to 16 MB",
+        choices=("auto", "stored", "referenced"),
+        runtime_only=True,
     )
 
 

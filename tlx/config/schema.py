@@ -34,7 +34,9 @@ class Trial:
     hardware: Hardware = option(help="where it runs", factory=Hardware)
     reuse: reuse.Reuse = option(help="whether frozen work is done once", factory=reuse.Reuse)
     checkpoint: Checkpoint = option(
-        help="when the state is saved that an interrupted trial goes on from", factory=Checkpoint, runtime_only=True
+        help="what is saved while a trial runs, to go on from after an interruption, and at its end",
+        factory=Checkpoint,
+        runtime_only=True,
     )
     tracking: Tracking = option(
         help="where its record is kept besides the run folder", factory=Tracking, runtime_only=True

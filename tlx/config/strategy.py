@@ -120,7 +120,11 @@ class Strategy:
     """How a backbone is transferred: an ordered list of phases, and what they share."""
 
     name: str = option(MISSING, "what runs are called by")
-    init: str = option(help="scratch: random weights, whatever the backbone says", choices=("pretrained", "scratch"))
+    init: str = option(
+        "pretrained",
+        "pretrained: the backbone's weights, and a new head | scratch: random weights, whatever the backbone says | "
+        "run:<folder>, mlflow:<run id>: that run's whole trained model, for data of the same columns and classes",
+    )
     partition: Partition = option(help="how fine the backbone is cut into stages", factory=Partition)
     budget: str = option("10 epochs", "the whole run, over all phases: '10 epochs', '500 steps'")
     batch_size: int = option(32, "examples per optimizer step, over all devices", above=0)

@@ -12,6 +12,7 @@ from tlx.config.machine import num_micro_batches
 from tlx.config.schema import Trial
 from tlx.config.strategy import Phase, Schedule, Strategy
 from tlx.feature_cache.rules import RULES
+from tlx.training.earlier_runs import begins_from
 
 LIMIT = 64  # heads trained at once
 
@@ -24,7 +25,7 @@ def key(trial: Trial) -> str | None:
     """
     if parts_without(trial, "batchable_head") or trial.strategy.on_nan == "skip":
         return None
-    if not (_is_plain(trial.strategy) and _is_simple(trial)):
+    if not (_is_plain(trial.strategy) and _is_simple(trial)) or begins_from(trial):  # a head that is drawn for nobody
         return None
     task = component("task", trial.task.kind).function("batch_key")(trial.task)
     if task is None:

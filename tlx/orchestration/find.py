@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from tlx.composition.name_rules import path_fault
-from tlx.config.errors import ConfigError, ConfigIssue
+from tlx.config.errors import ConfigError, ConfigIssue, WeightsError
 from tlx.config.tracking import Tracking
-from tlx.files.secrets import redacted
 from tlx.orchestration import status
 from tlx.runs.layout import RESULT
 from tlx.tracking import event_log, store
@@ -45,7 +45,7 @@ def run_folders(word: str) -> tuple[list[Path], dict[Path, str]]:
         raise ConfigError([ConfigIssue("run", fault, word)])
     folder = Path(word).expanduser().resolve()
     if re.fullmatch("[0-9a-f]{32}", word) and not folder.exists():
-        return [_of_mlflow(word)], {}
+        return [_of_mlflow(word, copies=False)], {}
     is_folder = bool(event_log.first(folder))
     chosen = [folder] if is_folder else status.sweeps_named(Path("runs"), word)
     if not chosen:
@@ -60,16 +60,8 @@ def run_folders(word: str) -> tuple[list[Path], dict[Path, str]]:
     return [*(one for one in trials if one not in shared), *sweeps], {o: shared[o] for o in trials if o in shared}
 
 
-def _of_mlflow(word: str) -> Path:
-    from mlflow.exceptions import MlflowException
-
-    uri = store.uri(Tracking())
+def _of_mlflow(word: str, *, copies: bool = True) -> Path:
     try:
-        tags = store.reached(uri).get_run(word).data.tags
-    except MlflowException as error:
-        message = f"{store.failure(error, uri)} ({redacted(uri)})"
-        raise ConfigError([ConfigIssue("run", message, word)]) from None
-    folder = Path(tags.get("tlx.folder", ""))
-    if not (folder / RESULT).is_file():
-        raise ConfigError([ConfigIssue("run", f"its folder {folder} holds no finished trial on this machine", word)])
-    return folder
+        return store.run_folder(Tracking(), word, "run", copies=copies)
+    except WeightsError as error:
+        raise ConfigError([replace(one, value=word) for one in error.problems]) from error

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tlx.config.schema import Trial
+from tlx.runs.describe import beginning
 
 if TYPE_CHECKING:  # torch: choices are shown before it is imported
     from tlx.planning.trial_plan import PhaseCost, TrialPlan
@@ -23,7 +24,7 @@ def show_choices(trial: Trial, machine: str, console: Console) -> None:
     if trial.search is not None:
         message = f"a search of {trial.search.n_trials} trials over {', '.join(trial.search.space)}; one of them:\n"
         console.print(message, markup=False, soft_wrap=True)
-    weights = "none (scratch)" if trial.strategy.init == "scratch" else trial.backbone.weights
+    weights = "none (scratch)" if trial.strategy.init == "scratch" else beginning(trial)
     shots = f", {trial.dataset.shots} per class" if trial.dataset.shots is not None else ""
     lines = {
         "backbone": f"{trial.backbone.name}  weights: {weights}",

@@ -29,7 +29,8 @@ from tlx.strategies.rates import rates, stage_rates
 from tlx.tasks.check import check
 from tlx.tasks.load import load as load_task
 from tlx.tasks.whole import WholeNetwork
-from tlx.training.network import assemble
+from tlx.training import whole_model
+from tlx.training.assembly import assemble
 
 _ASSUMED = 1000  # training examples of a data set that is not here
 _STATES = {"sgd": 1, "rmsprop": 1, "adagrad": 1, "adadelta": 2, "lion": 1}  # tensors kept per parameter; others: 2
@@ -81,6 +82,7 @@ def outline(trial: Trial) -> MetaModel:
     and ``schema.counts`` is empty.
     """
     schema = _schema(trial)
+    whole_model.check(trial, schema)
     with torch.device("meta"):
         backbone = load.outline(trial.backbone, columns=schema.inputs)
         task = load_task(trial.task, schema)

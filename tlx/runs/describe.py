@@ -82,11 +82,17 @@ def experiment_name(trial: Trial) -> str:
     return trial.tracking.experiment or f"tlx/{trial.group or 'trials'}"
 
 
+def beginning(trial: Trial) -> str:
+    """The weights that a trial begins from, as its configuration names them."""
+    init = trial.strategy.init
+    return "none" if init == "scratch" else trial.backbone.weights if init == "pretrained" else init
+
+
 def parameters(trial: Trial) -> dict[str, str]:
     """The settings trials are compared by, and those that the sweep varies."""
     chosen = {
         "backbone.name": trial.backbone.alias or trial.backbone.name,
-        "backbone.weights": "none" if trial.strategy.init == "scratch" else trial.backbone.weights,
+        "backbone.weights": beginning(trial),
         "strategy.name": trial.strategy.name,
         "strategy.budget": trial.strategy.budget,
         "strategy.batch_size": trial.strategy.batch_size,

@@ -14,7 +14,7 @@ from tlx.config.identity import FORMAT
 from tlx.files import durable, foreign
 from tlx.files.checksum import without_checksum
 from tlx.files.content_hash import content_hash
-from tlx.runs.layout import CHECKPOINT, CONFIG, MANIFEST, OWN, PLUGINS, PREDICTIONS, PREPARED, RESULT, SCHEDULE, SCHEMA
+from tlx.runs.layout import CHECKPOINT, INNER, OWN, PREDICTIONS, PREPARED, PROMISED, RESULT
 from tlx.runs.metric import Metric
 
 OLDER = "was written by tlx 0.1, whose runs this release does not read: keep that release for them, or train it again"
@@ -81,7 +81,7 @@ def _recorded(path: Path) -> Result | None:
     if row is None or row.get("format") != FORMAT or not foreign.conforms(row, Result):
         return None
     result = Result(**{**row, "primary": Metric(**row["primary"])})
-    is_here = foreign.is_name(result.folder) and set(result.files) <= set(OWN)
+    is_here = foreign.is_name(result.folder) and result.files.keys() <= {*OWN, *INNER}
     return result if is_here else None
 
 
@@ -110,8 +110,7 @@ def set_aside(folder: Path) -> str:
 
 def promised_files(folder: Path) -> dict[str, int]:
     """The files a finished trial promises, with their bytes."""
-    named = (folder / name for name in (CONFIG, CHECKPOINT, SCHEMA, PREDICTIONS, SCHEDULE, MANIFEST, PLUGINS))
-    return {path.name: path.stat().st_size for path in named if path.is_file()}
+    return {name: (folder / name).stat().st_size for name in (*PROMISED, *INNER) if (folder / name).is_file()}
 
 
 def hashes(folder: Path) -> dict[str, str]:

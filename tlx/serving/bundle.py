@@ -6,41 +6,31 @@ network is built only as large as the weights that lie there.
 
 from __future__ import annotations
 
-import math
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
-from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import nn
 
-from tlx.backbones.backbone import Backbone
-from tlx.backbones.load import load
+from tlx.backbones import architecture
 from tlx.backbones.weights import content
-from tlx.columns.input_spec import ImageSpec, TextSpec
-from tlx.columns.schema import Schema
-from tlx.config.backbone import BytesBackbone, TimmBackbone, TransformersBackbone
-from tlx.config.errors import ConfigError, ConfigIssue, RequestError, WeightsError
-from tlx.config.schema import Trial
+from tlx.columns.input_spec import ImageSpec
+from tlx.config.errors import ConfigError, ConfigIssue, WeightsError
 from tlx.files import durable, foreign
 from tlx.runs import folder as folders
 from tlx.runs import layout
 from tlx.runs import result as results
-from tlx.serving import encoder, facts, growth
+from tlx.serving import facts
 from tlx.serving.facts import FILE as FACTS
 from tlx.serving.model import Model
-from tlx.serving.offline import offline
-from tlx.tasks.load import load as load_task
-from tlx.tasks.protocol import Task
-from tlx.training.network import Trained, assemble
+from tlx.training import rebuild
+from tlx.training.network import Trained
+from tlx.training.rebuild import own
 
-WEIGHTS, ENCODER = "model.safetensors", encoder.FOLDER
-_NAMES = (WEIGHTS, FACTS, layout.CONFIG, ENCODER)
-_SEEN = 1 << 24  # pixels that a network may see: 4096 x 4096
-_READ = 1 << 20  # tokens that it may read
-Shapes = dict[str, list[int]]
+WEIGHTS = "model.safetensors"
+_NAMES = (WEIGHTS, FACTS, layout.CONFIG, architecture.FOLDER)
 
 
 def model_of(found: Trained) -> Model:
@@ -69,17 +59,8 @@ def write(found: Trained, run: Path, folder: Path) -> None:
     with durable.replacing(folder / WEIGHTS) as partial:
         save_file(state, partial)
     durable.write(folder / layout.CONFIG, foreign.read(run / layout.CONFIG))
-    module = found.backbone.module
-    network = getattr(module, "encoder", None)
-    tokenizer = next((one.tokenizer for one in found.backbone.takes.values() if isinstance(one, TextSpec)), None)
-    if isinstance(folders.read_config(run).backbone, TransformersBackbone) and network is not None:
-        encoder.write(folder / ENCODER, network.config, tokenizer)
+    architecture.keep(folder, found.trial.backbone, found.backbone)
     facts.write(folder, found.schema, content(state), results.read_result(run).identity)
-
-
-def own(network: nn.Module) -> dict[str, Tensor]:
-    """Parameters and buffers by name, those left out of ``state_dict`` too; shared ones once."""
-    return {**dict(network.named_parameters()), **dict(network.named_buffers())}
 
 
 def read(folder: Path) -> Model:
@@ -95,19 +76,10 @@ def read(folder: Path) -> Model:
         WeightsError: The bundle is not what tlx writes, or its weights are not those that were written.
     """
     try:
-        with offline():
+        with rebuild.reading(folder):
             return _read(folder)
-    except WeightsError:
-        raise
-    except RequestError as error:
-        raise WeightsError(error.problems) from error
-    except FileNotFoundError as error:
-        raise _refuse(Path(str(error.filename or error)).name, "is not there") from error
-    except (KeyboardInterrupt, SystemExit):
-        raise
-    except BaseException as error:  # libraries raise anything on settings that no writer made; Rust panics are no more
-        reason = (str(error) or type(error).__name__).splitlines()[0][:200].replace(str(folder), "bundle")
-        raise _refuse("model", f"cannot be built from it: {reason}") from error
+    except WeightsError as error:
+        raise WeightsError([replace(one, key=f"bundle: {one.key}") for one in error.problems]) from error
 
 
 def _read(folder: Path) -> Model:
@@ -115,21 +87,16 @@ def _read(folder: Path) -> Model:
     try:
         schema, expected = facts.read(folder)
     except foreign.Unreadable as error:
-        raise _refuse(FACTS, str(error)) from error
+        raise rebuild.refusal(FACTS, str(error)) from error
     trial = folders.read_config(folder)
-    _check_config(trial, folder, schema)
-    shapes = _shapes(folder / WEIGHTS)
-    size = (folder / WEIGHTS).stat().st_size
-    with growth.bounded(len(shapes), size), torch.device("meta"):  # allocates nothing
-        _fits(_build(trial, schema)[0], shapes)
-    with growth.bounded(len(shapes), size):
-        network, task = _build(trial, schema)
+    (column,) = schema.inputs.values()
+    if trial.backbone.modality != column.kind:
+        raise rebuild.refusal(FACTS, f"expected an input of kind {trial.backbone.modality}, found {column.kind}")
+    task, _, network = rebuild.build(trial, schema, folder, [folder / WEIGHTS])
     state = load_file(folder / WEIGHTS)
     if content(state) != expected:
-        raise _refuse("model", "is not what was written: its tensors have other bits")
-    with torch.no_grad():
-        for name, tensor in own(network).items():
-            tensor.copy_(state[name])
+        raise rebuild.refusal("model", "is not what was written: its tensors have other bits")
+    rebuild.fill(network, state)
     model = Model(network.eval(), task, schema)
     _check_answer(model)
     return model
@@ -140,71 +107,14 @@ def _check_files(folder: Path) -> None:
     with os.scandir(folder) as entries:
         names = {entry.name: entry for entry in entries}
     for name in sorted(names.keys() - set(_NAMES)):
-        raise _refuse(name, "is not a file that tlx writes into a bundle; remove it")
+        raise rebuild.refusal(name, "is not a file that tlx writes into a bundle; remove it")
     for name in _NAMES:
-        if name == ENCODER:
+        if name == architecture.FOLDER:
             continue
         if name not in names:
-            raise _refuse(name, "is not there")
+            raise rebuild.refusal(name, "is not there")
         if not names[name].is_file(follow_symlinks=False):
-            raise _refuse(name, "is a symbolic link, or not a regular file")
-
-
-def _check_config(trial: Trial, folder: Path, schema: Schema) -> None:
-    """See that the configuration builds from the bundle alone, and have it do so."""
-    backbone = trial.backbone
-    backbone.weights = "none"  # they are in the bundle, whatever the network was trained from
-    asked = None
-    if isinstance(backbone, TimmBackbone):
-        asked = encoder.leads(backbone.args)
-    elif isinstance(backbone, BytesBackbone):
-        asked = encoder.leads(backbone.settings)
-        try:
-            encoder.check_architecture(backbone.architecture)
-        except foreign.Unreadable as error:
-            raise _refuse("backbone.architecture", str(error)) from None
-    elif isinstance(backbone, TransformersBackbone):
-        encoder.check(folder / ENCODER)
-        backbone.name = str(folder / ENCODER)
-    if asked is not None:
-        raise _refuse("backbone", f"its settings name something outside of the bundle: {asked}")
-    (column,) = schema.inputs.values()
-    if backbone.modality != column.kind:
-        raise _refuse(FACTS, f"expected an input of kind {backbone.modality}, found {column.kind}")
-
-
-def _shapes(file: Path) -> Shapes:
-    """The shapes of the tensors by name, from the file's header; raises :class:`WeightsError` for too large a file."""
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    size = file.stat().st_size
-    if size > memory:
-        raise _refuse(WEIGHTS, f"has {size >> 20:,} MB; this machine has {memory >> 20:,} MB of memory")
-    with safe_open(file, framework="pt") as opened:
-        return {name: opened.get_slice(name).get_shape() for name in opened.keys()}  # noqa: SIM118 (no mapping)
-
-
-def _fits(network: nn.Module, shapes: Shapes) -> None:
-    there = own(network)
-    if there.keys() != shapes.keys():
-        raise _refuse("model", "has other tensors than this machine builds (library versions?)")
-    for name, tensor in there.items():
-        if list(tensor.shape) != list(shapes[name]):
-            raise _refuse("model", f"{name} has the shape {shapes[name]}, its configuration asks for {[*tensor.shape]}")
-
-
-def _build(trial: Trial, schema: Schema) -> tuple[nn.Module, Task]:
-    backbone: Backbone = load(trial.backbone, columns=schema.inputs, pretrained=False)
-    for spec in backbone.takes.values():
-        if isinstance(spec, ImageSpec):
-            if not (1 <= spec.height * spec.width <= _SEEN and 0 < spec.crop <= 1 and math.isfinite(sum(spec.mean))):
-                found = f"{spec.height} x {spec.width}"
-                raise _refuse("backbone.input", f"expected at most {_SEEN:,} pixels, found {found}")
-        elif isinstance(spec, TextSpec) and not 1 <= spec.max_length <= _READ:
-            raise _refuse("backbone.max_length", f"expected 1 to {_READ:,} tokens, found {spec.max_length}")
-    task = load_task(trial.task, schema)
-    network = task.build(backbone, schema)
-    assemble(trial, network, backbone)
-    return network, task
+            raise rebuild.refusal(name, "is a symbolic link, or not a regular file")
 
 
 def _check_answer(model: Model) -> None:
@@ -214,7 +124,7 @@ def _check_answer(model: Model) -> None:
         return
     rows, vocabulary = _vocabulary(model.network), len(model.spec.tokenizer)
     if rows is not None and vocabulary > rows:
-        raise _refuse(ENCODER, f"its tokenizer knows {vocabulary:,} tokens, the network {rows:,}")
+        raise rebuild.refusal(architecture.FOLDER, f"its tokenizer knows {vocabulary:,} tokens, the network {rows:,}")
     model.answer(["a text"])
 
 
@@ -222,7 +132,3 @@ def _vocabulary(network: nn.Module) -> int | None:
     module = getattr(getattr(network, "backbone", None), "encoder", None)
     table = module.get_input_embeddings() if module is not None else None
     return int(table.num_embeddings) if isinstance(table, nn.Embedding) else None
-
-
-def _refuse(what: str, message: str) -> WeightsError:
-    return WeightsError([ConfigIssue(f"bundle: {what}", message)])

@@ -20,6 +20,7 @@ from tlx.tracking import artifacts, event_log, state, store
 from tlx.tracking.state import State, run_id
 
 ATTEMPT, FOLDER, REFUSED, REASON = "tlx.attempt", "tlx.folder", "tlx.refused", "tlx.status_reason"
+LEFT_OUT = "tlx.left_out"  # files of a run folder that were too large to be sent
 _BATCH = 1000  # metrics per request, MLflow's limit
 _LINES = 5000  # of an event log, in memory at once
 _LONGEST_VALUE = 6000  # characters of a parameter, MLflow's limit
@@ -231,7 +232,8 @@ def _send_rows(client: Any, folder: Path, run: str, rows: list[dict[str, Any]]) 
             client.set_tag(run, "mlflow.note.content", end["note"])
         if end["reason"]:
             client.set_tag(run, REASON, end["reason"][:_LONGEST_TAG])
-        artifacts.upload(client, run, folder)
+        if left := artifacts.upload(client, run, folder):
+            client.set_tag(run, LEFT_OUT, f"{', '.join(left)}: over {artifacts.LARGEST >> 20} MB")
         client.set_terminated(run, status=end["status"])
 
 

@@ -16,13 +16,14 @@ from tlx.config.tracking import Tracking
 from tlx.files import durable
 from tlx.files.printable import printable
 from tlx.files.secrets import WAY_OUT, redacted, secrets_in
-from tlx.tracking import address, logs
+from tlx.tracking import address, logs, run_copies
 
 _ENVIRONMENT = {  # MLflow and libpq would wait for minutes; and MLflow prints addresses with their passwords
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "PGCONNECT_TIMEOUT": "10",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
 _TURN, _PAUSE = 60.0, 0.05  # seconds to wait for another process, and between looks
 _KNOCK = 5.0  # seconds for a database server to take a connection
@@ -136,8 +137,18 @@ def experiment_id(made: Any, store: str, name: str) -> str:
         return str(found.experiment_id)
 
 
-def run_folder(tracking: Tracking, run_id: str) -> Path:
-    """The run folder of an MLflow run; raises :class:`WeightsError` when it is not on this machine."""
+def run_folder(tracking: Tracking, run_id: str, key: str, *, copies: bool = True) -> Path:
+    """The folder of a finished MLflow run: its own where that is on this machine, else what the run's artifacts hold.
+
+    Args:
+        tracking: The store that is asked.
+        run_id: The run.
+        key: The option that names it, for messages.
+        copies: A copy of its folder will do.
+
+    Raises:
+        WeightsError: There is no such run, or neither its folder nor its files are to be had.
+    """
     from mlflow.exceptions import MlflowException
 
     store = uri(tracking)
@@ -146,9 +157,8 @@ def run_folder(tracking: Tracking, run_id: str) -> Path:
         run = reached(store).get_run(run_id)
     except MlflowException as error:
         message = f"no such run in {redacted(store)}: {failure(error, store)}"
-        raise WeightsError([ConfigIssue("backbone.weights", message, asked)]) from None
-    folder = Path(run.data.tags.get("tlx.folder", ""))
-    if not folder.is_absolute() or not (folder / "checkpoint.safetensors").is_file():
-        message = f"its run folder {printable(folder)} is not on this machine"
-        raise WeightsError([ConfigIssue("backbone.weights", message, asked)])
-    return folder
+        raise WeightsError([ConfigIssue(key, message, asked)]) from None
+    try:
+        return run_copies.folder_of(store, run, copies=copies)
+    except run_copies.NotToBeHad as reason:
+        raise WeightsError([ConfigIssue(key, str(reason), asked)]) from None

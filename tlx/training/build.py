@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
 
@@ -14,8 +14,6 @@ from tlx.components.parts import parts_without
 from tlx.config.schema import Trial
 from tlx.data.module import Data
 from tlx.feature_cache.prefix_cache import PrefixCache
-from tlx.runs import folder as folders
-from tlx.runs import layout
 from tlx.strategies import freezing, optimizers, stopping
 from tlx.strategies.phases import PhasePlan, plan
 from tlx.strategies.rates import rates
@@ -23,10 +21,11 @@ from tlx.tasks.check import check
 from tlx.tasks.load import load as load_task
 from tlx.tasks.network import specs
 from tlx.tasks.protocol import Task
-from tlx.training.checkpoint import origin, read, restore
+from tlx.training import rebuild, whole_model
+from tlx.training.checkpoint import origin
 from tlx.training.machine import Machine, choose_machine
 from tlx.training.module import TrialModule
-from tlx.training.network import after_backbone, check_finished, fresh, network
+from tlx.training.network import after_backbone, fresh, network, trained
 
 
 @dataclass
@@ -40,14 +39,16 @@ class TrialComponents:
     phases: list[PhasePlan]
     rates: dict[str, tuple[float, ...]]  # parameter to full learning rate, by phase
     module: TrialModule
-    origin: str  # of the model before training: what a checkpoint belongs to
+    origin: str  # of the model before training: what a saved state belongs to
+    notes: list[str] = field(default_factory=list)  # on the model that training begins from
 
 
 def build(trial: Trial) -> TrialComponents:
     """Build a trial; raises :class:`~tlx.config.errors.RequestError` for data or weights that cannot be used."""
     machine = choose_machine(trial.hardware)
     data = Data(trial.dataset, seed=trial.seed, batch_size=trial.strategy.batch_size, workers=trial.hardware.workers)
-    task, backbone, model, cut = network(trial, data.schema, pretrained=trial.strategy.init == "pretrained")
+    notes = whole_model.check(trial, data.schema)
+    task, backbone, model, cut = network(trial, data.schema, pretrained=trial.strategy.init != "scratch")
     check(trial, task, backbone)
     data.prepare(specs(model), trial.reuse.views)
     task.fit(data.examples["train"].targets)
@@ -60,9 +61,8 @@ def build(trial: Trial) -> TrialComponents:
     module = TrialModule(trial.strategy, task, model, cut, phases, data, epochs, prefix, trial.hardware.accumulate)
     module.reinit_state = fresh(trial, data.schema, phases)
     table = rates(trial.strategy, cut, phases)
-    return TrialComponents(
-        machine, data, backbone, cut, phases, table, module, origin(digest(cut), freezing.checksums(model))
-    )
+    begun = origin(digest(cut), freezing.checksums(model))
+    return TrialComponents(machine, data, backbone, cut, phases, table, module, begun, notes)
 
 
 def build_sibling(first: TrialComponents, trial: Trial) -> TrialComponents:
@@ -88,9 +88,9 @@ def load(run: str | PathLike[str]) -> TrialModule:
 
 def rebuilt(where: Path) -> TrialComponents:
     """A finished trial with its trained weights; raises :class:`WeightsError` where they do not belong to it."""
-    check_finished(where)
-    built = build(folders.read_config(where))
-    restore(built.module.model, read(where / layout.CHECKPOINT, built.origin))
+    found = trained(where)
+    built = build(found.trial)
+    rebuild.fill(built.module.model, rebuild.own(found.model))
     return built
 
 

@@ -19,6 +19,9 @@ from tlx.data.fingerprint import fingerprint
 from tlx.files import regular
 from tlx.files.content_hash import content_hash
 from tlx.runs.folder import RunFolder
+from tlx.training import earlier_runs
+
+_DRAWS = "weights of an earlier trial"
 
 
 def locate(trial: Trial) -> RunFolder:
@@ -30,23 +33,30 @@ def locate(trial: Trial) -> RunFolder:
         fingerprints["backbone"] = _folder_hash(local)
     fingerprints |= {f"{CODE}{top}": found for top, found in code(trial).items()}
     count = num_micro_batches(trial.hardware)  # each has its own BatchNorm statistics and draws of dropout
-    versions = numerics(trial)
+    versions = numerics(trial) | ({_DRAWS: 2} if _takes_a_run(trial) else {})
     key = identity(_settled(trial), fingerprints | ({"micro_batches": str(count)} if count > 1 else {}), versions)
     name = readable_name(trial)
     path = Path(trial.output).expanduser().resolve() / f"{name}-{key[:12]}"
     return RunFolder(path, key, name, fingerprints, versions)
 
 
+def _takes_a_run(trial: Trial) -> bool:
+    """Is the backbone that of an earlier trial? Reading it drew random numbers once, which the head then had not."""
+    return trial.strategy.init == "pretrained" and trial.backbone.weights.startswith(("trial:", "mlflow:"))
+
+
 def _settled(trial: Trial) -> Trial:
     """The trial without choices that make no difference to it, and without places whose content has a fingerprint."""
-    backbone = trial.backbone
-    if trial.strategy.init == "scratch":
+    backbone, strategy = trial.backbone, trial.strategy
+    if earlier_runs.begins_from(trial):
+        strategy = replace(strategy, init="run")
+    if strategy.init != "pretrained":
         backbone = replace(backbone, weights="none", weights_prefix=None)
     else:
         backbone = replace(backbone, weights="")
     if _local_model(trial) is not None:
         backbone = replace(backbone, name="")
-    return replace(trial, backbone=backbone)
+    return replace(trial, backbone=backbone, strategy=strategy)
 
 
 def _local_model(trial: Trial) -> Path | None:
@@ -90,9 +100,15 @@ def readable_name(trial: Trial) -> str:
 
 def weights_key(trial: Trial) -> str:
     """What the pretrained weights are: a hash of their content, or the name they are published under."""
+    if begins := earlier_runs.begins_from(trial):
+        where = earlier_runs.folder(begins, trial.tracking, "strategy.init")
+        return f"run:{earlier_runs.fingerprint(where, 'strategy.init')}"
     weights = trial.backbone.weights
     if trial.strategy.init == "scratch" or weights == "none":
         return "none"
+    if weights.startswith("run:"):
+        where = earlier_runs.folder(weights, trial.tracking, "backbone.weights")
+        return f"run:{earlier_runs.fingerprint(where, 'backbone.weights')}"
     if weights.startswith("trial:"):
         return f"trial:{locate(experiment(weights, trial)).identity}"
     if weights.startswith("mlflow:"):

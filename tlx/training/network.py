@@ -7,22 +7,25 @@ from __future__ import annotations
 
 import json
 import random
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tlx.backbones import weights
+from tlx.backbones import architecture, growth, weights
 from tlx.backbones.backbone import Backbone
 from tlx.backbones.load import load as load_backbone
-from tlx.backbones.partition.stages import Stage, digest, merge, stages
-from tlx.backbones.weights import State
+from tlx.backbones.partition.stages import Stage, digest
+from tlx.backbones.weights import State, content
 from tlx.columns.schema import Schema
 from tlx.config.errors import ConfigError, ConfigIssue, WeightsError
 from tlx.config.identity import identity_fields
 from tlx.config.schema import Trial
+from tlx.config.tracking import Tracking
 from tlx.data import schema_file
 from tlx.runs import folder as folders
 from tlx.runs import layout
@@ -32,9 +35,10 @@ from tlx.strategies.peft import adapters
 from tlx.strategies.phases import PhasePlan
 from tlx.tasks.load import load as load_task
 from tlx.tasks.protocol import Task
-from tlx.tasks.whole import WholeNetwork
-from tlx.tracking.store import run_folder
+from tlx.training import earlier_runs, frozen, rebuild, whole_model
+from tlx.training.assembly import assemble
 from tlx.training.checkpoint import opened, origin, read, restore
+from tlx.training.frozen import Frozen
 from tlx.training.locate import experiment, locate
 
 
@@ -50,17 +54,74 @@ class Trained:
 
 
 def trained(where: Path) -> Trained:
-    """The trained network of a run folder, which need not have its data set any more.
+    """The trained network of a run folder, wherever that lies: neither its data set nor a connection is needed.
+
+    Nor is the checkpoint that it began from, where the tensors that never trained are stored beside the others, or
+    where there are none. The random numbers of whoever asks stay as they are.
 
     Raises:
         FileNotFoundError: It is no folder of a finished trial.
-        WeightsError: The weights do not belong to the network that is built here.
+        WeightsError: The folder is not what was written, or weights that it refers to are not there.
     """
     check_finished(where)
-    trial, schema = folders.read_config(where), schema_file.read(where)
-    task, backbone, model, cut = network(trial, schema, pretrained=trial.strategy.init == "pretrained")
-    restore(model, read(where / layout.CHECKPOINT, origin(digest(cut), freezing.checksums(model))))
+    trial, schema, known = folders.read_config(where), schema_file.read(where), frozen.read(where)
+    with random_numbers_kept():
+        if known is None:  # a run folder of before
+            task, backbone, model, cut = network(trial, schema, pretrained=trial.strategy.init != "scratch")
+            restore(model, read(where / layout.CHECKPOINT, origin(digest(cut), freezing.checksums(model))))
+        elif known.stored or not known.tensors:
+            task, backbone, model = _alone(where, trial, schema, known)
+        else:
+            task, backbone, model = _on_its_base(where, trial, schema, known)
     return Trained(trial, schema, backbone, task, model.eval())
+
+
+def _alone(where: Path, trial: Trial, schema: Schema, known: Frozen) -> tuple[Task, Backbone, nn.Module]:
+    """The network from the folder alone, which is read as a stranger's."""
+    with rebuild.reading(where):
+        names = [layout.CHECKPOINT, *([layout.FROZEN_TENSORS] if known.tensors else [])]
+        task, backbone, model = rebuild.build(trial, schema, where, [where / name for name in names])
+        rebuild.fill(model, {**opened(where / layout.CHECKPOINT)[1], **frozen.read_tensors(where, known)})
+    return task, backbone, model
+
+
+def _on_its_base(where: Path, trial: Trial, schema: Schema, known: Frozen) -> tuple[Task, Backbone, nn.Module]:
+    """The network on the weights that it began from, if those are there and are the same."""
+    own = replace(trial, tracking=Tracking())  # a record of others names no store that is asked
+    folder = where / architecture.FOLDER
+    if folder.exists() and (trial.strategy.init != "pretrained" or trial.backbone.weights != "hub"):
+        architecture.check(folder)
+        own = replace(own, backbone=replace(own.backbone, name=str(folder)))
+    rebuild.check_settings(trial.backbone)
+    rebuild.check_memory(layout.FROZEN, known.bytes)
+    file = where / layout.CHECKPOINT
+    tensors, size = known.tensors + len(rebuild.shapes_in([file])), known.bytes + file.stat().st_size
+    try:
+        with growth.bounded(tensors, size), torch.device("meta"):  # no larger than it says that its tensors are
+            rebuild.parts(own, schema)
+        task, backbone, model, _ = network(own, schema, pretrained=trial.strategy.init != "scratch")
+    except growth.TooLarge as error:
+        raise rebuild.refusal(layout.FROZEN, str(error)) from error
+    except WeightsError as error:
+        raise _gone(where, known, error.problems[0].message) from error
+    _, state = opened(file)
+    left = {name: parameter for name, parameter in model.named_parameters() if name not in state}
+    rebuild.check_fits(model, {name: list(tensor.shape) for name, tensor in {**state, **left}.items()})
+    if len(left) != known.tensors or content(left) != known.sum:
+        raise _gone(where, known, "what is there now has other bits")
+    restore(model, state)
+    return task, backbone, model
+
+
+def _gone(where: Path, known: Frozen, reason: str) -> WeightsError:
+    source = known.source
+    came = "drawn from the seed" if source.weights == "none" else f"of {source.backbone}, {source.fingerprint}"
+    message = (
+        f"the run refers to weights that are not here: {known.tensors} tensors ({known.bytes / 1e6:.1f} MB, "
+        f"hash {known.sum}), {came}; {reason}. Put them back where they were, or have the run hold them, on a machine "
+        f"that has them: tlx export {where} --whole"
+    )
+    return WeightsError([ConfigIssue("backbone.weights", message, source.weights)])
 
 
 def check_finished(where: Path) -> None:
@@ -69,6 +130,18 @@ def check_finished(where: Path) -> None:
         raise FileNotFoundError(f"{where} is not the folder of a finished trial (it has no {layout.RESULT})")
     if results.is_older(where):
         raise ConfigError([ConfigIssue(layout.RESULT, results.OLDER, where)])
+
+
+@contextmanager
+def random_numbers_kept() -> Iterator[None]:
+    """Leave the random numbers as they were before the block."""
+    before = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    try:
+        yield
+    finally:
+        random.setstate(before[0])
+        np.random.set_state(before[1])
+        torch.set_rng_state(before[2])
 
 
 def after_backbone(trial: Trial, schema: Schema) -> Tensor:
@@ -96,30 +169,21 @@ _STATES: dict[str, Tensor] = {}
 
 
 def network(trial: Trial, schema: Schema, *, pretrained: bool) -> tuple[Task, Backbone, nn.Module, list[Stage]]:
-    """The task's model on the backbone, and its stages; the same seed gives the same network."""
-    backbone = _backbone(trial, schema, pretrained)
+    """The task's model on the backbone, and its stages; the same seed gives the same network.
+
+    Args:
+        trial: Its configuration.
+        schema: The columns of its data.
+        pretrained: Give it the weights that the trial begins from; else they are random.
+    """
+    begins = earlier_runs.begins_from(trial) if pretrained else ""
+    backbone = _backbone(trial, schema, pretrained and not begins)
     task = load_task(trial.task, schema)
     model = task.build(backbone, schema)
+    if begins:
+        earlier = merged(earlier_runs.folder(begins, trial.tracking, whole_model.KEY), whole_model.KEY)
+        whole_model.begin(model, backbone, earlier.model, earlier.backbone, begins)
     return task, backbone, model, assemble(trial, model, backbone)
-
-
-def assemble(trial: Trial, model: nn.Module, backbone: Backbone) -> list[Stage]:
-    """Cut the model into stages as the strategy asks, and put in what its ``peft`` says.
-
-    A dry run, which computes shapes alone, settles the order.
-    """
-    try:
-        if isinstance(model, WholeNetwork) and not trial.backbone.stages:
-            cut = model.cut()
-        else:
-            cut = stages(model, trial.backbone.stages or backbone.stages, backbone.example(2))
-    except ValueError as error:
-        raise ConfigError([ConfigIssue("backbone.stages", str(error), list(trial.backbone.stages))]) from error
-    if trial.strategy.partition.max_stages is not None:
-        cut = merge(cut, trial.strategy.partition.max_stages)
-    if trial.strategy.peft is not None:
-        cut = adapters.insert(model, cut, trial.strategy.peft)
-    return cut
 
 
 def fresh(trial: Trial, schema: Schema, phases: list[PhasePlan]) -> State:
@@ -148,34 +212,26 @@ def reader(trial: Trial) -> weights.Reader:
             if not (where / layout.RESULT).is_file():
                 command = f"tlx train experiment={source.removeprefix('trial:')}"
                 raise WeightsError([ConfigIssue("backbone.weights", f"not trained yet; run: {command}", source)])
-            return backbone_of(where)
-        if source.startswith("mlflow:"):
-            return backbone_of(run_folder(trial.tracking, source.removeprefix("mlflow:")))
-        return weights.read(source)
+        elif earlier_runs.is_named(source):
+            where = earlier_runs.folder(source, trial.tracking, "backbone.weights")
+        else:
+            return weights.read(source)
+        state = merged(where).model.state_dict()
+        return {name.removeprefix("backbone."): t for name, t in state.items() if name.startswith("backbone.")}
 
     return read
 
 
-def backbone_of(where: Path) -> weights.State:
-    """The backbone's tensors of a finished trial, those it never trained included."""
-    result, source = results.read_result(where), folders.read_config(where)
-    if "weights" not in result.facts:
-        raise WeightsError([ConfigIssue("backbone.weights", "its result does not say what it began from", where)])
-    from_nothing = result.facts["weights"] == "none" and result.trained < result.parameters
-    if source.strategy.peft is not None or from_nothing:  # adapters to merge, or random weights to draw again
-        model = trained(where).model
+def merged(where: Path, key: str = "backbone.weights") -> Trained:
+    """:func:`trained`, what was put into the network folded into its weights; raises :class:`WeightsError`."""
+    found = trained(where)
+    if found.trial.strategy.peft is not None:
         try:
-            whole_state = (adapters.merge(model) if source.strategy.peft is not None else model).state_dict()
+            adapters.merge(found.model)
         except ConfigError as error:
-            reasons = [ConfigIssue("backbone.weights", problem.message, str(where.name)) for problem in error.problems]
+            reasons = [ConfigIssue(key, problem.message, where.name) for problem in error.problems]
             raise WeightsError(reasons) from error
-        return {name.removeprefix("backbone."): t for name, t in whole_state.items() if name.startswith("backbone.")}
-    state = {name.removeprefix("backbone."): t for name, t in opened(where / layout.CHECKPOINT)[1].items()}
-    if result.facts["weights"] == "none":  # it began from nothing, and trained everything
-        return state
-    columns = schema_file.read(where).inputs
-    base = load_backbone(source.backbone, columns=columns, read=reader(source)).module.state_dict()
-    return {**base, **state}
+    return found
 
 
 def seed_everything(seed: int) -> None:

@@ -7,10 +7,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from tlx.backbones import architecture
 from tlx.config import output
+from tlx.config.backbone import TransformersBackbone
+from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.schema import Trial
 from tlx.data import schema_file
-from tlx.files import durable
+from tlx.files import durable, marks
 from tlx.reports.schedule import of_events
 from tlx.runs import folder as folders
 from tlx.runs import layout, manifest, plugin_record
@@ -22,6 +25,7 @@ from tlx.runs.result import Result
 from tlx.tracking import event_log
 from tlx.tracking.event_log import EventLog
 from tlx.tracking.logger_feed import feed
+from tlx.training import frozen
 from tlx.training.build import TrialComponents
 from tlx.training.checkpoint import save
 from tlx.training.resume import can_resume, forget
@@ -33,6 +37,9 @@ def open_record(trial: Trial, built: TrialComponents, place: RunFolder, say: Say
     """Begin the record of a trial whose folder is locked, or go on with that of an interrupted one."""
     if reason := results.incomplete(place.path):
         say(f"{reason}: its old result is kept as {results.set_aside(place.path)}")
+    inner = place.path / layout.ARCHITECTURE
+    if isinstance(trial.backbone, TransformersBackbone) and (reason := marks.obstacle(inner, layout.ARCHITECTURE_KIND)):
+        raise ConfigError([ConfigIssue("output", f"{reason}; tlx writes this folder: move it away", inner)])
     durable.sweep(place.path, layout.OWN)
     events = EventLog(place.path, feed(trial, place.path, say))
     if not (resumes := can_resume(place.path)):
@@ -95,9 +102,11 @@ def record(
     metrics = {f"val/{name}": value for name, value in validated.items()}
     metrics |= {f"test/{name}": value for name, value in module.state.metrics.items()}
     module.events.write("metrics", step=steps, epoch=steps / module.epochs.steps_per_epoch, values=metrics)
-    state = module.snapshot()  # on every process: shards are put together
-    if module.events.path is not None:  # the first process
+    state, first = module.snapshot(), module.events.path is not None  # on every process: shards are put together
+    frozen.write(place.path, module.model, state, trial, place.fingerprints["weights"], first=first)
+    if first:
         save(place.path / layout.CHECKPOINT, state, built.origin)
+        architecture.keep(place.path, trial.backbone, built.backbone)
         schema_file.write(place.path, built.data.schema)
         plugin_record.write(place.path, trial)
         _draw_schedule(place.path, built)
@@ -116,7 +125,7 @@ def record(
         numerics=place.numerics,
         facts={**place.fingerprints, "hardware": str(built.machine)},
     )
-    if module.events.path is not None:
+    if first:
         found = observed(trial, result.facts, columns=built.data.schema.settings(), splits=built.data.hashes())
         bits = results.hashes(place.path)
         manifest.write(place.path, asdict(trial), found, {"metrics": metrics, "steps": steps, **bits})

@@ -17,7 +17,7 @@ from tlx.runs.folder import RunFolder
 from tlx.runs.recover import recover
 from tlx.runs.result import Result
 from tlx.tracking.event_log import EventLog
-from tlx.training import trial_callbacks
+from tlx.training import trial_callbacks, whole_model
 from tlx.training.build import TrialComponents, build
 from tlx.training.callbacks.dispatch import Callbacks
 from tlx.training.callbacks.observer import OnValidation
@@ -144,5 +144,7 @@ def _prepare(built: TrialComponents, events: EventLog, say: Say, progress: Progr
     say(f"hardware: {built.machine}")
     if built.backbone.match is not None:
         say(f"weights: {built.backbone.match.matched} of {built.backbone.match.total} tensors matched")
+    for note in built.notes:
+        say(f"{whole_model.KEY}: {note}")
     for note in built.data.source.notes:
         say(f"data: {note}")

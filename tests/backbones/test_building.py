@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from tlx.serving import growth
-from tlx.serving.offline import Outside, offline
+from tlx.backbones import growth
+from tlx.backbones.offline import Outside, offline
 
 
 def test_no_connection_is_made_while_a_bundle_is_read() -> None:

@@ -1,4 +1,7 @@
-"""The settings and the tokenizer of a transformers model in a bundle: files of known names that lead nowhere else."""
+"""The settings and the tokenizer of a transformers model in a folder: files of known names that lead nowhere else.
+
+Every run folder of such a backbone has one, and so has every bundle.
+"""
 
 from __future__ import annotations
 
@@ -10,22 +13,36 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tlx.backbones.backbone import Backbone as Built
+from tlx.columns.input_spec import TextSpec
+from tlx.config.backbone import Backbone, TransformersBackbone
 from tlx.config.errors import ConfigIssue, WeightsError
-from tlx.files import durable, foreign
+from tlx.files import durable, foreign, marks
 from tlx.files.printable import printable
+from tlx.runs import layout
 
-FOLDER, SETTINGS = "encoder", "config.json"
+FOLDER, KIND = layout.ARCHITECTURE, layout.ARCHITECTURE_KIND
+SETTINGS = "config.json"
 _JSON = (SETTINGS, "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
-_KNOWN = frozenset(
-    {*_JSON, "tokenizer.json", "vocab.txt", "vocab.json", "merges.txt", "spiece.model", "tokenizer.model"}
-    | {"sentencepiece.bpe.model", "chat_template.jinja"}
-)
 _LEADING = re.compile("file|path|cache|auto_map|class_ref|custom|pretrained|backbone|timm|quantization", re.IGNORECASE)
 
 
+def keep(folder: Path, options: Backbone, built: Built) -> None:
+    """Put what a transformers backbone is built from into a folder; other backbones need nothing."""
+    network = getattr(built.module, "encoder", None)
+    tokenizer = next((one.tokenizer for one in built.takes.values() if isinstance(one, TextSpec)), None)
+    if isinstance(options, TransformersBackbone) and network is not None:
+        write(folder / FOLDER, network.config, tokenizer)
+
+
 def write(folder: Path, settings: Any, tokenizer: Any) -> None:
-    """Keep a model's settings and its tokenizer in a new folder, without the places they came from."""
-    durable.make_folder(folder)
+    """Keep a model's settings and its tokenizer in a folder of their own, without the places they came from.
+
+    Raises:
+        marks.NotOurs: The folder holds what tlx did not make.
+        OSError: The disk refuses.
+    """
+    marks.claim(folder, KIND)
     with tempfile.TemporaryDirectory() as place:
         tokenizer.save_pretrained(place)
         settings.save_pretrained(place)
@@ -48,7 +65,7 @@ def check(folder: Path) -> None:
     with os.scandir(folder) as entries:
         names = sorted(entry.name for entry in entries)
     for name in names:
-        if name not in _KNOWN:
+        if name not in layout.ARCHITECTURE_FILES and name != marks.MARK:
             raise _refuse(f"{FOLDER}/{printable(name)}", "is not a file that tlx writes there; remove it")
     for name in names:
         try:
@@ -103,4 +120,4 @@ def _leads(name: object, value: Any) -> bool:
 
 
 def _refuse(name: str, message: str) -> WeightsError:
-    return WeightsError([ConfigIssue(f"bundle: {name}", message)])
+    return WeightsError([ConfigIssue(name, message)])

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from transformers import BertConfig, BertTokenizer
 
+from tlx.backbones import architecture
 from tlx.config.errors import WeightsError
-from tlx.serving import encoder
 
 EVIL = "open('PWNED', 'w').write('')\n"
 
@@ -20,12 +20,14 @@ def encoded(folder: Path) -> Path:
     """Settings and tokenizer of a text model, as tlx writes them."""
     tokenizer = BertTokenizer().train_new_from_iterator(["a text of words"] * 3, vocab_size=60)
     tokenizer.init_kwargs["special_tokens_map_file"] = "/home/somebody/.cache/x.json"
-    encoder.write(folder / "encoder", BertConfig(hidden_size=8, _name_or_path="/home/somebody/bert"), tokenizer)
-    return folder / "encoder"
+    architecture.write(
+        folder / "architecture", BertConfig(hidden_size=8, _name_or_path="/home/somebody/bert"), tokenizer
+    )
+    return folder / "architecture"
 
 
-def test_an_encoder_names_no_place(encoded: Path) -> None:
-    encoder.check(encoded)
+def test_an_architecture_names_no_place(encoded: Path) -> None:
+    architecture.check(encoded)
     assert not any(b"/home" in file.read_bytes() for file in encoded.iterdir())
 
 
@@ -42,20 +44,20 @@ def test_an_encoder_names_no_place(encoded: Path) -> None:
         ("tokenizer_config.json", {"auto_map": ["evil.Tokenizer", None]}, "outside of it: auto_map"),
     ],
 )
-def test_an_encoder_that_leads_elsewhere_is_refused(
+def test_an_architecture_that_leads_elsewhere_is_refused(
     encoded: Path, name: str, changes: dict[str, Any], reason: str
 ) -> None:
     file = encoded / name
     file.write_text(json.dumps({**json.loads(file.read_text()), **changes}))
     with pytest.raises(WeightsError, match=reason):
-        encoder.check(encoded)
+        architecture.check(encoded)
 
 
-def test_an_encoder_with_other_files_is_refused(encoded: Path, folder: Path) -> None:
+def test_an_architecture_with_other_files_is_refused(encoded: Path, folder: Path) -> None:
     (encoded / "modeling_evil.py").write_text(EVIL)
     with pytest.raises(WeightsError, match=r"modeling_evil.py .*is not a file that tlx writes"):
-        encoder.check(encoded)
+        architecture.check(encoded)
     (encoded / "modeling_evil.py").unlink()
     (encoded / "vocab.txt").symlink_to("/etc/passwd")
     with pytest.raises(WeightsError, match="symbolic link"):
-        encoder.check(encoded)
+        architecture.check(encoded)

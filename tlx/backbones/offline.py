@@ -14,7 +14,7 @@ _here = threading.local()
 
 
 class Outside(Exception):
-    """Something in a bundle asks for a connection."""
+    """Something that is built from a folder asks for a connection."""
 
 
 @contextmanager
@@ -37,4 +37,4 @@ def _watch() -> None:
 
 def _hear(event: str, arguments: tuple[Any, ...]) -> None:
     if event in _EVENTS and getattr(_here, "closed", False):
-        raise Outside("it asks for a connection; a bundle is read without any")
+        raise Outside("it asks for a connection; what lies in a folder is read without any")

@@ -1,0 +1,31 @@
+"""Cut a network into stages, and put in what the strategy adds to it."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from tlx.backbones.backbone import Backbone
+from tlx.backbones.partition.stages import Stage, merge, stages
+from tlx.config.errors import ConfigError, ConfigIssue
+from tlx.config.schema import Trial
+from tlx.strategies.peft import adapters
+from tlx.tasks.whole import WholeNetwork
+
+
+def assemble(trial: Trial, model: nn.Module, backbone: Backbone) -> list[Stage]:
+    """Cut the model into stages as the strategy asks, and put in what its ``peft`` says.
+
+    A dry run, which computes shapes alone, settles the order.
+    """
+    try:
+        if isinstance(model, WholeNetwork) and not trial.backbone.stages:
+            cut = model.cut()
+        else:
+            cut = stages(model, trial.backbone.stages or backbone.stages, backbone.example(2))
+    except ValueError as error:
+        raise ConfigError([ConfigIssue("backbone.stages", str(error), list(trial.backbone.stages))]) from error
+    if trial.strategy.partition.max_stages is not None:
+        cut = merge(cut, trial.strategy.partition.max_stages)
+    if trial.strategy.peft is not None:
+        cut = adapters.insert(model, cut, trial.strategy.peft)
+    return cut
