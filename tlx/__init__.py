@@ -19,14 +19,14 @@ lazy_imports.install()
 _HOMES = {
     "compose": "tlx.composition.compose",
     "train": "tlx.training.runner",
-    "load": "tlx.training.build",
+    "load": "tlx.serving.find",
     "register": "tlx.components",
 }
 
 if TYPE_CHECKING:
     from tlx.components import register
     from tlx.composition.compose import compose
-    from tlx.training.build import load
+    from tlx.serving.find import load
     from tlx.training.runner import train
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,21 +20,21 @@ from torch import Tensor, nn
 from tlx.backbones.backbone import Backbone
 from tlx.backbones.load import load
 from tlx.backbones.weights import content
+from tlx.columns import Column, Image, Number, Text
 from tlx.columns.input_spec import ImageSpec, TextSpec
 from tlx.columns.schema import Schema
 from tlx.config.backbone import BytesBackbone, TimmBackbone, TransformersBackbone
 from tlx.config.errors import ConfigError, ConfigIssue, RequestError, WeightsError
 from tlx.config.schema import Trial
 from tlx.files import durable, foreign
+from tlx.prediction.model import Model
 from tlx.runs import folder as folders
 from tlx.runs import layout
 from tlx.runs import result as results
 from tlx.serving import encoder, facts, growth
 from tlx.serving.facts import FILE as FACTS
-from tlx.serving.model import Model
 from tlx.serving.offline import offline
 from tlx.tasks.load import load as load_task
-from tlx.tasks.protocol import Task
 from tlx.training.network import Trained, assemble
 
 WEIGHTS, ENCODER = "model.safetensors", encoder.FOLDER
@@ -47,7 +48,7 @@ def model_of(found: Trained) -> Model:
     """The model of a finished trial; raises :class:`ConfigError` for columns it could not answer for."""
     if fault := facts.serves(found.schema):
         raise ConfigError([ConfigIssue("export", fault)])
-    return Model(found.model, found.task, found.schema)
+    return Model(found)
 
 
 def write(found: Trained, run: Path, folder: Path) -> None:
@@ -117,20 +118,20 @@ def _read(folder: Path) -> Model:
     except foreign.Unreadable as error:
         raise _refuse(FACTS, str(error)) from error
     trial = folders.read_config(folder)
-    _check_config(trial, folder, schema)
+    _check_config(trial, folder)
     shapes = _shapes(folder / WEIGHTS)
     size = (folder / WEIGHTS).stat().st_size
     with growth.bounded(len(shapes), size), torch.device("meta"):  # allocates nothing
-        _fits(_build(trial, schema)[0], shapes)
+        _fits(_build(trial, schema).model, shapes)
     with growth.bounded(len(shapes), size):
-        network, task = _build(trial, schema)
+        built = _build(trial, schema)
     state = load_file(folder / WEIGHTS)
     if content(state) != expected:
         raise _refuse("model", "is not what was written: its tensors have other bits")
     with torch.no_grad():
-        for name, tensor in own(network).items():
+        for name, tensor in own(built.model).items():
             tensor.copy_(state[name])
-    model = Model(network.eval(), task, schema)
+    model = Model(built)
     _check_answer(model)
     return model
 
@@ -150,7 +151,7 @@ def _check_files(folder: Path) -> None:
             raise _refuse(name, "is a symbolic link, or not a regular file")
 
 
-def _check_config(trial: Trial, folder: Path, schema: Schema) -> None:
+def _check_config(trial: Trial, folder: Path) -> None:
     """See that the configuration builds from the bundle alone, and have it do so."""
     backbone = trial.backbone
     backbone.weights = "none"  # they are in the bundle, whatever the network was trained from
@@ -168,9 +169,6 @@ def _check_config(trial: Trial, folder: Path, schema: Schema) -> None:
         backbone.name = str(folder / ENCODER)
     if asked is not None:
         raise _refuse("backbone", f"its settings name something outside of the bundle: {asked}")
-    (column,) = schema.inputs.values()
-    if backbone.modality != column.kind:
-        raise _refuse(FACTS, f"expected an input of kind {backbone.modality}, found {column.kind}")
 
 
 def _shapes(file: Path) -> Shapes:
@@ -192,7 +190,7 @@ def _fits(network: nn.Module, shapes: Shapes) -> None:
             raise _refuse("model", f"{name} has the shape {shapes[name]}, its configuration asks for {[*tensor.shape]}")
 
 
-def _build(trial: Trial, schema: Schema) -> tuple[nn.Module, Task]:
+def _build(trial: Trial, schema: Schema) -> Trained:
     backbone: Backbone = load(trial.backbone, columns=schema.inputs, pretrained=False)
     for spec in backbone.takes.values():
         if isinstance(spec, ImageSpec):
@@ -204,18 +202,25 @@ def _build(trial: Trial, schema: Schema) -> tuple[nn.Module, Task]:
     task = load_task(trial.task, schema)
     network = task.build(backbone, schema)
     assemble(trial, network, backbone)
-    return network, task
+    return Trained(trial, schema, backbone, task, network)
 
 
 def _check_answer(model: Model) -> None:
     """Have it answer once, so that what cannot work is known before anybody asks."""
-    if isinstance(model.spec, ImageSpec):
-        model.answer([np.zeros((8, 8, model.spec.channels), np.uint8)])
-        return
-    rows, vocabulary = _vocabulary(model.network), len(model.spec.tokenizer)
-    if rows is not None and vocabulary > rows:
-        raise _refuse(ENCODER, f"its tokenizer knows {vocabulary:,} tokens, the network {rows:,}")
-    model.answer(["a text"])
+    rows = _vocabulary(model.network)
+    for spec in model.specs.values():
+        if isinstance(spec, TextSpec) and rows is not None and len(spec.tokenizer) > rows:
+            raise _refuse(ENCODER, f"its tokenizer knows {len(spec.tokenizer):,} tokens, the network {rows:,}")
+    model.predict([{name: _some(column) for name, column in model.inputs.items()}])
+
+
+def _some(column: Column) -> Any:
+    """A value of a column."""
+    if isinstance(column, Image):
+        return np.zeros((8, 8, column.channels), np.uint8)
+    if isinstance(column, Number):
+        return column.mean
+    return "a text" if isinstance(column, Text) else ""
 
 
 def _vocabulary(network: nn.Module) -> int | None:

@@ -80,16 +80,16 @@ def build_sibling(first: TrialComponents, trial: Trial) -> TrialComponents:
     return TrialComponents(first.machine, data, first.backbone, cut, phases, table, module, origin="")
 
 
-def load(run: str | Path) -> TrialModule:
-    """The trained model of a run folder as a LightningModule in eval mode, for notebooks."""
-    return rebuilt(Path(run)).module.eval()
-
-
 def rebuilt(where: Path) -> TrialComponents:
-    """A finished trial with its trained weights; raises :class:`WeightsError` where they do not belong to it."""
+    """A finished trial on its data, with its trained weights and in eval mode.
+
+    Raises:
+        WeightsError: They do not belong to it.
+    """
     check_finished(where)
     built = build(folders.read_config(where))
     restore(built.module.model, read(where / layout.CHECKPOINT, built.origin))
+    built.module.eval()
     return built
 
 
