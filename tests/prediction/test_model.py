@@ -174,10 +174,9 @@ def test_anything_is_answered_or_refused(runs: Runs, kind: str, value: Any) -> N
     model = _loaded(runs, kind)
     try:
         found = model.predict(value)
-    except DataError as error:
-        assert error.problems
-    else:
-        assert isinstance(found, list) == isinstance(value, (list, tuple))
+    except DataError:
+        return
+    assert isinstance(found, list) == isinstance(value, (list, tuple))
 
 
 _MODELS: dict[str, Model] = {}

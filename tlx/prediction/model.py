@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from html import escape
 from typing import Any
 
@@ -19,7 +21,7 @@ from tlx.prediction import answers
 from tlx.prediction.answers import Answer
 from tlx.prediction.arithmetic import arithmetic, floats
 from tlx.prediction.embedding import checked_form, of_each
-from tlx.prediction.values import InvalidInput, Row, canonical, described, row_of
+from tlx.prediction.values import InvalidInput, NewWords, Row, canonical, described, row_of
 from tlx.tasks.network import specs
 from tlx.tasks.whole import WholeNetwork
 from tlx.training.network import Trained
@@ -45,8 +47,10 @@ class Model(nn.Module):
         'robin'
     """
 
-    def __init__(self, trained: Trained) -> None:
+    def __init__(self, trained: Trained, identity: str = "") -> None:
+        """``identity``: of the trial, for what is written of its predictions."""
         super().__init__()
+        self.identity = identity
         self.trial, self.schema, self.task = trained.trial, trained.schema, trained.task
         self.backbone = trained.backbone
         self.network = trained.model
@@ -257,17 +261,21 @@ class Model(nn.Module):
             return answers.frame(self._all(x.to_dict("records"), compute, batch_size), x.index)
         if isinstance(x, (list, tuple)):
             return several(self._all(list(x), compute, batch_size))
-        for found in self.stream([x], compute):
-            if isinstance(found, InvalidInput):
-                raise InputError([ConfigIssue("input", str(found))])
-            return found
+        try:
+            (found,) = self._all([x], compute, batch_size)
+        except InputError as error:
+            raise InputError([replace(problem, key="input") for problem in error.problems]) from error
+        return found
 
     def _all(self, values: list[Any], compute: Compute, batch_size: int | None) -> list[Any]:
-        found = []
+        found, words = [], NewWords(self.inputs)
         for row, one in enumerate(self.stream(values, compute, batch_size)):
             if isinstance(one, InvalidInput):
                 raise self._refusal(values, row)
+            words.look(values[row])
             found.append(one)
+        for line in words.lines():
+            warnings.warn(line, stacklevel=4)
         return found
 
     def _refusal(self, values: list[Any], first: int) -> InputError:

@@ -94,6 +94,27 @@ def kind_of(value: Any) -> str:
     return "nothing" if value is None else f"{type(value).__name__}"
 
 
+class NewWords:
+    """Counts the words that train has not: to a network, each is none of its categories."""
+
+    def __init__(self, columns: Mapping[str, Column]) -> None:
+        self._known = {name: set(one.categories) for name, one in columns.items() if isinstance(one, Category)}
+        self._new = dict.fromkeys(self._known, 0)
+        self._count = 0
+
+    def look(self, row: Any) -> None:
+        """Take in a row; what is none is left to others to refuse."""
+        self._count += 1
+        for name, known in self._known.items() if isinstance(row, Mapping) else ():
+            self._new[name] += name in row and word(row[name]) not in known
+
+    def lines(self) -> list[str]:
+        """A line for each column that has some."""
+        return [
+            f"{count:,} of {self._count:,} {name!r} are no word of train" for name, count in self._new.items() if count
+        ]
+
+
 def _image(column: Image, value: Any, limits: Limits) -> Any:
     expected = "a path, an image of PIL's, or an array [h, w] or [h, w, c] of numbers in 0..255"
     if isinstance(value, np.ndarray):
@@ -127,11 +148,8 @@ def _text(value: Any) -> str:
 
 
 def _number(column: Number, value: Any) -> float:
-    if isinstance(value, str) or (isinstance(value, numbers.Real) and not isinstance(value, bool)):
-        found = number(value)
-    elif isinstance(value, (bool, np.bool_)):
-        found = float(value)
-    else:
+    found = number(value)
+    if not isinstance(value, (str, numbers.Real, np.bool_)):
         raise InvalidInput(f"expected a number, found {kind_of(value)}")
     if not math.isfinite(found):
         raise InvalidInput(f"expected a finite number, found {printable(value)!r:.60}")

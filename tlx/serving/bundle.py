@@ -114,7 +114,7 @@ def read(folder: Path) -> Model:
 def _read(folder: Path) -> Model:
     _check_files(folder)
     try:
-        schema, expected = facts.read(folder)
+        schema, expected, identity = facts.read(folder)
     except foreign.Unreadable as error:
         raise _refuse(FACTS, str(error)) from error
     trial = folders.read_config(folder)
@@ -131,7 +131,7 @@ def _read(folder: Path) -> Model:
     with torch.no_grad():
         for name, tensor in own(built.model).items():
             tensor.copy_(state[name])
-    model = Model(built)
+    model = Model(built, identity)
     _check_answer(model)
     return model
 

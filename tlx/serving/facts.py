@@ -36,8 +36,8 @@ def write(folder: Path, schema: Schema, sum_: str, identity: str) -> None:
     durable.write(folder / FILE, json.dumps(facts, indent=1))
 
 
-def read(folder: Path) -> tuple[Schema, str]:
-    """What the model must know about its data, and the hash of its tensors.
+def read(folder: Path) -> tuple[Schema, str, str]:
+    """What the model must know about its data, the hash of its tensors, and the identity of its trial.
 
     Raises:
         FileNotFoundError: There is none.
@@ -54,7 +54,7 @@ def read(folder: Path) -> tuple[Schema, str]:
         raise foreign.Unreadable("expected numbers of examples from 0 on")
     if not re.fullmatch("[0-9a-f]{32}", found["sum"]):
         raise foreign.Unreadable("expected a hash of 32 hexadecimal digits as sum")
-    return schema, found["sum"]
+    return schema, found["sum"], found["identity"]
 
 
 def serves(schema: Schema) -> str:

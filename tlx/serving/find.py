@@ -13,6 +13,7 @@ from tlx.orchestration.find import runs
 from tlx.prediction.machine import device as device_of
 from tlx.prediction.model import Model
 from tlx.runs.layout import RESULT
+from tlx.runs.result import read_result
 from tlx.serving import bundle, facts, mlmodel
 from tlx.tracking import store
 from tlx.training.network import trained
@@ -78,10 +79,15 @@ def model(word: str) -> Model:
     if (place / facts.FILE).exists():
         return bundle.read(place)
     if (place / RESULT).exists():
-        return Model(trained(place))
+        return of_run(place)
     if re.fullmatch("m-[0-9a-f]{32}", word):
         return model(f"models:/{word}")
-    return Model(trained(run(word)))
+    return of_run(run(word))
+
+
+def of_run(place: Path) -> Model:
+    """The model of a run folder."""
+    return Model(trained(place), read_result(place).identity)
 
 
 def run(word: str) -> Path:

@@ -11,7 +11,7 @@ from tlx.prediction.model import Model
 
 def arguments_of(model: Model) -> dict[str, str]:
     """The inputs of a graph, each with the column that it is made of."""
-    reads: dict[str, str] = dict(model.network.reads)  # type: ignore[call-overload]
+    reads: dict[str, str] = model.network.reads  # type: ignore[assignment]
     beside: dict[str, str] = getattr(getattr(model.network, "beside", None), "reads", {})
     taken = set(reads)
     return reads | {(f"{name} (column)" if name in taken else name): column for name, column in beside.items()}
@@ -22,8 +22,7 @@ def of(model: Model, output: str) -> dict[str, Any]:
     inputs = {}
     for argument, column in arguments_of(model).items():
         inputs[argument] = {"column": column, "kind": model.inputs[column].kind, **_prepared(model, column)}
-    targets = {name: column.settings() for name, column in model.schema.targets.items()}
-    found: dict[str, Any] = {"inputs": inputs, "output": output, "targets": list(targets)}
+    found: dict[str, Any] = {"inputs": inputs, "output": output, "targets": list(model.schema.targets)}
     return found | ({"classes": model.classes} if model.classes is not None else {})
 
 
