@@ -126,7 +126,7 @@ class Model(nn.Module):
             name: column.collate([row[name] for row in rows], self.reading(name))
             for name, column in self.inputs.items()
         }
-        return self._placed(Batch(torch.arange(len(rows)), inputs)).inputs
+        return self.placed(Batch(torch.arange(len(rows)), inputs)).inputs
 
     def forward(self, inputs: Any) -> Tensor:
         """The network's outputs [batch, outputs].
@@ -146,7 +146,8 @@ class Model(nn.Module):
             raise InputError([ConfigIssue("inputs", f"expected tensors by column: {described(self.inputs)}")])
         return {next(iter(self.inputs)): inputs}
 
-    def _placed(self, batch: Batch) -> Batch:
+    def placed(self, batch: Batch) -> Batch:
+        """The batch where the network is, in its arithmetic."""
         wanted = floats(self.trial.hardware.precision)
         batch = batch.to(self.device)
         if wanted != torch.float32:
@@ -226,7 +227,7 @@ class Model(nn.Module):
         reads: dict[str, str] = self.network.reads  # type: ignore[assignment]
 
         def compute(batch: Batch) -> list[Tensor]:
-            given = arguments(reads, self._placed(batch).inputs)
+            given = arguments(reads, self.placed(batch).inputs)
             with self._computing():
                 (found,) = self.backbone.features(given, wanted, (depth,))
             return of_each(found, given.get("attention_mask") if wanted == "tokens" else None)
@@ -236,7 +237,7 @@ class Model(nn.Module):
     def answer(self, batch: Batch) -> list[Answer]:
         """The answers for a batch of prepared inputs, such as :meth:`collate` gives."""
         with self._computing():
-            return answers.of_records(self.task.predict(self.network, self._placed(batch)), self.schema)
+            return answers.of_records(self.task.predict(self.network, self.placed(batch)), self.schema)
 
     def _looked_at(self, value: Any) -> dict[str, Any] | InvalidInput:
         if isinstance(value, InvalidInput):

@@ -9,7 +9,7 @@ from typing import Any
 
 from tlx.files import foreign
 
-NAMES = ("config.yaml", "result.json", "events.jsonl", "schedule.svg", "report.html", "study.yaml")
+NAMES = ("config.yaml", "result.json", "evaluation.json", "events.jsonl", "schedule.svg", "report.html", "study.yaml")
 
 
 def upload(client: Any, run: str, folder: Path) -> None:
