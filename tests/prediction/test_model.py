@@ -106,7 +106,7 @@ def test_features_at_any_depth(runs: Runs) -> None:
     torch.testing.assert_close(text.features("a", form="tokens").mean(0), text.features("a"))
     for wrong in ({"depth": 99}, {"form": "whole"}, {"form": "tokens"}, {"form": "vector", "depth": 1}):
         with pytest.raises(ConfigError):
-            photo.features(picture, **wrong)  # type: ignore[arg-type]
+            photo.features(picture, **wrong)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from tlx.backbones.backbone import Backbone
 from tlx.backbones.load import load
 from tlx.backbones.weights import content
-from tlx.columns import Column, Image, Number, Text
+from tlx.columns import Category, Column, Image, Number
 from tlx.columns.input_spec import ImageSpec, TextSpec
 from tlx.columns.schema import Schema
 from tlx.config.backbone import BytesBackbone, TimmBackbone, TransformersBackbone
@@ -220,7 +220,9 @@ def _some(column: Column) -> Any:
         return np.zeros((8, 8, column.channels), np.uint8)
     if isinstance(column, Number):
         return column.mean
-    return "a text" if isinstance(column, Text) else ""
+    if isinstance(column, Category):
+        return next(iter(column.categories), "")
+    return "a text"
 
 
 def _vocabulary(network: nn.Module) -> int | None:
