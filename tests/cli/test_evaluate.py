@@ -46,7 +46,7 @@ def test_its_own_test_comes_out_as_it_did(own: Runs, said: Said, kind: str) -> N
     expected = {name: value for name, value in read_result(run).metrics.items() if name.startswith("test/")}
     assert found["metrics"] == expected
     place = Path(found["folder"])
-    assert place.parent == run.parent
+    assert place.parent == run.parent / "evaluated"
     assert (place / layout.PREDICTIONS).read_bytes() == (run / layout.PREDICTIONS).read_bytes()
     assert found["counts"] == {"examples": len(records(run)), "skipped": 0, "left_out": 0}
     assert found["data"]["split"] == "test"
@@ -59,7 +59,7 @@ def test_the_same_command_returns_at_once(own: Runs, said: Said) -> None:
     again = said("evaluate", str(run))
     assert "already measured; nothing was computed" in again
     assert first.splitlines()[-6:] == again.splitlines()[-6:]
-    record = next(run.parent.glob(f"*/{layout.EVALUATION}"))
+    record = next(run.parent.glob(f"evaluated/*/{layout.EVALUATION}"))
     record.write_text(record.read_text().replace('"examples": ', '"examples": 1'))
     assert "already measured" not in said("evaluate", str(run))
 

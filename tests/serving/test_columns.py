@@ -166,10 +166,8 @@ def test_as_mlflow_serves_them(bundles: Callable[[str], Path], runs: Runs, folde
         )
         loaded = mlflow.pyfunc.load_model(str(folder / kind))
         (found,) = loaded.predict(pd.DataFrame([row])).to_dict("records")
-        sent = scoring_server.infer_and_parse_data(
-            json.dumps({"dataframe_records": [{**row, **({"age": 40} if "age" in row else {})}]}),
-            loaded.metadata.get_input_schema(),
-        )
+        as_json = {"dataframe_records": [{**row, **({"age": 40} if "age" in row else {})}]}
+        sent = scoring_server.infer_and_parse_data(as_json, loaded.metadata.get_input_schema())
         assert loaded.predict(sent).to_dict("records") == [found]
         raw = {**row, "photo": photo(runs("both"))} if kind == "both" else pixels if kind == "maps" else row
         assert found == tlx.load(runs(kind)).predict(raw)

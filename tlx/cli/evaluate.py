@@ -8,7 +8,7 @@ tlx evaluate RUN dataset.file=new.csv --json                                    
 Columns and classes are matched by name: a column that the model needs and the data have not is refused, examples of
 classes that it does not know are counted and left out. --split: test, val, train or all; without, the data's own test
 split, and all examples of data that have none and are not those it was trained on. The metrics, with counts and the
-predictions, lie in a folder of their own beside the run and in MLflow; the same command again returns at once.
+predictions, lie in a folder of their own in runs/evaluated and in MLflow; the same command again returns at once.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ def _measured(run: Path, trial: Trial, config: Dataset, where: Any, device: str,
         model = Model(trained(run), read_result(run).identity)
         model.to(device_of(trial, device))
         chosen = evaluate.choose(model, config, split, where.data["fingerprint"])
-    output.claim(run.parent)
+    output.claim(where.folder.path.parent)
     metric = model.task.metric_info[model.task.primary_metric]
     path = where.folder.path
     with MLflowSync(trial.tracking) as mirror, where.folder.lock():

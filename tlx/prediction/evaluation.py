@@ -1,4 +1,4 @@
-"""The record of an evaluation: a folder of its own beside the run, known by what was measured on what."""
+"""The record of an evaluation: a folder of its own, in ``evaluated`` beside the run, known by what it measured."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tlx.runs.folder import RunFolder
 from tlx.runs.metric import Metric
 from tlx.runs.result import read_result
 
-KIND = "evaluation"
+KIND, FOLDER = "evaluation", "evaluated"
 _FORMAT = 1
 _SHORT = 12  # digits of an identity in a folder's name
 
@@ -91,7 +91,7 @@ def place(run: Path, config: Dataset, fingerprint: str, split: str) -> Place:
     name = f"{result.name}-on-{named}-{split}"
     fingerprints = {"data": fingerprint, "weights": weights}
     return Place(
-        RunFolder(run.parent / f"{name}-{key[:_SHORT]}", key, name, fingerprints),
+        RunFolder(run.parent / FOLDER / f"{name}-{key[:_SHORT]}", key, name, fingerprints),
         {"folder": str(run), "name": result.name, "identity": result.identity, "weights": weights},
         {"name": config.name, "kind": config.kind, "fingerprint": fingerprint, "split": split},
     )

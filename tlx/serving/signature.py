@@ -26,14 +26,14 @@ def _sent(column: Column) -> dict[str, Any]:
 
 
 def signature(model: Model) -> Any:
-    """MLflow's signature: it knows one type for a column, so pictures of grey or colours are files in base64 to it."""
+    """MLflow's signature: a column has one type to it, so pictures of grey or colours are files in base64."""
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, Schema
-    from mlflow.types.schema import Array, Map
+    from mlflow.types.schema import AnyType, Array, Map
 
     def of(column: Column) -> Any:
         if isinstance(column, Image) and column.channels not in _COLOURS:
-            return Array(Array(Array(DataType.double)))
+            return AnyType()  # an array of doubles would take no whole numbers
         return DataType.double if isinstance(column, Number) else DataType.string
 
     targets = list(model.schema.targets.values())
