@@ -24,7 +24,7 @@ _HOMES = {
     "train": "tlx.api.train",
     "sweep": "tlx.api.sweep",
     "results": "tlx.api.results",
-    "load": "tlx.training.build",
+    "load": "tlx.serving.find",
     "register": "tlx.components",
 }
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from tlx.api.train import train
     from tlx.components import register
     from tlx.composition.compose import compose
-    from tlx.training.build import load
+    from tlx.serving.find import load
 
 
 def __getattr__(name: str) -> Any:

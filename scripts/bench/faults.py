@@ -40,7 +40,7 @@ from tlx.config.errors import RequestError
 from tlx.runs import layout
 from tlx.tracking import event_log
 from tlx.training import resume
-from tlx.training.build import load
+from tlx.training.build import rebuilt
 
 
 def alone(root: Path, mode: str) -> tuple[list[Any], int]:
@@ -188,7 +188,7 @@ class Driver:
             self.judge(case, f"{name} damaged", MOMENTS[-1])
             return
         try:
-            load(case.places[0])
+            rebuilt(case.places[0])
             fine = False
         except RequestError:
             fine = True

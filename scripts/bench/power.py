@@ -22,7 +22,7 @@ from persisted import State, after, complete, states
 from shim import Call, read
 from verdict import Bench, judge, latest, show, source
 
-import tlx
+from tlx.training.build import rebuilt
 
 LINES = "power.jsonl"
 VERDICTS = ("same", "lost", "gutted", "traceback")
@@ -57,7 +57,7 @@ class Proof:
         if verdict != "same":
             raise SystemExit(f"{self.mode} does not train: {verdict} {why}")
         for place in bench.case.places:
-            tlx.load(place)
+            rebuilt(place)
         calls, unseen = complete(bench.root, read(self.trace))
         for line in unseen:
             print(f"{self.mode}: inferred, as it did not go through libc: {line}", flush=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import re
 import shlex
 import subprocess
@@ -46,6 +47,12 @@ SAYS = {  # what a page promises of a command's output, by the command's beginni
     ("run-folder.md", "tlx export", 2): "were put in",
     ("run-folder.md", "tlx plan", 1): "weights: run:whole",
     ("sweeps.md", "tlx runs", 2): "removed 7 folders",
+    ("predict.md", "tlx predict", 1): "50 predicted: predictions.csv",
+    ("predict.md", "tlx predict", 4): "columns that the model does not read: target",
+    ("predict.md", "tlx evaluate", 1): "test of digits: 897 examples",
+    ("predict.md", "tlx evaluate", 3): '"examples": 442',
+    ("serving.md", "tlx export", 1): "registered as digits",
+    ("serving.md", "tlx export", 2): "it contains the network alone, and reads:",
 }
 
 
@@ -77,7 +84,8 @@ def test_the_commands_of_a_page_run(said: Said, folder: Path, page: Path) -> Non
             line = line.replace("python ", f"{shlex.quote(sys.executable)} ", 1) if line.startswith("python ") else line
             subprocess.run(["bash", "-ec", line], cwd=folder, check=True, stdout=subprocess.DEVNULL)
             continue
-        text = said(*shlex.split(line)[1:])
+        words = [one for word in shlex.split(line)[1:] for one in sorted(glob.glob(word)) or [word]]  # as a shell does
+        text = said(*words)
         verb = " ".join(line.split()[: 3 if line.split()[1] == "reuse" else 2])
         runs[verb] = runs.get(verb, 0) + 1
         assert SAYS.get((page.name, verb, runs[verb]), "") in text

@@ -22,9 +22,9 @@ from safetensors.torch import save_file
 from tests.serving.conftest import Exported, pictures, texts  # noqa: F401 (fixtures)
 from tlx.columns import Label, Labels
 from tlx.config.errors import WeightsError
+from tlx.prediction.model import Model
 from tlx.runs import layout
 from tlx.serving import bundle, facts, find, registry
-from tlx.serving.model import Model
 
 EVIL = "open('PWNED', 'w').write('')\n"
 

@@ -25,8 +25,15 @@ TREES = some.recursive(
 )
 
 
+def rows(content: bytes | str, media: str, names: list[str], limits: Limits = LIMITS) -> list[dict[str, Any]]:
+    return body.rows(content.encode() if isinstance(content, str) else content, media, names, limits)
+
+
 def read(content: bytes | str, media: str = body.JSON, limits: Limits = LIMITS) -> list[Any]:
-    return body.values(content.encode() if isinstance(content, str) else content, media, "text", limits)
+    """The values of the one column."""
+    found = rows(content, media, ["text"], limits)
+    assert all(list(row) == ["text"] for row in found)
+    return [row["text"] for row in found]
 
 
 @pytest.mark.parametrize(
@@ -46,6 +53,40 @@ def test_every_format_is_read(request_: dict[str, Any]) -> None:
     assert read(json.dumps(request_)) == ["a", "b"]
 
 
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {"dataframe_records": [{"age": 3, "word": "a"}, {"word": "b", "age": 4}]},
+        {"dataframe_split": {"columns": ["word", "age"], "data": [["a", 3], ["b", 4]]}},
+        {"instances": [{"age": 3, "word": "a"}, {"age": 4, "word": "b"}]},
+        {"inputs": {"age": [3, 4], "word": ["a", "b"]}},
+    ],
+)
+def test_several_columns_are_read(request_: dict[str, Any]) -> None:
+    assert rows(json.dumps(request_), body.JSON, ["age", "word"]) == [{"age": 3, "word": "a"}, {"age": 4, "word": "b"}]
+
+
+def test_one_row_of_columns_is_read() -> None:
+    assert rows('{"inputs": {"age": 3, "word": "a"}}', body.JSON, ["age", "word"]) == [{"age": 3, "word": "a"}]
+    assert rows("word,age\na,3\n", body.CSV, ["age", "word"]) == [{"age": "3", "word": "a"}]
+
+
+@pytest.mark.parametrize(
+    ("request_", "reason"),
+    [
+        ({"instances": [3]}, "row 0: expected an object with 'age', 'word', found a number"),
+        ({"inputs": {"age": [3], "word": ["a", "b"]}}, "as many values in each column"),
+        ({"inputs": {"age": 3, "word": ["a"]}}, "inputs: age: expected a list, found a number"),
+        ({"dataframe_records": [{"age": 3}]}, "row 0: expected the columns 'age', 'word', found 'age'"),
+        ({"dataframe_split": {"columns": [["age"], "word"], "data": []}}, "expected names, found a list of 1"),
+        ({"dataframe_split": {"columns": ["word", "age"], "data": [["a"]]}}, "row 0: expected a list of 2 values"),
+    ],
+)
+def test_columns_that_do_not_fit_are_refused(request_: dict[str, Any], reason: str) -> None:
+    with pytest.raises(InvalidInput, match=reason):
+        rows(json.dumps(request_), body.JSON, ["age", "word"])
+
+
 def test_csv_is_read() -> None:
     assert read('text\na\n"b, ""c"""\n', body.CSV) == ["a", 'b, "c"']
     assert read(b"\xef\xbb\xbftext\r\na\r\n", body.CSV) == ["a"]
@@ -56,7 +97,7 @@ def test_csv_is_read() -> None:
     [
         ("[" * 200_000, "nested more than 16 deep"),
         ('{"a":' * 200_000, "nested more than 16 deep"),
-        ('{"instances": [' + "[]," * 150_000 + "[]]}", "more than 200,000 values"),
+        ('{"instances": [' + "[]," * 400_000 + "[]]}", "more than 1,000,000 values"),
         ("9" * 5000, "not JSON: Exceeds the limit"),
         ('{"inputs": {"text": "a", "text": "b"}}', "there twice: 'text'"),
         ('{"dataframe_split": {"columns": ["text", "text"], "data": [["a", "b"]]}}', "found 'text', 'text'"),
@@ -88,8 +129,8 @@ def test_what_is_no_request_is_refused(content: bytes | str, reason: str) -> Non
         ("words\na\n", "found 'words'"),
         ("text\na,b\n", "row 0: expected a list of one value, found a list of 2"),
         ('text\n"a', "not CSV"),
-        ("," * 3_000_000, "more than 200,000"),
-        ('a",' + "," * 3_000_000, "more than 200,000"),
+        ("," * 3_000_000, "more than 1,000,000"),
+        ('a",' + "," * 3_000_000, "more than 1,000,000"),
         ('"a"",' + "," * 3_000_000, "not CSV"),
     ],
 )

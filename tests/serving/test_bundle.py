@@ -42,7 +42,7 @@ def test_it_answers_as_the_trial_did(small: Compose, families: Families, folder:
     shutil.move(folder / "runs", folder / "gone")
     model = bundle.read(folder / "bundle")
     expected = [json.loads(line) for line in (folder / "gone" / run.name / layout.PREDICTIONS).open()]
-    found = model.answer([inputs[one["index"]] for one in expected])
+    found = model.predict([inputs[one["index"]] for one in expected])
     assert [one["prediction"] for one in found] == [one["prediction"] for one in expected]
     for mine, wanted in zip(found, expected, strict=True):
         assert list(mine["probabilities"].values()) == pytest.approx(wanted["probabilities"], abs=1e-5)
@@ -93,9 +93,9 @@ def test_a_run_is_exported_when_its_data_are_gone(folder: Path) -> None:
     trial = tlx.compose(words)
     tlx.train(trial)
     picture, run = np.zeros((8, 8), np.uint8), locate(trial).path
-    before = bundle.model_of(trained(run)).answer([picture])
+    before = bundle.model_of(trained(run)).predict([picture])
     shutil.rmtree(folder / "photos")
     found = trained(run)
-    assert bundle.model_of(found).answer([picture]) == before
+    assert bundle.model_of(found).predict([picture]) == before
     bundle.write(found, run, folder / "bundle")
-    assert bundle.read(folder / "bundle").answer([picture]) == before
+    assert bundle.read(folder / "bundle").predict([picture]) == before

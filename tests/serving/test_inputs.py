@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 import struct
 
 import numpy as np
@@ -43,13 +44,33 @@ def test_pictures_are_read(kind: str) -> None:
         (base64.b64encode(b'<svg xmlns="http://www.w3.org/2000/svg"/>').decode(), "not a picture"),
         (encoded(Image.new("L", (40, 40)))[:60], "not a picture"),
         (5, "found int"),
+        ([[1, 2], [3]], "lists of unequal lengths"),
+        ([1, 2], "found [2] of int64"),
+        ([[1.0, 300.0]], "found others"),
+        ([[float("nan"), 0.0]], "found others"),
+        ([["a"]], "nested lists"),
+        ([[[[1]]]], "nested lists"),
+        ([[]], "nested lists"),
+        ([[10**400]], "nested lists"),
         (None, "found NoneType"),
         ("", "not a picture"),
     ],
 )
 def test_what_is_no_picture(value: object, reason: str) -> None:
-    with pytest.raises(InvalidInput, match=reason):
+    with pytest.raises(InvalidInput, match=re.escape(reason)):
         inputs.image(value)
+
+
+@pytest.mark.parametrize("shape", [(6, 8), (6, 8, 3), (6, 8, 6)])
+def test_pictures_are_read_from_nested_lists(shape: tuple[int, ...]) -> None:
+    pixels = np.arange(np.prod(shape)).reshape(shape) % 256
+    assert (inputs.image(pixels.tolist()) == pixels).all()
+    assert inputs.image((pixels / 2).tolist()) == pytest.approx(pixels / 2)
+
+
+def test_an_array_is_not_larger_than_a_picture_may_be() -> None:
+    with pytest.raises(InvalidInput, match="8 x 6 pixels; at most 50"):
+        inputs.picture(np.zeros((6, 8, 6)).tolist(), Limits(pixels=50))
 
 
 def test_a_decompression_bomb_is_not_opened() -> None:
@@ -138,6 +159,6 @@ def test_a_refusal_stays_short() -> None:
         inputs.checked([None] * 5000, inputs.text)
     assert str(caught.value).endswith("row 9: expected a text, found NoneType; and 4990 more")
     with pytest.raises(InvalidInput) as caught:
-        inputs.column(["\x1b[31m" + "a" * 5000] * 5000, "text")
+        inputs.columns(["\x1b[31m" + "a" * 5000] * 5000, ["text"])
     assert len(str(caught.value)) < 1200
     assert str(caught.value).isprintable()

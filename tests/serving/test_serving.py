@@ -123,7 +123,7 @@ def test_tlx_serve_answers_this_machine_alone(pictures: Exported, folder: Path) 
         process.terminate()
         process.wait(30)
     assert process.stdout is not None
-    assert f"serving model at http://127.0.0.1:{port} (column image" in process.stdout.read().decode()
+    assert f"serving model at http://127.0.0.1:{port} ('image' (image)" in process.stdout.read().decode()
     assert not (folder / "PWNED").exists()
 
 

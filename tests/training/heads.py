@@ -17,6 +17,7 @@ from tlx.runs import folder as folders
 from tlx.runs import layout
 from tlx.runs.result import Result
 from tlx.tracking import event_log
+from tlx.training.build import rebuilt
 from tlx.training.locate import locate
 from tlx.training.multi_head import train_together
 
@@ -97,7 +98,7 @@ def same_records(trial: Trial, result: Result) -> None:
     same_rows(place, other)
     state, wanted_state = (load_file(one / layout.CHECKPOINT) for one in (place, other))
     assert not differences(state, wanted_state, ALLOWED)
-    assert tlx.load(place)  # its origin is the network's
+    assert rebuilt(place)  # its origin is the network's
     records = [
         [json.loads(line) for line in (one / layout.PREDICTIONS).read_text().splitlines()] for one in (place, other)
     ]

@@ -19,7 +19,8 @@ from tlx.config.errors import WeightsError
 from tlx.config.schema import Trial
 from tlx.runs import layout
 from tlx.tracking import event_log
-from tlx.training.build import build
+from tlx.training import network
+from tlx.training.build import build, rebuilt
 from tlx.training.locate import locate
 
 
@@ -42,7 +43,7 @@ def test_it_holds_what_ever_trained_and_every_buffer(small: Compose, families: F
     with safe_open(checkpoint(trial), "pt") as file:
         known = json.loads(file.metadata()["tlx"])
     assert known == {"origin": built.origin, "sum": content(state)}
-    loaded = tlx.load(checkpoint(trial).parent).model
+    loaded = rebuilt(checkpoint(trial).parent).module.model
     assert not differences(loaded.state_dict(), watch.model)
     assert not any(module.training for module in loaded.modules())
 
@@ -53,7 +54,7 @@ def test_in_a_run_folder_of_before_it_is_refused_on_another_origin(small: Compos
     state = trained(trial)
     for name in (layout.FROZEN, layout.FROZEN_TENSORS):
         (checkpoint(trial).parent / name).unlink()
-    loaded = tlx.load(checkpoint(trial).parent).model
+    loaded = network.trained(checkpoint(trial).parent).model
     assert all(torch.equal(tensor, loaded.get_parameter(name)) for name, tensor in state.items() if "head" in name)
     with safe_open(checkpoint(trial), "pt") as file:
         known = json.loads(file.metadata()["tlx"])
@@ -61,7 +62,7 @@ def test_in_a_run_folder_of_before_it_is_refused_on_another_origin(small: Compos
     for metadata, message in ((other, "other initial weights or stages"), ({}, "cannot be read")):
         save_file(state, checkpoint(trial), metadata=metadata)
         with pytest.raises(WeightsError, match=message):
-            tlx.load(checkpoint(trial).parent)
+            rebuilt(checkpoint(trial).parent)
 
 
 @pytest.mark.parametrize("place", [0.5, 0.9, 0.999])
@@ -72,7 +73,7 @@ def test_a_flipped_bit_is_seen(small: Compose, place: float) -> None:
     written[int(place * len(written))] ^= 4
     checkpoint(trial).write_bytes(written)
     with pytest.raises(WeightsError, match="not what was written"):
-        tlx.load(checkpoint(trial).parent)
+        rebuilt(checkpoint(trial).parent)
 
 
 def test_a_torn_one_is_seen(small: Compose) -> None:
@@ -81,7 +82,7 @@ def test_a_torn_one_is_seen(small: Compose) -> None:
     written = checkpoint(trial).read_bytes()
     checkpoint(trial).write_bytes(written[: len(written) // 2])
     with pytest.raises(WeightsError, match="cannot be read"):
-        tlx.load(checkpoint(trial).parent)
+        rebuilt(checkpoint(trial).parent)
 
 
 def test_the_origin_is_of_weights_and_of_stages(small: Compose, families: Families) -> None:
@@ -129,7 +130,7 @@ def test_an_adapted_trial_gives_its_merged_backbone(
     tlx.train(source)
     words = [word for word in families[family] if not word.startswith("backbone.weights")]
     target = small(*words, "strategy=feature_extraction", "backbone.weights=trial:adapted")
-    adapted, merged = tlx.load(locate(source).path), build(target).module
+    adapted, merged = rebuilt(locate(source).path).module, build(target).module
     assert not any("lora" in name or "ia3" in name for name in merged.model.state_dict())
     batch = next(iter(adapted.data.eval_loader("val")))
     plain = build(small(*families[family], "strategy=feature_extraction")).module.model

@@ -11,7 +11,7 @@ import tlx
 from tests.training.conftest import Compose
 from tlx.config.errors import ConfigError
 from tlx.tracking import event_log
-from tlx.training.build import build
+from tlx.training.build import build, rebuilt
 from tlx.training.locate import locate
 
 
@@ -34,7 +34,7 @@ def test_what_is_begun_anew_is_in_the_checkpoint(small: Compose) -> None:
         "strategy=fine_tune", "strategy.phases=[{train: [head], reinit: ['stages[-1]']}]", "strategy.keep=last"
     )
     result = tlx.train(trial)
-    learner = tlx.load(locate(trial).path)
+    learner = rebuilt(locate(trial).path).module
     metrics = learner.task.metrics()
     with torch.no_grad():
         for batch in learner.data.eval_loader("val"):
@@ -49,7 +49,7 @@ def test_the_best_is_kept_from_before_stages_begin_anew(small: Compose) -> None:
     start = {name: t.clone() for name, t in build(trial).module.model.state_dict().items()}
     tlx.train(trial)
     rows = [row["values"]["val/acc"] for row in event_log.metrics(locate(trial).path) if "train/loss" in row["values"]]
-    learner = tlx.load(locate(trial).path)
+    learner = rebuilt(locate(trial).path).module
     kept = torch.equal(
         learner.model.state_dict()["backbone.layer4.0.conv1.weight"], start["backbone.layer4.0.conv1.weight"]
     )

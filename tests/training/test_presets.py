@@ -19,7 +19,7 @@ from tlx.cli import main
 from tlx.config.errors import ConfigError
 from tlx.config.schema import Trial
 from tlx.data.module import Loader
-from tlx.training.build import build
+from tlx.training.build import build, rebuilt
 from tlx.training.locate import locate
 
 KNOWN_HERE = {
@@ -104,7 +104,7 @@ def test_logistic_is_scikit_learns_regression_on_the_features(small: Compose, fa
     start = {name: tensor.clone() for name, tensor in built.module.model.state_dict().items()}
     features, labels = _features(built.data.eval_loader("train"), built.module.model)
     result = tlx.train(trial)
-    state = tlx.load(locate(trial).path).model.state_dict()
+    state = rebuilt(locate(trial).path).module.model.state_dict()
     assert result.steps == 0
     assert {name for name in state if not torch.equal(state[name], start[name])} == {"head.weight", "head.bias"}
     own = LogisticRegression(C=1.0, max_iter=10000, tol=1e-8)

@@ -16,6 +16,7 @@ from tlx.runs import folder as folders
 from tlx.runs import layout, lock
 from tlx.strategies import freezing
 from tlx.tracking import event_log, mlflow_sync
+from tlx.training.build import rebuilt
 from tlx.training.locate import locate
 
 
@@ -89,7 +90,7 @@ def test_the_best_of_an_earlier_phase_is_a_whole_model(small: Compose) -> None:
     best = max(rows, key=lambda row: (row["values"]["val/acc"], row["step"]))
     assert best["step"] <= 18
     assert result.metrics["val/loss"] == best["values"]["val/loss"]
-    learner = tlx.load(locate(trial).path)
+    learner = rebuilt(locate(trial).path).module
     metrics = learner.task.metrics()
     with torch.no_grad():
         for batch in learner.data.eval_loader("val"):
@@ -111,7 +112,7 @@ def test_load_brings_the_same_predictions_back(small: Compose) -> None:
     trial = small("strategy=fine_tune")
     tlx.train(trial)
     where = locate(trial).path
-    learner = tlx.load(where)
+    learner = rebuilt(where).module
     batch = next(iter(learner.data.eval_loader("test")))
     with torch.no_grad():
         again = learner.task.predict(learner.model, batch)
@@ -157,7 +158,7 @@ def test_an_mlflow_run_gives_its_backbone(small: Compose, folder: Path) -> None:
         tlx.train(source)
     target = small("strategy=feature_extraction", f"backbone.weights=mlflow:{mlflow_sync.run_id(where)}")
     tlx.train(target)
-    own = tlx.load(locate(target).path).model.state_dict()
+    own = rebuilt(locate(target).path).module.model.state_dict()
     trained = load_file(where / layout.CHECKPOINT)
     assert all(torch.equal(own[name], t) for name, t in trained.items() if name.startswith("backbone."))
     with pytest.raises(RequestError, match="no such run"):
@@ -185,7 +186,7 @@ def test_an_earlier_trial_gives_its_backbone(small: Compose, folder: Path) -> No
     tlx.train(first)
     tlx.train(target)
     trained = load_file(locate(first).path / layout.CHECKPOINT)
-    learner = tlx.load(locate(target).path)
+    learner = rebuilt(locate(target).path).module
     own = learner.model.state_dict()
     for name, tensor in trained.items():
         if name.startswith("backbone."):

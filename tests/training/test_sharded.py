@@ -15,7 +15,7 @@ from tests.training.conftest import PHASES, Compose, Families, Watch, difference
 from tlx.config.errors import ConfigError
 from tlx.config.schema import Trial
 from tlx.runs import layout
-from tlx.training.build import build
+from tlx.training.build import build, rebuilt
 from tlx.training.hardware_options import apply_hardware_options
 from tlx.training.locate import locate
 
@@ -46,7 +46,7 @@ def test_shards_thaw_as_one_process_does(small: Compose, families: Families, wat
     ):
         origins = [json.loads(file.metadata()["tlx"])["origin"] for file in (sharded, own)]
         assert origins[0] == origins[1]
-    model = tlx.load(checkpoint.parent).model.state_dict()
+    model = rebuilt(checkpoint.parent).module.model.state_dict()
     assert all(torch.equal(model[name], tensor) for name, tensor in load_file(checkpoint).items())
 
 

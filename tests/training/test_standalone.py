@@ -203,16 +203,14 @@ def test_classes_and_answers_are_those_of_the_run_whatever_becomes_of_the_data(f
     words = ["backbone=pixels", "strategy=logistic", "dataset=imagefolder", "dataset.root=photos", "tracking=none"]
     trial = tlx.compose(words)
     where = run(trial)
-    from tlx.serving import bundle
-
     red = np.zeros((8, 8, 3), np.uint8)
     red[..., 2] = 200
-    before = bundle.model_of(trained(where)).answer([red])
+    before = tlx.load(where).predict([red])
     assert before[0]["prediction"] == "red"
     (folder / "photos" / "blue").rename(folder / "photos" / "zblue")
-    assert bundle.model_of(trained(where)).answer([red]) == before
+    assert tlx.load(where).predict([red]) == before
     shutil.rmtree(folder / "photos")
-    assert bundle.model_of(trained(where)).answer([red]) == before
+    assert tlx.load(where).predict([red]) == before
     assert list(before[0]["probabilities"]) == ["blue", "green", "red"]
     assert "could not run again here" in said("why", str(where))
     for verb in (["diff", str(where), str(where)], ["export", str(where), "--whole"]):

@@ -25,6 +25,8 @@ VERBS = {
     "reproduce": "run a finished trial again, and say whether it came out the same",
     "diff": "how two runs differ: settings, code, libraries, data, machine, metrics",
     "why": "would a trial run again, and what makes it another one",
+    "predict": "what a finished trial's model says of images, texts or tables",
+    "evaluate": "a finished trial's model on other data, or on another split",
     "export": "a trained model for other programs: servable by MLflow, ONNX, torch.export",
     "serve": "answer requests with a trained model over HTTP, on this machine",
     "report": "write the report of a finished study again",
@@ -54,6 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     words = sys.argv[1:] if arguments is None else arguments
     reads = not words or words[0] not in VERBS or words[0] in READING or not {"-h", "--help"}.isdisjoint(words)
+    reads = reads or (words[0] == "predict" and not any(word.startswith("--out") for word in words))
     try:
         with output.steady(works=not reads):
             return _main(words)

@@ -16,6 +16,7 @@ from pathlib import Path
 from tlx.cli.arguments import Arguments
 from tlx.components.parts import parts_without
 from tlx.config.errors import ConfigError, ConfigIssue
+from tlx.files.printable import printable
 from tlx.runs.folder import read_config
 
 KINDS = ("mlflow", "onnx", "torch")
@@ -67,7 +68,7 @@ def _export(run: Path, kind: str, register: str | None, out: str | None) -> int:
     if left := parts_without(read_config(run), "exportable"):
         message = "does not say that a model with it can be used without tlx; nothing is exported"
         raise ConfigError([ConfigIssue(f"{key}.kind", message, part.kind) for key, part in left])
-    from tlx.serving import bundle, graphs, registry
+    from tlx.serving import bundle, graphs, preprocessing, registry
     from tlx.tracking import store
     from tlx.training.network import trained
     from tlx.training.quiet import quiet
@@ -87,6 +88,11 @@ def _export(run: Path, kind: str, register: str | None, out: str | None) -> int:
                 where = f"PATH={Path(sys.executable).parent}:$PATH {where}"
             print(f"or:     {where} mlflow models serve --env-manager local -p 5001 -m {address}")
             return 0
-        worst = graphs.export(bundle.model_of(found), kind, path)
+        model = bundle.model_of(found)
+        worst = graphs.export(model, kind, path)
     print(f"written: {path}\nits outputs are within {worst:.2g} of the network's, on inputs of another size")
+    told = preprocessing.of(model, "prediction" if model.classes is None else "logits")
+    print("\n".join(["it contains the network alone, and reads:", *map(printable, preprocessing.lines(told))]))
+    if kind == "onnx":
+        print("its metadata say the same as JSON, under tlx, with the classes in order")
     return 0

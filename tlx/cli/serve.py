@@ -5,8 +5,8 @@ tlx serve models:/birds/1                   a registered model, or models:/m-...
 tlx serve models:/birds/1 --host 0.0.0.0 --allow-host birds.example.org
 
 The protocol is that of mlflow models serve: /ping, /version, and /invocations for JSON (dataframe_records,
-dataframe_split, instances, inputs) and CSV with a column image (base64) or text. Requests for other host names than
-localhost, --host and those of --allow-host are refused.
+dataframe_split, instances, inputs) and CSV with the columns that the model reads: images in base64 or as nested lists,
+texts, numbers, words. Requests for other host names than localhost, --host and those of --allow-host are refused.
 
 What a request may ask for, by option or variable:
 
@@ -86,6 +86,7 @@ def _serve(word: str, listener: socket.socket, allowed: list[str], most: Limits)
     _leave_working_directory()
     import uvicorn
 
+    from tlx.prediction.values import described
     from tlx.serving import find, http
     from tlx.serving.answers import Answerer
     from tlx.training.quiet import quiet
@@ -97,7 +98,7 @@ def _serve(word: str, listener: socket.socket, allowed: list[str], most: Limits)
     here = f"[{host}]" if ":" in host else host
     address = ipaddress.ip_address(host.partition("%")[0])
     hosts = list(dict.fromkeys([*http.LOCAL, *allowed, *([] if address.is_unspecified else [here])]))
-    print(f"serving {word} at http://{here}:{port} (column {answerer.column}; Ctrl-C ends it)", flush=True)
+    print(f"serving {word} at http://{here}:{port} ({described(answerer.columns)}; Ctrl-C ends it)", flush=True)
     if not address.is_loopback:
         print(f"every machine that reaches this one can ask; as host it must name {', '.join(hosts)}", flush=True)
     uvicorn.Server(_settings(http.app(answerer, VERSION, hosts), most)).run([listener])

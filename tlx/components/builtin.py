@@ -18,10 +18,9 @@ register(
 register("backbone", "bytes", backbone.BytesBackbone, f"{_FAMILIES}.bytes_texts:load", capabilities=_ALL)
 register("backbone", "pixels", backbone.PixelsBackbone, f"{_FAMILIES}.pixels:load", capabilities=_ALL - {"trainable"})
 register(
-    *("backbone", "columns", backbone.ColumnsBackbone, f"{_FAMILIES}.columns:load"),
-    capabilities=_ALL - {"trainable", "exportable"},
+    "backbone", "columns", backbone.ColumnsBackbone, f"{_FAMILIES}.columns:load", capabilities=_ALL - {"trainable"}
 )
-register("backbone", "mlp", backbone.MLPBackbone, f"{_FAMILIES}.mlp:load", capabilities=_ALL - {"exportable"})
+register("backbone", "mlp", backbone.MLPBackbone, f"{_FAMILIES}.mlp:load", capabilities=_ALL)
 
 for _kind, _options in {
     "digits": dataset.Digits,

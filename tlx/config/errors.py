@@ -63,6 +63,12 @@ class DataError(RequestError):
     heading = "in this data set"
 
 
+class InputError(DataError):
+    """What a trained model is asked about is no input of it."""
+
+    heading = "with this input"
+
+
 class WeightsError(RequestError):
     """The pretrained weights cannot be loaded as asked."""
 

@@ -12,7 +12,8 @@ from torch.utils.data import Dataset
 
 from tlx.columns import Reader, Reading
 from tlx.columns.batch import Batch
-from tlx.columns.input_spec import InputSpec
+from tlx.columns.images import TooLarge, allow_resized
+from tlx.columns.input_spec import ImageSpec, InputSpec
 from tlx.columns.reading import DEFAULT, META
 from tlx.columns.value_reader import InMemory
 from tlx.config.dataset import Limits
@@ -100,3 +101,17 @@ def _is_word(values: Any) -> bool:
 
 def _chosen(values: Any, positions: Indices) -> Any:
     return values[torch.from_numpy(positions)] if isinstance(values, Tensor) else [values[i] for i in positions]
+
+
+def too_large(source: Source, specs: Mapping[str, InputSpec], limits: Limits) -> dict[int, str]:
+    """Sound images that the backbone's size makes too large: which those are, only the backbone says."""
+    found: dict[int, str] = {}
+    for column, spec in specs.items():
+        if not isinstance(spec, ImageSpec):
+            continue
+        for i, (height, width) in source.sizes.get(column, {}).items():
+            try:
+                allow_resized(height, width, spec, limits)
+            except TooLarge as error:
+                found[i] = str(error)
+    return found

@@ -13,14 +13,13 @@ import torch
 from torch.utils.data import DataLoader
 
 from tlx.columns.batch import Batch
-from tlx.columns.images import TooLarge, allow_resized
-from tlx.columns.input_spec import ImageSpec, InputSpec
+from tlx.columns.input_spec import InputSpec
 from tlx.columns.schema import Schema
 from tlx.components.registry import component
 from tlx.config import dataset
 from tlx.config.errors import ConfigIssue, DataError
 from tlx.data import splits, validation
-from tlx.data.examples import Examples
+from tlx.data.examples import Examples, too_large
 from tlx.data.fingerprint import fingerprint
 from tlx.data.order import PLAIN, Batches, Epochs, borders
 from tlx.data.source import Source
@@ -99,16 +98,8 @@ class Data:
             )
 
     def _too_large(self, specs: Mapping[str, InputSpec]) -> dict[int, str]:
-        """Sound images that the backbone's size makes too large: which those are, only the backbone says."""
-        found: dict[int, str] = {}
-        for column, spec in specs.items():
-            if not isinstance(spec, ImageSpec):
-                continue
-            for i, (height, width) in self.source.sizes.get(column, {}).items():
-                try:
-                    allow_resized(height, width, spec, self.config.limits)
-                except TooLarge as error:
-                    found[i] = str(error)
+        """Examples of the splits that the backbone's size makes too large."""
+        found = too_large(self.source, specs, self.config.limits)
         mine = np.concatenate(list(self.sound.values()))
         return {i: found[i] for i in sorted(found.keys() & set(mine.tolist()))} if found else {}
 

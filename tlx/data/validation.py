@@ -44,11 +44,7 @@ def without(source: Source, splits: dict[str, Indices], config: Dataset, bad: Ma
         DataError: They are refused, or too little is left without them.
     """
     if bad and config.on_bad == "error":
-        problems = [ConfigIssue(source.origin(i), why) for i, why in list(bad.items())[:_SHOWN]]
-        if len(bad) > _SHOWN:
-            problems.append(ConfigIssue("...", f"and {len(bad) - _SHOWN} more"))
-        problems.append(ConfigIssue("dataset.on_bad", "set it to skip to leave them out", "error"))
-        raise DataError(problems)
+        raise refusal(source, bad)
     if bad:
         source.notes.append(
             f"{len(bad)} unreadable examples skipped: {', '.join(source.origin(i) for i in list(bad)[:3])}"
@@ -58,6 +54,15 @@ def without(source: Source, splits: dict[str, Indices], config: Dataset, bad: Ma
     if problems := _left(source, splits):
         raise DataError(problems)
     return splits
+
+
+def refusal(source: Source, bad: Mapping[int, str]) -> DataError:
+    """That examples cannot be read, each with the reason, by its number; of very many the first."""
+    problems = [ConfigIssue(source.origin(i), why) for i, why in list(bad.items())[:_SHOWN]]
+    if len(bad) > _SHOWN:
+        problems.append(ConfigIssue("...", f"and {len(bad) - _SHOWN} more"))
+    problems.append(ConfigIssue("dataset.on_bad", "set it to skip to leave them out", "error"))
+    return DataError(problems)
 
 
 def look_at_splits(source: Source, splits: Mapping[str, Indices]) -> None:

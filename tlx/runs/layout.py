@@ -12,6 +12,7 @@ STATES = ("state.pt", "state.before.pt")  # the last one to go on from, and the 
 CHECKPOINT, PREDICTIONS, SCHEDULE = "checkpoint.safetensors", "predictions.jsonl", "schedule.svg"
 SCHEMA = "schema.json"
 FROZEN, FROZEN_TENSORS = "frozen.json", "frozen.safetensors"  # of what never trained: its hash, and itself
+EVALUATION = "evaluation.json"  # of a finished trial on other data, in a folder of its own
 MANIFEST, GROUP, BATCH = manifest.FILE, "together.json", "nan_batch.safetensors"
 METRICS, PLUGINS = csv.FILE, plugin_record.FILE
 # the settings and the tokenizer of a transformers backbone, as its library calls their files
@@ -24,7 +25,7 @@ ARCHITECTURE_FILES = frozenset(
 # the trial's files
 OWN = (
     *(RESULT, PREPARED, CONFIG, *STATES, CHECKPOINT, FROZEN, FROZEN_TENSORS, SCHEMA, PREDICTIONS, SCHEDULE, GROUP),
-    *(BATCH, MANIFEST, METRICS, PLUGINS),
+    *(BATCH, MANIFEST, METRICS, PLUGINS, EVALUATION),
 )
 # folders of the trial, each with the names in it, and its mark
 FOLDERS = {

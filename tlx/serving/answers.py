@@ -4,81 +4,100 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
+
+from tlx.columns import Category, Column, Image, Text
+from tlx.columns.batch import Batch
 from tlx.columns.input_spec import ImageSpec
+from tlx.prediction.model import Model
+from tlx.prediction.values import canonical
 from tlx.serving import inputs
-from tlx.serving.inputs import InvalidInput
+from tlx.serving.inputs import InvalidInput, Picture
 from tlx.serving.limits import Limits
-from tlx.serving.model import Model
+
+_BATCH = 32  # inputs that go through the network together, whatever the trial took: a stranger chooses how many come
 
 
 class Answerer:
-    """Turns what was sent into answers; every refusal is one :class:`InvalidInput`."""
+    """Turns the rows that were sent into answers; every refusal is one :class:`InvalidInput`."""
 
     def __init__(self, model: Model, limits: Limits) -> None:
         self.limits = limits
-        self.column = model.column.kind  # "image" or "text"
+        self.columns: dict[str, Column] = model.inputs
         self._model = model
+        self._most = inputs.drawing(limits)
         self._alone = threading.Lock()  # one request's pictures in memory, and the network's threads for one
 
-    def answer(self, values: Sequence[Any]) -> list[dict[str, Any]]:
-        """``prediction`` and ``probabilities`` for each value.
+    def answer(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """``prediction`` and ``probabilities`` for each row.
 
         Args:
-            values: Images in base64, or texts.
+            rows: By column: images in base64 or as nested lists, texts, numbers, words.
 
         Returns:
-            One answer per value, in order.
+            One answer per row, in order.
 
         Raises:
-            Unusable: Rows are none of these, the request is over the limits, or the network gives no numbers.
+            InvalidInput: Rows are none of these, the request is over the limits, or the network gives no numbers.
         """
-        self._count(values)
+        self._count(rows)
         with self._alone:
-            spec = self._model.spec
-            samples = self._images(values, spec) if isinstance(spec, ImageSpec) else self._texts(values)
-            found = self._model.predict(samples)
+            looked = inputs.checked(rows, self._look)
+            self._bound(looked)
+            prepared = inputs.checked(looked, self._prepared)
+            found: list[dict[str, Any]] = []
+            for start in range(0, len(prepared), _BATCH):
+                part = prepared[start : start + _BATCH]
+                found += self._model.answer(Batch(torch.arange(len(part)), self._model.collate(part)))
         inputs.checked(found, _numbers)
         return found
 
-    def _count(self, values: Sequence[Any]) -> None:
-        if len(values) > self.limits.rows:
-            raise InvalidInput(f"{len(values):,} rows; at most {self.limits.rows:,} are answered at once")
-        size = sum(len(value) for value in values if isinstance(value, (str, bytes)))
+    def _count(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        if len(rows) > self.limits.rows:
+            raise InvalidInput(f"{len(rows):,} rows; at most {self.limits.rows:,} are answered at once")
+        size = sum(len(value) for row in rows for value in row.values() if isinstance(value, (str, bytes)))
         if size > self.limits.bytes:
             raise InvalidInput(f"{size:,} bytes; at most {self.limits.bytes:,} are read at once")
 
-    def _images(self, values: Sequence[Any], spec: ImageSpec) -> list[Any]:
-        """Headers of all first, as they say what the rest would cost; then decoded one by one."""
-        contents = inputs.checked(values, lambda value: inputs.payload(value, self.limits))
-        pixels = inputs.checked(contents, lambda content: inputs.measured(content, self.limits, spec))
-        self._total(sum(pixels), self.limits.total_pixels, "pixels in all pictures, as sent or as resized")
-        self._total(len(pixels) * spec.height * spec.width, self.limits.total_pixels, "pixels for the network to see")
-        return inputs.checked(contents, self._prepared)
+    def _look(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """The values of a row, pictures by their headers alone, as these say what the rest would cost."""
+        return inputs.of_row(row, self._look_at, self.columns)
 
-    def _prepared(self, content: bytes) -> Any:
-        values = inputs.decoded(content, self.limits)
-        try:
-            return self._model.sample(values, inputs.drawing(self.limits))
-        except ValueError as error:  # colours that the network does not read
-            raise InvalidInput(str(error)) from None
+    def _look_at(self, name: str, value: Any) -> Any:
+        column = self.columns[name]
+        if isinstance(column, Image):
+            spec = self._model.specs[name]
+            assert isinstance(spec, ImageSpec)
+            return inputs.picture(value, self.limits, spec)
+        if isinstance(column, Text) or (isinstance(column, Category) and isinstance(value, str)):
+            return inputs.text(value, self.limits)
+        return canonical(column, value, self._most)
 
-    def _texts(self, values: Sequence[Any]) -> list[Any]:
-        texts = inputs.checked(values, lambda value: inputs.text(value, self.limits))
-        self._total(sum(map(len, texts)), self.limits.total_letters, "letters in all texts")
-        return inputs.checked([self._model.sample(text) for text in texts], _tokens)
+    def _bound(self, looked: Sequence[Mapping[str, Any]]) -> None:
+        """See that the rows are not too large together."""
+        for name, column in self.columns.items():
+            spec = self._model.specs.get(name)
+            if isinstance(spec, ImageSpec):
+                pixels = sum(row[name].pixels for row in looked)
+                self._total(pixels, self.limits.total_pixels, "pixels in all pictures, as sent or as resized")
+                seen = len(looked) * spec.height * spec.width
+                self._total(seen, self.limits.total_pixels, "pixels for the network to see")
+            elif isinstance(column, (Text, Category)):
+                letters = sum(len(row[name]) for row in looked)
+                self._total(letters, self.limits.total_letters, "letters in all texts")
+
+    def _prepared(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        def decoded(name: str, value: Any) -> Any:
+            return inputs.decoded(value, self.limits) if isinstance(value, Picture) else value
+
+        return self._model.prepared(inputs.of_row(row, decoded, self.columns), self._most)
 
     def _total(self, found: int, most: int, what: str) -> None:
         if found > most:
             raise InvalidInput(f"{found:,} {what}; at most {most:,} are read at once: send fewer rows")
-
-
-def _tokens(sample: list[int]) -> list[int]:
-    if not sample:
-        raise InvalidInput("holds nothing that the model's tokenizer knows")
-    return sample
 
 
 def _numbers(answer: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ import io
 import json
 import re
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from tlx.serving import inputs
@@ -20,7 +20,6 @@ from tlx.serving.inputs import InvalidInput, shortened
 from tlx.serving.limits import Limits
 
 JSON, CSV = "application/json", "text/csv"
-_VALUES = 200_000  # separators and brackets outside of strings: what a parser makes objects of
 # Possessive: a string is passed over in one go, whatever is escaped in it, and one without an end as well.
 _JSON_PARTS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{]|[\]}]|[,:]', re.DOTALL)
 _CSV_PARTS = re.compile(rb'(?<![^,\r\n])"[^"]*+(?:""[^"]*+)*+"?|[,\r\n]')  # a quote opens a cell at its start alone
@@ -44,20 +43,24 @@ def kind(content_type: str | None) -> str:
     return media
 
 
-def values(content: bytes, media: str, column: str, limits: Limits) -> list[Any]:
+Names = Sequence[str]
+Row = dict[str, Any]
+
+
+def rows(content: bytes, media: str, names: Names, limits: Limits) -> list[Row]:
     """The inputs that a body holds.
 
     Args:
         content: The whole body.
         media: Its type, of :func:`kind`.
-        column: What the inputs are called: ``image`` or ``text``.
+        names: What the columns of the inputs are called.
         limits: Of this server.
 
     Returns:
-        One value per row; whether it is an input is not known yet.
+        Each row by column; whether its values are inputs is not known yet.
 
     Raises:
-        Unusable: It is no such table.
+        InvalidInput: It is no such table.
     """
     content = content.removeprefix(codecs.BOM_UTF8)
     if b"\0" in content:  # neither format has it, and json would take it for UTF-16
@@ -67,12 +70,12 @@ def values(content: bytes, media: str, column: str, limits: Limits) -> list[Any]
     except UnicodeDecodeError as error:
         raise InvalidInput(f"the body is not UTF-8 at byte {error.start}") from None
     if media == CSV:
-        return _csv(content, letters, column, limits)
-    _check_json(content, limits.depth)
-    return _rows(_json(letters), column)
+        return _csv(content, letters, names, limits)
+    _check_json(content, limits)
+    return _rows(_json(letters), names)
 
 
-def _check_json(content: bytes, most: int) -> None:
+def _check_json(content: bytes, limits: Limits) -> None:
     """See that a parser would neither recurse too deep nor make too many objects."""
     depth = count = 0
     for part in _JSON_PARTS.finditer(content):
@@ -84,10 +87,10 @@ def _check_json(content: bytes, most: int) -> None:
             depth += 1
         elif letter in b"]}":
             depth -= 1
-        if depth > most:
-            raise InvalidInput(f"the JSON is nested more than {most} deep")
-        if count > _VALUES:
-            raise InvalidInput(f"the JSON holds more than {_VALUES:,} values")
+        if depth > limits.depth:
+            raise InvalidInput(f"the JSON is nested more than {limits.depth} deep")
+        if count > limits.values:
+            raise InvalidInput(f"the JSON holds more than {limits.values:,} values")
 
 
 def _json(letters: str) -> Any:
@@ -108,7 +111,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _rows(found: Any, column: str) -> list[Any]:
+def _rows(found: Any, names: Names) -> list[Row]:
     """The rows of a parsed request."""
     if not isinstance(found, dict):
         raise InvalidInput(f"expected a JSON object with {_one_of()}, found {_kind(found)}")
@@ -119,38 +122,50 @@ def _rows(found: Any, column: str) -> list[Any]:
         raise InvalidInput(f"expected {_one_of()}, and nothing else; found {shown}")
     if found.get("params"):
         raise InvalidInput("the model takes no params")
-    return _FORMATS[there[0]](found[there[0]], column)
+    return _FORMATS[there[0]](found[there[0]], names)
 
 
-def _records(found: Any, column: str) -> list[Any]:
-    return inputs.checked(_listed(found, "dataframe_records"), lambda row: _field(row, column))
+def _records(found: Any, names: Names) -> list[Row]:
+    return inputs.checked(_listed(found, "dataframe_records"), lambda row: _object_of(row, names))
 
 
-def _split(found: Any, column: str) -> list[Any]:
+def _split(found: Any, names: Names) -> list[Row]:
     if not isinstance(found, dict) or not {"columns", "data"} <= found.keys() <= {"columns", "data", "index"}:
         raise InvalidInput(f"dataframe_split: expected an object with columns and data, found {_kind(found)}")
-    inputs.column(_listed(found["columns"], "dataframe_split: columns"), column)
-    rows = _listed(found["data"], "dataframe_split: data")
-    if "index" in found and len(_listed(found["index"], "dataframe_split: index")) != len(rows):
-        raise InvalidInput(f"dataframe_split: index has {len(found['index'])} entries for {len(rows)} rows")
-    return inputs.checked(rows, _single)
+    columns = [_name(one) for one in _listed(found["columns"], "dataframe_split: columns")]
+    inputs.columns(columns, names)
+    data = _listed(found["data"], "dataframe_split: data")
+    if "index" in found and len(_listed(found["index"], "dataframe_split: index")) != len(data):
+        raise InvalidInput(f"dataframe_split: index has {len(found['index'])} entries for {len(data)} rows")
+    return inputs.checked(data, lambda row: _by_name(row, columns))
 
 
-def _instances(found: Any, column: str) -> list[Any]:
-    """A list of values, or of objects with one value each."""
-    rows = _listed(found, "instances")
-    return inputs.checked(rows, lambda row: _field(row, column) if isinstance(row, dict) else row)
+def _instances(found: Any, names: Names) -> list[Row]:
+    """A list of objects by column; of a model with one column, of values as well."""
+    return inputs.checked(_listed(found, "instances"), lambda row: _instance(row, names))
 
 
-def _inputs(found: Any, column: str) -> list[Any]:
-    """A column: values by its name, or the values alone."""
-    if isinstance(found, dict):
-        found = _field(found, column)
-        return [found] if isinstance(found, str) else _listed(found, f"inputs: {column}")
-    return [found] if isinstance(found, str) else _instances(found, column)
+def _instance(row: Any, names: Names) -> Row:
+    if isinstance(row, dict) or len(names) > 1:
+        return _object_of(row, names)
+    return {names[0]: row}
 
 
-_FORMATS: dict[str, Callable[[Any, str], list[Any]]] = {
+def _inputs(found: Any, names: Names) -> list[Row]:
+    """Columns: a list of values by each name, or one value; of a model with one column, the values alone."""
+    if not isinstance(found, dict):
+        return [{names[0]: found}] if isinstance(found, str) and len(names) == 1 else _instances(found, names)
+    inputs.columns(list(found), names)
+    if not any(isinstance(value, list) for value in found.values()):  # one row
+        return [found]
+    columns = {name: _listed(value, f"inputs: {shortened(name)}") for name, value in found.items()}
+    lengths = {len(value) for value in columns.values()}
+    if len(lengths) > 1:
+        raise InvalidInput(f"inputs: expected as many values in each column, found {sorted(lengths)[:10]}")
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+_FORMATS: dict[str, Callable[[Any, Names], list[Row]]] = {
     "dataframe_records": _records,
     "dataframe_split": _split,
     "instances": _instances,
@@ -158,17 +173,25 @@ _FORMATS: dict[str, Callable[[Any, str], list[Any]]] = {
 }
 
 
-def _field(row: Any, column: str) -> Any:
+def _object_of(row: Any, names: Names) -> Row:
     if not isinstance(row, dict):
-        raise InvalidInput(f"expected an object with {column!r}, found {_kind(row)}")
-    inputs.column(list(row), column)
-    return row[column]
+        wanted = ", ".join(repr(shortened(name)) for name in names[:10])
+        raise InvalidInput(f"expected an object with {wanted}, found {_kind(row)}")
+    inputs.columns(list(row), names)
+    return row
 
 
-def _single(row: Any) -> Any:
-    if not isinstance(row, list) or len(row) != 1:
-        raise InvalidInput(f"expected a list of one value, found {_kind(row)}")
-    return row[0]
+def _by_name(row: Any, names: Names) -> Row:
+    if not isinstance(row, list) or len(row) != len(names):
+        wanted = "one value" if len(names) == 1 else f"{len(names)} values"
+        raise InvalidInput(f"expected a list of {wanted}, found {_kind(row)}")
+    return dict(zip(names, row, strict=True))
+
+
+def _name(found: Any) -> str:
+    if not isinstance(found, str):
+        raise InvalidInput(f"dataframe_split: columns: expected names, found {_kind(found)}")
+    return found
 
 
 def _listed(found: Any, what: str) -> list[Any]:
@@ -188,15 +211,16 @@ def _one_of() -> str:
     return f"one of {', '.join(_FORMATS)}"
 
 
-def _csv(content: bytes, letters: str, column: str, limits: Limits) -> list[Any]:
-    """The one column of a CSV."""
-    if sum(1 for part in _CSV_PARTS.finditer(content) if content[part.start()] != 0x22) > _VALUES:
-        raise InvalidInput(f"the CSV holds more than {_VALUES:,} commas and line ends outside of quotes")
-    rows = [row for row in _cells(io.StringIO(letters, newline=""), limits) if row]
-    if not rows:
+def _csv(content: bytes, letters: str, names: Names, limits: Limits) -> list[Row]:
+    """The rows of a CSV."""
+    if sum(1 for part in _CSV_PARTS.finditer(content) if content[part.start()] != 0x22) > limits.values:
+        raise InvalidInput(f"the CSV holds more than {limits.values:,} commas and line ends outside of quotes")
+    found = [row for row in _cells(io.StringIO(letters, newline=""), limits) if row]
+    if not found:
         raise InvalidInput("the CSV is empty; expected a line of names, then rows")
-    inputs.column(rows[0], column)
-    return inputs.checked(rows[1:], _single)
+    header = found[0]
+    inputs.columns(header, names)
+    return inputs.checked(found[1:], lambda row: _by_name(row, header))
 
 
 def _cells(lines: Iterable[str], limits: Limits) -> list[list[str]]:

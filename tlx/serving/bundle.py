@@ -1,5 +1,7 @@
 """All of a trained model in a folder: weights, configuration, classes and tokenizer; no pickle, no network, no data.
 
+Plugins are named in it, not held: without them it is refused.
+
 A bundle is read as a stranger's: nothing in it is run, nothing outside of it is read, no connection is made, and the
 network is built only as large as the weights that lie there.
 """
@@ -9,6 +11,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors.torch import load_file, save_file
@@ -16,28 +19,30 @@ from torch import nn
 
 from tlx.backbones import architecture
 from tlx.backbones.weights import content
-from tlx.columns.input_spec import ImageSpec
+from tlx.columns import Category, Column, Image, Number
+from tlx.columns.input_spec import TextSpec
 from tlx.config.errors import ConfigError, ConfigIssue, WeightsError
 from tlx.files import durable, foreign
+from tlx.prediction.model import Model
 from tlx.runs import folder as folders
 from tlx.runs import layout
 from tlx.runs import result as results
 from tlx.serving import facts
 from tlx.serving.facts import FILE as FACTS
-from tlx.serving.model import Model
 from tlx.training import rebuild
 from tlx.training.network import Trained
 from tlx.training.rebuild import own
 
 WEIGHTS = "model.safetensors"
-_NAMES = (WEIGHTS, FACTS, layout.CONFIG, architecture.FOLDER)
+_OPTIONAL = (architecture.FOLDER, layout.PLUGINS)
+_NAMES = (WEIGHTS, FACTS, layout.CONFIG, *_OPTIONAL)
 
 
 def model_of(found: Trained) -> Model:
     """The model of a finished trial; raises :class:`ConfigError` for columns it could not answer for."""
     if fault := facts.serves(found.schema):
         raise ConfigError([ConfigIssue("export", fault)])
-    return Model(found.model, found.task, found.schema)
+    return Model(found)
 
 
 def write(found: Trained, run: Path, folder: Path) -> None:
@@ -59,6 +64,8 @@ def write(found: Trained, run: Path, folder: Path) -> None:
     with durable.replacing(folder / WEIGHTS) as partial:
         save_file(state, partial)
     durable.write(folder / layout.CONFIG, foreign.read(run / layout.CONFIG))
+    if (run / layout.PLUGINS).exists():
+        durable.write(folder / layout.PLUGINS, foreign.read(run / layout.PLUGINS))
     architecture.keep(folder, found.trial.backbone, found.backbone)
     facts.write(folder, found.schema, content(state), results.read_result(run).identity)
 
@@ -85,19 +92,17 @@ def read(folder: Path) -> Model:
 def _read(folder: Path) -> Model:
     _check_files(folder)
     try:
-        schema, expected = facts.read(folder)
+        schema, expected, identity = facts.read(folder)
     except foreign.Unreadable as error:
         raise rebuild.refusal(FACTS, str(error)) from error
     trial = folders.read_config(folder)
-    (column,) = schema.inputs.values()
-    if trial.backbone.modality != column.kind:
-        raise rebuild.refusal(FACTS, f"expected an input of kind {trial.backbone.modality}, found {column.kind}")
-    task, _, network = rebuild.build(trial, schema, folder, [folder / WEIGHTS])
+    rebuild.announce_changes(folder)
+    task, backbone, network = rebuild.build(trial, schema, folder, [folder / WEIGHTS])
     state = load_file(folder / WEIGHTS)
     if content(state) != expected:
         raise rebuild.refusal("model", "is not what was written: its tensors have other bits")
     rebuild.fill(network, state)
-    model = Model(network.eval(), task, schema)
+    model = Model(Trained(trial, schema, backbone, task, network.eval()), identity)
     _check_answer(model)
     return model
 
@@ -109,7 +114,7 @@ def _check_files(folder: Path) -> None:
     for name in sorted(names.keys() - set(_NAMES)):
         raise rebuild.refusal(name, "is not a file that tlx writes into a bundle; remove it")
     for name in _NAMES:
-        if name == architecture.FOLDER:
+        if name == architecture.FOLDER or (name in _OPTIONAL and name not in names):
             continue
         if name not in names:
             raise rebuild.refusal(name, "is not there")
@@ -119,13 +124,23 @@ def _check_files(folder: Path) -> None:
 
 def _check_answer(model: Model) -> None:
     """Have it answer once, so that what cannot work is known before anybody asks."""
-    if isinstance(model.spec, ImageSpec):
-        model.answer([np.zeros((8, 8, model.spec.channels), np.uint8)])
-        return
-    rows, vocabulary = _vocabulary(model.network), len(model.spec.tokenizer)
-    if rows is not None and vocabulary > rows:
-        raise rebuild.refusal(architecture.FOLDER, f"its tokenizer knows {vocabulary:,} tokens, the network {rows:,}")
-    model.answer(["a text"])
+    rows = _vocabulary(model.network)
+    for spec in model.specs.values():
+        if isinstance(spec, TextSpec) and rows is not None and len(spec.tokenizer) > rows:
+            message = f"its tokenizer knows {len(spec.tokenizer):,} tokens, the network {rows:,}"
+            raise rebuild.refusal(architecture.FOLDER, message)
+    model.predict([{name: _some(column) for name, column in model.inputs.items()}])
+
+
+def _some(column: Column) -> Any:
+    """A value of a column."""
+    if isinstance(column, Image):
+        return np.zeros((8, 8, column.channels), np.uint8)
+    if isinstance(column, Number):
+        return column.mean
+    if isinstance(column, Category):
+        return next(iter(column.categories), "")
+    return "a text"
 
 
 def _vocabulary(network: nn.Module) -> int | None:

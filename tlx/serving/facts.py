@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tlx.columns import Column, Image, Label, Labels, Number, Text
+from tlx.columns import Category, Column, Image, Label, Labels, Number, Text
 from tlx.columns.schema import Schema
 from tlx.data.schema_file import parsed
 from tlx.files import durable, foreign
 
 FILE = "model.json"
 _LARGEST = 16 << 20
+_INPUTS = (Image, Text, Number, Category)
 _MOST_CLASSES, _MOST_CHANNELS, _LONGEST_NAME = 100_000, 256, 10_000
 
 
@@ -35,8 +36,8 @@ def write(folder: Path, schema: Schema, sum_: str, identity: str) -> None:
     durable.write(folder / FILE, json.dumps(facts, indent=1))
 
 
-def read(folder: Path) -> tuple[Schema, str]:
-    """What the model must know about its data, and the hash of its tensors.
+def read(folder: Path) -> tuple[Schema, str, str]:
+    """What the model must know about its data, the hash of its tensors, and the identity of its trial.
 
     Raises:
         FileNotFoundError: There is none.
@@ -53,14 +54,15 @@ def read(folder: Path) -> tuple[Schema, str]:
         raise foreign.Unreadable("expected numbers of examples from 0 on")
     if not re.fullmatch("[0-9a-f]{32}", found["sum"]):
         raise foreign.Unreadable("expected a hash of 32 hexadecimal digits as sum")
-    return schema, found["sum"]
+    return schema, found["sum"], found["identity"]
 
 
 def serves(schema: Schema) -> str:
     """Why a model of these columns cannot answer; empty where it can."""
-    kinds = [column.kind for column in schema.inputs.values()]
-    if len(kinds) != 1 or not isinstance(next(iter(schema.inputs.values())), (Image, Text)):
-        return f"a model that answers reads one image or one text; the inputs are {', '.join(kinds) or 'none'}"
+    others = [f"{name!r} ({column.kind})" for name, column in schema.inputs.items() if not isinstance(column, _INPUTS)]
+    if others or not schema.inputs:
+        there = ", ".join(others) or "none"
+        return f"a model that answers reads images, texts, numbers and categories; among its inputs is {there}"
     if not schema.targets or not all(isinstance(one, (Label, Labels, Number)) for one in schema.targets.values()):
         return "expected a target of labels or numbers"
     return ""
@@ -76,6 +78,10 @@ def _fault(column: Column) -> str:
             return f"expected 1 to {_MOST_CLASSES:,} classes with names of their own"
         if any(len(name) > _LONGEST_NAME or not _is_text(name) for name in classes):
             return f"expected names of classes of at most {_LONGEST_NAME:,} letters in UTF-8"
+    if isinstance(column, Category) and any(
+        len(name) > _LONGEST_NAME or not _is_text(name) for name in column.categories
+    ):
+        return f"expected categories of at most {_LONGEST_NAME:,} letters in UTF-8"
     if isinstance(column, Image) and not 1 <= column.channels <= _MOST_CHANNELS:
         return f"expected 1 to {_MOST_CHANNELS} channels, found {column.channels}"
     if isinstance(column, Number) and not (math.isfinite(column.mean) and 0 < column.deviation < math.inf):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,18 @@ from tlx.columns import Number
 from tlx.columns.input_spec import ImageSpec, TextSpec
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.files import durable
-from tlx.serving.model import Model
+from tlx.prediction.model import Model
+from tlx.serving import preprocessing
+
+
+@dataclass(frozen=True)
+class Name:
+    """Of an input of the graph: the column that it is made of, and which part, of texts (ids or mask)."""
+
+    name: str
+    column: str
+    part: str = ""
+
 
 TOLERANCE = 1e-4  # between logits, absolute and relative
 SUFFIXES = {"onnx": ".onnx", "torch": ".pt2"}
@@ -22,20 +36,24 @@ SUFFIXES = {"onnx": ".onnx", "torch": ".pt2"}
 class Outputs(nn.Module):
     """Prepared inputs to logits [batch, classes], or numbers in their own units [batch, numbers], by position."""
 
-    def __init__(self, model: Model, names: tuple[str, ...]) -> None:
+    def __init__(self, model: Model, names: Sequence[Name]) -> None:
         super().__init__()
         self.network = model.network
-        self.column = model.column.name
-        self.names = names
+        self.names = tuple(names)
         numbers = [column for column in model.schema.targets.values() if isinstance(column, Number)]
         self.register_buffer("deviation", torch.tensor([column.deviation for column in numbers]))
         self.register_buffer("mean", torch.tensor([column.mean for column in numbers]))
         self.output = "prediction" if numbers else "logits"
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        """Images [batch, channels, height, width], or ids and mask [batch, tokens]."""
-        value = dict(zip(self.names, inputs, strict=True)) if len(inputs) > 1 else inputs[0]
-        outputs: Tensor = self.network({self.column: value})
+        """Images [batch, channels, height, width], ids and mask [batch, tokens], numbers and categories [batch]."""
+        given: dict[str, Any] = {}
+        for name, tensor in zip(self.names, inputs, strict=True):
+            if name.part:
+                given.setdefault(name.column, {})[name.part] = tensor
+            else:
+                given[name.column] = tensor
+        outputs: Tensor = self.network(given)
         if self.output == "prediction":
             outputs = outputs * self.get_buffer("deviation") + self.get_buffer("mean")
         return outputs
@@ -70,17 +88,16 @@ def export(model: Model, kind: str, path: Path) -> float:
         ConfigError: Torch cannot follow the network, the graph computes something else, or the place is taken.
     """
     check_place(path)
-    names, inputs, other = _examples(model)
+    names, inputs = _examples(model, 2, 16)
+    other = _examples(model, 3, 9)[1]
     network = Outputs(model, names).eval()
-    free = {0: torch.export.Dim("batch", min=1, max=1024)}
-    if isinstance(model.spec, TextSpec):
-        free[1] = torch.export.Dim("tokens", min=2, max=model.spec.max_length)
-    shapes = tuple(free for _ in inputs)
+    batch = torch.export.Dim("batch", min=1, max=1024)
+    shapes = tuple({0: batch, **({1: _tokens(model, name)} if name.part else {})} for name in names)
     with durable.replacing(path) as partial:
         try:
             with torch.no_grad():
                 if kind == "onnx":
-                    found = _onnx(network, inputs, names, shapes, partial)
+                    found = _onnx(network, inputs, preprocessing.of(model, network.output), shapes, partial)
                 else:
                     found = _torch(network, inputs, shapes, partial)
                 expected, got = network(*other), torch.as_tensor(found(*other))
@@ -95,17 +112,35 @@ def export(model: Model, kind: str, path: Path) -> float:
     return worst
 
 
-def _examples(model: Model) -> tuple[tuple[str, ...], tuple[Tensor, ...], tuple[Tensor, ...]]:
-    """Names, inputs to trace with, and others of another size to compare on."""
-    generator = torch.Generator().manual_seed(0)
-    spec = model.spec
-    if isinstance(spec, ImageSpec):
-        images = [torch.randn(n, spec.channels, spec.height, spec.width, generator=generator) for n in (2, 3)]
-        return ("x",), (images[0],), (images[1],)
+def _examples(model: Model, count: int, tokens: int) -> tuple[list[Name], tuple[Tensor, ...]]:
+    """Inputs to trace with, or to compare on, with their names."""
+    generator = torch.Generator().manual_seed(count)
+    names, found = list[Name](), list[Tensor]()
+    for argument, column in preprocessing.arguments_of(model).items():
+        spec = model.specs.get(column)
+        if isinstance(spec, ImageSpec):
+            names.append(Name(argument, column))
+            found.append(torch.randn(count, spec.channels, spec.height, spec.width, generator=generator))
+        elif isinstance(spec, TextSpec):
+            ids = torch.randint(1, 50, (count, min(spec.max_length, tokens)), generator=generator)
+            names += [Name("input_ids", column, "input_ids"), Name("attention_mask", column, "attention_mask")]
+            found += [ids, torch.ones_like(ids)]
+        else:
+            kinds = len(getattr(model.inputs[column], "categories", ()))
+            is_number = isinstance(model.inputs[column], Number)
+            names.append(Name(argument, column))
+            found.append(
+                torch.randn(count, generator=generator)
+                if is_number
+                else torch.randint(0, kinds + 1, (count,), generator=generator)
+            )
+    return names, tuple(found)
+
+
+def _tokens(model: Model, name: Name) -> Any:
+    spec = model.specs[name.column]
     assert isinstance(spec, TextSpec)
-    most = spec.max_length
-    ids = [torch.randint(1, 50, (n, min(most, tokens)), generator=generator) for n, tokens in ((2, 16), (3, 9))]
-    return ("input_ids", "attention_mask"), (ids[0], torch.ones_like(ids[0])), (ids[1], torch.ones_like(ids[1]))
+    return torch.export.Dim("tokens", min=2, max=spec.max_length)
 
 
 def _torch(network: nn.Module, inputs: tuple[Tensor, ...], shapes: Any, path: Path) -> Any:
@@ -115,22 +150,27 @@ def _torch(network: nn.Module, inputs: tuple[Tensor, ...], shapes: Any, path: Pa
         return torch.export.load(stream).module()
 
 
-def _onnx(network: Outputs, inputs: tuple[Tensor, ...], names: tuple[str, ...], shapes: Any, path: Path) -> Any:
+def _onnx(network: Outputs, inputs: tuple[Tensor, ...], told: dict[str, Any], shapes: Any, path: Path) -> Any:
     try:
+        import onnx
         import onnxruntime
         import onnxscript  # noqa: F401 (torch's exporter needs it)
     except ImportError as error:
         raise ConfigError([ConfigIssue("export", "needs more packages: pip install 'tlx[export]'", "onnx")]) from error
+    names = [name.name for name in network.names]
     torch.onnx.export(
         network,
         inputs,
         path,
-        input_names=list(names),
+        input_names=names,
         output_names=[network.output],
         dynamic_shapes=(shapes,),
         dynamo=True,
         external_data=False,
         verbose=False,
     )
+    graph = onnx.load(path)
+    onnx.helper.set_model_props(graph, {"tlx": json.dumps(told, ensure_ascii=False)})
+    onnx.save(graph, path)
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     return lambda *given: session.run(None, dict(zip(names, (one.numpy() for one in given), strict=True)))[0]

@@ -84,7 +84,7 @@ def app(answerer: Answerer, version: str, hosts: Sequence[str] = LOCAL) -> Starl
 
 
 def _answers(answerer: Answerer, content: bytes, media: str) -> list[dict[str, Any]]:
-    return answerer.answer(body.values(content, media, answerer.column, answerer.limits))
+    return answerer.answer(body.rows(content, media, list(answerer.columns), answerer.limits))
 
 
 async def _content(request: Request, limits: Limits) -> bytes:

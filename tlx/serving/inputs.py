@@ -1,4 +1,4 @@
-"""What strangers send to a served model: images in base64, or texts. None is believed; all that are wrong are named."""
+"""What strangers send to a served model: images and texts. None is believed; all that are wrong are named."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import binascii
 import io
 import math
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
@@ -18,6 +19,7 @@ from tlx.columns import images
 from tlx.columns.input_spec import ImageSpec
 from tlx.config import dataset
 from tlx.files.printable import printable
+from tlx.prediction.values import InvalidInput as InvalidInput
 from tlx.serving.limits import Limits
 
 _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")
@@ -27,27 +29,51 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 
-class InvalidInput(ValueError):
-    """Rows that are no input, each with the reason; the message is for the one who sent them."""
+@dataclass(frozen=True)
+class Picture:
+    """A picture that was looked at, and not decoded: a file's bytes, or an array as it was sent."""
+
+    content: bytes | images.Array
+    pixels: int  # sent or resized, whichever are more
 
 
-def image(value: Any, limits: Limits | None = None, spec: ImageSpec | None = None) -> images.Array:
-    """A picture from base64, with or without ``data:image/...;base64,`` before it.
+def picture(value: Any, limits: Limits | None = None, spec: ImageSpec | None = None) -> Picture:
+    """A picture in base64, with or without ``data:image/...;base64,`` before it, or as nested lists.
 
     Args:
         value: What was sent.
         limits: Null: the defaults.
         spec: What the picture will be resized to.
 
-    Returns:
-        Its pixels, [h, w] or [h, w, c].
-
     Raises:
-        Unusable: It is no picture, or larger than the limits.
+        InvalidInput: It is no picture, or larger than the limits.
     """
-    content = payload(value, limits or Limits())
-    measured(content, limits or Limits(), spec)
-    return decoded(content, limits or Limits())
+    most = limits or Limits()
+    if isinstance(value, (list, np.ndarray)):
+        array = _array(value)
+        height, width, channels = array.shape if array.ndim == 3 else (*array.shape, 1)
+        return Picture(array, _allowed(width, height, -(-channels // 4), most, spec))
+    content = payload(value, most)
+    return Picture(content, measured(content, most, spec))
+
+
+def image(value: Any, limits: Limits | None = None, spec: ImageSpec | None = None) -> images.Array:
+    """The pixels of a :func:`picture`, [h, w] or [h, w, c]; raises :class:`InvalidInput`."""
+    return decoded(picture(value, limits, spec), limits or Limits())
+
+
+def _array(value: Any) -> images.Array:
+    """Pixels from nested lists [h][w] or [h][w][c] of numbers in 0..255."""
+    expected = "expected a picture as nested lists [h][w] or [h][w][c] of numbers in 0..255"
+    try:
+        found = np.asarray(value.tolist() if isinstance(value, np.ndarray) else value)
+    except (ValueError, TypeError, OverflowError):  # lists of unequal lengths
+        raise InvalidInput(f"{expected}, found lists of unequal lengths") from None
+    if found.dtype.kind not in "if" or found.ndim not in (2, 3) or 0 in found.shape:
+        raise InvalidInput(f"{expected}, found {list(found.shape)} of {found.dtype.name}")
+    if not (found >= 0).all() or not (found <= 255).all():  # NaN is neither
+        raise InvalidInput(f"{expected}, found others")
+    return found.astype(np.uint8 if found.dtype.kind == "i" else np.float32)
 
 
 def payload(value: Any, limits: Limits) -> bytes:
@@ -70,13 +96,20 @@ def measured(content: bytes, limits: Limits, spec: ImageSpec | None = None) -> i
     with _opened(content) as picture:
         width, height = picture.size
         tags = getattr(picture, "tag_v2", {})
-        pixels, tile = width * height, math.prod(int(tags.get(tag, 1)) for tag in _TILE)
-    if max(pixels, tile) > limits.pixels:
-        tiles = f" in tiles of {tile:,}" if tile > pixels else ""
-        raise InvalidInput(f"{width} x {height} pixels{tiles}; at most {limits.pixels:,} are read")
+        tile = math.prod(int(tags.get(tag, 1)) for tag in _TILE) if len(tags) else 0
+    if tile > limits.pixels:
+        raise InvalidInput(f"{width} x {height} pixels in tiles of {tile:,}; at most {limits.pixels:,} are read")
+    return _allowed(width, height, 1, limits, spec)
+
+
+def _allowed(width: int, height: int, deep: int, limits: Limits, spec: ImageSpec | None) -> int:
+    """The pixels of a picture, sent or resized, whichever are more; raises :class:`InvalidInput` over the limit."""
+    pixels = width * height * deep
+    if pixels > limits.pixels:
+        raise InvalidInput(f"{width} x {height} pixels; at most {limits.pixels:,} are read")
     if spec is None:
         return pixels
-    resized = resized_pixels(width, height, spec)
+    resized = resized_pixels(width, height, spec) * deep
     if resized > limits.pixels:
         raise InvalidInput(
             f"{width} x {height} pixels would be {resized:,} when its shorter side is resized; "
@@ -96,10 +129,12 @@ def drawing(limits: Limits) -> dataset.Limits:
     return dataset.Limits(pixels=limits.pixels, resized_pixels=limits.pixels)
 
 
-def decoded(content: bytes, limits: Limits) -> images.Array:
-    """The pixels of a picture that was :func:`measured`; raises :class:`InvalidInput`."""
-    with _opened(content) as picture:
-        values = images.decode(picture, drawing(limits))
+def decoded(found: Picture, limits: Limits) -> images.Array:
+    """The pixels of a picture that was looked at; raises :class:`InvalidInput`."""
+    if isinstance(found.content, np.ndarray):
+        return found.content
+    with _opened(found.content) as opened:
+        values = images.decode(opened, drawing(limits))
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         raise InvalidInput("has pixels that are no numbers")
     return values if values.flags.writeable else values.copy()  # torch warns of the others
@@ -132,13 +167,31 @@ def text(value: Any, limits: Limits | None = None) -> str:
     return value
 
 
-def column(names: Sequence[Any], wanted: str) -> None:
-    """See that a table has the one column that is wanted, and no other; raises :class:`InvalidInput`."""
-    if list(names) == [wanted]:
+def columns(names: Sequence[Any], wanted: Sequence[str]) -> None:
+    """See that a table has the columns that are wanted, in any order, and no others; raises :class:`InvalidInput`."""
+    if len(names) == len(wanted) and set(names) == set(wanted):
         return
+    several = f"the columns {_shown(wanted)}" if len(wanted) > 1 else f"one column {wanted[0]!r}"
+    raise InvalidInput(f"expected {several}, found {_shown(names)}")
+
+
+def of_row(row: Mapping[str, Any], one: Callable[[str, Any], Any], wanted: Collection[str]) -> dict[str, Any]:
+    """Every value of a row; raises :class:`InvalidInput`, with the column where there are several."""
+    found, wrong = {}, []
+    for name in wanted:
+        try:
+            found[name] = one(name, row[name])
+        except InvalidInput as reason:
+            wrong.append(f"{shortened(name)!r}: {reason}" if len(wanted) > 1 else str(reason))
+    if wrong:
+        more = f"; and {len(wrong) - _NAMED} more columns" if len(wrong) > _NAMED else ""
+        raise InvalidInput("; ".join(wrong[:_NAMED]) + more)
+    return found
+
+
+def _shown(names: Sequence[Any]) -> str:
     shown = ", ".join(repr(shortened(name)) for name in names[:_NAMED]) or "none"
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    raise InvalidInput(f"expected one column {wanted!r}, found {shown}{more}")
+    return shown + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
 
 
 def shortened(word: object, most: int = 60) -> str:

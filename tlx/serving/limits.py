@@ -28,6 +28,7 @@ class Limits:
     total_pixels: int = _limit(100_000_000, "pixels of all pictures of a request")
     letters: int = _limit(100_000, "letters of one text")
     total_letters: int = _limit(1_000_000, "letters of all texts of a request")
+    values: int = _limit(1_000_000, "commas and brackets of a request's JSON or CSV (a picture as lists has many)")
     depth: int = _limit(16, "lists and objects within each other in JSON")
     connections: int = _limit(32, "connections at a time; the model answers one request after the other")
     seconds: int = _limit(30, "seconds for a request's body to arrive")

@@ -10,14 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
-from tlx.columns import Labels, Number
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.tracking import Tracking
 from tlx.files.printable import printable
 from tlx.files.secrets import redacted
-from tlx.serving import bundle, mlmodel
+from tlx.serving import bundle, mlmodel, signature
 from tlx.tracking import store, sync
 from tlx.tracking.sending import own_run
 from tlx.training.network import Trained
@@ -44,21 +42,10 @@ def log(found: Trained, run: Path, register: str | None) -> tuple[str, str]:
         Exception: What MLflow raises.
     """
     import mlflow
-    from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, DataType, Schema
-    from mlflow.types.schema import Array, Map
 
     uri = _sent(run)
     mlflow.set_tracking_uri(uri)
     model = bundle.model_of(found)
-    targets = list(model.schema.targets.values())
-    if isinstance(targets[0], Number):
-        several: Any = Map(DataType.double) if len(targets) > 1 else DataType.double
-        answers = Schema([ColSpec(several, "prediction")])
-    else:
-        kind: Any = Array(DataType.string) if isinstance(targets[0], Labels) else DataType.string
-        answers = Schema([ColSpec(kind, "prediction"), ColSpec(Map(DataType.double), "probabilities")])
-    signature = ModelSignature(Schema([ColSpec(DataType.string, model.column.kind)]), answers)
     with (
         _environment(),
         tempfile.TemporaryDirectory() as place,
@@ -71,7 +58,8 @@ def log(found: Trained, run: Path, register: str | None) -> tuple[str, str]:
             name="model",
             loader_module=mlmodel.LOADER,  # of the installed tlx: no code lies with the model
             data_path=str(Path(place) / "bundle"),
-            signature=signature,
+            signature=signature.signature(model),
+            metadata={"inputs": signature.takes(model)},
             pip_requirements=requirements(),
             registered_model_name=register,
         )

@@ -17,7 +17,7 @@ _log = logging.getLogger(__name__)
 
 
 class Served:
-    """Answers a table with a column ``image`` (base64) or ``text``."""
+    """Answers a table with the columns that the model reads."""
 
     def __init__(self, answerer: Answerer) -> None:
         self._answerer = answerer
@@ -26,7 +26,7 @@ class Served:
         """A row per input: ``prediction`` and ``probabilities``; a request with a bad row is refused (400).
 
         Args:
-            model_input: A table with the one column.
+            model_input: A table with a column for each input.
             params: None are taken.
 
         Returns:
@@ -38,8 +38,8 @@ class Served:
         try:
             if not isinstance(model_input, pd.DataFrame):
                 raise inputs.InvalidInput(f"expected a table, found {type(model_input).__name__}")
-            inputs.column(list(model_input.columns), self._answerer.column)
-            return pd.DataFrame(self._answerer.answer(model_input.iloc[:, 0].tolist()))
+            inputs.columns(list(model_input.columns), list(self._answerer.columns))
+            return pd.DataFrame(self._answerer.answer(model_input.to_dict("records")))
         except inputs.InvalidInput as reason:
             raise MlflowException(str(reason), error_code=INVALID_PARAMETER_VALUE) from None
         except Exception as error:  # MLflow would send the trace, with this machine's paths, to whoever asked

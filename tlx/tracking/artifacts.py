@@ -13,7 +13,7 @@ from typing import Any
 
 from tlx.files import foreign
 
-RECORD = ("config.yaml", "result.json", "events.jsonl", "schedule.svg", "report.html", "study.yaml")
+RECORD = ("config.yaml", "result.json", "evaluation.json", "events.jsonl", "schedule.svg", "report.html", "study.yaml")
 # what its trained network is built from again, and what it predicted
 MODEL = (
     *("schema.json", "frozen.json", "checkpoint.safetensors", "frozen.safetensors", "plugins.json"),

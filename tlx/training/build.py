@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from os import PathLike
 from pathlib import Path
 
 import torch
@@ -81,16 +80,16 @@ def build_sibling(first: TrialComponents, trial: Trial) -> TrialComponents:
     return TrialComponents(first.machine, data, first.backbone, cut, phases, table, module, origin="")
 
 
-def load(run: str | PathLike[str]) -> TrialModule:
-    """The trained model of a run folder as a LightningModule in eval mode, for notebooks."""
-    return rebuilt(Path(run)).module.eval()
-
-
 def rebuilt(where: Path) -> TrialComponents:
-    """A finished trial with its trained weights; raises :class:`WeightsError` where they do not belong to it."""
+    """A finished trial on its data, with its trained weights and in eval mode.
+
+    Raises:
+        WeightsError: They do not belong to it.
+    """
     found = trained(where)
     built = build(found.trial)
     rebuild.fill(built.module.model, rebuild.own(found.model))
+    built.module.eval()
     return built
 
 

@@ -65,6 +65,7 @@ def trained(where: Path) -> Trained:
     """
     check_finished(where)
     trial, schema, known = folders.read_config(where), schema_file.read(where), frozen.read(where)
+    rebuild.announce_changes(where)
     with random_numbers_kept():
         if known is None:  # a run folder of before
             task, backbone, model, cut = network(trial, schema, pretrained=trial.strategy.init != "scratch")

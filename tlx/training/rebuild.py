@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -29,12 +30,15 @@ from tlx.config.backbone import BytesBackbone, TimmBackbone, TransformersBackbon
 from tlx.config.errors import ConfigIssue, RequestError, WeightsError
 from tlx.config.schema import Trial
 from tlx.files import foreign
+from tlx.files.printable import printable
+from tlx.runs import plugin_record
 from tlx.tasks.load import load as load_task
 from tlx.tasks.protocol import Task
 from tlx.training.assembly import assemble
 
 _SEEN = 1 << 24  # pixels that a network may see: 4096 x 4096
 _READ = 1 << 20  # tokens that it may read
+_NAMED = 5  # files that a warning names
 Shapes = dict[str, list[int]]
 
 
@@ -91,6 +95,23 @@ def fill(network: nn.Module, state: Mapping[str, Tensor]) -> None:
     """Set every parameter and every buffer."""
     for name, tensor in own(network).items():
         tensor.copy_(state[name])
+
+
+def announce_changes(folder: Path) -> None:
+    """Warn of plugins whose code is another than when a folder was written: its answers may be others, too.
+
+    Raises:
+        WeightsError: What the folder says of them is not what was written.
+    """
+    try:
+        changed = plugin_record.changes(folder)
+    except foreign.Unreadable as error:
+        raise refusal(plugin_record.FILE, str(error)) from error
+    if changed:
+        names = printable(", ".join(changed[:_NAMED]) + (" ..." if len(changed) > _NAMED else ""))
+        warnings.warn(
+            f"tlx: {names}: other code than this model was trained with, and answers may differ", stacklevel=2
+        )
 
 
 def refusal(what: str, message: str) -> WeightsError:

@@ -12,7 +12,7 @@ from typing import Any
 from tlx.config.dataset import Limits
 from tlx.config.errors import ConfigIssue, suggest
 from tlx.data.sources import delimited, jsonlines, parquet, sqlite
-from tlx.data.sources.sheet import Refused, Sheet, some
+from tlx.data.sources.sheet import Refused, RowIterator, Sheet, some
 from tlx.files import regular
 
 ITEMS = "\x1f"  # ASCII's unit separator: begins a label that was a list, and parts its items
@@ -30,6 +30,7 @@ _READERS = {
     ".sqlite3": sqlite.read,
     ".db": sqlite.read,
 }
+SUFFIXES = tuple(_READERS)
 
 
 @dataclass
@@ -82,29 +83,42 @@ def read(
         raise ValueError("no column is asked for")
     sheet = Sheet(file, columns, limits, table, frozenset(lists))
     rows = Rows(file, {name: [] for name in columns or ()}, problems=sheet.problems, left_out=sheet.left_out)
-    reader = _READERS.get(file.suffix.lower())
-    if reader is None:
-        sheet.fatal(f"not one of {', '.join(_READERS)}", key, str(file))
-        return rows
     block: list[Sequence[Any]] = []
     try:
-        for line, cells in reader(sheet):
+        for line, cells in stream(sheet, key):
             rows.lines.append(line)
             block.append(cells)
             if len(block) == _BLOCK:
                 _add(rows, sheet.names, block)
-    except Refused as refused:
-        sheet.fatal(str(refused), refused.key, refused.value)
-    except OSError as error:
-        sheet.fatal(f"cannot be read: {regular.reason(error)}", key, str(file))
-        return rows
     finally:
         _add(rows, sheet.names, block)
-    if _miss(sheet):
+    if miss(sheet):
         rows.cells, rows.lines = {name: [] for name in columns or ()}, []
     elif not rows.lines and not rows.problems:
         sheet.fatal("holds no rows", key, str(file))
     return rows
+
+
+def stream(sheet: Sheet, key: str) -> RowIterator:
+    """Read the rows of a file one after the other.
+
+    Args:
+        sheet: What is wanted; problems are put into it as they are met.
+        key: The option that named the file, for messages.
+
+    Yields:
+        The line of each row (or its number), and its cells in the order of ``sheet.names``.
+    """
+    reader = _READERS.get(sheet.file.suffix.lower())
+    if reader is None:
+        sheet.fatal(f"not one of {', '.join(_READERS)}", key, str(sheet.file))
+        return
+    try:
+        yield from reader(sheet)
+    except Refused as refused:
+        sheet.fatal(str(refused), refused.key, refused.value)
+    except OSError as error:
+        sheet.fatal(f"cannot be read: {regular.reason(error)}", key, str(sheet.file))
 
 
 def word(cell: Any) -> str | None:
@@ -144,7 +158,7 @@ def _there(cells: Sequence[Any]) -> Sequence[Any]:
     return [None if isinstance(cell, float) and math.isnan(cell) else cell for cell in cells]
 
 
-def _miss(sheet: Sheet) -> bool:
+def miss(sheet: Sheet) -> bool:
     """Tell the wanted columns that a file does not have; is there one?"""
     seen = list(sheet.columns)
     missing = [name for name in sheet.wanted or () if seen and name not in sheet.columns]

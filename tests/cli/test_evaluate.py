@@ -1,0 +1,183 @@
+"""tlx evaluate: a trial's own test comes out as it did; other data are matched by name, and what is not is counted."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from sklearn.metrics import accuracy_score, f1_score, mean_absolute_error
+
+import tlx
+from tests.conftest import Said
+from tests.prediction.conftest import SHORT, Runs, records, runs, table  # noqa: F401 (fixture)
+from tlx.runs import layout
+from tlx.runs.folder import read_config
+from tlx.runs.result import read_result
+from tlx.tracking.mlflow_sync import run_id
+from tlx.training.locate import locate
+
+KINDS = ("photos", "maps", "texts", "table", "mlp", "number", "both")
+
+
+@pytest.fixture
+def own(runs: Runs, folder: Path) -> Runs:  # noqa: F811
+    """Copies of the runs, beside which an evaluation may lie."""
+
+    def of(kind: str) -> Path:
+        return Path(shutil.copytree(runs(kind).parent, folder / kind) / runs(kind).name)
+
+    return of
+
+
+def measured(said: Said, *words: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(said("evaluate", *words, "--json"))
+    return found
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_its_own_test_comes_out_as_it_did(own: Runs, said: Said, kind: str) -> None:
+    run = own(kind)
+    found = measured(said, str(run))
+    expected = {name: value for name, value in read_result(run).metrics.items() if name.startswith("test/")}
+    assert found["metrics"] == expected
+    place = Path(found["folder"])
+    assert place.parent == run.parent / "evaluated"
+    assert (place / layout.PREDICTIONS).read_bytes() == (run / layout.PREDICTIONS).read_bytes()
+    assert found["counts"] == {"examples": len(records(run)), "skipped": 0, "left_out": 0}
+    assert found["data"]["split"] == "test"
+
+
+def test_the_same_command_returns_at_once(own: Runs, said: Said) -> None:
+    run = own("table")
+    first = said("evaluate", str(run))
+    assert "already measured" not in first
+    again = said("evaluate", str(run))
+    assert "already measured; nothing was computed" in again
+    assert first.splitlines()[-6:] == again.splitlines()[-6:]
+    record = next(run.parent.glob(f"evaluated/*/{layout.EVALUATION}"))
+    record.write_text(record.read_text().replace('"examples": ', '"examples": 1'))
+    assert "already measured" not in said("evaluate", str(run))
+
+
+def test_other_splits_of_its_own_data(own: Runs, said: Said) -> None:
+    run = own("table")
+    counts = {split: measured(said, str(run), "--split", split)["counts"] for split in ("test", "val", "train", "all")}
+    assert sum(counts[split]["examples"] for split in ("test", "val", "train")) == counts["all"]["examples"] == 60
+    found = measured(said, str(run), "--split", "val")
+    expected = {name: value for name, value in read_result(run).metrics.items() if name.startswith("val/")}
+    assert found["metrics"]["val/acc"] == expected["val/acc"]
+    assert "the model was trained on examples of all" in said("evaluate", str(run), "--split", "all")
+
+
+def test_other_rows_with_classes_in_another_order(own: Runs, said: Said, folder: Path) -> None:
+    """Against scikit-learn, on what is known; the class that the model does not know is counted."""
+    run = own("table")
+    rows = list(csv.DictReader(table(folder / "new.csv").open()))[:30]
+    rows = [{name: row[name] for name in ("label", "colour", "age", "size")} for row in reversed(rows)]
+    for row in rows[:4]:
+        row["label"] = "maybe"
+    rows[5]["colour"] = "violet"
+    pd.DataFrame(rows).to_csv("new.csv", index=False)
+    found = measured(said, str(run), "dataset=tabular", "dataset.file=new.csv")
+    assert found["data"]["split"] == "all"  # none of them was trained on
+    assert found["unknown"] == {"maybe": 4}
+    assert found["counts"] == {"examples": 26, "skipped": 0, "left_out": 4}
+    lines = [json.loads(line) for line in (Path(found["folder"]) / layout.PREDICTIONS).open()]
+    truth, predicted = [one["label"] for one in lines], [one["prediction"] for one in lines]
+    assert truth == [row["label"] for row in rows[4:]]
+    inputs = [{name: row[name] for name in ("age", "size", "colour")} for row in rows[4:]]
+    with pytest.warns(UserWarning, match="no word of train"):
+        assert predicted == [one["prediction"] for one in tlx.load(run).predict(inputs)]
+    assert found["metrics"]["all/acc"] == pytest.approx(accuracy_score(truth, predicted))
+    assert found["metrics"]["all/f1_macro"] == pytest.approx(
+        f1_score(truth, predicted, average="macro", zero_division=0)
+    )
+    text = said("evaluate", str(run), "dataset=tabular", "dataset.file=new.csv")
+    assert "classes that the model does not know: 'maybe' (4); their 4 examples are left out" in text
+    assert "1 of 26 'colour' of all are no word of train" in text
+
+
+def test_its_own_settings_on_other_rows(own: Runs, said: Said, folder: Path) -> None:
+    run = own("number")
+    table(folder / "new.csv")
+    found = measured(said, str(run), "dataset.file=new.csv", "--split", "all")
+    lines = [json.loads(line) for line in (Path(found["folder"]) / layout.PREDICTIONS).open()]
+    error = mean_absolute_error([one["label"] for one in lines], [one["prediction"] for one in lines])
+    assert found["metrics"]["all/mae"] == pytest.approx(error)
+
+
+def test_bad_examples_are_named_or_left_out(own: Runs, said: Said, folder: Path) -> None:
+    run = own("photos")
+    shutil.copytree(read_config(run).dataset.root, folder / "new")  # type: ignore[attr-defined]
+    (folder / "new" / "cat" / "00.png").write_text("no image")
+    words = (str(run), "dataset=imagefolder", "dataset.root=new")
+    assert "00.png" in said("evaluate", *words, code=2)
+    found = measured(said, *words, "dataset.on_bad=skip")
+    assert found["counts"] == {"examples": 39, "skipped": 1, "left_out": 0}
+
+
+@pytest.mark.parametrize(
+    ("kind", "words", "message"),
+    [
+        ("table", ("dataset=digits",), "the model needs this number, the data have no such column"),
+        ("photos", ("dataset=digits",), "classes that the model does not know"),
+        ("table", ("dataset.file=few.csv",), "did you mean colours?"),
+        ("table", ("seed=3",), "only dataset can differ"),
+        ("table", ("backbone=pixels",), "only dataset can differ"),
+        ("table", ("dataset.fiel=x",), "did you mean"),
+        ("table", ("--split", "tests"), "did you mean test?"),
+        ("table", ("other",), "expected one: a run folder"),
+    ],
+)
+def test_mistakes(own: Runs, said: Said, folder: Path, kind: str, words: tuple[str, ...], message: str) -> None:
+    (folder / "few.csv").write_text("age,size,colours,label\n1,2,r,yes\n2,1,g,no\n")
+    run = own(kind)
+    before = sorted(path.name for path in run.parent.iterdir())
+    assert message in said("evaluate", str(run), *words, code=2)
+    assert sorted(path.name for path in run.parent.iterdir()) == before
+
+
+def test_several_labels_are_matched_by_name(said: Said, folder: Path) -> None:
+    rows = [{"a": i % 7, "b": i % 5, "label": ";".join(n for n, k in (("x", 2), ("y", 3)) if i % k == 0) or "z"}
+            for i in range(60)]  # fmt: skip
+    pd.DataFrame(rows).to_csv("old.csv", index=False)
+    words = ["backbone=columns", "strategy=feature_extraction", "dataset=tabular", "dataset.file=old.csv"]
+    words += ["task=classification", "task.multilabel=true", *SHORT]
+    trial = tlx.compose(words, {"dataset.label_separator": ";"})
+    tlx.train(trial)
+    for row in rows[:6]:
+        row["label"] = "new;" + str(row["label"])
+    pd.DataFrame(rows).to_csv("new.csv", index=False)
+    run = str(locate(trial).path)
+    found = measured(said, run, "dataset.file=new.csv", "--split", "all")
+    plain = measured(said, run, "--split", "all")
+    assert found["unknown"] == {"new": 6}
+    assert found["counts"]["examples"] == 60
+    assert found["metrics"] == plain["metrics"]
+
+
+def test_mlflow_knows_it_as_a_run_of_its_own(own: Runs, said: Said, folder: Path) -> None:
+    from mlflow import MlflowClient
+
+    words = ["backbone=columns", "strategy=logistic", "dataset=tabular", f"dataset.file={table(folder / 't.csv')}"]
+    said("train", *words)
+    run = next(path.parent for path in (folder / "runs").glob(f"*/{layout.RESULT}"))
+    found = measured(said, str(run))
+    uri = f"sqlite:///{folder / 'mlflow.db'}"
+    place = Path(found["folder"])
+    first, second = run_id(run, uri), run_id(place, uri)
+    assert first is not None
+    assert second is not None
+    told = MlflowClient(uri).get_run(second)
+    assert told.data.tags["tlx.kind"] == "evaluation"
+    assert told.data.tags["tlx.evaluates_run"] == first
+    assert told.data.tags["tlx.evaluates"] == read_result(run).identity
+    assert told.data.metrics["test/acc"] == pytest.approx(found["metrics"]["test/acc"])
+    assert told.info.status == "FINISHED"
+    assert "removed 1 folder" in said("runs", "rm", str(place), "--yes")
+    assert run.is_dir()

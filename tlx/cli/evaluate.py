@@ -1,0 +1,166 @@
+"""tlx evaluate RUN [dataset=...] [dataset.x=y ...] [--split test]: a finished trial's model on other data.
+
+tlx evaluate runs/resnet18-fine_tune-birds-s0-...                                   its own test, measured again
+tlx evaluate RUN --split val                                                        another split of its own data
+tlx evaluate RUN dataset=imagefolder dataset.root=photos-of-2025                    other data
+tlx evaluate RUN dataset.file=new.csv --json                                        its own settings, other rows
+
+Columns and classes are matched by name: a column that the model needs and the data have not is refused, examples of
+classes that it does not know are counted and left out. --split: test, val, train or all; without, the data's own test
+split, and all examples of data that have none and are not those it was trained on. The metrics, with counts and the
+predictions, lie in a folder of their own in runs/evaluated and in MLflow; the same command again returns at once.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tlx.cli.arguments import Arguments
+from tlx.config.dataset import Dataset
+from tlx.config.errors import ConfigError, ConfigIssue, suggest
+from tlx.config.schema import Trial
+from tlx.files.printable import printable
+from tlx.reports.console import Terminal
+from tlx.runs.folder import read_config
+
+_SPLITS = ("test", "val", "train", "all")
+
+
+def run(words: list[str]) -> int:
+    """The verb."""
+    arguments = Arguments()
+    arguments.value("--split", ", ".join(_SPLITS))
+    arguments.value("--device", "auto, cpu, cuda or mps")
+    arguments.flag("--json")
+    asked = arguments.take(words)
+    named = [word for word in asked.words if "=" not in word or Path(word).exists()]
+    problems = []
+    if len(named) != 1:
+        shown = " ".join(named) or "nothing"
+        problems.append(ConfigIssue("run", "expected one: a run folder, an MLflow run or a sweep of one trial", shown))
+    if asked.split not in (None, *_SPLITS):
+        hint = suggest(asked.split, _SPLITS)
+        problems.append(ConfigIssue("--split", f"expected {', '.join(_SPLITS)}{hint}", asked.split))
+    if problems:
+        raise ConfigError(problems)
+    from tlx.orchestration import find
+
+    places = find.runs(named[0])
+    if len(places) != 1:
+        raise ConfigError([ConfigIssue("run", f"stands for {len(places)} trials; name one of them", named[0])])
+    overrides = [word for word in asked.words if word not in named]
+    return _evaluate(places[0], overrides, asked)
+
+
+def _evaluate(run: Path, overrides: list[str], asked: Any) -> int:
+    from tlx.data.fingerprint import fingerprint
+    from tlx.prediction import evaluation
+    from tlx.runs.result import read_result
+
+    console = Terminal(quiet=asked.json)
+    trial = _at_home(run)
+    config = _dataset(trial, overrides)
+    key = fingerprint(config)
+    is_own = key == read_result(run).facts.get("data")
+    split = asked.split or ("test" if is_own or _brings_test(config) else "all")
+    if is_own and split in ("train", "all"):
+        console.print(f"the model was trained on examples of {split}")
+    where = evaluation.place(run, config, key, split)
+    found = where.finished()
+    if found is None:
+        found = _measured(run, trial, config, where, asked.device or "auto", console)
+    else:
+        console.print("already measured; nothing was computed")
+    if asked.json:
+        print(json.dumps({**asdict(found), "folder": str(where.folder.path)}, indent=2, ensure_ascii=False))
+        return 0
+    for note in found.notes:
+        console.print(f"data: {printable(note)}")
+    for name, value in found.metrics.items():
+        console.print(f"  {name:<16} {'undefined' if value is None else f'{value:.4f}'}")
+    counts = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in found.counts.items() if count)
+    console.print(f"{split} of {printable(found.data['name'])}: {counts}")
+    console.print(f"record: {where.folder.path}")
+    return 0
+
+
+def _at_home(run: Path) -> Trial:
+    from tlx.provenance.reproduce import at_home
+
+    return at_home(read_config(run))
+
+
+def _dataset(trial: Trial, overrides: list[str]) -> Dataset:
+    """The data that the overrides ask for: another choice, or the trial's own data with other settings."""
+    from tlx.composition import request
+    from tlx.composition.compose import compose_group, with_overrides
+
+    asked = request.read(overrides)
+    others = [*(group for group in asked.choices if group != "dataset"), *_others(asked.settings)]
+    if others:
+        raise ConfigError(
+            [ConfigIssue(key, "the trial is as it was trained; only dataset can differ") for key in others]
+        )
+    if asked.problems or asked.choices:
+        return compose_group("dataset", overrides)  # type: ignore[no-any-return]
+    return with_overrides(trial, {setting.key: setting.value for setting in asked.settings}).dataset
+
+
+def _others(settings: Any) -> list[str]:
+    return [one.key for one in settings if not one.key.startswith("dataset.")]
+
+
+def _brings_test(config: Dataset) -> bool:
+    """Have the data a test split of their own?"""
+    from tlx.components.registry import component
+
+    return "test" in component("dataset", config.kind).function()(config).splits
+
+
+def _measured(run: Path, trial: Trial, config: Dataset, where: Any, device: str, console: Terminal) -> Any:
+    from tlx.config import output
+    from tlx.prediction import evaluate, evaluation
+    from tlx.prediction.machine import device as device_of
+    from tlx.prediction.model import Model
+    from tlx.runs import layout
+    from tlx.runs.result import read_result
+    from tlx.tracking import event_log
+    from tlx.tracking.event_log import EventLog
+    from tlx.tracking.mlflow_sync import MLflowSync, run_id
+    from tlx.training.network import trained
+    from tlx.training.quiet import quiet
+    from tlx.training.record import ending
+
+    split = where.data["split"]
+    with quiet():
+        model = Model(trained(run), read_result(run).identity)
+        model.to(device_of(trial, device))
+        chosen = evaluate.choose(model, config, split, where.data["fingerprint"])
+    output.claim(where.folder.path.parent)
+    metric = model.task.metric_info[model.task.primary_metric]
+    path = where.folder.path
+    with MLflowSync(trial.tracking) as mirror, where.folder.lock():
+        event_log.set_aside(path)
+        mirror.watch(path)
+        events = EventLog(path)
+        first = run_id(run, mirror.uri) if mirror.uri else None
+        events.begin(
+            kind=evaluation.KIND,
+            identity=where.folder.identity,
+            **evaluation.opening(trial, where, metric, first or ""),
+        )
+        with ending(events), quiet():
+            found = evaluate.measure(model, chosen, config, path / layout.PREDICTIONS)
+            values = {f"{split}/{name}": value for name, value in found.metrics.items()}
+            events.write("metrics", step=0, epoch=0.0, values=values)
+            events.sync()
+            counts = {"examples": found.examples, "skipped": found.skipped, "left_out": found.left_out}
+            record = evaluation.Evaluation(
+                where.folder.identity, where.run, where.data, values, metric, counts, found.unknown, found.notes
+            )
+            where.write(record)
+        events.write("end", status="FINISHED", reason="")
+    return record

@@ -1,0 +1,150 @@
+"""A finished trial's model measured on other data, or on another split: the task's metrics, and its predictions."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tlx.columns.reading import Indices, Inspection
+from tlx.columns.schema import Schema
+from tlx.components.registry import component
+from tlx.config.dataset import Dataset
+from tlx.config.errors import ConfigIssue, DataError
+from tlx.data import splits, validation
+from tlx.data.examples import Examples, too_large
+from tlx.data.order import borders
+from tlx.data.source import Source
+from tlx.prediction.arithmetic import arithmetic, floats
+from tlx.prediction.machine import as_tested
+from tlx.prediction.matched import Matched, matched
+from tlx.prediction.model import Model
+from tlx.tasks.load import load as load_task
+from tlx.training.predictions import predictions
+
+SPLITS = ("test", "val", "train", "all")
+_SHOWN = 10  # classes that are named
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was found out about a model on a split.
+
+    Args:
+        metrics: By name.
+        examples: How many were measured.
+        skipped: How many could not be read, and were left out as ``dataset.on_bad=skip`` says.
+        unknown: Examples of each class that the model does not know.
+        left_out: Examples of such classes, which were not measured.
+        notes: What a person should know.
+    """
+
+    metrics: dict[str, float | None]
+    examples: int
+    skipped: int
+    unknown: dict[str, int]
+    left_out: int
+    notes: list[str]
+
+
+@dataclass
+class Chosen:
+    """The examples of a split, matched with the model's columns."""
+
+    found: Matched
+    indices: Indices
+    skipped: int
+    notes: list[str]
+
+
+def choose(model: Model, config: Dataset, split: str, fingerprint: str) -> Chosen:
+    """Read the data, match them with the model, and choose a split.
+
+    Args:
+        model: A trained one.
+        config: Of the data.
+        split: One of :data:`SPLITS`; those that the data have not are cut as the configuration says.
+        fingerprint: Of the data.
+
+    Raises:
+        DataError: They do not fit the model, cannot be read, or nothing is left of the split.
+    """
+    source: Source = component("dataset", config.kind).function()(config)
+    found = matched(source, model.schema, config.limits)
+    source = found.source
+    indices = _split(found, config, split, model.trial.seed)
+    bad = _bad(source, indices, config, fingerprint)
+    large, mine = too_large(source, model.specs, config.limits), set(indices.tolist())
+    bad |= {i: why for i, why in large.items() if i in mine}
+    if bad and config.on_bad == "error":
+        raise validation.refusal(source, dict(sorted(bad.items())))
+    sound = indices[~np.isin(indices, np.fromiter(bad, dtype=np.int64, count=len(bad)))]
+    notes = list(source.notes)
+    if bad:
+        notes.append(f"{len(bad):,} unreadable examples left out, first {source.origin(min(bad))}: {bad[min(bad)]}")
+    if found.unknown:
+        shown = ", ".join(f"{name!r} ({count:,})" for name, count in list(found.unknown.items())[:_SHOWN])
+        more = f" and {len(found.unknown) - _SHOWN} more" if len(found.unknown) > _SHOWN else ""
+        what = f"their {len(found.left_out):,} examples are left out" if found.left_out else "they are not measured"
+        notes.append(f"classes that the model does not know: {shown}{more}; {what}")
+    if not len(sound):
+        raise DataError([ConfigIssue(f"dataset ({split})", note) for note in [*notes, "no examples are left"]])
+    for column in source.columns:
+        notes += column.notes(source.rows[column.name], {split: sound})
+    return Chosen(found, sound, len(bad), notes)
+
+
+def measure(model: Model, chosen: Chosen, config: Dataset, file: Path) -> Measured:
+    """Measure the model on a split, in the batches and with the arithmetic of a trial's own test.
+
+    Args:
+        model: A trained one.
+        chosen: The examples.
+        config: Of the data.
+        file: Where the predictions go, a line for each example.
+    """
+    source = chosen.found.source
+    examples = Examples(source, chosen.indices, model.specs, limits=config.limits)
+    task = load_task(model.trial.task, Schema(tuple(source.columns), model.schema.counts))
+    metrics = task.metrics().to(model.device)
+    if floats(model.trial.hardware.precision) != floats("32-true"):
+        metrics.double()
+    cuts = borders(len(chosen.indices), config.eval_batch_size, 1)
+    with as_tested(model.trial, model.device), predictions(file, source.described) as written:
+        for start, stop in itertools.pairwise(cuts):
+            batch = model.placed(examples.__getitems__([(0, at) for at in range(start, stop)]))
+            with arithmetic(model.trial.hardware.precision, model.device):
+                out = task.eval_step(model.network, batch, metrics)
+                written.add(task.predict(model.network, batch, out))
+        values = task.compute(metrics)
+    unknown, left_out = chosen.found.unknown, len(chosen.found.left_out)
+    return Measured(values, len(chosen.indices), chosen.skipped, unknown, left_out, chosen.notes)
+
+
+def _split(found: Matched, config: Dataset, split: str, seed: int) -> Indices:
+    """The examples of a split, without those whose class the model does not know."""
+    source = found.source
+    known = np.setdiff1d(np.arange(len(source)), np.fromiter(found.left_out, dtype=np.int64, count=len(found.left_out)))
+    if split == "all":
+        return known
+    given: Mapping[str, Indices] = source.splits or {"train": np.arange(len(source))}
+    source.splits = {name: rows[np.isin(rows, known)] for name, rows in given.items()}
+    if split in source.splits and split != "train":  # nothing else has to be there
+        return source.splits[split]
+    cut = splits.cut(source, config)
+    return (splits.take_shots(source, cut, config, seed) if split == "train" else cut)[split]
+
+
+def _bad(source: Source, used: Indices, config: Dataset, fingerprint: str) -> dict[int, str]:
+    """Why examples cannot be used, by their number."""
+    found: dict[int, str] = {}
+    for column in source.columns:
+        look = Inspection(config.limits, fingerprint, source.origin, source.notes)
+        for i, problem in column.problems(source.rows[column.name], used, look).items():
+            found.setdefault(i, problem)
+        if look.sizes:
+            source.sizes[column.name] = look.sizes
+    return found

@@ -1,0 +1,66 @@
+"""What has to be done to raw values before a graph reads them, as data: a graph contains the network alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tlx.columns import Category, Number
+from tlx.columns.input_spec import ImageSpec, TextSpec
+from tlx.prediction.model import Model
+
+
+def arguments_of(model: Model) -> dict[str, str]:
+    """The inputs of a graph, each with the column that it is made of."""
+    reads: dict[str, str] = model.network.reads  # type: ignore[assignment]
+    beside: dict[str, str] = getattr(getattr(model.network, "beside", None), "reads", {})
+    taken = set(reads)
+    return reads | {(f"{name} (column)" if name in taken else name): column for name, column in beside.items()}
+
+
+def of(model: Model, output: str) -> dict[str, Any]:
+    """Inputs with their preparation, in order, and what the output means; plain enough for JSON."""
+    inputs = {}
+    for argument, column in arguments_of(model).items():
+        inputs[argument] = {"column": column, "kind": model.inputs[column].kind, **_prepared(model, column)}
+    found: dict[str, Any] = {"inputs": inputs, "output": output, "targets": list(model.schema.targets)}
+    return found | ({"classes": model.classes} if model.classes is not None else {})
+
+
+def _prepared(model: Model, column: str) -> dict[str, Any]:
+    spec, known = model.specs.get(column), model.inputs[column]
+    if isinstance(spec, ImageSpec):
+        return {
+            "layout": "NCHW",
+            "dtype": "float32",
+            "channels": spec.channels,
+            "size": [spec.height, spec.width],
+            "resize": f"the shorter side to size / {spec.crop:g}, {spec.interpolation} with antialiasing; centre crop",
+            "range": "pixel / 255",
+            "mean": list(spec.mean),
+            "std": list(spec.std),
+        }
+    if isinstance(spec, TextSpec):
+        names = ["input_ids", "attention_mask"]
+        tokenizer = type(spec.tokenizer).__name__
+        known_of = {"max_length": spec.max_length, "padding": spec.pad_id, "tokenizer": tokenizer}
+        return {"inputs": names, "layout": "[batch, tokens]", "dtype": "int64", **known_of}
+    if isinstance(known, Number):
+        return {"layout": "[batch]", "dtype": "float32", "mean": known.mean, "std": known.deviation}
+    assert isinstance(known, Category)
+    words = {"categories": list(known.categories), "value": "the place among the categories from 1 on, 0 for others"}
+    return {"layout": "[batch]", "dtype": "int64", **words}
+
+
+def lines(told: dict[str, Any]) -> list[str]:
+    """The same for a person, a line for each input."""
+    found = []
+    for name, one in told["inputs"].items():
+        size = f" {one['channels']} x {' x '.join(map(str, one['size']))}" if "size" in one else ""
+        scaled = f", ({one.get('range', 'value')} - mean) / std" if "mean" in one else ""
+        moments = f" with mean {_short(one['mean'])} and std {_short(one['std'])}" if "mean" in one else ""
+        found.append(f"input {name}: {one['kind']}{size}, {one['layout']} {one['dtype']}{scaled}{moments}")
+    return found
+
+
+def _short(value: Any) -> str:
+    return ", ".join(f"{one:.4g}" for one in (value if isinstance(value, list) else [value]))
