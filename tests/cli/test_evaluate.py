@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +61,9 @@ def test_the_same_command_returns_at_once(own: Runs, said: Said) -> None:
     again = said("evaluate", str(run))
     assert "already measured; nothing was computed" in again
     assert first.splitlines()[-6:] == again.splitlines()[-6:]
+    code = f"import sys; from tlx.cli import main; main(['evaluate', {str(run)!r}]); print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "False"
     record = next(run.parent.glob(f"evaluated/*/{layout.EVALUATION}"))
     record.write_text(record.read_text().replace('"examples": ', '"examples": 1'))
     assert "already measured" not in said("evaluate", str(run))

@@ -61,7 +61,7 @@ def _evaluate(run: Path, overrides: list[str], asked: Any) -> int:
     from tlx.runs.result import read_result
 
     console = Terminal(quiet=asked.json)
-    trial = _at_home(run)
+    trial = read_config(run)
     config = _dataset(trial, overrides)
     key = fingerprint(config)
     is_own = key == read_result(run).facts.get("data")
@@ -85,12 +85,6 @@ def _evaluate(run: Path, overrides: list[str], asked: Any) -> int:
     console.print(f"{split} of {printable(found.data['name'])}: {counts}")
     console.print(f"record: {where.folder.path}")
     return 0
-
-
-def _at_home(run: Path) -> Trial:
-    from tlx.provenance.reproduce import at_home
-
-    return at_home(read_config(run))
 
 
 def _dataset(trial: Trial, overrides: list[str]) -> Dataset:
@@ -125,6 +119,7 @@ def _measured(run: Path, trial: Trial, config: Dataset, where: Any, device: str,
     from tlx.prediction import evaluate, evaluation
     from tlx.prediction.machine import device as device_of
     from tlx.prediction.model import Model
+    from tlx.provenance.reproduce import at_home
     from tlx.runs import layout
     from tlx.runs.result import read_result
     from tlx.tracking import event_log
@@ -134,7 +129,7 @@ def _measured(run: Path, trial: Trial, config: Dataset, where: Any, device: str,
     from tlx.training.quiet import quiet
     from tlx.training.record import ending
 
-    split = where.data["split"]
+    trial, split = at_home(trial), where.data["split"]  # a record of others names no store to write to
     with quiet():
         model = Model(trained(run), read_result(run).identity)
         model.to(device_of(trial, device))

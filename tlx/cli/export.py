@@ -91,7 +91,7 @@ def _export(run: Path, kind: str, register: str | None, out: str | None) -> int:
         model = bundle.model_of(found)
         worst = graphs.export(model, kind, path)
     print(f"written: {path}\nits outputs are within {worst:.2g} of the network's, on inputs of another size")
-    told = preprocessing.of(model, "prediction" if model.classes is None else "logits")
+    told = preprocessing.of(model)
     print("\n".join(["it contains the network alone, and reads:", *map(printable, preprocessing.lines(told))]))
     if kind == "onnx":
         print("its metadata say the same as JSON, under tlx, with the classes in order")

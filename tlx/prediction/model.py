@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from html import escape
 from typing import Any
 
 import torch
@@ -20,6 +19,7 @@ from tlx.config.errors import ConfigError, ConfigIssue, InputError
 from tlx.prediction import answers
 from tlx.prediction.answers import Answer
 from tlx.prediction.arithmetic import arithmetic, floats
+from tlx.prediction.card import as_html, as_text, card
 from tlx.prediction.embedding import checked_form, of_each
 from tlx.prediction.values import InvalidInput, NewWords, Row, canonical, described, row_of
 from tlx.tasks.network import specs
@@ -288,23 +288,9 @@ class Model(nn.Module):
 
     # -- towards people --------------------------------------------------------------------------------------------
 
-    def facts(self) -> dict[str, str]:
-        """What it is, by short words."""
-        trial, targets = self.trial, self.schema.targets.values()
-        classes = self.classes
-        shown = [f"{', '.join(classes[:10])}{' ...' if len(classes) > 10 else ''}"] if classes is not None else []
-        return {
-            "backbone": str(trial.backbone.alias or trial.backbone.name),
-            "trained on": str(trial.dataset.name),
-            "input": "; ".join(f"{name}: {column.summary}" for name, column in list(self.inputs.items())[:10])
-            + (f"; and {len(self.inputs) - 10} more" if len(self.inputs) > 10 else ""),
-            "predicts": "; ".join([*(f"{column.name}: {column.summary}" for column in targets), *shown]),
-        }
-
     def __repr__(self) -> str:
         """What it is; :attr:`network` shows its layers."""
-        return "Model(\n" + "".join(f"  {name}: {text}\n" for name, text in self.facts().items()) + ")"
+        return as_text(card(self.trial, self.schema))
 
     def _repr_html_(self) -> str:
-        rows = "".join(f"<tr><th>{name}</th><td>{escape(text)}</td></tr>" for name, text in self.facts().items())
-        return f"<table>{rows}</table>"
+        return as_html(card(self.trial, self.schema))

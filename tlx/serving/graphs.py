@@ -43,7 +43,7 @@ class Outputs(nn.Module):
         numbers = [column for column in model.schema.targets.values() if isinstance(column, Number)]
         self.register_buffer("deviation", torch.tensor([column.deviation for column in numbers]))
         self.register_buffer("mean", torch.tensor([column.mean for column in numbers]))
-        self.output = "prediction" if numbers else "logits"
+        self.output = preprocessing.output_of(model)
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Images [batch, channels, height, width], ids and mask [batch, tokens], numbers and categories [batch]."""
@@ -97,7 +97,7 @@ def export(model: Model, kind: str, path: Path) -> float:
         try:
             with torch.no_grad():
                 if kind == "onnx":
-                    found = _onnx(network, inputs, preprocessing.of(model, network.output), shapes, partial)
+                    found = _onnx(network, inputs, preprocessing.of(model), shapes, partial)
                 else:
                     found = _torch(network, inputs, shapes, partial)
                 expected, got = network(*other), torch.as_tensor(found(*other))

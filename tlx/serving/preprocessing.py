@@ -17,12 +17,17 @@ def arguments_of(model: Model) -> dict[str, str]:
     return reads | {(f"{name} (column)" if name in taken else name): column for name, column in beside.items()}
 
 
-def of(model: Model, output: str) -> dict[str, Any]:
+def output_of(model: Model) -> str:
+    """What a graph gives: numbers in their own units, or logits."""
+    return "prediction" if any(isinstance(one, Number) for one in model.schema.targets.values()) else "logits"
+
+
+def of(model: Model) -> dict[str, Any]:
     """Inputs with their preparation, in order, and what the output means; plain enough for JSON."""
     inputs = {}
     for argument, column in arguments_of(model).items():
         inputs[argument] = {"column": column, "kind": model.inputs[column].kind, **_prepared(model, column)}
-    found: dict[str, Any] = {"inputs": inputs, "output": output, "targets": list(model.schema.targets)}
+    found: dict[str, Any] = {"inputs": inputs, "output": output_of(model), "targets": list(model.schema.targets)}
     return found | ({"classes": model.classes} if model.classes is not None else {})
 
 
