@@ -39,7 +39,7 @@ def test_until_it_is_trusted_every_verb_that_looks_parts_up_says_what_to_type(
     assert "not trusted, so not loaded" in said("plugins", "ls")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_one_of_the_project_is_trained_repeated_and_missed_elsewhere(
     project: Project, said: Said, folder: Path
 ) -> None:
@@ -58,7 +58,7 @@ def test_one_of_the_project_is_trained_repeated_and_missed_elsewhere(
         assert f"it was of the project {project.folder}: work in it" in text
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_heads_side_by_side_are_those_of_one_after_the_other(project: Project) -> None:
     words = [*WORDS, "strategy=feature_extraction", "strategy.init=scratch", "strategy.lr=0.01,0.1"]
     project.tlx("sweep", *words)
@@ -71,7 +71,7 @@ def test_heads_side_by_side_are_those_of_one_after_the_other(project: Project) -
         assert found["metrics"] == pytest.approx(alone[identity]["metrics"], abs=1e-4)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     "words",
     [
@@ -119,7 +119,12 @@ def test_a_line_of_its_code_makes_another_trial_and_why_names_the_file(project: 
 BROKEN = {
     "syntax": ("progression/parts.py", "import tlx\n", "import tlx\ndef (\n", r"SyntaxError.*progression/parts\.py:10"),
     "import": ("progression/parts.py", "import tlx\n", "import tlx, nowhere\n", r"'nowhere'.*progression/parts\.py:9"),
-    "twice": ("progression/parts.py", '"within_one",', '"fbeta",', r"metric=fbeta is there already.*progression/parts\.py"),
+    "twice": (
+        "progression/parts.py",
+        '"within_one",',
+        '"fbeta",',
+        r"metric=fbeta is there already.*progression/parts\.py",
+    ),
     "module": ("pyproject.toml", '["progression.parts"]', '["progresion.parts"]', "no module 'progresion'"),
     "list": ("pyproject.toml", '["progression.parts"]', '"progression.parts"', "expected a list of modules"),
     "name": ("progression/parts.py", "waves:load", "waves:lod", "progression.waves has no lod; did you mean load"),
@@ -137,7 +142,7 @@ def test_what_is_broken_is_named_with_its_place(project: Project, how: str) -> N
     assert re.search(expected, text), text
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_an_option_without_help_fails_the_check(project: Project) -> None:
     project.change("progression/parts.py", 'option(32, "features", above=0)', "32")
     text = project.tlx("plugins", "check", "progression", "strategy.budget=2 steps", code=1)

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from tlx.training.callbacks.callback import Callback, Record
-from tlx.training.callbacks.context import Context
 
 from progression.parts import Drift
+from tlx.training.callbacks.callback import Callback, Record
+from tlx.training.callbacks.context import Context
 
 
 class Drifts(Callback):

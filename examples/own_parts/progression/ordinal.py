@@ -9,6 +9,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torchmetrics import MeanMetric
+from torchmetrics.classification import MulticlassCohenKappa
+
+from progression.parts import Ordinal
 from tlx.backbones.backbone import Backbone
 from tlx.columns import Label
 from tlx.columns.batch import Batch
@@ -18,12 +24,6 @@ from tlx.runs.metric import Metric
 from tlx.tasks.metrics import Added, added, primary
 from tlx.tasks.network import Network
 from tlx.tasks.protocol import StepOutput
-from torch import Tensor, nn
-from torch.nn import functional as F
-from torchmetrics import MeanMetric
-from torchmetrics.classification import MulticlassCohenKappa
-
-from progression.parts import Ordinal
 
 METRICS = (
     Metric("loss", "loss", "min"),

@@ -6,11 +6,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from progression.parts import Patients
 from tlx.columns import Label, Number
 from tlx.config.errors import ConfigIssue, DataError
 from tlx.data.source import Source
-
-from progression.parts import Patients
 
 MEASURED = ("age", "bmi", "bp", "s1", "s2", "s3", "s4", "s5", "s6")
 SEX = {"first": 1.0, "second": 2.0}

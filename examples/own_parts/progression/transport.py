@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-from tlx.columns import Column, Label
-from tlx.config.errors import ConfigError, ConfigIssue
 from torch import Tensor
 from torch.nn import functional as F
 
 from progression.parts import Transport
+from tlx.columns import Column, Label
+from tlx.config.errors import ConfigError, ConfigIssue
 
 
 def load(options: Transport, targets: Sequence[Column]) -> Any:

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from tlx.backbones.backbone import Backbone
-from tlx.backbones.tabular import Tabular
-from tlx.columns import Column
 from torch import Tensor, nn
 
 from progression.parts import Waves
+from tlx.backbones.backbone import Backbone
+from tlx.backbones.tabular import Tabular
+from tlx.columns import Column
 
 
 class Stem(nn.Module):

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 
 import torch
-from tlx.columns import Column, Label
-from tlx.config.errors import ConfigError, ConfigIssue
-from tlx.runs.metric import Metric
-from tlx.tasks.metrics import AddedMetric
 from torch import Tensor
 from torchmetrics import Metric as TorchMetric
 
 from progression.parts import WithinOne
+from tlx.columns import Column, Label
+from tlx.config.errors import ConfigError, ConfigIssue
+from tlx.runs.metric import Metric
+from tlx.tasks.metrics import AddedMetric
 
 
 class Within(TorchMetric):
@@ -39,5 +39,7 @@ def load(options: WithinOne, targets: Sequence[Column]) -> AddedMetric:
     """Make the metric."""
     if not (len(targets) == 1 and isinstance(targets[0], Label)):
         there = ", ".join(f"{column.name!r} ({column.kind})" for column in targets)
-        raise ConfigError([ConfigIssue("task.metrics.within_one", f"is of one class per example; predicted are {there}")])
+        raise ConfigError(
+            [ConfigIssue("task.metrics.within_one", f"is of one class per example; predicted are {there}")]
+        )
     return AddedMetric(Within(options.far), Metric("within_one", f"at most {options.far} away", "max", percent=True))

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 import torch
+from progression import make, ordinal, parts, patients, transport, within_one
 from scipy.stats import wasserstein_distance
 from sklearn.metrics import cohen_kappa_score, mean_absolute_error
+
 from tlx.columns import Label
 from tlx.config.errors import DataError
 from tlx.testing import check_backbone, check_callback, check_dataset, check_task
-
-from progression import make, ordinal, parts, patients, transport, within_one
 
 GRADES = Label("grade", classes=("1", "2", "3", "4", "5"))
 
@@ -69,7 +69,8 @@ def test_transport_of_the_first_power_is_the_distance_of_wasserstein():
     found = transport.load(parts.Transport(power=1.0), [GRADES])(outputs, target)
     places = np.arange(5)
     expected = [
-        wasserstein_distance(places, [true], row) for row, true in zip(outputs.softmax(1).tolist(), target.tolist())
+        wasserstein_distance(places, [true], row)
+        for row, true in zip(outputs.softmax(1).tolist(), target.tolist(), strict=True)
     ]
     assert torch.allclose(found, torch.tensor(expected).float(), atol=1e-5)
 
