@@ -1,8 +1,8 @@
 """Ordinal regression: classes in an order, of which a wrong one that is near is less wrong than one that is far.
 
-The head has an output less than there are classes. Output k is the log odds that the grade is above k, given that it is k
-or above (Shi et al. 2021); what that makes of the grade is a distribution, and the loss is the negative logarithm of what
-it gives to the true grade.
+The head has an output less than there are classes. Output k is the log odds that the grade is above k, given that it is
+k or above (Shi et al. 2021); what that makes of the grade is a distribution, and the loss is the negative logarithm of
+what it gives to the true grade.
 """
 
 from collections.abc import Mapping, Sequence

@@ -15,7 +15,7 @@ EVERY_STEP = {"cacheable", "resumable", "exportable", "compilable"}  # what is n
 
 @dataclass
 class Patients(dataset.Dataset):
-    """442 diabetes patients: ten measurements, and how far the disease went in a year, in grades (Efron et al. 2004)."""
+    """442 diabetes patients: ten measurements, and how far the disease went in a year, in grades (Efron 2004)."""
 
     kind: str = "patients"
     modality: str = "table"

@@ -1,4 +1,4 @@
-"""A loss for ``task=classification`` that knows of an order: how far probability has to be carried to the true class."""
+"""A loss for ``task=classification`` that knows of an order: how far probability is carried to the true class."""
 
 from collections.abc import Sequence
 from typing import Any

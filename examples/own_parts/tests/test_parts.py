@@ -42,7 +42,7 @@ def test_the_fingerprint_is_of_the_rows_alone(tmp_path):
 
 
 def test_a_file_that_is_not_there_is_answered_with_how_it_is_made():
-    with pytest.raises(DataError, match="python -m progression.make nowhere.sqlite"):
+    with pytest.raises(DataError, match=r"python -m progression.make nowhere.sqlite"):
         patients.load(parts.Patients(file="nowhere.sqlite"))
 
 
