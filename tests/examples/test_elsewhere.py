@@ -16,7 +16,15 @@ import pytest
 from tests.examples.own_parts import WORDS, Project
 
 ROOT = Path(__file__).parents[2]
-SWEEP = ["sweep", *WORDS, "strategy=fine_tune", "strategy.init=scratch", "seed=0,1", "callbacks.drift={}"]
+SWEEP = [
+    "sweep",
+    *WORDS,
+    "hardware.threads=1",
+    "strategy=fine_tune",
+    "strategy.init=scratch",
+    "seed=0,1",
+    "callbacks.drift={}",
+]
 SBATCH = """#!/bin/bash
 for script; do :; done  # the last word
 cd "$(sed -n 's/^#SBATCH --chdir=//p' "$script")"
