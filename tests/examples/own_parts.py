@@ -48,7 +48,7 @@ class Project:
 
     def outcomes(self, output: str = "runs") -> dict[str, Mapping[str, Any]]:
         """By identity, the numbers of the finished trials, and the hashes of their weights and predictions."""
-        found = {}
+        found: dict[str, Mapping[str, Any]] = {}
         for path in (self.folder / output).glob("*/result.json"):
             one = json.loads(path.read_text())
             found[one["identity"]] = {"metrics": one["metrics"], **hashes(path.parent)}
