@@ -9,6 +9,7 @@ from tlx.backbones.backbone import Backbone
 from tlx.columns import Column, Image
 from tlx.components.registry import component
 from tlx.config import backbone as options
+from tlx.config.errors import ConfigIssue, WeightsError
 
 TOKENS = 128  # of a text, where shapes alone are looked at and the backbone sets no length
 Columns = Mapping[str, Column]
@@ -22,7 +23,7 @@ def load(
     pretrained: bool = True,
     read: weights.Reader = weights.read,
 ) -> Backbone:
-    """Build the backbone and load its weights.
+    """Build the backbone and load its weights: those that its family has not loaded, and so says nothing of, itself.
 
     Args:
         config: Its options.
@@ -36,6 +37,12 @@ def load(
     found: Backbone = component("backbone", config.kind).function()(
         config, columns=columns, pretrained=pretrained, read=read
     )
+    if pretrained and found.match is None and config.weights != "none":
+        if config.weights == "hub":
+            message = f"backbone={config.kind} knows of none; expected none, a path, trial:<experiment> or mlflow:<run>"
+            raise WeightsError([ConfigIssue("backbone.weights", message, config.weights)])
+        state = weights.strip(read(config.weights), found.module.state_dict(), config.weights_prefix)
+        found.match = weights.fill(found.module, state, config.weights, config.weights_prefix)
     return found
 
 

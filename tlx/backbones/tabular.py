@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tlx.columns import Category, Column, Number
+from tlx.columns.input_spec import InputSpec, ValueSpec
+from tlx.config.errors import ConfigError, ConfigIssue
 
 
 class Tabular(nn.Module):
@@ -18,16 +20,32 @@ class Tabular(nn.Module):
     """
 
     def __init__(self, columns: Mapping[str, Column]) -> None:
-        """``columns``: numbers and categories that were fitted on train."""
+        """``columns``: fitted on train; those of other kinds are left to others.
+
+        Raises:
+            ConfigError: There is no number and no category among them.
+        """
         super().__init__()
         self.reads: dict[str, str] = {}  # argument to column; they differ in the one name that Python needs
         self.sizes: dict[str, int | None] = {}  # by argument; None for a number, which needs no more than itself
         for name, column in columns.items():
             if not isinstance(column, (Number, Category)):
-                raise TypeError(f"expected numbers and categories, found {name!r} ({column.kind})")
+                continue
             argument = "self (column)" if name == "self" else name
             self.reads[argument] = name
             self.sizes[argument] = len(column.categories) if isinstance(column, Category) else None
+        if not self.reads:
+            there = ", ".join(f"{name!r} ({column.kind})" for name, column in columns.items()) or "none"
+            message = f"it reads numbers and categories; the inputs of the data are {there}"
+            raise ConfigError([ConfigIssue("backbone", message)])
+
+    @property
+    def takes(self) -> dict[str, InputSpec]:
+        """What it expects of each of its columns, by argument."""
+        return {
+            argument: ValueSpec("number" if size is None else "category", self.reads[argument])
+            for argument, size in self.sizes.items()
+        }
 
     @property
     def width(self) -> int:

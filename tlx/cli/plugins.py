@@ -3,6 +3,7 @@
 tlx plugins ls                what there is, where it is from, and what it brings
 tlx plugins check             hold every part to its contract: it is built, trained, interrupted, compared
 tlx plugins check mylab       the parts of one plugin
+tlx plugins check mylab dataset=mine              in trials of these words, where those that tlx chooses do not fit
 tlx plugins trust             load the plugins that the pyproject.toml of this project lists
 tlx plugins trust --revoke    load them no more
 """
@@ -15,7 +16,7 @@ from collections.abc import Callable
 from tlx.cli.arguments import Arguments
 from tlx.components import plugins, trust
 from tlx.components.plugins import Plugin
-from tlx.config.errors import ConfigError, ConfigIssue, suggest
+from tlx.config.errors import ConfigError, ConfigIssue, RequestError, suggest
 from tlx.reports.console import Terminal
 
 ACTIONS = ("ls", "check", "trust")
@@ -74,6 +75,8 @@ def _list(console: Terminal) -> int:
 
 def _check(names: list[str], console: Terminal) -> int:
     found = plugins.load()
+    words = [name for name in names if "=" in name]
+    names = [name for name in names if "=" not in name]
     known = {one.module: one for one in found} | {one.module.partition(".")[0]: one for one in found}
     if unknown := [name for name in names if name not in known]:
         hints = {name: suggest(name, known) or f"; there are {', '.join(known) or 'none'}" for name in unknown}
@@ -83,7 +86,7 @@ def _check(names: list[str], console: Terminal) -> int:
         raise ConfigError([ConfigIssue("plugins check", "no plugins to check (tlx plugins ls)")])
     from tlx import testing
 
-    checks: dict[str, Callable[[str], None]] = {
+    checks: dict[str, Callable[..., None]] = {
         "backbone": testing.check_backbone,
         "callback": testing.check_callback,
         "dataset": testing.check_dataset,
@@ -96,10 +99,11 @@ def _check(names: list[str], console: Terminal) -> int:
             console.print(f"  {name}  registered; there is no check of a {part.group} by itself")
             continue
         try:
-            checks[part.group](part.kind)
+            checks[part.group](part.kind, trial=[word for word in words if not word.startswith(f"{part.group}=")])
             console.print(f"  {name}  keeps its contract")
         except Exception as error:  # the code of others may raise anything, and the rest is to be checked as well
             failed += 1
-            said = str(error) if isinstance(error, AssertionError) else "".join(traceback.format_exception(error)[-2:])
+            told = isinstance(error, (AssertionError, RequestError))
+            said = str(error) if told else "".join(traceback.format_exception(error)[-2:])
             console.print(f"  {name}  does not: {said.strip() or type(error).__name__}")
     return 1 if failed else 0

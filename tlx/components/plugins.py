@@ -16,17 +16,16 @@ import os
 import re
 import sys
 import tomllib
-import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from tlx.components import registry, source, trust
+from tlx.components.import_fault import reason
 from tlx.config.errors import ConfigError, ConfigIssue, suggest
 from tlx.files import foreign
 
@@ -160,20 +159,10 @@ def _import(plugin: Plugin) -> None:
         except ModuleNotFoundError as error:
             named = error.name is not None and f"{plugin.module}.".startswith(f"{error.name}.")
             where = f"in {plugin.project}, nor among the installed packages" if plugin.project else "any more"
-            message = f"there is no module {error.name!r} {where}" if named else _reason(error)
+            message = f"there is no module {error.name!r} {where}" if named else reason(error)
             raise _refused(plugin, message) from error
         except (Exception, SystemExit) as error:  # the code of others may raise anything
-            raise _refused(plugin, _reason(error)) from error
-
-
-def _reason(error: BaseException) -> str:
-    first = (str(error) or type(error).__name__).splitlines()[0]
-    return f"cannot be imported: {type(error).__name__}: {first} ({_place(error.__traceback__)})"
-
-
-def _place(trace: TracebackType | None) -> str:
-    frame = traceback.extract_tb(trace)[-1]
-    return f"{frame.filename}:{frame.lineno}"
+            raise _refused(plugin, reason(error)) from error
 
 
 def _refused(plugin: Plugin, message: str) -> ConfigError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, is_dataclass
@@ -9,7 +10,8 @@ from importlib import import_module
 from operator import attrgetter
 from typing import Any
 
-from tlx.config.errors import suggest
+from tlx.components.import_fault import reason
+from tlx.config.errors import ConfigError, ConfigIssue, suggest
 
 CAPABILITIES = {
     "trainable": "it has weights of its own",
@@ -56,9 +58,22 @@ class Component:
         return sorted({module.partition(".")[0] for module in modules} - {"tlx"})
 
     def function(self, role: str = "load") -> Any:
-        """Import one of its functions."""
+        """Import one of its functions.
+
+        Raises:
+            ConfigError: It is the code of others, and cannot be imported, or has nothing of this name.
+        """
         module, _, name = self.functions[role].partition(":")
-        return attrgetter(name)(import_module(module))
+        try:
+            return attrgetter(name)(import_module(module))
+        except Exception as error:
+            if module.partition(".")[0] == "tlx":
+                raise
+            fault = reason(error)
+            if isinstance(error, AttributeError) and module in sys.modules:
+                known = [one for one, value in vars(sys.modules[module]).items() if callable(value)]
+                fault = f"{module} has no {name}{suggest(name, known)}"
+            raise ConfigError([ConfigIssue(f"{self.group}={self.kind}", fault, self.functions[role])]) from error
 
 
 class UnknownComponentError(LookupError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 from tlx.components.parts import parts_without
 from tlx.components.registry import component
@@ -27,7 +28,7 @@ def key(trial: Trial) -> str | None:
         return None
     if not (_is_plain(trial.strategy) and _is_simple(trial)) or begins_from(trial):  # a head that is drawn for nobody
         return None
-    task = component("task", trial.task.kind).function("batch_key")(trial.task)
+    task = task_key(trial)
     if task is None:
         return None
     random_weights = trial.strategy.init == "scratch" or trial.backbone.weights == "none"
@@ -50,6 +51,15 @@ def key(trial: Trial) -> str | None:
     same = identity_fields(replace(trial, strategy=strategy, task=task, seed=seed))
     places = [str(part) for part in (trial.dataset, trial.hardware, trial.reuse, trial.output)]  # files are not in it
     return json.dumps([same, places], sort_keys=True, default=str)
+
+
+def task_key(trial: Trial) -> Any:
+    """What has to be equal of the task's options; None where its heads are trained alone.
+
+    A task says so by its function ``batch_key``; for one without it, all of its options have to be equal.
+    """
+    part = component("task", trial.task.kind)
+    return part.function("batch_key")(trial.task) if "batch_key" in part.functions else trial.task
 
 
 def alike(trial: Trial) -> str:

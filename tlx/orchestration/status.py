@@ -71,6 +71,8 @@ def named(root: Path, words: Sequence[str]) -> list[Path]:
         ConfigError: There is no sweep, or none of these names.
     """
     found = sweeps(root)
+    below = {folder.resolve() for folder in found}
+    found += [one for one in _elsewhere(words) if one not in below]
     if not found:
         raise ConfigError([ConfigIssue("output", "holds no sweep; name another with output=FOLDER", root)])
     chosen = [folder for folder in found if not words or any(_is(folder, word) for word in words)]
@@ -78,6 +80,12 @@ def named(root: Path, words: Sequence[str]) -> list[Path]:
         known = [name for folder in found for name in (folder.name, folder.name.rpartition("-")[0])]
         raise ConfigError([ConfigIssue("sweep", f"none of that name{suggest(words[0], known)}", words[0])])
     return chosen
+
+
+def _elsewhere(words: Sequence[str]) -> list[Path]:
+    """The sweeps whose folders are named by their paths."""
+    folders = [Path(word).resolve() for word in words if not path_fault(word)]
+    return [folder for folder in dict.fromkeys(folders) if _kind(folder) == "sweep"]
 
 
 def sweeps_named(root: Path, word: str) -> list[Path]:

@@ -92,7 +92,7 @@ def absent(folder: Path) -> list[str]:
     """
     known = {f"{one.group}={one.kind}" for one in registry.every()}
     gone = [one for one in read(folder) if one.module not in _loaded() and not known.issuperset(one.parts)]
-    return [printable(f"{', '.join(one.parts)} is of the plugin {one.module}, not here: {one.remedy}") for one in gone]
+    return [printable(f"the plugin {one.module} ({', '.join(one.parts)}) is not here: {one.remedy}") for one in gone]
 
 
 def changes(folder: Path) -> list[str]:

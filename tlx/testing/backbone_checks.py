@@ -18,7 +18,7 @@ from tlx.components.registry import component
 from tlx.config.schema import Trial
 from tlx.data.module import Data
 from tlx.runs import layout
-from tlx.testing.trials import check_resume, composed, options_of, own_cache, trained
+from tlx.testing.trials import check_resume, composed, options_of, own_cache, trained, whole
 
 _NEAR = 1e-4  # of float32, whose sums may be in another order
 
@@ -35,15 +35,14 @@ def check_backbone(kind: str, options: Mapping[str, Any] | None = None, trial: S
     Args:
         kind: The name it is registered under.
         options: Its options, where they are not to be the defaults.
-        trial: Further words of the trial, such as ``dataset=...``; without it the digits.
+        trial: Further words of the trial, such as ``dataset=...``; without it data of its modality.
 
     Raises:
         AssertionError: It does not; the message says what was seen.
         LookupError: There is no such backbone.
     """
     settings = options_of("backbone", kind, options)
-    dataset = [] if any(word.startswith("dataset=") for word in trial) else ["dataset=digits", "dataset.shots=4"]
-    words = [f"backbone={kind}", *dataset, *trial]
+    words = whole([f"backbone={kind}", *trial])
     with own_cache():
         made = composed(words, "nowhere", settings)
         _check_shapes(kind, made)

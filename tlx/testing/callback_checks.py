@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,20 +16,19 @@ from tlx.components.parts import parts_without
 from tlx.components.registry import component
 from tlx.config.schema import Trial
 from tlx.strategies.freezing import checksums
-from tlx.testing.trials import check_resume, composed, options_of, own_cache
+from tlx.testing.trials import check_resume, composed, options_of, own_cache, whole
 from tlx.training import runner, trial_callbacks
 from tlx.training.callbacks.callback import HOOKS, Callback
 from tlx.training.callbacks.context import Context
 from tlx.training.locate import locate
 
-_TRIAL = ["backbone=narrow_resnet", "dataset=digits", "dataset.shots=4"]
 _LOOPS = {  # of which the first is Lightning's
     "the Trainer": ["strategy=fine_tune", "hardware.accumulate=2"],
     "the fast loop": ["strategy=feature_extraction", "reuse.when=always"],
 }
 
 
-def check_callback(kind: str, options: Mapping[str, Any] | None = None) -> None:
+def check_callback(kind: str, options: Mapping[str, Any] | None = None, trial: Sequence[str] = ()) -> None:
     """Train small trials with a registered callback, and see that it keeps the contract.
 
     It is given every hook under Lightning's Trainer and in the fast loop; it changes neither weights nor random numbers
@@ -39,6 +38,7 @@ def check_callback(kind: str, options: Mapping[str, Any] | None = None) -> None:
     Args:
         kind: The name it is registered under.
         options: Its options, where they are not to be the defaults.
+        trial: Further words of the trial, such as ``dataset=...``, ``backbone=...`` or the ``task=...`` that it is for.
 
     Raises:
         AssertionError: It does not; the message says what was seen.
@@ -46,18 +46,19 @@ def check_callback(kind: str, options: Mapping[str, Any] | None = None) -> None:
     """
     part = component("callback", kind)
     options_of("callback", kind, None)
-    made = part.function()(_trial(kind, options, "nowhere", []).callbacks.__dict__[kind])
+    base = whole(trial)
+    made = part.function()(_trial(kind, options, "nowhere", base).callbacks.__dict__[kind])
     assert isinstance(made, Callback), f"{kind} makes a {type(made).__name__}, which is no Callback"
     with own_cache():
         for loop, words in _LOOPS.items():
-            _check_hooks(kind, options, loop, words)
-        _check_state(kind, options)
-        if not parts_without(_trial(kind, options, "nowhere", []), "resumable"):
-            check_resume(kind, _TRIAL, {f"callbacks.{kind}": dict(options or {})})
+            _check_hooks(kind, options, loop, [*base, *words])
+        _check_state(kind, options, base)
+        if not parts_without(_trial(kind, options, "nowhere", base), "resumable"):
+            check_resume(kind, base, {f"callbacks.{kind}": dict(options or {})})
 
 
 def _trial(kind: str, options: Mapping[str, Any] | None, output: str, words: list[str]) -> Trial:
-    return composed([*_TRIAL, *words], output, {f"callbacks.{kind}": dict(options or {})})
+    return composed(words, output, {f"callbacks.{kind}": dict(options or {})})
 
 
 @contextmanager
@@ -106,12 +107,12 @@ def _watched(hook: Callable[..., Any], name: str, faults: list[str]) -> Callable
     return call
 
 
-def _check_state(kind: str, options: Mapping[str, Any] | None) -> None:
+def _check_state(kind: str, options: Mapping[str, Any] | None, words: list[str]) -> None:
     made: list[Callback] = []
-    with _trained(kind, options, [], made.append):
+    with _trained(kind, options, words, made.append):
         pass
     part = component("callback", kind)
-    fresh = part.function()(getattr(_trial(kind, options, "nowhere", []).callbacks, kind))
+    fresh = part.function()(getattr(_trial(kind, options, "nowhere", words).callbacks, kind))
     state = made[0].state_dict()
     stream = io.BytesIO()
     torch.save(state, stream)

@@ -15,9 +15,10 @@ from tlx.columns.batch import Batch
 from tlx.components.parts import parts_without
 from tlx.components.registry import component
 from tlx.config.schema import Trial
+from tlx.orchestration import batchable
 from tlx.runs.metric import Metric
 from tlx.tasks.protocol import BatchableTask, Task
-from tlx.testing.trials import check_resume, composed, options_of, own_cache, trained
+from tlx.testing.trials import check_resume, composed, options_of, own_cache, trained, whole
 from tlx.training.build import build
 
 
@@ -40,9 +41,7 @@ def check_task(kind: str, options: Mapping[str, Any] | None = None, trial: Seque
         LookupError: There is no such task.
     """
     settings = options_of("task", kind, options)
-    data = [] if any(word.startswith("dataset=") for word in trial) else ["dataset=digits", "dataset.shots=4"]
-    backbone = [] if any(word.startswith("backbone=") for word in trial) else ["backbone=narrow_resnet"]
-    words = [f"task={kind}", *data, *backbone, *trial]
+    words = whole([f"task={kind}", *trial])
     with own_cache():
         made = composed(words, "nowhere", settings)
         _check_steps(kind, made)
@@ -69,7 +68,7 @@ def _check_steps(kind: str, trial: Trial) -> None:
 def _is_batchable(kind: str, trial: Trial, task: Task) -> bool:
     """Are heads of these options trained side by side?"""
     part = component("task", kind)
-    if "batchable_head" not in part.capabilities or part.function("batch_key")(trial.task) is None:
+    if "batchable_head" not in part.capabilities or batchable.task_key(trial) is None:
         return False
     assert isinstance(task, BatchableTask), f"{kind} says batchable_head, but lacks together() or target()"
     return task.together([task]) is not None

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from tlx.components.registry import component
+from tlx.components.registry import component, of_group
 from tlx.composition.compose import compose
 from tlx.config.fields import HELP
 from tlx.config.schema import Trial
@@ -48,6 +48,43 @@ def composed(words: Sequence[str], output: str | Path, settings: Mapping[str, An
     found = {word.partition("=")[0]: word for word in ["strategy=fine_tune", *BASE, *words, f"output={output}"]}
     groups = [word for key, word in found.items() if "." not in key]
     return compose([*groups, *(word for key, word in found.items() if "." in key)], dict(settings or {}))
+
+
+_EXAMPLES = {
+    "image": ["dataset=digits", "dataset.shots=4"],
+    "text": ["dataset=docstrings", "dataset.shots=2"],
+}
+
+
+def whole(trial: Sequence[str]) -> list[str]:
+    """These words, and what they lack of a trial: data that their backbone can read, a backbone that reads their data.
+
+    Raises:
+        AssertionError: No such data are known.
+    """
+    chosen = dict(word.split("=", 1) for word in trial if word.startswith(("backbone=", "dataset=")))
+    if "dataset" not in chosen:
+        modality = _modality("backbone", chosen.get("backbone", ""))
+        own = (kind for kind in of_group("dataset") if _modality("dataset", kind) == modality)
+        data = _EXAMPLES.get(modality) or [f"dataset={kind}" for kind in own][:1]
+        assert data, f"no data set is known that gives a {modality}; name one: dataset=..."
+        return whole([*data, *trial])
+    modality = _modality("dataset", chosen["dataset"])
+    return [*trial] if "backbone" in chosen else [f"backbone={_BACKBONES[modality]}", *trial]
+
+
+_EXAMPLES = {
+    "image": ["dataset=digits", "dataset.shots=4"],
+    "text": ["dataset=docstrings", "dataset.shots=2"],
+}
+_BACKBONES = {"image": "narrow_resnet", "text": "narrow_bert", "table": "narrow_mlp"}
+
+
+def _modality(group: str, kind: str) -> str:
+    """What a registered part is of; images where that is not said, as of a part that a file describes."""
+    part = of_group(group).get(kind)
+    said = next((one.default for one in fields(part.config) if one.name == "modality"), "") if part else ""
+    return said if said in _BACKBONES else "image"
 
 
 @contextmanager

@@ -15,7 +15,6 @@ from torch.nn import functional as F
 
 from tlx.backbones import weights
 from tlx.backbones.backbone import Backbone
-from tlx.backbones.families.columns import of_tables, takes
 from tlx.backbones.tabular import Tabular
 from tlx.columns import Column
 from tlx.config.backbone import MLPBackbone
@@ -48,7 +47,8 @@ class MLP(nn.Module):
         dropout = config.dropout or 0.0
         self.blocks = nn.ModuleList([Block(config.width, config.hidden, dropout) for _ in range(config.blocks)])
         self.norm = nn.LayerNorm(config.width)
-        known = [[name, column.kind, *getattr(column, "categories", ())] for name, column in columns.items()]
+        read = {name: columns[name] for name in self.columns.reads.values()}
+        known = [[name, column.kind, *getattr(column, "categories", ())] for name, column in read.items()]
         digest = hashlib.sha256(json.dumps(known).encode()).digest()[:16]
         self.register_buffer("table", torch.tensor(list(digest), dtype=torch.uint8))  # of which columns the weights are
 
@@ -63,8 +63,8 @@ class MLP(nn.Module):
 
 def load(config: MLPBackbone, *, columns: Mapping[str, Column], pretrained: bool, read: weights.Reader) -> Backbone:
     """The network with random weights, or those of an earlier trial on a table of the same columns."""
-    module = MLP(config, of_tables(columns))
-    found = Backbone(module, config.width, takes(module.columns))
+    module = MLP(config, columns)
+    found = Backbone(module, config.width, module.columns.takes)
     if pretrained and config.weights != "none":
         own = module.get_buffer("table").clone()
         state = weights.strip(read(config.weights), module.state_dict(), config.weights_prefix)
