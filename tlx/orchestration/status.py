@@ -85,7 +85,7 @@ def named(root: Path, words: Sequence[str]) -> list[Path]:
 def _elsewhere(words: Sequence[str]) -> list[Path]:
     """The sweeps whose folders are named by their paths."""
     folders = [Path(word).resolve() for word in words if not path_fault(word)]
-    return [folder for folder in dict.fromkeys(folders) if _kind(folder) == "sweep"]
+    return [folder for folder in dict.fromkeys(folders) if is_sweep(folder)]
 
 
 def sweeps_named(root: Path, word: str) -> list[Path]:
