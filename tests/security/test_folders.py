@@ -15,6 +15,7 @@ from tests.composition.told import told
 from tests.conftest import Said
 from tests.feature_cache.entries import put
 from tests.files.trees import Tree, made, shown, trees
+from tlx.config import output
 from tlx.config.errors import ConfigError
 from tlx.feature_cache.cut import NotCacheable
 from tlx.feature_cache.entry import CorruptEntryError
@@ -164,3 +165,12 @@ def test_a_folder_with_runs_in_it_is_tlxs(folder: Path) -> None:
     assert list(told(*CHOSEN, "output=mine")) == ["output"]
     write(folder / "mine/other/events.jsonl", with_checksum('{"event": "start", "time": 1}') + "\n")
     assert not told(*CHOSEN, "output=mine")
+
+
+def test_a_folder_of_nothing_but_folders_of_runs_is_tlxs(folder: Path) -> None:
+    """``output=runs/first`` before ``output=runs``; with anything else beside it, it is somebody's."""
+    output.claim(folder / "runs" / "first")
+    assert output.obstacle(folder / "runs") == ""
+    assert "holds what tlx did not make" in output.obstacle(folder)
+    (folder / "runs" / "notes.txt").write_text("mine")
+    assert "holds what tlx did not make" in output.obstacle(folder / "runs")

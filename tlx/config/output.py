@@ -44,9 +44,11 @@ def refused(reason: str, output: str | Path) -> ConfigIssue:
 def _holds_runs(root: Path) -> bool:
     try:
         with os.scandir(root) as entries:
-            return any(_is_run(Path(entry.path)) for entry in islice(entries, _LOOK))
+            found = [Path(entry.path) for entry in islice(entries, _LOOK)]
     except OSError:
         return False
+    inner = bool(found) and all(marks.is_marked(one, KIND) for one in found)  # output=runs/first came before
+    return inner or any(map(_is_run, found))
 
 
 def _is_run(folder: Path) -> bool:
