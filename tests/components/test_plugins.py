@@ -140,7 +140,7 @@ def test_a_run_whose_plugin_is_gone_names_it(make: Make, said: Said, monkeypatch
     command = [sys.executable, "-P", "-m", "tlx", "why", str(run)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=place, check=False)
     assert done.returncode == 2
-    assert "callback=gone is of the plugin mine_h, not here: it was of the project" in done.stderr
+    assert "the plugin mine_h (callback=gone) is not here: it was of the project" in done.stderr
 
 
 def test_trials_of_a_sweep_find_the_parts_of_the_project(
