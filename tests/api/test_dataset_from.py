@@ -219,10 +219,10 @@ def test_indicators_are_the_lists_that_they_were_made_of(sparse: bool) -> None:
 
 @pytest.mark.parametrize("unknown", [np.nan, -1, None])
 def test_unknown_indicators_and_classes_without_examples_stay(unknown: Any) -> None:
-    frame = pandas.DataFrame({"cat": [1, 0, 1], "dog": [0, unknown, 1], "emu": [0, 0, 0]}, dtype=object)
+    frame: Any = pandas.DataFrame({"cat": [1, 0, 1], "dog": [0, unknown, 1], "emu": [0, 0, 0]}, dtype=object)
     data = tlx.dataset_from(TEXTS, frame)
-    expected = [[True, False, False], [False, None, False], [True, True, False]]
-    assert kept(data).values["label"] == [dict(zip(frame.columns, row, strict=True)) for row in expected]
+    expected: list[list[bool | None]] = [[True, False, False], [False, None, False], [True, True, False]]
+    assert kept(data).values["label"] == [dict(zip(["cat", "dog", "emu"], row, strict=True)) for row in expected]
     assert "labels: cat, dog, emu" in repr(data)
     source = load(Objects(name=data["name"], content=data["content"], modality=data["modality"]))
     column, encoded, faults = Labels("label").encode(source.rows["label"], np.arange(3))
@@ -263,7 +263,12 @@ def test_text_that_is_no_unicode_is_named() -> None:
 def test_tensors_are_the_arrays_that_they_are() -> None:
     numbers = [i % 3 for i in range(60)]
     expected = tlx.dataset_from(IMAGES, numbers)
-    for labels in (torch.tensor(numbers), list(torch.tensor(numbers)), list(np.array(numbers)), np.float32(numbers)):
+    for labels in (
+        torch.tensor(numbers),
+        list(torch.tensor(numbers)),
+        list(np.array(numbers)),
+        np.array(numbers, "f4"),
+    ):
         assert tlx.dataset_from(torch.from_numpy(IMAGES), labels) == expected
     rates = torch.linspace(0, 1, 60, requires_grad=True)
     assert tlx.dataset_from(IMAGES, rates) == tlx.dataset_from(IMAGES, rates.detach().numpy())
