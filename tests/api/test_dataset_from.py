@@ -9,16 +9,19 @@ from typing import Any
 import numpy as np
 import pandas
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from sklearn.preprocessing import MultiLabelBinarizer
 
 import tlx
+from tlx.columns import Labels
 from tlx.config.cache import cache_root
 from tlx.config.dataset import Objects
 from tlx.config.errors import ConfigError, DataError, RequestError
 from tlx.data.module import Data
-from tlx.data.sources.objects import read
+from tlx.data.sources.objects import load, read
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (60, 8, 8), dtype=np.uint8)
@@ -195,3 +198,77 @@ def test_text_in_a_data_set_is_no_markup() -> None:
     data = tlx.dataset_from({"<script>": ["a b c", "d e f"], "label": [0, 1]}, name="<b>")
     assert "<script>" not in data._repr_html_()
     assert "&lt;script&gt; (text)" in data._repr_html_()
+
+
+TEXTS = ["one two three"] * 3
+NAMES = [["0", "2"], [], ["1"]]
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_indicators_are_the_lists_that_they_were_made_of(sparse: bool) -> None:
+    """Against scikit-learn: its rows of 0 and 1, whatever holds them, are the names."""
+    binarizer = MultiLabelBinarizer(sparse_output=sparse)
+    rows = binarizer.fit_transform(NAMES)
+    expected = tlx.dataset_from(TEXTS, NAMES)
+    table = rows.toarray() if sparse else rows
+    forms = [rows, table.astype(bool), table.tolist(), table.astype(float), torch.from_numpy(table), list(table)]
+    forms.append(pandas.DataFrame(table, columns=binarizer.classes_))
+    assert all(tlx.dataset_from(TEXTS, form) == expected for form in forms)
+    assert kept(expected).values["label"] == [tuple(one) for one in NAMES]
+
+
+@pytest.mark.parametrize("unknown", [np.nan, -1, None])
+def test_unknown_indicators_and_classes_without_examples_stay(unknown: Any) -> None:
+    frame: Any = pandas.DataFrame({"cat": [1, 0, 1], "dog": [0, unknown, 1], "emu": [0, 0, 0]}, dtype=object)
+    data = tlx.dataset_from(TEXTS, frame)
+    expected: list[list[bool | None]] = [[True, False, False], [False, None, False], [True, True, False]]
+    assert kept(data).values["label"] == [dict(zip(["cat", "dog", "emu"], row, strict=True)) for row in expected]
+    assert "labels: cat, dog, emu" in repr(data)
+    source = load(Objects(name=data["name"], content=data["content"], modality=data["modality"]))
+    column, encoded, faults = Labels("label").encode(source.rows["label"], np.arange(3))
+    assert (column.classes, faults) == (("cat", "dog", "emu"), {})
+    np.testing.assert_array_equal(encoded, [[1, 0, 0], [0, np.nan, 0], [1, 1, 0]])
+
+
+@pytest.mark.parametrize(
+    ("labels", "told"),
+    [
+        (np.array([[3], [5], [1]]), "labels.ravel()"),
+        ([[0], [1], [1]], "labels.ravel()"),
+        ([[3, 5], [1, 2], [5, 0]], "give lists of names"),
+        (np.array([[0.5, 1], [1, 0], [0, 2]]), "numbers to be predicted are columns of a table"),
+        ([[1, -1], [-1, 1], [1, 1]], "NaN for the other"),
+        ([[0, 1, 1], [0], [1]], "are these names, or indicators?"),
+        ([[True], [False, True], []], "are these names, or indicators?"),
+        ([["a", None], ["b"], ["c"]], "a name that is empty"),
+        ([{"a": 2}, {"a": 1}, {"a": 0}], "expected 0, 1 or unknown"),
+        (pandas.DataFrame({"a": [0, 1, 1]}), "give the column itself"),
+        (["a", "\ud800", "b"], "objects[1].label"),
+        ([["a"], ["\ud800"], ["b"]], "objects[1].label"),
+    ],
+)
+def test_labels_that_may_be_either_are_refused(labels: Any, told: str) -> None:
+    with pytest.raises(RequestError) as error:
+        tlx.dataset_from(TEXTS, labels)
+    assert told in str(error.value)
+
+
+def test_text_that_is_no_unicode_is_named() -> None:
+    with pytest.raises(DataError, match=r"objects\[1\]\.text"):
+        tlx.dataset_from(["fine", "\ud800 half"], [0, 1])
+    with pytest.raises(ConfigError, match="Unicode"):
+        tlx.dataset_from({"\ud800": [1, 2], "label": [0, 1]})
+
+
+def test_tensors_are_the_arrays_that_they_are() -> None:
+    numbers = [i % 3 for i in range(60)]
+    expected = tlx.dataset_from(IMAGES, numbers)
+    for labels in (
+        torch.tensor(numbers),
+        list(torch.tensor(numbers)),
+        list(np.array(numbers)),
+        np.array(numbers, "f4"),
+    ):
+        assert tlx.dataset_from(torch.from_numpy(IMAGES), labels) == expected
+    rates = torch.linspace(0, 1, 60, requires_grad=True)
+    assert tlx.dataset_from(IMAGES, rates) == tlx.dataset_from(IMAGES, rates.detach().numpy())

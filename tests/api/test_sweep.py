@@ -114,3 +114,10 @@ def test_there_are_no_results_yet(folder: Path) -> None:
     assert tlx.results().empty
     with pytest.raises(ConfigError, match="holds no sweep"):
         tlx.results("quickstart")
+    (folder / "mine").mkdir()
+    assert tlx.results(output="mine").empty
+    for which in (None, "quickstart"):
+        with pytest.raises(ConfigError, match="did you mean mine"):
+            tlx.results(which, output="mien")
+    with pytest.raises(ConfigError, match="300 bytes"):
+        tlx.results(output="x" * 300)

@@ -8,9 +8,13 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
+import tlx
 from tests.conftest import Said
 from tlx.cli import ui
+from tlx.columns import Text
+from tlx.config.dataset import Limits
 from tlx.config.errors import ConfigError
+from tlx.prediction.sources import inputs_of
 
 WORDS = ["backbone=pixels", "strategy=feature_extraction", "strategy.budget=2 steps", "dataset=digits"]
 
@@ -44,3 +48,38 @@ def test_runs_and_sweeps_by_any_name(folder: Path, said: Said) -> None:
     assert found["verdict"] == "bitwise"
     assert Path(found["run"]).name == name
     assert {check["state"] for check in found["checks"]} == {"same"}
+
+
+LONG = "y" * 300
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("evaluate", f"x={LONG}"),
+        ("evaluate", LONG),
+        ("evaluate", "~nobody-at-all/run"),
+        ("predict", LONG, "a.png"),
+        ("predict", "~nobody-at-all/run", "a.png"),
+        ("predict", "run", "a.png", "--out", f"{LONG}.csv"),
+        ("predict", "run", "a.png", "--out", "~nobody-at-all/a.csv"),
+        ("sync", LONG),
+        ("sync", f"{LONG}/{LONG}"),
+        ("plan", *WORDS, f"--figure={LONG}.svg"),
+        ("export", LONG),
+        ("export", "run", "--to", "onnx", "--out", f"{LONG}.onnx"),
+        ("reproduce", "run", "--checkout", "~nobody-at-all/x"),
+    ],
+)
+def test_names_that_no_file_can_have(folder: Path, said: Said, words: tuple[str, ...]) -> None:
+    text = said(*words, code=2)
+    assert any(one in text for one in ("has a name of 30", "no home folder", "expected one"))
+
+
+@pytest.mark.parametrize("word", [LONG, f"{LONG}.csv", "~nobody-at-all/a.txt", "a\0.png", ""])
+def test_inputs_that_no_file_can_be(folder: Path, word: str) -> None:
+    trial = tlx.compose([*WORDS, "tracking=none"])
+    with pytest.raises(ConfigError, match="input"):
+        inputs_of([word], trial, {"text": Text("text")}, Limits())
+    with pytest.raises(ConfigError):
+        tlx.load(word)

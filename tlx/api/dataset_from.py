@@ -7,15 +7,19 @@ from html import escape
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
+from tlx.api.label_lists import label_lists
 from tlx.api.typed_values import canonical, is_image, kind_of
 from tlx.composition.words import CHOICE
 from tlx.config.dataset import Column
 from tlx.config.errors import ConfigError, ConfigIssue, DataError, suggest
 from tlx.data.sources import objects
 from tlx.data.sources.objects import SPLITS, Given
+from tlx.files.printable import printable
 
 _SHOWN = 20  # problems listed; the rest are counted
+_NAMES = 5  # of labels, in the summary
 _TYPES = ("text", "image", "label", "labels", "number", "category")
 _ROLES = (None, "input", "target", "group", "time", "weight", "id")
 
@@ -51,7 +55,9 @@ def dataset_from(
     Args:
         data: Images (arrays [h, w] or [h, w, c] of 0..255, pictures of PIL's, paths), texts, rows of numbers
             [examples, numbers], a DataFrame, or lists by the names of columns.
-        labels: Of each example; where ``data`` has columns, they may be one of them.
+        labels: Of each example; where ``data`` has columns, they may be one of them. Several labels of an example are
+            a list of names, a mapping from names to true, false or None for unknown, or a row of indicators, 0, 1 or
+            NaN (or -1) for unknown: an array [examples, classes], whose classes are "0", "1", ..., or a DataFrame.
         label: The column of labels.
         columns: A list: those that are read, where it is not all. Or the types of some of them, or type and role:
             ``{"age": "number", "patient": {"type": "category", "role": "group"}}``. Types are inferred where none is
@@ -116,7 +122,7 @@ def _columns(inputs: Any, targets: Any, label: str, split: str) -> dict[str, lis
     if targets is not None:
         if label in found:
             raise ConfigError([ConfigIssue("labels", f"the data have a column {label!r} already; give one of them")])
-        found[label] = _list(targets, "labels")
+        found[label] = _labels(targets)
     lengths = {name: len(values) for name, values in found.items()}
     if len(set(lengths.values())) != 1 or not next(iter(lengths.values())):
         shown = ", ".join(f"{name}: {count:,}" for name, count in lengths.items()) or "nothing"
@@ -132,16 +138,48 @@ def _is_table(inputs: Any) -> bool:
 def _unnamed(inputs: Any, where: str) -> dict[str, list[Any]]:
     """Images, texts, or rows of numbers, under names of their own."""
     if len(getattr(inputs, "shape", ())) == 2:
-        return {f"x{i}": list(column) for i, column in enumerate(np.asarray(inputs).T)}
+        return {f"x{i}": list(column) for i, column in enumerate(np.asarray(_on_cpu(inputs)).T)}
     values = _list(inputs, where)
     first = next(iter(values), None)
     return {"image" if is_image(first) else "text" if isinstance(first, str) else "x": values}
 
 
+def _labels(targets: Any) -> list[Any]:
+    """The labels of each example; those of a DataFrame by its columns."""
+    if _is_table(targets) and not isinstance(targets, Mapping):
+        names = [str(name) for name in targets.columns]
+        if len(names) == 1:
+            message = "a DataFrame has several labels, a column for each; of one column give the column itself"
+            raise ConfigError([ConfigIssue("labels", message, f"a DataFrame of the column {names[0]!r}")])
+        if len(set(names)) < len(names):
+            raise ConfigError([ConfigIssue("labels", "expected columns of different names", ", ".join(names))])
+        columns = [_list(targets[name], "labels") for name in targets.columns]
+        return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+    if hasattr(targets, "toarray"):  # of SciPy: MultiLabelBinarizer(sparse_output=True)
+        targets = targets.toarray()
+    return _list(targets, "labels")
+
+
 def _list(values: Any, where: str) -> list[Any]:
+    values = _plain(values)
     if isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Iterable):
         raise ConfigError([ConfigIssue(where, f"expected a value for each example, not a {type(values).__name__}")])
-    return list(values)
+    return [_plain(value) for value in values]
+
+
+def _plain(value: Any) -> Any:
+    """A number or a list in place of an array, a tensor or a Series of less than two dimensions."""
+    if not hasattr(value, "__array__") or isinstance(value, Image.Image):
+        return value
+    value = _on_cpu(value)
+    if len(getattr(value, "shape", ())) > 1:
+        return value
+    return value.tolist() if hasattr(value, "tolist") else np.asarray(value).tolist()
+
+
+def _on_cpu(value: Any) -> Any:
+    """A tensor without its gradient, on the CPU; others as they are."""
+    return value.detach().cpu() if hasattr(value, "detach") else value
 
 
 def _joined(parts: Mapping[str, Mapping[str, list[Any]]]) -> tuple[dict[str, list[Any]], list[str] | None]:
@@ -184,6 +222,9 @@ def _typed(rows: Mapping[str, list[Any]], given: Any, label: str, known: Mapping
     problems: list[ConfigIssue] = []
     for name, said in asked.items():
         key = "label" if name == label else f"columns.{name}"
+        if _unwritten(str(name)):
+            problems.append(ConfigIssue(key, "expected a name of Unicode text", ascii(name)))
+            continue
         if name not in rows:
             hint = suggest(str(name), rows) or f"; there are {', '.join(rows)}"
             problems.append(ConfigIssue(key, f"no such column{hint}", name))
@@ -208,9 +249,16 @@ def _canonical(rows: Mapping[str, list[Any]], typed: Mapping[str, Column], name:
     kept: dict[str, list[Any]] = {}
     problems: list[ConfigIssue] = []
     for column, one in typed.items():
-        found = [canonical(value, one.type) for value in rows[column]]
-        problems += [ConfigIssue(f"{name}[{i}].{column}", fault) for i, (_, fault) in enumerate(found) if fault]
-        kept[column] = [value for value, _ in found]
+        if one.type == "labels":
+            kept[column], faults = label_lists(rows[column])
+        else:
+            found = [canonical(value, one.type) for value in rows[column]]
+            kept[column] = [value for value, _ in found]
+            faults = [(i, fault) for i, (_, fault) in enumerate(found) if fault]
+        if one.type not in ("image", "number"):
+            unwritten = ((i, _unwritten(value)) for i, value in enumerate(kept[column]))
+            faults += [(i, f"holds {text!r:.40}, which is no Unicode text") for i, text in unwritten if text]
+        problems += [ConfigIssue(f"{name}[{i}].{column}", fault) for i, fault in faults]
         if one.type == "image" and not problems and max(float(image.max()) for image in kept[column]) <= 1:
             message = "no pixel of any image is above 1, and they are read as 0..255; multiply them by 255"
             problems.append(ConfigIssue(column, message))
@@ -220,7 +268,21 @@ def _canonical(rows: Mapping[str, list[Any]], typed: Mapping[str, Column], name:
     return kept
 
 
+def _unwritten(value: Any) -> str:
+    """What cannot be written as UTF-8, of a text or of names: half of a surrogate pair; else empty."""
+    texts = (value,) if isinstance(value, str) else value or ()
+    return next((text for text in texts if any("\ud800" <= letter <= "\udfff" for letter in text)), "")
+
+
+def _described(name: str, kind: str, values: Sequence[Any]) -> str:
+    if kind != "labels":
+        return f"{name} ({kind})"
+    names = sorted({one for value in values for one in value})
+    more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
+    return f"{name} (labels: {', '.join(map(printable, names[:_NAMES]))}{more})"
+
+
 def _summary(given: Given) -> str:
-    columns = ", ".join(f"{name} ({one.type})" for name, one in sorted(given.columns.items()))
+    columns = ", ".join(_described(name, one.type, given.values[name]) for name, one in sorted(given.columns.items()))
     counts = [f"{given.splits.count(split):,} {split}" for split in SPLITS] if given.splits is not None else []
     return f"{', '.join(counts) or f'{len(given):,} examples'}; {columns}"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from tlx.api.label_lists import is_nothing
 from tlx.columns.decoding import decode
 from tlx.columns.number import number
 from tlx.columns.number import word as category
@@ -21,7 +22,7 @@ _CLASSES = 20  # more are seldom written as floats
 
 def kind_of(values: Sequence[Any], target: bool) -> str:
     """The type of a column, from its values: as ``dataset=tabular`` has it, and images, texts and lists of labels."""
-    there = [value for value in values if not _is_nothing(value)]
+    there = [value for value in values if not is_nothing(value)]
     first = there[0] if there else None
     if is_image(first):
         return "image"
@@ -52,14 +53,12 @@ def is_image(value: Any) -> bool:
 
 
 def canonical(value: Any, kind: str) -> tuple[Any, str]:
-    """A value as it is kept, and why it cannot be (else empty)."""
+    """A value of another type than ``labels`` as it is kept, and why it cannot be (else empty)."""
     if kind == "image":
         return _pixels(value)
     if kind == "category":
-        return category(None if _is_nothing(value) else value), ""
-    if kind == "labels":
-        return _names(value)
-    if _is_nothing(value) or (isinstance(value, str) and not value.strip()):
+        return category(None if is_nothing(value) else value), ""
+    if is_nothing(value) or (isinstance(value, str) and not value.strip()):
         return None, "is empty"
     if kind == "number":
         found = number(value)
@@ -67,12 +66,6 @@ def canonical(value: Any, kind: str) -> tuple[Any, str]:
     if kind == "label":
         return str(word(value)), ""
     return (value, "") if isinstance(value, str) else (None, f"is no text, but a {type(value).__name__}")
-
-
-def _names(value: Any) -> tuple[Any, str]:
-    if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Collection):
-        return None, f"expected a list of names, not a {type(value).__name__}"
-    return tuple(sorted({str(word(name)) for name in value})), ""
 
 
 def _pixels(value: Any) -> tuple[Any, str]:
@@ -97,10 +90,3 @@ def _pixels(value: Any) -> tuple[Any, str]:
     if low < 0 or high > 255:
         return None, f"holds values in {low:g}..{high:g}; expected 0..255"
     return pixels.astype(np.uint8 if pixels.dtype.kind in "iu" else np.float32), ""
-
-
-def _is_nothing(value: Any) -> bool:
-    """Is it None, NaN, or pandas' own word for what is not there?"""
-    if value is None or type(value).__name__ in ("NAType", "NaTType"):
-        return True
-    return isinstance(value, (float, np.floating)) and math.isnan(value)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from tlx.cli.arguments import Arguments
+from tlx.composition.name_rules import is_there
 from tlx.config.dataset import Dataset
 from tlx.config.errors import ConfigError, ConfigIssue, suggest
 from tlx.config.schema import Trial
@@ -36,7 +37,7 @@ def run(words: list[str]) -> int:
     arguments.value("--device", "auto, cpu, cuda or mps")
     arguments.flag("--json")
     asked = arguments.take(words)
-    named = [word for word in asked.words if "=" not in word or Path(word).exists()]
+    named = [word for word in asked.words if "=" not in word or is_there(word)]
     problems = []
     if len(named) != 1:
         shown = " ".join(named) or "nothing"

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from tlx.cli.arguments import Arguments
 from tlx.components.parts import parts_without
+from tlx.composition.name_rules import path_fault
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.files.printable import printable
 from tlx.runs.folder import read_config
@@ -42,6 +43,8 @@ def run(words: list[str]) -> int:
         problems.append(ConfigIssue("--whole", "is for tlx itself; leave out --to and --register"))
     if out is not None and kind == "mlflow" and not asked.whole:
         problems.append(ConfigIssue("--out", "goes with --to onnx, --to torch and --whole", out))
+    if out is not None and (fault := path_fault(out)):
+        problems.append(ConfigIssue("--out", fault, out))
     if problems:
         raise ConfigError(problems)
     from tlx.orchestration.find import runs

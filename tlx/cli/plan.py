@@ -17,6 +17,7 @@ from pathlib import Path
 from tlx.cli.arguments import Arguments
 from tlx.composition.compose import compose
 from tlx.composition.multirun import outline
+from tlx.composition.name_rules import path_fault
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.files import durable, foreign
 from tlx.planning.tables import WIDTH, show_choices, show_costs
@@ -109,7 +110,9 @@ def _check(figure: Path) -> None:
     from tlx.reports.timeline import MARK
 
     message = ""
-    if figure.suffix != ".svg":
+    if fault := path_fault(str(figure)):
+        message = fault
+    elif figure.suffix != ".svg":
         message = f"the figure is an SVG; write {_FIGURE} {figure.with_suffix('.svg')}"
     elif not figure.parent.is_dir():
         message = f"there is no such folder; first: mkdir -p {figure.parent}"

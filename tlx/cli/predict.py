@@ -28,6 +28,7 @@ from typing import Any
 
 from tlx.cli import target
 from tlx.cli.arguments import Arguments, number
+from tlx.composition.name_rules import path_fault
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.files.printable import printable
 from tlx.reports.console import Terminal
@@ -60,6 +61,8 @@ def run(words: list[str]) -> int:
         problems.append(ConfigIssue("--top-k", "goes with predictions, not with --features", asked.top_k))
     if asked.json and asked.out is not None:
         problems.append(ConfigIssue("--json", "is of standard output; name a .jsonl file: --out answers.jsonl"))
+    if asked.out is not None and (fault := path_fault(asked.out)):
+        problems.append(ConfigIssue("--out", fault, asked.out))
     if problems:
         raise ConfigError(problems)
     asked.top_k = number(asked.top_k, "--top-k", "a number of classes")
@@ -123,7 +126,7 @@ def _predict(asked: Any, out: Path | None) -> int:
         with (
             quiet(),
             as_tested(model.trial, model.device),
-            _written(out, asked.json, model.identity) as writer,
+            _written(out, asked.json, model) as writer,
             _Shown(console, inputs.count) as shown,
         ):
             # once one is bad and none may be, the others are looked at, and not computed
@@ -159,13 +162,13 @@ class _Bad(Exception):
 
 
 @contextmanager
-def _written(out: Path | None, as_json: bool, identity: str) -> Iterator[Any]:
+def _written(out: Path | None, as_json: bool, model: Any) -> Iterator[Any]:
     from tlx.prediction import writers
 
     if out is None:
         yield writers.JsonLines(sys.stdout.write) if as_json else writers.Csv(sys.stdout)
         return
-    with writers.writing(out, identity) as writer:
+    with writers.writing(out, model.identity, model.schema) as writer:
         yield writer
 
 

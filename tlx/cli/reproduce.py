@@ -22,6 +22,7 @@ from typing import Any
 from rich.console import Console
 
 from tlx.cli.arguments import Arguments, number
+from tlx.composition.name_rules import path_fault
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.orchestration import find
 from tlx.provenance.compare import SAME
@@ -39,6 +40,8 @@ def run(words: list[str]) -> int:
     named = [word for word in words if "=" not in word]
     if len(named) != 1:
         raise ConfigError([ConfigIssue("run", "expected one: a run folder, an MLflow run or a sweep", " ".join(named))])
+    if where is not None and (fault := path_fault(where)):
+        raise ConfigError([ConfigIssue("--checkout", fault, where)])
     folders = find.runs(named[0])
     console = Terminal(quiet=asked.json)
     if where is not None:

@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 
 from tlx.cli.arguments import Arguments
+from tlx.composition.name_rules import is_there, path_fault
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.tracking import Tracking
 from tlx.files.printable import printable
@@ -36,6 +37,8 @@ def run(words: list[str]) -> int:
     if len(words) > 1:
         message = "expected: tlx sync [FOLDER | RUN | SWEEP] [tracking.uri=...] [--yes]"
         raise ConfigError([ConfigIssue("sync", message, printable(redacted(" ".join(words))))])
+    if words and not is_there(words[0]) and (fault := path_fault(words[0])):
+        raise ConfigError([ConfigIssue("sync", fault, printable(words[0]))])
     root = Path(words[0] if words else "runs")
     folders = sorted(path.parent for path in root.glob(f"**/{event_log.FILE}"))
     if not folders and words and not root.exists():

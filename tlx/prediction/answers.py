@@ -41,10 +41,18 @@ def check_top_k(top_k: int | None, names: Sequence[str] | None) -> None:
 
 
 def with_top_k(answer: Answer, top_k: int | None) -> Answer:
-    """The same with the classes of the highest probabilities as (class, probability), the highest first."""
+    """The same with the classes of the highest probabilities as (class, probability), the highest first.
+
+    Raises:
+        ConfigError: The task gives no probabilities of classes.
+    """
     if top_k is None:
         return answer
-    ranked = sorted(answer["probabilities"].items(), key=lambda pair: -pair[1])  # of equal ones the first
+    found = answer.get("probabilities")
+    if not isinstance(found, dict):
+        message = "goes with probabilities; this model's task gives none, so leave it out"
+        raise ConfigError([ConfigIssue("top_k", message, top_k)])
+    ranked = sorted(found.items(), key=lambda pair: -pair[1])  # of equal ones the first
     return {**answer, "top_k": ranked[:top_k]}
 
 

@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 from tlx.columns import Column, Image, Text
 from tlx.columns.decoding import SUFFIXES
+from tlx.composition.name_rules import is_there, path_fault
 from tlx.config.dataset import Limits
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.schema import Trial
@@ -82,13 +83,15 @@ def _inputs(word: str, trial: Trial, columns: Mapping[str, Column], limits: Limi
     alone = next(iter(columns.values())) if len(columns) == 1 else None
     if word == _STDIN:
         return _stdin(columns, alone, limits)
+    if not is_there(word) and (fault := path_fault(word)):
+        raise ConfigError([ConfigIssue("input", fault, word)])
     path = Path(word).expanduser()
     suffix = path.suffix.lower()
-    if path.is_dir():
-        if not isinstance(alone, Image):
-            raise _unfit(word, "a folder holds images", columns)
-        return _folder(path)
     try:
+        if path.is_dir():
+            if not isinstance(alone, Image):
+                raise _unfit(word, "a folder holds images", columns)
+            return _folder(path)
         regular.look(path)
     except (OSError, ValueError) as error:
         raise ConfigError([ConfigIssue("input", f"cannot be read: {regular.reason(error)}", word)]) from None

@@ -33,16 +33,8 @@ class Table:
         self.file, self.columns, self.limits = file, columns, limits
         self.notes: list[str] = []
         self._table: str | None = getattr(trial.dataset, "table", None)
-        self._names = {name: name for name in columns}
+        self._names = self._found(trial)
         self._open()
-        declared = getattr(trial.dataset, "columns", None) or {}
-        theirs = {name: getattr(declared.get(name), "column", None) or name for name in columns}
-        if self._missing() and theirs != self._names:
-            mine, self._names = self._names, theirs
-            self._open()
-            if self._missing():
-                self._names = mine
-                self._open()
         if missing := self._missing():
             seen = list(self._sheet.columns)
             raise ConfigError(
@@ -54,6 +46,26 @@ class Table:
         unread = [name for name in self._sheet.columns if name not in self._names.values()]
         if unread:
             self.notes.append(f"{file}: columns that the model does not read: {some(unread, 10)}")
+
+    def _found(self, trial: Trial) -> dict[str, str]:
+        """What the file calls the model's columns: as the trial's own file did, or else as the model does."""
+        declared = getattr(trial.dataset, "columns", None) or {}
+        theirs = {name: getattr(declared.get(name), "column", None) or name for name in self.columns}
+        mine = {name: name for name in self.columns}
+        if theirs == mine:
+            return mine
+        absent = []
+        for self._names in (mine, theirs):
+            self._open()
+            absent.append(len(self._absent()))
+        if absent[0] < absent[1]:
+            return mine
+        if not absent[0]:
+            taken = ", ".join(f"{name!r} from {of!r}" for name, of in theirs.items() if name != of)
+            self.notes.append(
+                f"{self.file}: it has columns of both names; read as the trial's dataset.columns: {taken}"
+            )
+        return theirs
 
     def _open(self) -> None:
         wanted = dict.fromkeys(self._names.values(), "input")
@@ -69,10 +81,13 @@ class Table:
     def _is_database(self) -> bool:
         return self.file.suffix.lower() in (".sqlite", ".sqlite3", ".db")
 
-    def _missing(self) -> list[str]:
+    def _absent(self) -> list[str]:
         seen = self._sheet.columns
-        missing = [name for name in self._names.values() if seen and name not in seen]
-        if self.file.suffix.lower() in _LINES and len(missing) < len(self._names):
+        return [name for name in dict.fromkeys(self._names.values()) if seen and name not in seen]
+
+    def _missing(self) -> list[str]:
+        missing = self._absent()
+        if self.file.suffix.lower() in _LINES and len(missing) < len(set(self._names.values())):
             return []  # another row may have it: each is looked at
         return missing
 
@@ -88,8 +103,9 @@ class Table:
             if current is None:
                 break
             line, cells = current
-            row = dict(zip(self._names, cells, strict=True))
-            yield f"{self.file}:{line}", {name: self._value(self.columns[name], cell) for name, cell in row.items()}
+            row = dict(zip(self._sheet.names, cells, strict=True))
+            values = {name: self._value(self.columns[name], row[of]) for name, of in self._names.items()}
+            yield f"{self.file}:{line}", values
             current = next(self._rows, None)
         if fatal := self._fatal():
             raise DataError(fatal)

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
+from tlx.columns import Label, Labels, Number
+from tlx.columns.schema import Schema
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.files import durable
 from tlx.prediction.answers import flat
@@ -41,7 +43,7 @@ class Csv:
             self._rows = csv.DictWriter(self._stream, list(row), lineterminator="\n")
             self._rows.writeheader()
         if set(row) != set(self._rows.fieldnames):
-            raise ConfigError([ConfigIssue("--out", "the answers differ in their fields; write to a .jsonl file")])
+            raise _differ(sorted(set(row) ^ set(self._rows.fieldnames)))
         cells = {name: _JSON.encode(value) if isinstance(value, (list, dict)) else value for name, value in row.items()}
         self._rows.writerow(cells)
 
@@ -60,8 +62,8 @@ class JsonLines:
 class Parquet:
     """A column for each field; the trial's identity is in the file's metadata."""
 
-    def __init__(self, path: Path, identity: str) -> None:
-        self._path, self._identity = path, identity
+    def __init__(self, path: Path, identity: str, schema: Schema) -> None:
+        self._path, self._identity, self._schema = path, identity, schema
         self._rows: list[dict[str, Any]] = []
         self._file: Any = None
 
@@ -81,11 +83,38 @@ class Parquet:
         from pyarrow import parquet
 
         if self._file is None:
-            table = pa.Table.from_pylist(self._rows or [{"example": ""}])
-            schema = table.schema.with_metadata({FACTS: self._identity})
-            self._file = parquet.ParquetWriter(self._path, schema)
-        self._file.write_table(pa.Table.from_pylist(self._rows, schema=self._file.schema))
+            schema = self._settled(pa.Table.from_pylist(self._rows or [{"example": ""}]).schema)
+            self._file = parquet.ParquetWriter(self._path, schema.with_metadata({FACTS: self._identity}))
+        schema = self._file.schema
+        wrong = next((row for row in self._rows if set(row) != set(schema.names)), None)
+        if wrong is not None:
+            raise _differ(sorted(set(wrong) ^ set(schema.names)))
+        try:
+            table = pa.Table.from_pylist(self._rows, schema=schema)
+        except pa.ArrowException as error:
+            raise _differ([str(error).partition("\n")[0]]) from None
+        self._file.write_table(table)
         self._rows.clear()
+
+    def _settled(self, found: Any) -> Any:
+        """The types of the first rows; where these hold nothing, those of the columns that the model predicts."""
+        import pyarrow as pa
+
+        targets = list(self._schema.targets.values())
+        names = ["prediction"] if len(targets) == 1 else [f"prediction/{one.name}" for one in targets]
+        kinds = {Label: pa.string(), Labels: pa.list_(pa.string()), Number: pa.float64()}
+        known = {name: kinds.get(type(one), pa.string()) for name, one in zip(names, targets, strict=True)}
+
+        def of(field: Any) -> Any:
+            item = field.type.value_type if pa.types.is_list(field.type) else field.type
+            return field.with_type(known.get(field.name, pa.string())) if pa.types.is_null(item) else field
+
+        return pa.schema([of(field) for field in found])
+
+
+def _differ(what: list[str]) -> ConfigError:
+    message = f"the answers differ in their fields ({', '.join(what)[:200]}); write to a .jsonl file"
+    return ConfigError([ConfigIssue("--out", message)])
 
 
 def features(vector: list[float], as_list: bool) -> dict[str, Any]:
@@ -94,11 +123,17 @@ def features(vector: list[float], as_list: bool) -> dict[str, Any]:
 
 
 @contextmanager
-def writing(path: Path, identity: str) -> Iterator[Writer]:
-    """Write a file of predictions, whole or not at all; its suffix, one of :data:`SUFFIXES`, says which kind."""
+def writing(path: Path, identity: str, schema: Schema) -> Iterator[Writer]:
+    """Write a file of predictions, whole or not at all.
+
+    Args:
+        path: Its suffix, one of :data:`SUFFIXES`, says which kind.
+        identity: Of the trial.
+        schema: Of the model; it says of which types predictions are.
+    """
     with durable.replacing(path) as partial:
         if path.suffix.lower() == ".parquet":
-            table = Parquet(partial, identity)
+            table = Parquet(partial, identity, schema)
             yield table
             table.close()
             return

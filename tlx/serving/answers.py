@@ -32,7 +32,7 @@ class Answerer:
         self._alone = threading.Lock()  # one request's pictures in memory, and the network's threads for one
 
     def answer(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        """``prediction`` and ``probabilities`` for each row.
+        """What the task says of each row: ``prediction``, of classes ``probabilities``.
 
         Args:
             rows: By column: images in base64 or as nested lists, texts, numbers, words.
@@ -101,6 +101,14 @@ class Answerer:
 
 
 def _numbers(answer: dict[str, Any]) -> None:
-    found = answer.get("probabilities", answer["prediction"])
-    if not all(math.isfinite(value) for value in (found.values() if isinstance(found, dict) else [found])):
+    if not _is_finite(answer):
         raise InvalidInput("the network gives no number for it")
+
+
+def _is_finite(value: Any) -> bool:
+    """Are all numbers in it finite? What is none, such as the name of a class, says nothing."""
+    if isinstance(value, Mapping):
+        return all(map(_is_finite, value.values()))
+    if isinstance(value, (list, tuple)):
+        return all(map(_is_finite, value))
+    return not isinstance(value, float) or math.isfinite(value)

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from tlx.composition.name_rules import is_there, path_fault
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.tracking import Tracking
 from tlx.orchestration.find import runs
@@ -53,8 +54,8 @@ def _word(run: Any) -> str:
     named = getattr(run, "folder", run)
     if not isinstance(named, (str, os.PathLike)):
         raise ConfigError([ConfigIssue("run", f"expected {_KINDS}", f"a {type(run).__name__}")])
-    word = os.fspath(named)
-    if named is not run and not Path(word).exists() and (Path("runs") / word).exists():  # a result names it alone
+    word = os.fsdecode(named)
+    if named is not run and not is_there(word) and is_there(str(Path("runs") / word)):  # a result names it alone
         return str(Path("runs") / word)
     return str(word)
 
@@ -73,6 +74,8 @@ def model(word: str) -> Model:
     """
     if re.fullmatch(r"models:/.+", word):
         return bundle.read(mlmodel.bundle_of(_fetched(word)))
+    if not is_there(word) and (fault := path_fault(word)):
+        raise ConfigError([ConfigIssue("model", fault, word)])
     place = Path(word).expanduser()
     if (place / mlmodel.FILE).exists():
         return bundle.read(mlmodel.bundle_of(place))

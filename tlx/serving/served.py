@@ -23,7 +23,7 @@ class Served:
         self._answerer = answerer
 
     def predict(self, model_input: Any, params: dict[str, Any] | None = None) -> pd.DataFrame:
-        """A row per input: ``prediction`` and ``probabilities``; a request with a bad row is refused (400).
+        """A row per input: ``prediction``, of classes ``probabilities``; a request with a bad row is refused (400).
 
         Args:
             model_input: A table with a column for each input.

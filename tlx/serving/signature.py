@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from tlx.columns import Category, Column, Image, Labels, Number
+import numpy as np
+import torch
+
+from tlx.columns import Category, Column, Image, Number, Text
+from tlx.columns.batch import Batch
+from tlx.columns.input_spec import ImageSpec
+from tlx.prediction.answers import Answer
 from tlx.prediction.model import Model
 
 _COLOURS = (1, 3)  # channels that files of pictures have
@@ -26,21 +32,45 @@ def _sent(column: Column) -> dict[str, Any]:
 
 
 def signature(model: Model) -> Any:
-    """MLflow's signature: a column has one type to it, so pictures of grey or colours are files in base64."""
+    """MLflow's signature: a column has one type to it, so pictures of grey or colours are files in base64.
+
+    What the model gives is what it answers for an input of zeros.
+    """
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, Schema
-    from mlflow.types.schema import AnyType, Array, Map
+    from mlflow.types.schema import AnyType
 
     def of(column: Column) -> Any:
         if isinstance(column, Image) and column.channels not in _COLOURS:
             return AnyType()  # an array of doubles would take no whole numbers
         return DataType.double if isinstance(column, Number) else DataType.string
 
-    targets = list(model.schema.targets.values())
-    if isinstance(targets[0], Number):
-        several: Any = Map(DataType.double) if len(targets) > 1 else DataType.double
-        answers = [ColSpec(several, "prediction")]
-    else:
-        kind: Any = Array(DataType.string) if isinstance(targets[0], Labels) else DataType.string
-        answers = [ColSpec(kind, "prediction"), ColSpec(Map(DataType.double), "probabilities")]
+    answers = [ColSpec(_type(value), name) for name, value in _answer(model).items()]
     return ModelSignature(Schema([ColSpec(of(column), name) for name, column in model.inputs.items()]), Schema(answers))
+
+
+def _answer(model: Model) -> Answer:
+    """What it says of a black picture, a text of one token, the number 0 and no word."""
+    row: dict[str, Any] = {}
+    for name, column in model.inputs.items():
+        spec = model.specs.get(name)
+        if isinstance(spec, ImageSpec):
+            assert isinstance(column, Image)
+            black = np.zeros((spec.height, spec.width, column.channels), dtype=np.uint8)
+            row[name] = column.prepare(black, model.reading(name))
+        else:
+            row[name] = [1] if isinstance(column, Text) else column.prepare(0, model.reading(name))
+    return model.answer(Batch(torch.arange(1), model.collate([row])))[0]
+
+
+def _type(value: Any) -> Any:
+    """MLflow's type of a part of an answer."""
+    from mlflow.types import DataType
+    from mlflow.types.schema import AnyType, Array, Map
+
+    if isinstance(value, dict):
+        return Map(_type(next(iter(value.values()), "")))
+    if isinstance(value, list):  # of none: names of classes, of which no one is there
+        return Array(_type(value[0] if value else ""))
+    kinds = {str: DataType.string, bool: DataType.boolean, int: DataType.long, float: DataType.double}
+    return kinds.get(type(value), AnyType())

@@ -32,6 +32,7 @@ FORMAT = 1
 SPLITS = ("train", "val", "test")
 _FOLDER, _OF, _SPLIT, _META = "objects", "column:", "split", b"tlx"
 _STORED = {"image": pyarrow.large_binary(), "number": pyarrow.float64(), "labels": pyarrow.list_(pyarrow.string())}
+_KNOWN = pyarrow.map_(pyarrow.string(), pyarrow.bool_())  # labels of which some are unknown
 _AGAIN = "call tlx.dataset_from with the same data again"
 
 
@@ -41,7 +42,8 @@ class Given:
 
     Args:
         columns: The type and role of each field.
-        values: Of each field, as many: arrays of images, texts, names of classes, tuples of them, numbers.
+        values: Of each field, as many: arrays of images, texts, names of classes, tuples of them, numbers; of labels
+            that are known in part, mappings from names to true, false or None.
         splits: Of each example, where they are given; None: they are cut.
     """
 
@@ -140,6 +142,8 @@ def _read(path: Path) -> Given:
 def _stored(values: Sequence[Any], kind: str) -> Any:
     if kind == "image":
         values = [_npy(value) for value in values]
+    if kind == "labels" and any(isinstance(value, Mapping) for value in values):
+        return pyarrow.array([list(value.items()) for value in values], _KNOWN)
     return pyarrow.array(list(values), _STORED.get(kind, pyarrow.string()))
 
 
@@ -147,7 +151,9 @@ def _values(column: Any, kind: str) -> list[Any]:
     found: list[Any] = column.to_pylist()
     if kind == "image":
         return [np.load(io.BytesIO(value), allow_pickle=False) for value in found]
-    return [tuple(value) for value in found] if kind == "labels" else found
+    if kind == "labels":
+        return [dict(value) if pyarrow.types.is_map(column.type) else tuple(value) for value in found]
+    return found
 
 
 def _npy(value: Any) -> bytes:
@@ -163,6 +169,11 @@ def _bytes(value: Any, kind: str) -> Iterator[bytes]:
         yield np.ascontiguousarray(value).tobytes()
     elif kind == "number":
         yield np.float64(value).tobytes()
+    elif kind == "labels" and isinstance(value, Mapping):
+        yield f"of {len(value)}".encode()
+        for name, there in sorted(value.items()):
+            yield name.encode()
+            yield b"unknown" if there is None else str(there).encode()
     elif kind == "labels":
         yield str(len(value)).encode()
         yield from (name.encode() for name in value)
@@ -180,4 +191,6 @@ def _together(values: Sequence[Any], kind: str) -> Any:
         return np.asarray(values, dtype=np.float64)
     if kind == "image" and len({(value.shape, value.dtype) for value in values}) == 1:
         return np.stack(values)
-    return [frozenset(value) for value in values] if kind == "labels" else list(values)
+    if kind == "labels":
+        return [value if isinstance(value, Mapping) else frozenset(value) for value in values]
+    return list(values)
