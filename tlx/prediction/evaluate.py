@@ -18,11 +18,12 @@ from tlx.data import splits, validation
 from tlx.data.examples import Examples, too_large
 from tlx.data.order import borders
 from tlx.data.source import Source
-from tlx.prediction.arithmetic import arithmetic, floats
+from tlx.prediction.arithmetic import arithmetic
 from tlx.prediction.machine import as_tested
 from tlx.prediction.matched import Matched, matched
 from tlx.prediction.model import Model
 from tlx.tasks.load import load as load_task
+from tlx.training.precision import floats
 from tlx.training.predictions import predictions
 
 SPLITS = ("test", "val", "train", "all")
