@@ -17,6 +17,8 @@ from sklearn.metrics import accuracy_score, f1_score, mean_absolute_error
 import tlx
 from tests.conftest import Said
 from tests.prediction.conftest import SHORT, Runs, records, runs, table  # noqa: F401 (fixture)
+from tlx.config.cache import cache_folder
+from tlx.data import module, splits
 from tlx.runs import layout
 from tlx.runs.folder import read_config
 from tlx.runs.result import read_result
@@ -186,3 +188,45 @@ def test_mlflow_knows_it_as_a_run_of_its_own(own: Runs, said: Said, folder: Path
     assert told.info.status == "FINISHED"
     assert "removed 1 folder" in said("runs", "rm", str(place), "--yes")
     assert run.is_dir()
+
+
+@pytest.mark.parametrize(
+    ("word", "recorded"),
+    [("dataset.split_seed=1", "dataset.split_seed=0"), ("dataset.test=0.5", "dataset.test=0.2")],
+)
+def test_a_test_cut_anew_from_its_own_data_is_refused(own: Runs, said: Said, word: str, recorded: str) -> None:
+    run = own("table")
+    trial = read_config(run)
+    file = trial.dataset.file  # type: ignore[attr-defined]
+    changed = tlx.compose(["backbone=columns", "strategy=logistic", "dataset=tabular", f"dataset.file={file}", word])
+    mine, theirs = (splits.cut(module.read(one), one) for one in (trial.dataset, changed.dataset))
+    both = set(mine["train"].tolist()) & set(theirs["test"].tolist())
+    assert both
+    text = " ".join(said("evaluate", str(run), word, code=2).split())
+    assert f"was trained on {len(both)} of its {len(theirs['test'])} examples" in text
+    assert all(part in text for part in (recorded, "--split all"))
+    assert not (run.parent / "evaluated").exists()
+    found = measured(said, str(run), word, "--split", "all")
+    assert "the model was trained on examples of all" in found["notes"]
+    for words in ((), ("dataset.shots=2",)):  # the test is the same
+        assert not any("trained on" in note for note in measured(said, str(run), *words)["notes"])
+
+
+def test_data_that_have_changed_in_their_place_are_told_of(own: Runs, said: Said) -> None:
+    run = own("mlp")
+    file = Path(read_config(run).dataset.file)  # type: ignore[attr-defined]
+    before = file.read_text()
+    try:
+        file.write_text(before + before.splitlines()[-1] + "\n")
+        assert any("examples may have been trained on" in note for note in measured(said, str(run))["notes"])
+    finally:
+        file.write_text(before)
+
+
+def test_a_copy_in_the_cache_is_evaluated_in_the_users_folder(runs: Runs, said: Said, folder: Path) -> None:  # noqa: F811
+    copy = Path(shutil.copytree(runs("table"), cache_folder("runs") / ("0" * 32)))
+    text = said("evaluate", str(copy))
+    assert "nothing is written beside" in text
+    assert len(list((folder / "runs" / "evaluated").glob(f"*/{layout.EVALUATION}"))) == 1
+    assert not (copy.parent / "evaluated").exists()
+    assert "already measured" in said("evaluate", str(copy))
