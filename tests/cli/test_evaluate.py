@@ -17,6 +17,7 @@ from sklearn.metrics import accuracy_score, f1_score, mean_absolute_error
 import tlx
 from tests.conftest import Said
 from tests.prediction.conftest import SHORT, Runs, records, runs, table  # noqa: F401 (fixture)
+from tlx.components import trust
 from tlx.config.cache import cache_folder
 from tlx.data import module, splits
 from tlx.runs import layout
@@ -230,3 +231,47 @@ def test_a_copy_in_the_cache_is_evaluated_in_the_users_folder(runs: Runs, said: 
     assert len(list((folder / "runs" / "evaluated").glob(f"*/{layout.EVALUATION}"))) == 1
     assert not (copy.parent / "evaluated").exists()
     assert "already measured" in said("evaluate", str(copy))
+
+
+PLUGIN = """
+from dataclasses import dataclass
+
+import numpy as np
+import tlx
+from tlx.columns import Label, Number
+from tlx.config.dataset import Dataset
+from tlx.config.fields import option
+from tlx.data.source import Source
+
+@dataclass
+class Line(Dataset):
+    "Points on a line."
+    kind: str = "line"
+    modality: str = "table"
+    name: str = option("line", "what runs are called by")
+
+def fingerprint(options):
+    return "line-1"
+
+@tlx.register.dataset("line", config=Line, fingerprint=fingerprint, capabilities={"trainable"})
+def load(options):
+    x = np.linspace(-1, 1, 60)
+    return Source([Number("x"), Label("side")], {"x": x, "side": np.where(x > LIMIT, "right", "left")}, splits={})
+"""
+
+
+@pytest.mark.usefixtures("plugged")
+def test_the_code_of_today_is_measured(said: Said, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(trust.VARIABLE, "1")
+    (folder / "line_a.py").write_text(PLUGIN.replace("LIMIT", "0"))
+    (folder / "pyproject.toml").write_text('[tool.tlx]\nplugins = ["line_a"]\n')
+    said("train", "backbone=columns", "strategy=logistic", "dataset=line", "tracking=none")
+    (run,) = (path.parent for path in (folder / "runs").glob("*/result.json"))
+    words = ("evaluate", str(run), "--split", "all", "--json")
+    before = json.loads(said(*words))
+    assert json.loads(said(*words)) == before
+    (folder / "line_a.py").write_text(PLUGIN.replace("LIMIT", "0.5"))
+    command = [sys.executable, "-m", "tlx", *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["metrics"]["all/acc"] < before["metrics"]["all/acc"] - 0.1
