@@ -106,7 +106,7 @@ def test_a_part_of_the_program_itself_is_refused(registered: None, monkeypatch: 
     monkeypatch.setattr(sys.modules["__main__"], "Mine", Mine, raising=False)
     monkeypatch.setattr(Mine, "__module__", "__main__")
     register("callback", "mine", Mine, "__main__:Mine", capabilities={"resumable"})
-    with pytest.raises(ConfigError, match="is registered in the program itself"):
+    with pytest.raises(ConfigError, match="is known to this process alone; put __main__ into a module"):
         tlx.sweep(WORDS, seed=[0, 1], callbacks={"mine": {}})
 
 

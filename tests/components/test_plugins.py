@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import tlx
 from tests.conftest import Said
-from tlx.components import plugins, source, trust
+from tlx.components import bytecode, plugins, source, trust
 from tlx.components.registry import of_group
 from tlx.config.errors import ConfigError
 from tlx.training.locate import locate
@@ -140,7 +140,7 @@ def test_a_run_whose_plugin_is_gone_names_it(make: Make, said: Said, monkeypatch
     command = [sys.executable, "-P", "-m", "tlx", "why", str(run)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=place, check=False)
     assert done.returncode == 2
-    assert "callback=gone is of the plugin mine_h, not here: it was of the project" in done.stderr
+    assert "the plugin mine_h (callback=gone) is not here: it was of the project" in done.stderr
 
 
 def test_trials_of_a_sweep_find_the_parts_of_the_project(
@@ -238,3 +238,70 @@ def test_a_part_in_a_script_is_known_by_its_source(folder: Path) -> None:
     assert identity() == first
     script.write_text(script.read_text().replace("option(3,", "option(3 ,"))
     assert identity() != first
+
+
+def test_modules_beside_a_single_module_count_with_it(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(trust.VARIABLE, "1")
+    place = make(
+        '["mine_o"]', mine_o="import mine_layers\n" + PART.replace("NAME", "layered"), mine_layers="import mine_p"
+    )
+    (place / "mine_p.py").write_text("x = 1")
+    (place / "mine_stranger.py").write_text("x = 1")
+    plugins.load()
+    assert set(source.files("mine_o")) == {"mine_o.py", "mine_layers.py", "mine_p.py"}
+    before = source.digest("mine_o")
+    (place / "mine_p.py").write_text("x = 2")
+    source._files.cache_clear()
+    assert source.digest("mine_o") != before
+
+
+def test_an_installed_copy_does_not_run_in_the_place_of_the_projects(
+    make: Make, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(trust.VARIABLE, "1")
+    other = tmp_path_factory.mktemp("other")
+    (other / "mine_q.py").write_text("")
+    monkeypatch.syspath_prepend(str(other))
+    make(mine_q=PART.replace("NAME", "copied"))
+    try:
+        with pytest.raises(ConfigError, match=r"is imported from .*mine_q\.py, not from this project"):
+            plugins.load()
+    finally:
+        sys.modules.pop("mine_q", None)
+
+
+def test_a_broken_plugin_that_is_mended_registers_all_of_it(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(trust.VARIABLE, "1")
+    place = make('["mine_r.all"]')
+    (place / "mine_r").mkdir()
+    (place / "mine_r" / "__init__.py").write_text("")
+    (place / "mine_r" / "first.py").write_text(PART.replace("NAME", "mended"))
+    (place / "mine_r" / "all.py").write_text("import mine_r.first\nimport mine_nowhere")
+    with pytest.raises(ConfigError, match="mine_nowhere"):
+        plugins.load()
+    (place / "mine_r" / "all.py").write_text("import mine_r.first")
+    plugins.load()
+    assert "mended" in of_group("callback")
+
+
+NOTEBOOK = """
+def near(x):
+    return x + 1
+
+class Part:
+    most = 3
+    def look(self, x):
+        return near(x) * self.most
+"""
+
+
+@pytest.mark.parametrize("change", [("x + 1", "x + 2"), ("most = 3", "most = 4"), ("* self", "- self")])
+def test_what_is_in_no_file_is_known_by_what_it_was_compiled_to(change: tuple[str, str]) -> None:
+    def compiled(text: str) -> object:
+        space: dict[str, object] = {"__name__": "__main__"}
+        exec(text, space)
+        return space["Part"]
+
+    same = bytecode.digest([compiled(NOTEBOOK)])
+    assert bytecode.digest([compiled(NOTEBOOK + "\nother = 3")]) == same
+    assert bytecode.digest([compiled(NOTEBOOK.replace(*change))]) != same

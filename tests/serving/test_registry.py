@@ -22,7 +22,7 @@ def test_the_packages_of_its_plugins_are_asked_for(folder: Path, monkeypatch: py
         plugins, "installed", lambda: (Plugin("mylab.parts", "mylab", "1.2"), Plugin("o", "other", "3"))
     )
     named = [Used("mylab", ["task=mine"], "mylab", "1.2"), Used("own", ["task=own"], project="/lab")]
-    named.append(Used("bad", ["task=bad"], "bad --index-url http://bad", "1"))
+    named.append(Used("bad", ["task=bad"], "elsewhere", "1"))
     (folder / layout.PLUGINS).write_text(json.dumps([asdict(one) for one in named]))
     assert set(registry.requirements(folder)) - set(registry.requirements()) == {"mylab==1.2"}
     assert f"torch=={version('torch').partition('+')[0]}" in registry.requirements(folder)

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from safetensors.torch import load_file
 
-import tlx
 from tests.training.conftest import Compose, Families, differences
 from tlx.config.schema import Trial
 from tlx.runs import folder as folders
 from tlx.runs import layout
 from tlx.runs.result import Result
 from tlx.tracking import event_log
+from tlx.training import runner
 from tlx.training.build import rebuilt
 from tlx.training.locate import locate
 from tlx.training.multi_head import train_together
@@ -68,7 +68,7 @@ def run(trials: list[Trial]) -> list[Result | None]:
 def alone(trial: Trial) -> tuple[Result, Path]:
     """The same trial by itself, everything computed."""
     other = replace(trial, output="alone", reuse=replace(trial.reuse, when="off"))
-    return tlx.train(other), locate(other).path
+    return runner.train(other), locate(other).path
 
 
 def events(place: Path) -> list[str]:

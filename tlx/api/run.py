@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from html import escape
 from pathlib import Path
 
@@ -13,8 +13,11 @@ from tlx.runs.result import Result
 class Run(Result):
     """What a finished trial found (:class:`~tlx.runs.result.Result`), and where: ``folder`` is absolute.
 
-    It stands for its folder wherever a path does: ``tlx.load(run)``, ``Path(run) / "predictions.jsonl"``.
+    Two are equal that have found the same, wherever that lies. A run stands for its folder wherever a path does:
+    ``tlx.load(run)``, ``Path(run) / "predictions.jsonl"``.
     """
+
+    folder: str = field(compare=False)
 
     def __fspath__(self) -> str:
         return self.folder

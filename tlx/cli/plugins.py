@@ -66,9 +66,13 @@ def _list(console: Terminal) -> int:
     if not found:
         console.print("no plugins: no installed package brings any, and no pyproject.toml here lists some")
         console.print('write into yours: [tool.tlx], plugins = ["mylab.parts"]; see docs/how-to/parts.md')
+    told: set[str] = set()
     for one in found:
         console.print(f"{one.module}  ({one.origin})")
-        for part in one.parts:
+        for part in one.parts:  # of a package with several modules, with the first of them
+            if (name := f"{part.group}={part.kind}") in told:
+                continue
+            told.add(name)
             console.print(f"  {part.group}={part.kind}  {(part.config.__doc__ or '').strip().splitlines()[0]}")
     return 0
 
@@ -93,7 +97,7 @@ def _check(names: list[str], console: Terminal) -> int:
         "task": testing.check_task,
     }
     failed = 0
-    for part in [part for plugin in chosen for part in plugin.parts]:
+    for part in {f"{part.group}={part.kind}": part for plugin in chosen for part in plugin.parts}.values():
         name = f"{part.group}={part.kind}"
         if part.group not in checks:
             console.print(f"  {name}  registered; there is no check of a {part.group} by itself")

@@ -40,12 +40,18 @@ def _tasks(_state: State) -> dict[str, type]:
     """The options of tasks, with an optional part for each metric that is registered."""
     name, metrics, field = _by_name(Task, "metrics", "metric")
     _keep(metrics)
-    return {
-        kind: _keep(
-            make_dataclass(one.config.__name__, [(name, metrics, field), *_loss(one.config)], bases=(one.config,))
-        )
-        for kind, one in of_group("task").items()
-    }
+    made = {}
+    for kind, one in of_group("task").items():
+        parts = [(name, metrics, field), *_loss(one.config)]
+        made[kind] = _keep(make_dataclass(class_name(one.config), parts, bases=(one.config,)))
+    return made
+
+
+def class_name(kind: type) -> str:
+    """What a class of options is called among all: those of plugins may have the names of ours, or of each other's."""
+    if kind.__module__.startswith("tlx."):
+        return kind.__name__
+    return f"{kind.__module__}.{kind.__qualname__}".replace(".", "_").replace("<locals>", "locals")
 
 
 def _loss(task: type) -> list[tuple[str, type, Any]]:
@@ -56,7 +62,7 @@ def _loss(task: type) -> list[tuple[str, type, Any]]:
         return []
     parts = [(kind, *_optional(one)) for kind, one in own.items()]
     base = get_type_hints(task)["loss"]
-    kind = _keep(make_dataclass(f"{base.__name__}Of{task.__name__}", parts, bases=(base,)))
+    kind = _keep(make_dataclass(f"{base.__name__}Of{class_name(task)}", parts, bases=(base,)))
     more = {"neutral": kind()} if NEUTRAL in usual.metadata else {}
     return [("loss", kind, option(help=usual.metadata[HELP], factory=kind, **more))]
 

@@ -58,7 +58,7 @@ class Plugin:
     @property
     def parts(self) -> list[registry.Component]:
         """What it has registered."""
-        top = self.module.partition(".")[0]
+        top = _top(self.module)
         return [one for one in registry.every() if top in one.packages_of_code]
 
 
@@ -90,10 +90,12 @@ def load() -> list[Plugin]:
         _LOADED.add(one.module)  # before it is imported, as it may compose
         try:
             _import(one)
-            source.files(one.module.partition(".")[0])  # the code that was imported is what counts from now on
+            source.files(_top(one.module))  # the code that was imported is what counts from now on
         except BaseException:
             _LOADED.discard(one.module)
             raise
+    if mine is not None:
+        _refuse_other_copies(mine)
     return list(found.values())
 
 
@@ -151,18 +153,37 @@ def _of(mine: Project | None) -> list[Plugin]:
     return [Plugin(module, project=mine.folder) for module in mine.modules] if mine is not None else []
 
 
+def _refuse_other_copies(mine: Project) -> None:
+    """See that what the project lists is the project's own: of an installed copy, what is edited here would not run."""
+    problems = []
+    for module in mine.modules:
+        top = sys.modules.get(_top(module))
+        place = Path(next(iter(getattr(top, "__path__", [])), None) or getattr(top, "__file__", None) or mine.folder)
+        if not place.resolve().is_relative_to(mine.folder) or source.is_installed(place):
+            message = f"is imported from {place}, not from this project: uninstall that, pip install -e ., or rename it"
+            problems.append(ConfigIssue(f"plugin {module}", message, where=str(mine.folder / FILE)))
+    if problems:
+        raise ConfigError(problems)
+
+
 def _import(plugin: Plugin) -> None:
-    """Import one; what a failed one has registered is forgotten."""
-    with registry.undone_on_error():
-        try:
+    """Import one; what a failed one has registered, and imported of itself, is forgotten."""
+    before = set(sys.modules)
+    try:
+        with registry.undone_on_error():
             import_module(plugin.module)
-        except ModuleNotFoundError as error:
-            named = error.name is not None and f"{plugin.module}.".startswith(f"{error.name}.")
+    except (Exception, SystemExit) as error:  # the code of others may raise anything
+        for name in [name for name in set(sys.modules) - before if _top(name) == _top(plugin.module)]:
+            del sys.modules[name]
+        message = reason(error)
+        if isinstance(error, ModuleNotFoundError) and f"{plugin.module}.".startswith(f"{error.name}."):
             where = f"in {plugin.project}, nor among the installed packages" if plugin.project else "any more"
-            message = f"there is no module {error.name!r} {where}" if named else reason(error)
-            raise _refused(plugin, message) from error
-        except (Exception, SystemExit) as error:  # the code of others may raise anything
-            raise _refused(plugin, reason(error)) from error
+            message = f"there is no module {error.name!r} {where}"
+        raise _refused(plugin, message) from error
+
+
+def _top(module: str) -> str:
+    return module.partition(".")[0]
 
 
 def _refused(plugin: Plugin, message: str) -> ConfigError:

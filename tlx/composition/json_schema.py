@@ -54,7 +54,7 @@ def of_group(group: str) -> dict[str, Any]:
 
 
 def _definitions() -> dict[str, Any]:
-    return {kind.__name__: _object(kind) for kind in groups.kinds() if kind is not groups.trial_schema()}
+    return {groups.class_name(kind): _object(kind) for kind in groups.kinds() if kind is not groups.trial_schema()}
 
 
 def _chosen(group: str) -> Iterable[dict[str, Any]]:
@@ -115,7 +115,7 @@ def _said(kind: type, name: str) -> str:
 
 
 def _part(kind: type) -> dict[str, Any]:
-    return {"anyOf": [{"$ref": f"#/$defs/{kind.__name__}"}, _REFERENCE]}
+    return {"anyOf": [{"$ref": f"#/$defs/{groups.class_name(kind)}"}, _REFERENCE]}
 
 
 def _value(hint: Any, choices: Iterable[str] = (), allowed: Range | None = None) -> dict[str, Any]:

@@ -66,10 +66,11 @@ def left_over(folder: Path) -> bool:
 
 
 def write_config(folder: Path, trial: Trial) -> None:
-    """The resolved configuration, readable and complete; that of a finished trial stays as it is."""
+    """The resolved configuration, and the plugins that it needs; those of a finished trial stay as they are."""
     if result_in(folder) is not None:
         return
     durable.write(folder / CONFIG, as_yaml(trial))
+    plugin_record.write(folder, trial)
 
 
 def read_config(folder: Path) -> Trial:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tlx.components import plugins, registry, source
 from tlx.components.parts import CODE, code, parts
+from tlx.composition.timm_names import timm_architectures
 from tlx.files import durable, foreign
 from tlx.files.printable import printable
 
 FILE = "plugins.json"
+TIMM = "backbone.name="  # before an architecture of timm's register
 _LARGEST = 4 << 20
+_PLAIN = re.compile(r"[\w.+!-]*")  # modules, names of packages (PEP 508) and versions (PEP 440)
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ def used(config: Any) -> list[Used]:
     found = []
     for top, names in brought.items():
         one = known.get(top, plugins.Plugin(top))
-        named = sorted(set(names)) or [f"backbone.name={config.backbone.name}"]  # of timm's register
+        named = sorted(set(names)) or [f"{TIMM}{config.backbone.name}"]  # of timm's register
         found.append(Used(top, named, one.package, one.version, str(one.project or ""), source.files(top)))
     return found
 
@@ -81,6 +85,9 @@ def read(folder: Path) -> list[Used]:
         found = foreign.json_file(folder / FILE, list[Used], _LARGEST)
     except FileNotFoundError:
         return []
+    for one in found:  # what they say is typed into a shell
+        if not all(_PLAIN.fullmatch(word) for word in (one["module"], one.get("package", ""), one.get("version", ""))):
+            raise foreign.Unreadable("names a module, a package or a version that is none")
     return [Used(**one) for one in found]
 
 
@@ -91,8 +98,14 @@ def absent(folder: Path) -> list[str]:
         foreign.Unreadable: The record is not what was written.
     """
     known = {f"{one.group}={one.kind}" for one in registry.every()}
-    gone = [one for one in read(folder) if one.module not in _loaded() and not known.issuperset(one.parts)]
+    gone = [one for one in read(folder) if not known.issuperset(name for name in one.parts if not _of_timm(name))]
     return [printable(f"the plugin {one.module} ({', '.join(one.parts)}) is not here: {one.remedy}") for one in gone]
+
+
+def _of_timm(part: str) -> bool:
+    """Is it an architecture that timm knows here, or will once it is imported?"""
+    name = part.removeprefix(TIMM)
+    return name != part and name.partition(".")[0] in timm_architectures()
 
 
 def changes(folder: Path) -> list[str]:

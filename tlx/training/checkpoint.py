@@ -60,15 +60,6 @@ def save(path: Path, state: dict[str, Tensor], origin: str) -> None:
         save_file(state, partial, metadata={_KNOWN: json.dumps(known)})  # one entry: several are kept in no fixed order
 
 
-def read(path: Path, origin: str) -> dict[str, Tensor]:
-    """The tensors of a checkpoint; raises :class:`WeightsError` if it was altered, or is of another origin."""
-    saved, state = opened(path)
-    if saved != origin:
-        message = "it was trained from other initial weights or stages than this machine builds (library versions?)"
-        raise WeightsError([ConfigIssue("checkpoint", message, str(path))])
-    return state
-
-
 def opened(path: Path) -> tuple[str, dict[str, Tensor]]:
     """Origin and tensors."""
     try:

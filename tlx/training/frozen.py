@@ -94,16 +94,17 @@ def write_tensors(folder: Path, state: State) -> None:
         save_file(state, partial)
 
 
-def read(folder: Path) -> Frozen | None:
-    """What a run folder says; None for one of before, which says nothing.
+def read(folder: Path) -> Frozen:
+    """What a run folder says.
 
     Raises:
-        WeightsError: It is not what tlx writes.
+        WeightsError: It says nothing, or not what tlx writes.
     """
     try:
         found = foreign.json_file(folder / layout.FROZEN, Frozen, 1 << 16)
     except FileNotFoundError:
-        return None
+        message = "is not there, so nobody knows what never trained: give the trial's command again"
+        raise WeightsError([ConfigIssue(layout.FROZEN, message, folder)]) from None
     except foreign.Unreadable as error:
         raise WeightsError([ConfigIssue(layout.FROZEN, f"cannot be read: it {error}", folder)]) from error
     return Frozen(**{**found, "source": Source(**found["source"])})

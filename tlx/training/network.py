@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from tlx.backbones import architecture, growth, weights
 from tlx.backbones.backbone import Backbone
 from tlx.backbones.load import load as load_backbone
-from tlx.backbones.partition.stages import Stage, digest
+from tlx.backbones.partition.stages import Stage
 from tlx.backbones.weights import State, content
 from tlx.columns.schema import Schema
 from tlx.config.errors import ConfigError, ConfigIssue, WeightsError
@@ -30,14 +30,13 @@ from tlx.data import schema_file
 from tlx.runs import folder as folders
 from tlx.runs import layout
 from tlx.runs import result as results
-from tlx.strategies import freezing
 from tlx.strategies.peft import adapters
 from tlx.strategies.phases import PhasePlan
 from tlx.tasks.load import load as load_task
 from tlx.tasks.protocol import Task
 from tlx.training import earlier_runs, frozen, rebuild, whole_model
 from tlx.training.assembly import assemble
-from tlx.training.checkpoint import opened, origin, read, restore
+from tlx.training.checkpoint import opened, restore
 from tlx.training.frozen import Frozen
 from tlx.training.locate import experiment, locate
 from tlx.training.precision import in_floats
@@ -68,11 +67,7 @@ def trained(where: Path) -> Trained:
     trial, schema, known = folders.read_config(where), schema_file.read(where), frozen.read(where)
     rebuild.announce_changes(where)
     with random_numbers_kept():
-        if known is None:  # a run folder of before
-            task, backbone, model, cut = network(trial, schema, pretrained=trial.strategy.init != "scratch")
-            state = read(where / layout.CHECKPOINT, origin(digest(cut), freezing.checksums(model)))
-            restore(in_floats(model, trial.hardware.precision), state)
-        elif known.stored or not known.tensors:
+        if known.stored or not known.tensors:
             task, backbone, model = _alone(where, trial, schema, known)
         else:
             task, backbone, model = _on_its_base(where, trial, schema, known)

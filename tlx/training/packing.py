@@ -9,19 +9,18 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from tlx.backbones.weights import State, content
+from tlx.backbones.weights import State
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.files import durable, foreign, marks
 from tlx.files.checksum import with_checksum
 from tlx.runs import layout, lock
 from tlx.runs import result as results
-from tlx.runs.describe import beginning
 from tlx.runs.removal import OWN
 from tlx.runs.result import Result
 from tlx.tracking import state
 from tlx.training import frozen
 from tlx.training.checkpoint import opened, whole
-from tlx.training.frozen import Frozen, Source
+from tlx.training.frozen import Frozen
 from tlx.training.network import trained
 
 _LEFT = {lock.FILE, state.FILE, layout.RESULT, layout.PREPARED, layout.GROUP, *layout.STATES}  # of this folder alone
@@ -85,16 +84,12 @@ def copy(run: Path, out: Path) -> Packed:
 def _referenced(run: Path) -> tuple[State, Frozen]:
     """The tensors that a run folder refers to, and what it says of them once they are beside it."""
     known = frozen.read(run)
-    if known is not None and (known.stored or not known.tensors):
+    if known.stored or not known.tensors:
         return {}, known
     found = trained(run)
     _, state = opened(run / layout.CHECKPOINT)
     left = {name: whole(one) for name, one in found.model.named_parameters() if name not in state}
-    if known is None:  # a run folder of before
-        source = Source(found.trial.backbone.name, beginning(found.trial), results.read_result(run).facts["weights"])
-        size = sum(one.numel() * one.element_size() for one in left.values())
-        known = Frozen(len(left), size, content(left), False, source)
-    return left, replace(known, stored=bool(left))
+    return left, replace(known, stored=True)
 
 
 def _packed(place: Path, tensors: State, facts: Frozen) -> Packed:

@@ -16,7 +16,7 @@ from tlx.data import schema_file
 from tlx.files import durable, marks
 from tlx.reports.schedule import of_events
 from tlx.runs import folder as folders
-from tlx.runs import layout, manifest, plugin_record
+from tlx.runs import layout, manifest
 from tlx.runs import result as results
 from tlx.runs.describe import described, observed
 from tlx.runs.failure_reason import failure_reason
@@ -108,7 +108,6 @@ def record(
         save(place.path / layout.CHECKPOINT, state, built.origin)
         architecture.keep(place.path, trial.backbone, built.backbone)
         schema_file.write(place.path, built.data.schema)
-        plugin_record.write(place.path, trial)
         _draw_schedule(place.path, built)
     trained = sum(module.model.get_parameter(name).numel() for name in module.state.trained)
     result = Result(
