@@ -17,6 +17,9 @@ from sklearn.metrics import accuracy_score, f1_score, mean_absolute_error
 import tlx
 from tests.conftest import Said
 from tests.prediction.conftest import SHORT, Runs, records, runs, table  # noqa: F401 (fixture)
+from tlx.components import trust
+from tlx.config.cache import cache_folder
+from tlx.data import module, splits
 from tlx.runs import layout
 from tlx.runs.folder import read_config
 from tlx.runs.result import read_result
@@ -186,3 +189,89 @@ def test_mlflow_knows_it_as_a_run_of_its_own(own: Runs, said: Said, folder: Path
     assert told.info.status == "FINISHED"
     assert "removed 1 folder" in said("runs", "rm", str(place), "--yes")
     assert run.is_dir()
+
+
+@pytest.mark.parametrize(
+    ("word", "recorded"),
+    [("dataset.split_seed=1", "dataset.split_seed=0"), ("dataset.test=0.5", "dataset.test=0.2")],
+)
+def test_a_test_cut_anew_from_its_own_data_is_refused(own: Runs, said: Said, word: str, recorded: str) -> None:
+    run = own("table")
+    trial = read_config(run)
+    file = trial.dataset.file  # type: ignore[attr-defined]
+    changed = tlx.compose(["backbone=columns", "strategy=logistic", "dataset=tabular", f"dataset.file={file}", word])
+    mine, theirs = (splits.cut(module.read(one), one) for one in (trial.dataset, changed.dataset))
+    both = set(mine["train"].tolist()) & set(theirs["test"].tolist())
+    assert both
+    text = " ".join(said("evaluate", str(run), word, code=2).split())
+    assert f"was trained on {len(both)} of its {len(theirs['test'])} examples" in text
+    assert all(part in text for part in (recorded, "--split all"))
+    assert not (run.parent / "evaluated").exists()
+    found = measured(said, str(run), word, "--split", "all")
+    assert "the model was trained on examples of all" in found["notes"]
+    for words in ((), ("dataset.shots=2",)):  # the test is the same
+        assert not any("trained on" in note for note in measured(said, str(run), *words)["notes"])
+
+
+def test_data_that_have_changed_in_their_place_are_told_of(own: Runs, said: Said) -> None:
+    run = own("mlp")
+    file = Path(read_config(run).dataset.file)  # type: ignore[attr-defined]
+    before = file.read_text()
+    try:
+        file.write_text(before + before.splitlines()[-1] + "\n")
+        assert any("examples may have been trained on" in note for note in measured(said, str(run))["notes"])
+    finally:
+        file.write_text(before)
+
+
+def test_a_copy_in_the_cache_is_evaluated_in_the_users_folder(runs: Runs, said: Said, folder: Path) -> None:  # noqa: F811
+    copy = Path(shutil.copytree(runs("table"), cache_folder("runs") / ("0" * 32)))
+    text = said("evaluate", str(copy))
+    assert "nothing is written beside" in text
+    assert len(list((folder / "runs" / "evaluated").glob(f"*/{layout.EVALUATION}"))) == 1
+    assert not (copy.parent / "evaluated").exists()
+    assert "already measured" in said("evaluate", str(copy))
+
+
+PLUGIN = """
+from dataclasses import dataclass
+
+import numpy as np
+import tlx
+from tlx.columns import Label, Number
+from tlx.config.dataset import Dataset
+from tlx.config.fields import option
+from tlx.data.source import Source
+
+@dataclass
+class Line(Dataset):
+    "Points on a line."
+    kind: str = "line"
+    modality: str = "table"
+    name: str = option("line", "what runs are called by")
+
+def fingerprint(options):
+    return "line-1"
+
+@tlx.register.dataset("line", config=Line, fingerprint=fingerprint, capabilities={"trainable"})
+def load(options):
+    x = np.linspace(-1, 1, 60)
+    return Source([Number("x"), Label("side")], {"x": x, "side": np.where(x > LIMIT, "right", "left")}, splits={})
+"""
+
+
+@pytest.mark.usefixtures("plugged")
+def test_the_code_of_today_is_measured(said: Said, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(trust.VARIABLE, "1")
+    (folder / "line_a.py").write_text(PLUGIN.replace("LIMIT", "0"))
+    (folder / "pyproject.toml").write_text('[tool.tlx]\nplugins = ["line_a"]\n')
+    said("train", "backbone=columns", "strategy=logistic", "dataset=line", "tracking=none")
+    (run,) = (path.parent for path in (folder / "runs").glob("*/result.json"))
+    words = ("evaluate", str(run), "--split", "all", "--json")
+    before = json.loads(said(*words))
+    assert json.loads(said(*words)) == before
+    (folder / "line_a.py").write_text(PLUGIN.replace("LIMIT", "0.5"))
+    command = [sys.executable, "-m", "tlx", *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["metrics"]["all/acc"] < before["metrics"]["all/acc"] - 0.1

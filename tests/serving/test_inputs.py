@@ -28,12 +28,17 @@ def encoded(image: Image.Image, kind: str = "PNG") -> str:
     return base64.b64encode(stream.getvalue()).decode()
 
 
+def image(value: object) -> images.Array:
+    """As a served model reads it: looked at, then decoded."""
+    return inputs.decoded(inputs.picture(value), Limits())
+
+
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "GIF", "TIFF"])
 def test_pictures_are_read(kind: str) -> None:
     pixels = np.arange(48, dtype=np.uint8).reshape(6, 8)
-    read = inputs.image(encoded(Image.fromarray(pixels), kind))
+    read = image(encoded(Image.fromarray(pixels), kind))
     assert ((read if read.ndim == 2 else read[..., 0]) == pixels).all()  # a GIF is of colours
-    assert (inputs.image("data:image/png;base64," + encoded(Image.fromarray(pixels))) == pixels).all()
+    assert (image("data:image/png;base64," + encoded(Image.fromarray(pixels))) == pixels).all()
 
 
 @pytest.mark.parametrize(
@@ -58,14 +63,14 @@ def test_pictures_are_read(kind: str) -> None:
 )
 def test_what_is_no_picture(value: object, reason: str) -> None:
     with pytest.raises(InvalidInput, match=re.escape(reason)):
-        inputs.image(value)
+        image(value)
 
 
 @pytest.mark.parametrize("shape", [(6, 8), (6, 8, 3), (6, 8, 6)])
 def test_pictures_are_read_from_nested_lists(shape: tuple[int, ...]) -> None:
     pixels = np.arange(np.prod(shape)).reshape(shape) % 256
-    assert (inputs.image(pixels.tolist()) == pixels).all()
-    assert inputs.image((pixels / 2).tolist()) == pytest.approx(pixels / 2)
+    assert (image(pixels.tolist()) == pixels).all()
+    assert image((pixels / 2).tolist()) == pytest.approx(pixels / 2)
 
 
 def test_an_array_is_not_larger_than_a_picture_may_be() -> None:
@@ -78,7 +83,7 @@ def test_a_decompression_bomb_is_not_opened() -> None:
     bomb = encoded(Image.new("L", (10_000, 10_000)))
     assert len(bomb) < 200_000
     with pytest.raises(InvalidInput, match="10000 x 10000 pixels"):
-        inputs.image(bomb)
+        inputs.picture(bomb)
 
 
 def test_every_bad_row_is_named() -> None:
@@ -91,7 +96,7 @@ def test_every_bad_row_is_named() -> None:
 def test_anything_is_read_or_refused(value: object) -> None:
     for given_value in (value, base64.b64encode(value).decode() if isinstance(value, bytes) else value):
         try:
-            inputs.image(given_value)
+            image(given_value)
         except InvalidInput:
             continue
 
@@ -130,12 +135,12 @@ def test_the_resized_size_is_foreseen(width: int, height: int, tall: int, wide: 
 
 def test_a_long_thin_picture_is_not_resized() -> None:
     with pytest.raises(InvalidInput, match=r"2000000 x 1 pixels would be .* crop it"):
-        inputs.image(header(2_000_000, 1), spec=SPEC)
+        inputs.picture(header(2_000_000, 1), spec=SPEC)
 
 
 def test_pixels_that_are_no_numbers_are_refused() -> None:
     with pytest.raises(InvalidInput, match="no numbers"):
-        inputs.image(encoded(Image.fromarray(np.full((4, 4), np.nan, np.float32)), "TIFF"))
+        image(encoded(Image.fromarray(np.full((4, 4), np.nan, np.float32)), "TIFF"))
 
 
 def test_the_tiles_of_a_small_picture_may_not_be_large() -> None:
@@ -143,7 +148,7 @@ def test_the_tiles_of_a_small_picture_may_not_be_large() -> None:
     entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
     content = b"II*\0\x08\0\0\0" + struct.pack("<H", len(tags)) + entries + bytes(4)
     with pytest.raises(InvalidInput, match="4 x 4 pixels in tiles of 3,600,000,000"):
-        inputs.image(base64.b64encode(content).decode())
+        image(base64.b64encode(content).decode())
 
 
 @pytest.mark.parametrize(

@@ -73,3 +73,20 @@ def test_what_was_too_large_is_named(folder: Path, said: Said, monkeypatch: pyte
     shutil.move(where, folder / "gone")
     with pytest.raises(ConfigError, match=r"hold no trained model \(checkpoint.safetensors, .*: over 0 MB\)"):
         find.runs(run)
+
+
+def test_what_never_trained_and_was_too_large_is_had_from_where_it_came(
+    folder: Path, said: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(artifacts, "LARGEST", 1 << 14)
+    said("train", *WORDS, *SHORT)
+    where = locate(tlx.compose([*WORDS, *SHORT])).path
+    sizes = [(where / name).stat().st_size for name in (layout.CHECKPOINT, layout.FROZEN_TENSORS)]
+    assert sizes[0] < artifacts.LARGEST < sizes[1]
+    run, wanted = run_id(where), own(trained(where).model)
+    shutil.move(where, folder / "gone")
+    (copy,) = find.runs(run)
+    assert not (copy / layout.FROZEN_TENSORS).exists()
+    assert results.result_in(copy) is not None
+    found = own(trained(copy).model)
+    assert all(torch.equal(found[name], wanted[name]) for name in wanted)

@@ -21,6 +21,7 @@ from tlx.config.schema import Trial
 from tlx.files import durable
 from tlx.runs import layout, removal
 from tlx.runs import result as results
+from tlx.serving import bundle
 from tlx.training import frozen, packing
 from tlx.training.locate import locate
 from tlx.training.network import trained
@@ -281,3 +282,19 @@ def test_another_network_is_refused(small: Compose, families: Families, base: Pa
     where = run(small(f"backbone.weights={base}", "strategy=feature_extraction"))
     with pytest.raises(WeightsError, match="of another network"):
         tlx.train(small(*families["vit"], f"strategy.init=run:{where}"))
+
+
+@pytest.mark.parametrize("frozen_ones", ["stored", "referenced"])
+def test_double_precision_comes_back_bit_for_bit(
+    small: Compose, base: Path, folder: Path, watch: Watch, frozen_ones: str
+) -> None:
+    """What trained has bits that 32 cannot hold, and what never did is hashed as the double it was made."""
+    words = (f"backbone.weights={base}", "strategy=feature_extraction", "strategy.keep=last")
+    where = run(small(*words, "hardware.precision=64-true", f"checkpoint.frozen={frozen_ones}"))
+    assert watch.learner is not None
+    ended, found = own(watch.learner.model), tensors(where)
+    assert same(found, dict(ended))
+    assert found["head.weight"].dtype == torch.float64
+    assert not torch.equal(found["head.weight"], found["head.weight"].float().double())
+    bundle.write(trained(where), where, folder / "bundle")
+    assert same(own(bundle.read(folder / "bundle").network), found)

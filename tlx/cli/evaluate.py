@@ -7,8 +7,9 @@ tlx evaluate RUN dataset.file=new.csv --json                                    
 
 Columns and classes are matched by name: a column that the model needs and the data have not is refused, examples of
 classes that it does not know are counted and left out. --split: test, val, train or all; without, the data's own test
-split, and all examples of data that have none and are not those it was trained on. The metrics, with counts and the
-predictions, lie in a folder of their own in runs/evaluated and in MLflow; the same command again returns at once.
+split, and all examples of data that have none and are not those it was trained on. A test that is cut anew from its
+own data and holds examples that it was trained on is refused. The metrics, with counts and the predictions, lie in a
+folder of their own in runs/evaluated and in MLflow; the same command again returns at once.
 """
 
 from __future__ import annotations
@@ -27,13 +28,13 @@ from tlx.files.printable import printable
 from tlx.reports.console import Terminal
 from tlx.runs.folder import read_config
 
-_SPLITS = ("test", "val", "train", "all")
-
 
 def run(words: list[str]) -> int:
     """The verb."""
+    from tlx.prediction.evaluation import SPLITS
+
     arguments = Arguments()
-    arguments.value("--split", ", ".join(_SPLITS))
+    arguments.value("--split", ", ".join(SPLITS))
     arguments.value("--device", "auto, cpu, cuda or mps")
     arguments.flag("--json")
     asked = arguments.take(words)
@@ -42,9 +43,9 @@ def run(words: list[str]) -> int:
     if len(named) != 1:
         shown = " ".join(named) or "nothing"
         problems.append(ConfigIssue("run", "expected one: a run folder, an MLflow run or a sweep of one trial", shown))
-    if asked.split not in (None, *_SPLITS):
-        hint = suggest(asked.split, _SPLITS)
-        problems.append(ConfigIssue("--split", f"expected {', '.join(_SPLITS)}{hint}", asked.split))
+    if asked.split not in (None, *SPLITS):
+        hint = suggest(asked.split, SPLITS)
+        problems.append(ConfigIssue("--split", f"expected {', '.join(SPLITS)}{hint}", asked.split))
     if problems:
         raise ConfigError(problems)
     from tlx.orchestration import find
@@ -66,13 +67,13 @@ def _evaluate(run: Path, overrides: list[str], asked: Any) -> int:
     config = _dataset(trial, overrides)
     key = fingerprint(config)
     is_own = key == read_result(run).facts.get("data")
-    split = asked.split or ("test" if is_own or _brings_test(config) else "all")
-    if is_own and split in ("train", "all"):
-        console.print(f"the model was trained on examples of {split}")
-    where = evaluation.place(run, config, key, split)
+    source = _loaded(config) if asked.split is None and not is_own else None
+    split = asked.split or ("test" if source is None or "test" in source.splits else "all")
+    where = evaluation.place(run, trial, config, key, split)
     found = where.finished()
     if found is None:
-        found = _measured(run, trial, config, where, asked.device or "auto", console)
+        source = _loaded(config) if source is None else source
+        found = _measured(run, trial, source, config, where, asked.device or "auto")
     else:
         console.print("already measured; nothing was computed")
     if asked.json:
@@ -84,6 +85,8 @@ def _evaluate(run: Path, overrides: list[str], asked: Any) -> int:
         console.print(f"  {name:<16} {'undefined' if value is None else f'{value:.4f}'}")
     counts = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in found.counts.items() if count)
     console.print(f"{split} of {printable(found.data['name'])}: {counts}")
+    if where.folder.path.parent.parent != run.parent:
+        console.print(f"nothing is written beside {printable(run)}: it is a copy, or its place cannot be written to")
     console.print(f"record: {where.folder.path}")
     return 0
 
@@ -108,16 +111,15 @@ def _others(settings: Any) -> list[str]:
     return [one.key for one in settings if not one.key.startswith("dataset.")]
 
 
-def _brings_test(config: Dataset) -> bool:
-    """Have the data a test split of their own?"""
+def _loaded(config: Dataset) -> Any:
     from tlx.components.registry import component
 
-    return "test" in component("dataset", config.kind).function()(config).splits
+    return component("dataset", config.kind).function()(config)
 
 
-def _measured(run: Path, trial: Trial, config: Dataset, where: Any, device: str, console: Terminal) -> Any:
+def _measured(run: Path, trial: Trial, source: Any, config: Dataset, where: Any, device: str) -> Any:
     from tlx.config import output
-    from tlx.prediction import evaluate, evaluation
+    from tlx.prediction import evaluate, evaluation, trained_on
     from tlx.prediction.machine import device as device_of
     from tlx.prediction.model import Model
     from tlx.provenance.reproduce import at_home
@@ -134,7 +136,8 @@ def _measured(run: Path, trial: Trial, config: Dataset, where: Any, device: str,
     with quiet():
         model = Model(trained(run), read_result(run).identity)
         model.to(device_of(trial, device))
-        chosen = evaluate.choose(model, config, split, where.data["fingerprint"])
+        chosen = evaluate.choose(model, source, config, split, where.data["fingerprint"])
+        chosen.notes.extend(trained_on.notes(run, trial, config, where.data, chosen.indices))
     output.claim(where.folder.path.parent)
     metric = model.task.metric_info[model.task.primary_metric]
     path = where.folder.path

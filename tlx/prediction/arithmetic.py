@@ -7,12 +7,9 @@ from contextlib import contextmanager, nullcontext
 
 import torch
 
+from tlx.training.precision import floats
+
 _MIXED = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
-
-
-def floats(precision: str) -> torch.dtype:
-    """What a network's own numbers are under ``hardware.precision``."""
-    return torch.float64 if precision == "64-true" else torch.float32
 
 
 @contextmanager

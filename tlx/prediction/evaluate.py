@@ -11,21 +11,20 @@ import numpy as np
 
 from tlx.columns.reading import Indices, Inspection
 from tlx.columns.schema import Schema
-from tlx.components.registry import component
 from tlx.config.dataset import Dataset
 from tlx.config.errors import ConfigIssue, DataError
 from tlx.data import splits, validation
 from tlx.data.examples import Examples, too_large
 from tlx.data.order import borders
 from tlx.data.source import Source
-from tlx.prediction.arithmetic import arithmetic, floats
+from tlx.prediction.arithmetic import arithmetic
 from tlx.prediction.machine import as_tested
 from tlx.prediction.matched import Matched, matched
 from tlx.prediction.model import Model
 from tlx.tasks.load import load as load_task
+from tlx.training.precision import floats
 from tlx.training.predictions import predictions
 
-SPLITS = ("test", "val", "train", "all")
 _SHOWN = 10  # classes that are named
 
 
@@ -60,19 +59,20 @@ class Chosen:
     notes: list[str]
 
 
-def choose(model: Model, config: Dataset, split: str, fingerprint: str) -> Chosen:
-    """Read the data, match them with the model, and choose a split.
+def choose(model: Model, source: Source, config: Dataset, split: str, fingerprint: str) -> Chosen:
+    """Match data with the model, and choose a split.
 
     Args:
         model: A trained one.
+        source: The data, as their kind loads them.
         config: Of the data.
-        split: One of :data:`SPLITS`; those that the data have not are cut as the configuration says.
+        split: One of :data:`tlx.prediction.evaluation.SPLITS`; those that the data have not are cut as the
+            configuration says.
         fingerprint: Of the data.
 
     Raises:
         DataError: They do not fit the model, cannot be read, or nothing is left of the split.
     """
-    source: Source = component("dataset", config.kind).function()(config)
     found = matched(source, model.schema, config.limits)
     source = found.source
     indices = _split(found, config, split, model.trial.seed)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from tlx.components.parts import code, numerics
+from tlx.config.cache import cache_root
 from tlx.config.dataset import Dataset
 from tlx.config.identity import identity_fields
 from tlx.config.schema import Trial
@@ -20,8 +23,10 @@ from tlx.runs.describe import described
 from tlx.runs.folder import RunFolder
 from tlx.runs.metric import Metric
 from tlx.runs.result import read_result
+from tlx.tracking.run_copies import FOLDER as COPIES
 
 KIND, FOLDER = "evaluation", "evaluated"
+SPLITS = ("test", "val", "train", "all")
 _FORMAT = 1
 _SHORT = 12  # digits of an identity in a folder's name
 
@@ -67,17 +72,22 @@ class Place:
         durable.write(self.folder.path / layout.EVALUATION, with_checksum(text))
 
 
-def place(run: Path, config: Dataset, fingerprint: str, split: str) -> Place:
-    """Where the evaluation of a run on data lies: a function of the weights, the data, how they are read, the split.
+def place(run: Path, trial: Trial, config: Dataset, fingerprint: str, split: str) -> Place:
+    """Where the evaluation of a run on data lies.
+
+    A function of the weights, the data, how they are read, the split, and the code of today that does it: that of
+    plugins, and the numerics versions of all parts.
 
     Args:
         run: The folder of a finished trial.
+        trial: Its configuration.
         config: Of the data.
         fingerprint: Of the data.
         split: Of the data.
     """
     result = read_result(run)
     weights = content_hash(run / layout.CHECKPOINT)
+    measured = replace(trial, dataset=config)
     canon = {
         "format": _FORMAT,
         "run": result.identity,
@@ -85,16 +95,26 @@ def place(run: Path, config: Dataset, fingerprint: str, split: str) -> Place:
         "data": fingerprint,
         "config": identity_fields(config, neutral=False),
         "split": split,
+        "code": code(measured),
+        "numerics": numerics(measured),
     }
     key = hashlib.sha256(json.dumps(canon, sort_keys=True).encode()).hexdigest()[:16]
     named = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in Path(config.name).name)
     name = f"{result.name}-on-{named}-{split}"
     fingerprints = {"data": fingerprint, "weights": weights}
     return Place(
-        RunFolder(run.parent / FOLDER / f"{name}-{key[:_SHORT]}", key, name, fingerprints),
+        RunFolder(_root(run) / FOLDER / f"{name}-{key[:_SHORT]}", key, name, fingerprints),
         {"folder": str(run), "name": result.name, "identity": result.identity, "weights": weights},
         {"name": config.name, "kind": config.kind, "fingerprint": fingerprint, "split": split},
     )
+
+
+def _root(run: Path) -> Path:
+    """The folder that the run lies in; the user's own for a copy in the cache, and where nothing can be written."""
+    beside = run.absolute().parent
+    there = beside / FOLDER if (beside / FOLDER).exists() else beside
+    is_copy = beside.resolve() == (cache_root() / COPIES).resolve()
+    return Path(Trial.output) if is_copy or not os.access(there, os.W_OK) else run.parent
 
 
 def opening(trial: Trial, where: Place, metric: Metric, first: str) -> Mapping[str, Any]:

@@ -18,13 +18,14 @@ from tlx.config.dataset import Limits
 from tlx.config.errors import ConfigError, ConfigIssue, InputError
 from tlx.prediction import answers
 from tlx.prediction.answers import Answer
-from tlx.prediction.arithmetic import arithmetic, floats
+from tlx.prediction.arithmetic import arithmetic
 from tlx.prediction.card import as_html, as_text, card
 from tlx.prediction.embedding import checked_form, of_each
 from tlx.prediction.values import InvalidInput, NewWords, Row, canonical, described, row_of
 from tlx.tasks.network import specs
 from tlx.tasks.whole import WholeNetwork
 from tlx.training.network import Trained
+from tlx.training.precision import floats
 
 _SHOWN = 100  # rows that are named in a refusal; the others are counted
 Compute = Callable[[Batch], list[Any]]  # something for each example of a batch
@@ -54,8 +55,6 @@ class Model(nn.Module):
         self.trial, self.schema, self.task = trained.trial, trained.schema, trained.task
         self.backbone = trained.backbone
         self.network = trained.model
-        if trained.trial.hardware.precision == "64-true":
-            self.network.double()
         self.batch_size = int(trained.trial.dataset.eval_batch_size)
         self.limits: Limits = trained.trial.dataset.limits
         self.eval()
@@ -163,8 +162,8 @@ class Model(nn.Module):
             x: An image (a path, one of PIL's, an array [h, w] or [h, w, c] of numbers in 0..255), a text, a row (a
                 mapping by column), or a list or a DataFrame of these.
             top_k: Add that many classes with the highest probabilities.
-            batch_size: Inputs that go through the network together; None: as many as in the trial's own test, which
-                gives the same bits.
+            batch_size: Inputs that go through the network together; None: as many as in the trial's own test. The
+                bits are those of the test where torch's threads and kernels are, too: ``tlx predict`` sees to that.
 
         Returns:
             A dict with the ``prediction``, the ``probabilities`` of classes by name, and the ``top_k`` as pairs; for a

@@ -57,11 +57,6 @@ def picture(value: Any, limits: Limits | None = None, spec: ImageSpec | None = N
     return Picture(content, measured(content, most, spec))
 
 
-def image(value: Any, limits: Limits | None = None, spec: ImageSpec | None = None) -> images.Array:
-    """The pixels of a :func:`picture`, [h, w] or [h, w, c]; raises :class:`InvalidInput`."""
-    return decoded(picture(value, limits, spec), limits or Limits())
-
-
 def _array(value: Any) -> images.Array:
     """Pixels from nested lists [h][w] or [h][w][c] of numbers in 0..255."""
     expected = "expected a picture as nested lists [h][w] or [h][w][c] of numbers in 0..255"
@@ -130,7 +125,7 @@ def drawing(limits: Limits) -> dataset.Limits:
 
 
 def decoded(found: Picture, limits: Limits) -> images.Array:
-    """The pixels of a picture that was looked at; raises :class:`InvalidInput`."""
+    """The pixels of a picture that was looked at, [h, w] or [h, w, c]; raises :class:`InvalidInput`."""
     if isinstance(found.content, np.ndarray):
         return found.content
     with _opened(found.content) as opened:

@@ -11,10 +11,12 @@ from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from tlx.components import plugins
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.tracking import Tracking
 from tlx.files.printable import printable
 from tlx.files.secrets import redacted
+from tlx.runs import plugin_record
 from tlx.serving import bundle, mlmodel, signature
 from tlx.tracking import store, sync
 from tlx.tracking.sending import own_run
@@ -23,14 +25,22 @@ from tlx.training.network import Trained
 _NEEDED = ("tlx", "torch", "torchvision", "timm", "transformers", "peft", "mlflow", "pandas", "pillow")
 
 
-def requirements() -> list[str]:
-    """The installed versions of what a served model imports."""
+def requirements(run: Path | None = None) -> list[str]:
+    """The installed versions of what a served model imports.
+
+    Args:
+        run: The trial's folder, which names the plugins that take part. A project's own have no package; of a record of
+            others, only packages are named that are installed here as plugins.
+    """
     found = []
     for name in _NEEDED:
         try:
             found.append(f"{name}=={version(name).partition('+')[0]}")
         except PackageNotFoundError:
             continue
+    here = {one.package: one.version for one in plugins.installed() if one.package}
+    used = {one.package for one in plugin_record.read(run)} if run is not None else set()
+    found += [f"{name}=={here[name]}" for name in sorted(used & here.keys()) if name not in _NEEDED]
     return found
 
 
@@ -60,7 +70,7 @@ def log(found: Trained, run: Path, register: str | None) -> tuple[str, str]:
             data_path=str(Path(place) / "bundle"),
             signature=signature.signature(model),
             metadata={"inputs": signature.takes(model)},
-            pip_requirements=requirements(),
+            pip_requirements=requirements(run),
             registered_model_name=register,
         )
     return uri, str(logged.model_uri)

@@ -24,6 +24,7 @@ from tlx.tracking.state import State
 
 FOLDER = "runs"  # of the cache
 _RESULT, _CHECKPOINT = "result.json", "checkpoint.safetensors"
+_FROZEN, _FROZEN_TENSORS = "frozen.json", "frozen.safetensors"
 
 
 class NotToBeHad(ValueError):
@@ -101,7 +102,7 @@ def _is_known(path: str) -> bool:
 
 
 def _settle(folder: Path) -> None:
-    """Let the result of a copy name the files that came: not all of a run folder is sent."""
+    """Let what a copy says of its files be true of those that came: not all of a run folder is sent."""
     try:
         row = without_checksum(foreign.read(folder / _RESULT).decode(errors="replace"))
     except FileNotFoundError:
@@ -109,7 +110,23 @@ def _settle(folder: Path) -> None:
     if row is None or not isinstance(row.get("files"), dict):
         raise NotToBeHad("its artifacts hold a result that tlx did not write")
     row["files"] = {name: size for name, size in row["files"].items() if _lies(folder, name)}
+    if _refers_now(folder):
+        row["files"][_FROZEN] = (folder / _FROZEN).stat().st_size
     durable.write(folder / _RESULT, with_checksum(json.dumps(row, indent=2)))
+
+
+def _refers_now(folder: Path) -> bool:
+    """Say of tensors that never trained, and were too large to be sent, that they are where they came from."""
+    try:
+        known = foreign.json_file(folder / _FROZEN, dict[str, Any], 1 << 16)
+    except FileNotFoundError:
+        return False
+    except foreign.Unreadable as reason:
+        raise NotToBeHad(f"its artifacts hold a {_FROZEN} that {reason}") from None
+    if known.get("stored") is not True or not known.get("tensors") or os.path.lexists(folder / _FROZEN_TENSORS):
+        return False
+    durable.write(folder / _FROZEN, json.dumps({**known, "stored": False}, indent=1) + "\n")
+    return True
 
 
 def _lies(folder: Path, name: str) -> bool:

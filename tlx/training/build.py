@@ -25,6 +25,7 @@ from tlx.training.checkpoint import origin
 from tlx.training.machine import Machine, choose_machine
 from tlx.training.module import TrialModule
 from tlx.training.network import after_backbone, fresh, network, trained
+from tlx.training.precision import in_floats
 
 
 @dataclass
@@ -88,6 +89,7 @@ def rebuilt(where: Path) -> TrialComponents:
     """
     found = trained(where)
     built = build(found.trial)
+    in_floats(built.module.model, found.trial.hardware.precision)
     rebuild.fill(built.module.model, rebuild.own(found.model))
     built.module.eval()
     return built

@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -17,9 +16,6 @@ from tlx.backbones import weights
 from tlx.config.errors import ConfigIssue, WeightsError
 from tlx.files import durable, foreign
 from tlx.strategies.sharded import is_sharded
-
-if TYPE_CHECKING:
-    pass
 
 _KNOWN = "tlx"
 

@@ -39,6 +39,7 @@ from tlx.training.assembly import assemble
 from tlx.training.checkpoint import opened, restore
 from tlx.training.frozen import Frozen
 from tlx.training.locate import experiment, locate
+from tlx.training.precision import in_floats
 
 
 @dataclass
@@ -102,6 +103,7 @@ def _on_its_base(where: Path, trial: Trial, schema: Schema, known: Frozen) -> tu
     except WeightsError as error:
         raise _gone(where, known, error.problems[0].message) from error
     _, state = opened(file)
+    in_floats(model, trial.hardware.precision)  # what never trained was made double as well, and its hash taken then
     left = {name: parameter for name, parameter in model.named_parameters() if name not in state}
     rebuild.check_fits(model, {name: list(tensor.shape) for name, tensor in {**state, **left}.items()})
     if len(left) != known.tensors or content(left) != known.sum:

@@ -35,6 +35,7 @@ from tlx.runs import plugin_record
 from tlx.tasks.load import load as load_task
 from tlx.tasks.protocol import Task
 from tlx.training.assembly import assemble
+from tlx.training.precision import in_floats
 
 _SEEN = 1 << 24  # pixels that a network may see: 4096 x 4096
 _READ = 1 << 20  # tokens that it may read
@@ -82,7 +83,8 @@ def build(trial: Trial, schema: Schema, folder: Path, files: Sequence[Path]) -> 
     with growth.bounded(len(shapes), size), torch.device("meta"):  # allocates nothing
         check_fits(parts(trial, schema)[2], shapes)
     with growth.bounded(len(shapes), size):
-        return parts(trial, schema)
+        task, backbone, network = parts(trial, schema)
+    return task, backbone, in_floats(network, trial.hardware.precision)
 
 
 def own(network: nn.Module) -> dict[str, Tensor]:
