@@ -284,6 +284,19 @@ def test_a_broken_plugin_that_is_mended_registers_all_of_it(make: Make, monkeypa
     assert "mended" in of_group("callback")
 
 
+def test_a_trial_that_was_begun_with_other_code_begins_anew_and_says_so(
+    make: Make, said: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(trust.VARIABLE, "1")
+    place = make(mine_s=PART.replace("NAME", "begun"))
+    said("train", *TRIAL, "callbacks.begun={}")
+    (run,) = (path.parent for path in (place / "runs").glob("*/result.json"))
+    (run / "result.json").unlink()
+    (place / "mine_s.py").write_text(PART.replace("NAME", "begun") + "# a line\n")
+    source._files.cache_clear()
+    assert f"{run.name} was begun with other code mine_s/mine_s.py" in said("train", *TRIAL, "callbacks.begun={}")
+
+
 NOTEBOOK = """
 def near(x):
     return x + 1

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 from tlx.config.errors import ConfigError
 from tlx.config.identity import identity_fields
 from tlx.config.schema import Trial
+from tlx.files import foreign
 from tlx.runs import folder as folders
-from tlx.runs import layout
+from tlx.runs import layout, plugin_record
 from tlx.runs.describe import described
 from tlx.runs.folder import RunFolder
 from tlx.tracking import event_log
@@ -27,6 +29,8 @@ def find_stale_siblings(trial: Trial, place: RunFolder) -> Iterator[str]:
             for tag, what in _FINGERPRINTS.items()
             if tag in theirs and theirs[tag] != mine.get(tag)
         ]
+        with suppress(foreign.Unreadable):  # nobody knows what it was begun with
+            changed += [f"code {file}" for file in plugin_record.changes(other)]
         if not changed or (other / layout.RESULT).exists():
             continue
         try:
