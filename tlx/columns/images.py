@@ -37,13 +37,13 @@ def prepare(values: Array, spec: ImageSpec, limits: Limits = DEFAULT) -> Tensor:
 
 def prepare_all(values: Array, spec: ImageSpec, limits: Limits = DEFAULT) -> Tensor:
     """:func:`prepare` for a whole array of grey images [n, h, w] at once."""
-    stacked = torch.from_numpy(np.require(values, requirements=("C", "W"))).float()  # torch warns of what it may not write.unsqueeze(1)
+    stacked = torch.from_numpy(np.ascontiguousarray(values)).float().unsqueeze(1)
     return normalise(resize(stacked.expand(-1, spec.channels, -1, -1), spec, limits), spec)
 
 
 def planes(values: Array, channels: int) -> Tensor:
     """[c, h, w] floats with the wanted number of channels: grey is repeated, colour made grey by luma."""
-    tensor = torch.from_numpy(np.require(values, requirements=("C", "W"))).float()  # torch warns of what it may not write
+    tensor = torch.from_numpy(np.require(values, requirements=("C", "W"))).float()  # torch warns of what is not writable
     tensor = tensor.unsqueeze(0) if tensor.ndim == 2 else tensor.permute(2, 0, 1)
     have = tensor.shape[0]
     if have == channels:
