@@ -43,7 +43,7 @@ def prepare_all(values: Array, spec: ImageSpec, limits: Limits = DEFAULT) -> Ten
 
 def planes(values: Array, channels: int) -> Tensor:
     """[c, h, w] floats with the wanted number of channels: grey is repeated, colour made grey by luma."""
-    tensor = torch.from_numpy(np.require(values, requirements=("C", "W"))).float()  # torch warns of what is not writable
+    tensor = torch.from_numpy(np.require(values, requirements=("C", "W"))).float()  # else torch warns
     tensor = tensor.unsqueeze(0) if tensor.ndim == 2 else tensor.permute(2, 0, 1)
     have = tensor.shape[0]
     if have == channels:
