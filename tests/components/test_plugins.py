@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -15,47 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tlx
+from tests.components.conftest import PART, TRIAL, Make
 from tests.conftest import Said
-from tlx.components import bytecode, plugins, source, trust
+from tlx.components import plugins, source, trust
 from tlx.components.registry import of_group
 from tlx.config.errors import ConfigError
 from tlx.training.locate import locate
 
-PART = """
-from dataclasses import dataclass
-import tlx
-from tlx.config.fields import option
-from tlx.training.callbacks.callback import Callback
-
-@dataclass
-class Options:
-    "Counts the rounds."
-    most: int = option(3, "of them", above=0)
-
-@tlx.register.callback("NAME", config=Options, capabilities={"trainable", "cacheable", "resumable"})
-class Count(Callback):
-    def __init__(self, options):
-        self.most = options.most
-"""
-Make = Callable[..., Path]
-TRIAL = ["backbone=pixels", "dataset=digits", "strategy=feature_extraction", "strategy.budget=2 steps", "tracking=none"]
-
-
 pytestmark = pytest.mark.usefixtures("plugged")
-
-
-@pytest.fixture
-def make(folder: Path) -> Make:
-    """Write a project whose plugins are these modules."""
-
-    def write(listed: str = "", **modules: str) -> Path:
-        for name, text in modules.items():
-            (folder / f"{name}.py").write_text(text)
-        listed = listed or json.dumps(list(modules))
-        (folder / "pyproject.toml").write_text(f"[tool.tlx]\nplugins = {listed}\n")
-        return folder
-
-    return write
 
 
 def test_a_project_is_not_trusted_for_lying_here(make: Make, said: Said) -> None:
@@ -224,37 +190,6 @@ def test_a_module_of_a_project_never_takes_the_place_of_a_library(make: Make, mo
     assert os.path.dirname(sys.modules["json"].__file__ or "") != os.getcwd()
 
 
-def test_a_part_in_a_script_is_known_by_its_source(folder: Path) -> None:
-    script = folder / "script.py"
-    words = [*TRIAL, "callbacks.scripted={}"]
-    ask = f"from tlx.training.locate import locate\nprint(locate(tlx.compose({words!r})).identity)\n"
-    script.write_text(PART.replace("NAME", "scripted") + ask)
-
-    def identity() -> str:
-        done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True)
-        return done.stdout.splitlines()[-1]
-
-    first = identity()
-    assert identity() == first
-    script.write_text(script.read_text().replace("option(3,", "option(3 ,"))
-    assert identity() != first
-
-
-def test_modules_beside_a_single_module_count_with_it(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(trust.VARIABLE, "1")
-    place = make(
-        '["mine_o"]', mine_o="import mine_layers\n" + PART.replace("NAME", "layered"), mine_layers="import mine_p"
-    )
-    (place / "mine_p.py").write_text("x = 1")
-    (place / "mine_stranger.py").write_text("x = 1")
-    plugins.load()
-    assert set(source.files("mine_o")) == {"mine_o.py", "mine_layers.py", "mine_p.py"}
-    before = source.digest("mine_o")
-    (place / "mine_p.py").write_text("x = 2")
-    source._files.cache_clear()
-    assert source.digest("mine_o") != before
-
-
 def test_an_installed_copy_does_not_run_in_the_place_of_the_projects(
     make: Make, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -295,26 +230,3 @@ def test_a_trial_that_was_begun_with_other_code_begins_anew_and_says_so(
     (place / "mine_s.py").write_text(PART.replace("NAME", "begun") + "# a line\n")
     source._files.cache_clear()
     assert f"{run.name} was begun with other code mine_s/mine_s.py" in said("train", *TRIAL, "callbacks.begun={}")
-
-
-NOTEBOOK = """
-def near(x):
-    return x + 1
-
-class Part:
-    most = 3
-    def look(self, x):
-        return near(x) * self.most
-"""
-
-
-@pytest.mark.parametrize("change", [("x + 1", "x + 2"), ("most = 3", "most = 4"), ("* self", "- self")])
-def test_what_is_in_no_file_is_known_by_what_it_was_compiled_to(change: tuple[str, str]) -> None:
-    def compiled(text: str) -> object:
-        space: dict[str, object] = {"__name__": "__main__"}
-        exec(text, space)
-        return space["Part"]
-
-    same = bytecode.digest([compiled(NOTEBOOK)])
-    assert bytecode.digest([compiled(NOTEBOOK + "\nother = 3")]) == same
-    assert bytecode.digest([compiled(NOTEBOOK.replace(*change))]) != same

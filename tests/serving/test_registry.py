@@ -12,7 +12,7 @@ import pytest
 from tlx.components import plugins
 from tlx.components.plugins import Plugin
 from tlx.runs import layout
-from tlx.runs.plugin_record import Used
+from tlx.runs.plugin_record import RecordedPlugin
 from tlx.serving import registry
 
 
@@ -21,8 +21,11 @@ def test_the_packages_of_its_plugins_are_asked_for(folder: Path, monkeypatch: py
     monkeypatch.setattr(
         plugins, "installed", lambda: (Plugin("mylab.parts", "mylab", "1.2"), Plugin("o", "other", "3"))
     )
-    named = [Used("mylab", ["task=mine"], "mylab", "1.2"), Used("own", ["task=own"], project="/lab")]
-    named.append(Used("bad", ["task=bad"], "elsewhere", "1"))
+    named = [
+        RecordedPlugin("mylab", ["task=mine"], "mylab", "1.2"),
+        RecordedPlugin("own", ["task=own"], project="/lab"),
+    ]
+    named.append(RecordedPlugin("bad", ["task=bad"], "elsewhere", "1"))
     (folder / layout.PLUGINS).write_text(json.dumps([asdict(one) for one in named]))
     assert set(registry.requirements(folder)) - set(registry.requirements()) == {"mylab==1.2"}
     assert f"torch=={version('torch').partition('+')[0]}" in registry.requirements(folder)

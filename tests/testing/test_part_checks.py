@@ -12,7 +12,7 @@ from sklearn.datasets import load_diabetes
 
 import tlx
 import tlx.columns as columns_package
-from tests.testing import parts
+from tests.testing import column_parts, parts, whole_parts
 from tlx.columns import KINDS, Label
 from tlx.components.registry import register
 from tlx.config.errors import ConfigError
@@ -22,6 +22,7 @@ from tlx.testing import check_backbone, check_dataset, check_task
 from tlx.training.locate import locate
 from tlx.training.network import trained
 
+WHOLE, COLUMN = "tests.testing.whole_parts", "tests.testing.column_parts"
 HERE, PRINT = "tests.testing.parts", "tests.testing.parts:moons_fingerprint"
 ANY = {"trainable", "cacheable", "resumable", "compilable"}
 MOONS = ["dataset=moons", "dataset.count=60"]
@@ -151,8 +152,8 @@ def test_a_model_that_owns_its_loss_is_trained_by_any_strategy(
     strategy: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     can = {"trainable", "resumable"}
-    tlx.register.backbone("prototypes", config=parts.Prototypes, load=f"{HERE}:prototypes", capabilities=can)
-    tlx.register.task("nearest", config=parts.Nearest, load=f"{HERE}:nearest", capabilities=can)
+    tlx.register.backbone("prototypes", config=whole_parts.Prototypes, load=f"{WHOLE}:prototypes", capabilities=can)
+    tlx.register.task("nearest", config=whole_parts.Nearest, load=f"{WHOLE}:nearest", capabilities=can)
     words = [*MOONS, "backbone=prototypes", "task=nearest", f"strategy={strategy}", *FEW, f"output={tmp_path}"]
     result = tlx.train(tlx.compose(words))
     stages = [stage.name for stage in plan_trial(tlx.compose(words)).stages]
@@ -167,8 +168,8 @@ def test_a_model_that_owns_its_loss_is_trained_by_any_strategy(
 
 
 def test_a_task_is_told_that_a_backbone_has_not_what_it_needs() -> None:
-    tlx.register.backbone("prototypes", config=parts.Prototypes, load=f"{HERE}:prototypes", capabilities=ANY)
-    tlx.register.task("nearest", config=parts.Nearest, load=f"{HERE}:nearest", capabilities=ANY)
+    tlx.register.backbone("prototypes", config=whole_parts.Prototypes, load=f"{WHOLE}:prototypes", capabilities=ANY)
+    tlx.register.task("nearest", config=whole_parts.Nearest, load=f"{WHOLE}:nearest", capabilities=ANY)
     for words, reason in (
         (["backbone=fourier", "task=nearest"], "gives vector; task=nearest needs whole"),
         (["backbone=prototypes", "task=classification"], "gives whole; task=classification needs vector"),
@@ -180,15 +181,15 @@ def test_a_task_is_told_that_a_backbone_has_not_what_it_needs() -> None:
 def test_a_kind_of_column_of_ones_own_is_read_kept_and_trained(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("tlx.columns.KINDS", dict(KINDS))
     monkeypatch.setattr("tlx.data.schema_file.KINDS", columns_package.KINDS)
-    columns_package.register(parts.Angle)
+    columns_package.register(column_parts.Angle)
     with pytest.raises(ValueError, match="of the kind 'angle' already"):
-        columns_package.register(type("Other", (parts.Angle,), {}))
-    print_ = f"{HERE}:winds_fingerprint"
-    register("dataset", "winds", parts.Winds, f"{HERE}:winds", capabilities=ANY, fingerprint=print_)
-    tlx.register.backbone("compass", config=parts.Compass, load=f"{HERE}:compass", capabilities=ANY)
+        columns_package.register(type("Other", (column_parts.Angle,), {}))
+    print_ = f"{COLUMN}:winds_fingerprint"
+    register("dataset", "winds", column_parts.Winds, f"{COLUMN}:winds", capabilities=ANY, fingerprint=print_)
+    tlx.register.backbone("compass", config=column_parts.Compass, load=f"{COLUMN}:compass", capabilities=ANY)
     check_dataset("winds", trial=["backbone=compass"])
     check_backbone("compass", trial=["dataset=winds"])
     words = ["dataset=winds", "backbone=compass", "strategy=lp_ft", *FEW, f"output={tmp_path}"]
     trial = tlx.compose(words)
     tlx.train(trial)
-    assert trained(locate(trial).path).schema.inputs == {"from": parts.Angle("from")}
+    assert trained(locate(trial).path).schema.inputs == {"from": column_parts.Angle("from")}

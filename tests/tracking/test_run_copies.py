@@ -18,7 +18,7 @@ from tlx.runs import result as results
 from tlx.tracking import artifacts, state
 from tlx.training.locate import locate
 from tlx.training.network import trained
-from tlx.training.rebuild import own
+from tlx.training.rebuild import parameters_and_buffers
 
 WORDS = ["backbone=narrow_bert", "strategy=feature_extraction", "strategy.init=scratch", "dataset=docstrings"]
 SHORT = ["dataset.shots=4", "strategy.budget=2 steps", "hardware.threads=1", "tracking=mlflow"]
@@ -38,19 +38,19 @@ def run_id(where: Path) -> str:
 
 
 def test_a_run_loads_from_its_artifacts(sent: Path, folder: Path, said: Said) -> None:
-    run, wanted = run_id(sent), own(trained(sent).model)
+    run, wanted = run_id(sent), parameters_and_buffers(trained(sent).model)
     assert find.runs(run) == [sent]
     shutil.move(sent, folder / "gone")
     (copy,) = find.runs(run)
     assert copy == cache_root() / "runs" / run
-    found = own(trained(copy).model)
+    found = parameters_and_buffers(trained(copy).model)
     assert all(torch.equal(found[name], wanted[name]) for name in wanted)
     assert results.read_result(copy) == results.read_result(folder / "gone")
     words = ["strategy=feature_extraction", *SHORT, "dataset=docstrings", "backbone=narrow_bert", "tracking=none"]
     for way in (f"backbone.weights=mlflow:{run}", f"strategy.init=mlflow:{run}"):
         trial = tlx.compose([*words[:1], *[w for w in words[1:] if w != "tracking=mlflow"], way])
         tlx.train(trial)
-        began = own(trained(locate(trial).path).model)
+        began = parameters_and_buffers(trained(locate(trial).path).model)
         assert all(torch.equal(began[name], wanted[name]) for name in wanted if name.startswith("backbone."))
     with pytest.raises(ConfigError, match="not on this machine"):
         find.run_folders(run)  # what is removed or sent is the folder itself
@@ -83,10 +83,10 @@ def test_what_never_trained_and_was_too_large_is_had_from_where_it_came(
     where = locate(tlx.compose([*WORDS, *SHORT])).path
     sizes = [(where / name).stat().st_size for name in (layout.CHECKPOINT, layout.FROZEN_TENSORS)]
     assert sizes[0] < artifacts.LARGEST < sizes[1]
-    run, wanted = run_id(where), own(trained(where).model)
+    run, wanted = run_id(where), parameters_and_buffers(trained(where).model)
     shutil.move(where, folder / "gone")
     (copy,) = find.runs(run)
     assert not (copy / layout.FROZEN_TENSORS).exists()
     assert results.result_in(copy) is not None
-    found = own(trained(copy).model)
+    found = parameters_and_buffers(trained(copy).model)
     assert all(torch.equal(found[name], wanted[name]) for name in wanted)

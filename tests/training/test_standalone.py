@@ -25,7 +25,7 @@ from tlx.serving import bundle
 from tlx.training import frozen, packing
 from tlx.training.locate import locate
 from tlx.training.network import trained
-from tlx.training.rebuild import own
+from tlx.training.rebuild import parameters_and_buffers
 
 CASES = {
     "everything trained": ("cnn", "strategy=fine_tune"),
@@ -37,7 +37,7 @@ CASES = {
 
 
 def tensors(where: Path) -> State:
-    return {name: tensor.detach().clone() for name, tensor in own(trained(where).model).items()}
+    return {name: tensor.detach().clone() for name, tensor in parameters_and_buffers(trained(where).model).items()}
 
 
 def same(one: State, other: State) -> bool:
@@ -73,7 +73,7 @@ def test_a_moved_folder_gives_the_network_that_was_trained(
         words = [word.replace(place, str(folder / f"base{i}.safetensors")) for word in words]
     where = run(small(*words, strategy, "strategy.keep=last"))
     assert watch.learner is not None
-    ended, mode = own(watch.learner.model), (where / layout.FROZEN_TENSORS).exists()
+    ended, mode = parameters_and_buffers(watch.learner.model), (where / layout.FROZEN_TENSORS).exists()
     shutil.move(where, folder / "elsewhere")
     for copied in folder.glob("base*.safetensors"):
         shutil.rmtree(copied) if copied.is_dir() else copied.unlink()
@@ -292,9 +292,9 @@ def test_double_precision_comes_back_bit_for_bit(
     words = (f"backbone.weights={base}", "strategy=feature_extraction", "strategy.keep=last")
     where = run(small(*words, "hardware.precision=64-true", f"checkpoint.frozen={frozen_ones}"))
     assert watch.learner is not None
-    ended, found = own(watch.learner.model), tensors(where)
+    ended, found = parameters_and_buffers(watch.learner.model), tensors(where)
     assert same(found, dict(ended))
     assert found["head.weight"].dtype == torch.float64
     assert not torch.equal(found["head.weight"], found["head.weight"].float().double())
     bundle.write(trained(where), where, folder / "bundle")
-    assert same(own(bundle.read(folder / "bundle").network), found)
+    assert same(parameters_and_buffers(bundle.read(folder / "bundle").network), found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
@@ -24,7 +25,7 @@ from tlx.reports.console import Terminal
 from tlx.training.machine import choose_machine
 
 
-class _Shown:
+class _Shown(ABC):
     """What is printed as the command prints it, and shown so in a notebook."""
 
     def __str__(self) -> str:
@@ -38,8 +39,9 @@ class _Shown:
     def _repr_html_(self) -> str:
         return f"<pre>{escape(str(self))}</pre>"
 
+    @abstractmethod
     def _show(self, console: Console) -> None:
-        raise NotImplementedError
+        """Print it."""
 
 
 @dataclass(frozen=True, repr=False)

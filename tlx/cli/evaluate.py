@@ -122,7 +122,7 @@ def _measured(run: Path, trial: Trial, source: Any, config: Dataset, where: Any,
     from tlx.prediction import evaluate, evaluation, trained_on
     from tlx.prediction.machine import device as device_of
     from tlx.prediction.model import Model
-    from tlx.provenance.reproduce import at_home
+    from tlx.provenance.reproduce import with_own_stores
     from tlx.runs import layout
     from tlx.runs.result import read_result
     from tlx.tracking import event_log
@@ -132,7 +132,7 @@ def _measured(run: Path, trial: Trial, source: Any, config: Dataset, where: Any,
     from tlx.training.quiet import quiet
     from tlx.training.record import ending
 
-    trial, split = at_home(trial), where.data["split"]  # a record of others names no store to write to
+    trial, split = with_own_stores(trial), where.data["split"]  # a record of others names no store to write to
     with quiet():
         model = Model(trained(run), read_result(run).identity)
         model.to(device_of(trial, device))

@@ -20,15 +20,13 @@ def require(folder: Path, modules: Sequence[str]) -> None:
     Raises:
         ConfigError: With the file, and the command that trusts it.
     """
-    wanted = digest(folder, modules)
-    if os.environ.get(VARIABLE) in ("1", wanted):
-        return
     known = _known().get(str(folder))
-    if known != wanted:
+    if not is_granted(folder, modules):
         how = "lists other plugins than you trusted" if known else "lists plugins, which are code, and is not trusted"
         message = f"{how}; look at it, then: tlx plugins trust (or {VARIABLE}=1 for this command)"
         raise ConfigError([ConfigIssue(str(folder / "pyproject.toml"), message, ", ".join(modules))])
-    os.environ[VARIABLE] = wanted
+    if os.environ.get(VARIABLE) != "1":
+        os.environ[VARIABLE] = digest(folder, modules)
 
 
 def grant(folder: Path, modules: Sequence[str]) -> Path:

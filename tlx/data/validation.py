@@ -21,6 +21,11 @@ def check(source: Source, splits: dict[str, Indices], config: Dataset, fingerpri
     ``source.sizes``.
     """
     used = np.unique(np.concatenate(list(splits.values())))
+    return without(source, splits, config, problems(source, used, config, fingerprint))
+
+
+def problems(source: Source, used: Indices, config: Dataset, fingerprint: str) -> dict[int, str]:
+    """Why examples cannot be used, by their numbers in order; sizes of images are put into ``source.sizes``."""
     bad: dict[int, str] = {}
     for column in source.columns:
         look = Inspection(config.limits, fingerprint, source.origin, source.notes)
@@ -28,7 +33,7 @@ def check(source: Source, splits: dict[str, Indices], config: Dataset, fingerpri
             bad.setdefault(i, problem)
         if look.sizes:
             source.sizes[column.name] = look.sizes
-    return without(source, splits, config, dict(sorted(bad.items())))
+    return dict(sorted(bad.items()))
 
 
 def without(source: Source, splits: dict[str, Indices], config: Dataset, bad: Mapping[int, str]) -> dict[str, Indices]:

@@ -34,6 +34,13 @@ def write(path: Path, content: str | bytes) -> None:
         stream.write(content.encode() if isinstance(content, str) else content)
 
 
+def is_new_or_empty(folder: Path) -> bool:
+    """Is nothing there yet, or a real folder with nothing in it?"""
+    if folder.is_symlink() or not folder.exists():
+        return not folder.is_symlink()
+    return folder.is_dir() and not any(folder.iterdir())
+
+
 @contextmanager
 def replacing_aside(path: Path) -> Iterator[Path]:
     """Let a library write a file in a folder of its own, for those that leave other files beside what they write.

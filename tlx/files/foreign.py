@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import stat
 import types
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import yaml
+
+from tlx.files import durable
 
 LARGEST = 64 << 20  # bytes of a file that is read whole
 DEEPEST = 64  # lists and mappings within each other
@@ -48,6 +51,12 @@ def reading(path: Path, *, links: bool = False) -> BinaryIO:
         os.close(handle)
         raise Unreadable("is not a regular file")
     return os.fdopen(handle, "rb")
+
+
+def copy(path: Path, target: Path) -> None:
+    """Copy a regular file, whole or not at all; raises as :func:`read` does."""
+    with reading(path) as stream, durable.replacing(target) as partial, partial.open("wb") as written:
+        shutil.copyfileobj(stream, written)
 
 
 def read(path: Path, most: int = LARGEST, *, links: bool = False) -> bytes:

@@ -56,11 +56,6 @@ def with_top_k(answer: Answer, top_k: int | None) -> Answer:
     return {**answer, "top_k": ranked[:top_k]}
 
 
-def several(found: list[Answer]) -> list[Answer]:
-    """Answers for a list."""
-    return found
-
-
 def stacked(found: list[Any]) -> Any:
     """Features for a list: one tensor where they have one shape."""
     import torch

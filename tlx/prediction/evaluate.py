@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tlx.columns.reading import Indices, Inspection
+from tlx.columns.reading import Indices
 from tlx.columns.schema import Schema
 from tlx.config.dataset import Dataset
 from tlx.config.errors import ConfigIssue, DataError
@@ -76,7 +76,7 @@ def choose(model: Model, source: Source, config: Dataset, split: str, fingerprin
     found = matched(source, model.schema, config.limits)
     source = found.source
     indices = _split(found, config, split, model.trial.seed)
-    bad = _bad(source, indices, config, fingerprint)
+    bad = validation.problems(source, indices, config, fingerprint)
     large, mine = too_large(source, model.specs, config.limits), set(indices.tolist())
     bad |= {i: why for i, why in large.items() if i in mine}
     if bad and config.on_bad == "error":
@@ -136,15 +136,3 @@ def _split(found: Matched, config: Dataset, split: str, seed: int) -> Indices:
         return source.splits[split]
     cut = splits.cut(source, config)
     return (splits.take_shots(source, cut, config, seed) if split == "train" else cut)[split]
-
-
-def _bad(source: Source, used: Indices, config: Dataset, fingerprint: str) -> dict[int, str]:
-    """Why examples cannot be used, by their number."""
-    found: dict[int, str] = {}
-    for column in source.columns:
-        look = Inspection(config.limits, fingerprint, source.origin, source.notes)
-        for i, problem in column.problems(source.rows[column.name], used, look).items():
-            found.setdefault(i, problem)
-        if look.sizes:
-            source.sizes[column.name] = look.sizes
-    return found

@@ -172,7 +172,7 @@ class Model(nn.Module):
         Raises:
             InputError: Some are no inputs of this model; it names which and what is expected.
         """
-        return self._for(x, answers.several, self.predicting(top_k), batch_size)
+        return self._for(x, list, self.predicting(top_k), batch_size)
 
     def features(self, x: Any, depth: int = -1, form: Form | None = None, batch_size: int | None = None) -> Any:
         """Embeddings: what the backbone makes of raw inputs.

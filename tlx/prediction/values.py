@@ -136,7 +136,7 @@ def _image(column: Image, value: Any, limits: Limits) -> Any:
         raise InvalidInput(f"unreadable image: {_first(error)}") from error
     if problem := column.problem(pixels):
         raise InvalidInput(problem)
-    return pixels if pixels.flags.writeable else pixels.copy()  # torch warns of the others
+    return pixels
 
 
 def _text(value: Any) -> str:

@@ -14,7 +14,7 @@ from tlx.provenance.compare import SAME, Row
 from tlx.runs import plugin_record
 from tlx.runs.folder import RunFolder, read_config
 from tlx.runs.layout import RESULT
-from tlx.runs.plugin_record import named
+from tlx.runs.plugin_record import package_of
 from tlx.runs.result import result_in
 
 _MOST = 500  # runs that are looked at, the latest first
@@ -30,7 +30,9 @@ def reasons(trial: Trial, place: RunFolder, run: Path) -> list[Row]:
     facts = result.facts if result is not None else {}
     rows = compare.settings(identity_fields(read_config(run)), identity_fields(trial))
     rows += [
-        Row("fingerprint", name, facts.get(name), now) for name, now in place.fingerprints.items() if not named(name)
+        Row("fingerprint", name, facts.get(name), now)
+        for name, now in place.fingerprints.items()
+        if not package_of(name)
     ]
     rows += _code(place, facts, run)
     versions = result.numerics if result is not None else {}
@@ -41,7 +43,7 @@ def reasons(trial: Trial, place: RunFolder, run: Path) -> list[Row]:
 
 def _code(place: RunFolder, facts: dict[str, str], run: Path) -> Iterator[Row]:
     """The files of plugins that have changed; a plugin as a whole where the run does not say which."""
-    names = {name: named(name) for name in {**facts, **place.fingerprints} if named(name)}
+    names = {name: package_of(name) for name in {**facts, **place.fingerprints} if package_of(name)}
     files = {one.module: one.files for one in plugin_record.read(run)}
     for name, module in sorted(names.items()):
         then, now = facts.get(name), place.fingerprints.get(name)

@@ -54,10 +54,10 @@ def recorded(folder: Path, overrides: Sequence[str] = ()) -> Trial:
     problems = [*asked.problems, *(ConfigIssue(key, "only settings can be changed here") for key in asked.choices)]
     if problems:
         raise ConfigError(problems)
-    return with_overrides(at_home(trial), {setting.key: setting.value for setting in asked.settings})
+    return with_overrides(with_own_stores(trial), {setting.key: setting.value for setting in asked.settings})
 
 
-def at_home(trial: Trial) -> Trial:
+def with_own_stores(trial: Trial) -> Trial:
     """The trial, kept and tracked where this user does: a record of others names no place to write to, or to call.
 
     A store of features that is tlx's own is used where it is; MLflow is asked where the environment says, unless the

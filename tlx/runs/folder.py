@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +14,10 @@ from tlx.components import groups, plugins
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.schema import Trial, as_yaml
 from tlx.files import durable, foreign
-from tlx.files.checksum import with_checksum
 from tlx.runs import plugin_record
 from tlx.runs.layout import CONFIG, OWN, PREPARED, RESULT
 from tlx.runs.lock import is_locked, locked
-from tlx.runs.result import Result, result_in
+from tlx.runs.result import Result, result_in, write_result
 
 _LONGEST_CONFIG = 1 << 20  # bytes
 
@@ -41,11 +39,11 @@ class RunFolder:
 
     def finish(self, result: Result) -> None:
         """Record the result, the last of all files: from now on the trial is finished."""
-        durable.write(self.path / RESULT, with_checksum(json.dumps(asdict(result), indent=2)))
+        write_result(self.path, result)
 
     def prepare(self, result: Result) -> None:
         """Write the result beside its place."""
-        durable.write(self.path / PREPARED, with_checksum(json.dumps(asdict(result), indent=2)))
+        write_result(self.path, result, PREPARED)
 
     def settle(self) -> None:
         """Put the result in its place: from now on the trial is finished."""
@@ -80,7 +78,7 @@ def read_config(folder: Path) -> Trial:
     """
     plugins.load()
     try:
-        if gone := plugin_record.absent(folder):
+        if gone := plugin_record.missing(folder):
             raise ConfigError([ConfigIssue(CONFIG, one, folder) for one in gone])
         text = foreign.text(folder / CONFIG, _LONGEST_CONFIG)
         if "${" in text:

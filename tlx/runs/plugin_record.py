@@ -21,7 +21,7 @@ _PLAIN = re.compile(r"[\w.+!-]*")  # modules, names of packages (PEP 508) and ve
 
 
 @dataclass(frozen=True)
-class Used:
+class RecordedPlugin:
     """A package of code that takes part.
 
     Args:
@@ -50,7 +50,7 @@ class Used:
         return f"it was registered by {self.module}, which no project lists: import that first"
 
 
-def used(config: Any) -> list[Used]:
+def plugins_of(config: Any) -> list[RecordedPlugin]:
     """What takes part in a trial beside tlx's own code.
 
     Args:
@@ -65,33 +65,33 @@ def used(config: Any) -> list[Used]:
     for top, names in brought.items():
         one = known.get(top, plugins.Plugin(top))
         named = sorted(set(names)) or [f"{TIMM}{config.backbone.name}"]  # of timm's register
-        found.append(Used(top, named, one.package, one.version, str(one.project or ""), source.files(top)))
+        found.append(RecordedPlugin(top, named, one.package, one.version, str(one.project or ""), source.files(top)))
     return found
 
 
 def write(folder: Path, config: Any) -> None:
     """Write the record of a trial that has parts of others; without any there is no file."""
-    if found := used(config):
+    if found := plugins_of(config):
         durable.write(folder / FILE, json.dumps([asdict(one) for one in found], indent=1))
 
 
-def read(folder: Path) -> list[Used]:
+def read(folder: Path) -> list[RecordedPlugin]:
     """The record in a folder; empty where there is none.
 
     Raises:
         foreign.Unreadable: It is not what was written.
     """
     try:
-        found = foreign.json_file(folder / FILE, list[Used], _LARGEST)
+        found = foreign.json_file(folder / FILE, list[RecordedPlugin], _LARGEST)
     except FileNotFoundError:
         return []
     for one in found:  # what they say is typed into a shell
         if not all(_PLAIN.fullmatch(word) for word in (one["module"], one.get("package", ""), one.get("version", ""))):
             raise foreign.Unreadable("names a module, a package or a version that is none")
-    return [Used(**one) for one in found]
+    return [RecordedPlugin(**one) for one in found]
 
 
-def absent(folder: Path) -> list[str]:
+def missing(folder: Path) -> list[str]:
     """The plugins of a run that are not here, each with what it brings and what to do.
 
     Raises:
@@ -108,7 +108,7 @@ def _of_timm(part: str) -> bool:
     return name != part and name.partition(".")[0] in timm_architectures()
 
 
-def changes(folder: Path) -> list[str]:
+def changed_files(folder: Path) -> list[str]:
     """The files of plugins that are others now than when a run was recorded, each as ``mylab/parts.py``.
 
     Raises:
@@ -126,6 +126,6 @@ def _loaded() -> set[str]:
     return {one.module.partition(".")[0] for one in plugins.load()}
 
 
-def named(fingerprint: str) -> str:
+def package_of(fingerprint: str) -> str:
     """The package that a fingerprint is of the code of; empty for another fingerprint."""
     return fingerprint.removeprefix(CODE) if fingerprint.startswith(CODE) else ""

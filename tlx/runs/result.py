@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import stat
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.identity import FORMAT
 from tlx.files import durable, foreign
-from tlx.files.checksum import without_checksum
+from tlx.files.checksum import with_checksum, without_checksum
 from tlx.files.content_hash import content_hash
 from tlx.runs.layout import CHECKPOINT, INNER, OWN, PREDICTIONS, PREPARED, PROMISED, RESULT
 from tlx.runs.metric import Metric
@@ -97,6 +98,11 @@ def _lacks(folder: Path, result: Result) -> str:
         if found.st_size != count:
             return f"{name} has {found.st_size} bytes, {count} were written"
     return ""
+
+
+def write_result(folder: Path, result: Result, name: str = RESULT) -> None:
+    """Write a result, sealed; under another name than its own it does not count yet."""
+    durable.write(folder / name, with_checksum(json.dumps(asdict(result), indent=2)))
 
 
 def set_aside(folder: Path) -> str:

@@ -30,7 +30,7 @@ def find_stale_siblings(trial: Trial, place: RunFolder) -> Iterator[str]:
             if tag in theirs and theirs[tag] != mine.get(tag)
         ]
         with suppress(foreign.Unreadable):  # nobody knows what it was begun with
-            changed += [f"code {file}" for file in plugin_record.changes(other)]
+            changed += [f"code {file}" for file in plugin_record.changed_files(other)]
         if not changed or (other / layout.RESULT).exists():
             continue
         try:

@@ -31,7 +31,7 @@ from tlx.serving import facts
 from tlx.serving.facts import FILE as FACTS
 from tlx.training import rebuild
 from tlx.training.network import Trained
-from tlx.training.rebuild import own
+from tlx.training.rebuild import parameters_and_buffers
 
 WEIGHTS = "model.safetensors"
 _OPTIONAL = (architecture.FOLDER, layout.PLUGINS)
@@ -57,10 +57,12 @@ def write(found: Trained, run: Path, folder: Path) -> None:
         ConfigError: The folder is something else.
         OSError: The disk refuses.
     """
-    if folder.is_symlink() or (folder.exists() and not (folder.is_dir() and not any(folder.iterdir()))):
+    if not durable.is_new_or_empty(folder):
         raise ConfigError([ConfigIssue("bundle", "expected a new or an empty folder; name another one", folder)])
     durable.make_folder(folder)
-    state = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in own(found.model).items()}
+    state = {
+        name: tensor.detach().cpu().clone().contiguous() for name, tensor in parameters_and_buffers(found.model).items()
+    }
     with durable.replacing(folder / WEIGHTS) as partial:
         save_file(state, partial)
     durable.write(folder / layout.CONFIG, foreign.read(run / layout.CONFIG))
@@ -96,7 +98,7 @@ def _read(folder: Path) -> Model:
     except foreign.Unreadable as error:
         raise rebuild.refusal(FACTS, str(error)) from error
     trial = folders.read_config(folder)
-    rebuild.announce_changes(folder)
+    rebuild.warn_of_changed_code(folder)
     task, backbone, network = rebuild.build(trial, schema, folder, [folder / WEIGHTS])
     state = load_file(folder / WEIGHTS)
     if content(state) != expected:

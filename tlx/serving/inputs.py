@@ -132,7 +132,7 @@ def decoded(found: Picture, limits: Limits) -> images.Array:
         values = images.decode(opened, drawing(limits))
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         raise InvalidInput("has pixels that are no numbers")
-    return values if values.flags.writeable else values.copy()  # torch warns of the others
+    return values
 
 
 @contextmanager

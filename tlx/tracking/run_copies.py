@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -80,10 +79,8 @@ def _fetch(store: str, run: str, copy: Path) -> None:
                 if one.is_dir or not _is_known(one.path):
                     continue
                 fetched = Path(client.download_artifacts(run, one.path, raw))
-                with foreign.reading(fetched) as stream:  # no link
-                    durable.make_folder((made / one.path).parent)
-                    with durable.replacing(made / one.path) as partial, partial.open("wb") as target:
-                        shutil.copyfileobj(stream, target)
+                durable.make_folder((made / one.path).parent)
+                foreign.copy(fetched, made / one.path)
         except (MlflowException, foreign.Unreadable, OSError) as error:
             raise NotToBeHad(f"its artifacts cannot be downloaded: {printable(str(error).splitlines()[0])}") from error
         _settle(made)

@@ -90,7 +90,7 @@ def rebuilt(where: Path) -> TrialComponents:
     found = trained(where)
     built = build(found.trial)
     in_floats(built.module.model, found.trial.hardware.precision)
-    rebuild.fill(built.module.model, rebuild.own(found.model))
+    rebuild.fill(built.module.model, rebuild.parameters_and_buffers(found.model))
     built.module.eval()
     return built
 

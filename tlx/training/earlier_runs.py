@@ -52,8 +52,6 @@ def fingerprint(where: Path, key: str) -> str:
     try:
         trained = content_hash(where / layout.CHECKPOINT)
         frozen = foreign.json_file(where / layout.FROZEN, dict[str, object]).get("sum")
-    except FileNotFoundError:  # a run folder of before
-        frozen = results.read_result(where).identity
     except (OSError, foreign.Unreadable) as error:
         reason = regular.reason(error) if isinstance(error, OSError) else f"it {error}"
         raise WeightsError([ConfigIssue(key, f"cannot be read: {reason}", where)]) from error

@@ -28,7 +28,7 @@ SMALL = 16 << 20  # bytes that are stored where nobody says anything else
 
 
 @dataclass(frozen=True)
-class Source:
+class WeightsSource:
     """Where tensors that never trained came from."""
 
     backbone: str  # as backbone.name has it
@@ -44,7 +44,7 @@ class Frozen:
     bytes: int
     sum: str  # of all of them, see tlx.backbones.weights.content
     stored: bool  # in frozen.safetensors, beside
-    source: Source
+    source: WeightsSource
 
 
 def write(folder: Path, model: nn.Module, state: State, trial: Trial, fingerprint: str, *, first: bool) -> None:
@@ -74,7 +74,7 @@ def write(folder: Path, model: nn.Module, state: State, trial: Trial, fingerprin
     sum_ = content_of(passing())
     if not first:
         return
-    known = Frozen(len(left), size, sum_, stored, Source(trial.backbone.name, beginning(trial), fingerprint))
+    known = Frozen(len(left), size, sum_, stored, WeightsSource(trial.backbone.name, beginning(trial), fingerprint))
     if stored:
         write_tensors(folder, kept)
     else:
@@ -107,7 +107,7 @@ def read(folder: Path) -> Frozen:
         raise WeightsError([ConfigIssue(layout.FROZEN, message, folder)]) from None
     except foreign.Unreadable as error:
         raise WeightsError([ConfigIssue(layout.FROZEN, f"cannot be read: it {error}", folder)]) from error
-    return Frozen(**{**found, "source": Source(**found["source"])})
+    return Frozen(**{**found, "source": WeightsSource(**found["source"])})
 
 
 def read_tensors(folder: Path, known: Frozen) -> State:

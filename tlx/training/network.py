@@ -65,7 +65,7 @@ def trained(where: Path) -> Trained:
     """
     check_finished(where)
     trial, schema, known = folders.read_config(where), schema_file.read(where), frozen.read(where)
-    rebuild.announce_changes(where)
+    rebuild.warn_of_changed_code(where)
     with random_numbers_kept():
         if known.stored or not known.tensors:
             task, backbone, model = _alone(where, trial, schema, known)

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tlx.backbones.weights import State
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.files import durable, foreign, marks
-from tlx.files.checksum import with_checksum
 from tlx.runs import layout, lock
 from tlx.runs import result as results
 from tlx.runs.removal import OWN
-from tlx.runs.result import Result
 from tlx.tracking import state
 from tlx.training import frozen
 from tlx.training.checkpoint import opened, whole
@@ -50,10 +46,10 @@ def pack(run: Path) -> Packed:
         with lock.locked(run, run.name):
             frozen.write_tensors(run, tensors)
             others = {name: size for name, size in result.files.items() if name != layout.FROZEN}
-            _write_result(run, replace(result, files={**others, **_sizes(run, layout.FROZEN_TENSORS)}))
+            results.write_result(run, replace(result, files={**others, **_sizes(run, layout.FROZEN_TENSORS)}))
             frozen.write_facts(run, facts)
             names = (layout.FROZEN_TENSORS, layout.FROZEN)
-            _write_result(run, replace(result, files={**others, **_sizes(run, *names)}))
+            results.write_result(run, replace(result, files={**others, **_sizes(run, *names)}))
     return _packed(run, tensors, facts)
 
 
@@ -65,7 +61,7 @@ def copy(run: Path, out: Path) -> Packed:
         RequestError: It is no finished run, or what it refers to is not there.
         OSError: The disk refuses.
     """
-    if out.is_symlink() or (out.exists() and not (out.is_dir() and not any(out.iterdir()))):
+    if not durable.is_new_or_empty(out):
         raise ConfigError([ConfigIssue("--out", "expected a new or an empty folder; name another one", out)])
     result, (tensors, facts) = results.read_result(run), _referenced(run)
     durable.make_folder(out)
@@ -77,7 +73,7 @@ def copy(run: Path, out: Path) -> Packed:
     if tensors:
         frozen.write_tensors(out, tensors)
     frozen.write_facts(out, facts)
-    _write_result(out, replace(result, files=results.promised_files(out)))
+    results.write_result(out, replace(result, files=results.promised_files(out)))
     return _packed(out, tensors, facts)
 
 
@@ -101,16 +97,7 @@ def _sizes(run: Path, *names: str) -> dict[str, int]:
     return {name: (run / name).stat().st_size for name in names}
 
 
-def _write_result(folder: Path, result: Result) -> None:
-    durable.write(folder / layout.RESULT, with_checksum(json.dumps(asdict(result), indent=2)))
-
-
 def _copy_files(folder: Path, out: Path, names: Sequence[str]) -> None:
     """Copy regular files, none through a link."""
     for name in sorted(names):
-        with (
-            foreign.reading(folder / name) as stream,
-            durable.replacing(out / name) as partial,
-            partial.open("wb") as target,
-        ):
-            shutil.copyfileobj(stream, target)
+        foreign.copy(folder / name, out / name)

@@ -87,7 +87,7 @@ def build(trial: Trial, schema: Schema, folder: Path, files: Sequence[Path]) -> 
     return task, backbone, in_floats(network, trial.hardware.precision)
 
 
-def own(network: nn.Module) -> dict[str, Tensor]:
+def parameters_and_buffers(network: nn.Module) -> dict[str, Tensor]:
     """Parameters and buffers by name, those left out of ``state_dict`` too; shared ones once."""
     return {**dict(network.named_parameters()), **dict(network.named_buffers())}
 
@@ -95,18 +95,18 @@ def own(network: nn.Module) -> dict[str, Tensor]:
 @torch.no_grad()
 def fill(network: nn.Module, state: Mapping[str, Tensor]) -> None:
     """Set every parameter and every buffer."""
-    for name, tensor in own(network).items():
+    for name, tensor in parameters_and_buffers(network).items():
         tensor.copy_(state[name])
 
 
-def announce_changes(folder: Path) -> None:
+def warn_of_changed_code(folder: Path) -> None:
     """Warn of plugins whose code is another than when a folder was written: its answers may be others, too.
 
     Raises:
         WeightsError: What the folder says of them is not what was written.
     """
     try:
-        changed = plugin_record.changes(folder)
+        changed = plugin_record.changed_files(folder)
     except foreign.Unreadable as error:
         raise refusal(plugin_record.FILE, str(error)) from error
     if changed:
@@ -172,7 +172,7 @@ def check_memory(what: str, size: int) -> None:
 
 def check_fits(network: nn.Module, shapes: Shapes) -> None:
     """See that these are a network's tensors, by name and shape; raises :class:`WeightsError`."""
-    there = own(network)
+    there = parameters_and_buffers(network)
     if there.keys() != shapes.keys():
         odd = sorted(there.keys() ^ shapes.keys())
         found = f"{', '.join(odd[:3])}{' ...' if len(odd) > 3 else ''}"

@@ -44,7 +44,7 @@ def check(trial: Trial, schema: Schema) -> list[str]:
 
 def begin(model: nn.Module, backbone: Backbone, earlier: nn.Module, its: Backbone, source: str) -> None:
     """Give a model every parameter and buffer of an earlier one; raises :class:`WeightsError` where they differ."""
-    state = rebuild.own(earlier)
+    state = rebuild.parameters_and_buffers(earlier)
     try:
         rebuild.check_fits(model, {name: list(tensor.shape) for name, tensor in state.items()})
     except WeightsError as error:

@@ -36,7 +36,7 @@ class Pickled(Generic[T]):
     """
 
     content: bytes
-    here: Path = field(default_factory=Path.cwd)  # paths in a configuration may be relative
+    working_directory: Path = field(default_factory=Path.cwd)  # paths in a configuration may be relative
     environment: dict[str, str] = field(default_factory=lambda: _passed(os.environ))
     states: dict[str, Any] = field(default_factory=code.states)  # of the user's project and tlx
     plugins: dict[str, str] = field(default_factory=_digests)
@@ -52,7 +52,7 @@ class Pickled(Generic[T]):
         Raises:
             ConfigError: A plugin cannot be loaded, or its code is another than where the value is from.
         """
-        os.chdir(self.here)
+        os.chdir(self.working_directory)
         for name in _passed(os.environ).keys() - self.environment.keys():
             del os.environ[name]
         os.environ.update(self.environment)

@@ -97,7 +97,9 @@ class Cluster:
 
 def _task(sent: Pickled[Work], folders: Sequence[Path], cpus: int) -> int:
     """On a node: the trial, as it would run anywhere; its exit code."""
-    missing = next((path for path in [sent.here, *(f / CONFIG for f in folders)] if not path.exists()), None)
+    missing = next(
+        (path for path in [sent.working_directory, *(f / CONFIG for f in folders)] if not path.exists()), None
+    )
     if missing is not None:
         node = os.uname().nodename
         raise FileNotFoundError(f"{missing} is not on {node}: output has to be on storage that all nodes share")

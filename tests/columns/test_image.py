@@ -1,0 +1,67 @@
+"""Columns of images: prepared one by one or all at once, and bad ones told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image as Pictures
+
+from tests.columns.strategies import PIXELS, back, chosen, look
+from tlx.columns import Image, Reading, images
+from tlx.columns.reading import PLAIN
+
+
+@given(st.integers(1, 5), st.integers(1, 9), st.integers(1, 9), st.data())
+def test_images_are_prepared_one_by_one_or_all_at_once(
+    count: int, height: int, width: int, data: st.DataObject
+) -> None:
+    stack = np.random.default_rng(count).integers(256, size=(count, height, width), dtype=np.uint8)
+    column, values, _ = Image("image").encode(stack, np.arange(count))
+    assert column == Image("image", channels=1)
+    indices = chosen(data, count)
+    positions = data.draw(st.lists(st.integers(0, len(indices) - 1), min_size=1, max_size=8))
+    items = [(PLAIN, at) for at in positions]
+    reading = Reading(PIXELS)
+    expected = torch.stack([images.prepare(stack[indices[at]], PIXELS) for at in positions])
+    for given_values in (values, list(stack)):
+        found = column.reader(given_values, indices, reading).take(items)
+        assert found.is_contiguous(memory_format=torch.channels_last)
+        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+    each = [column.prepare(column.read(stack[indices[at]]), reading) for at in positions]
+    assert torch.equal(column.collate(each, reading), expected)
+    assert back(column) == column
+
+
+@pytest.mark.parametrize(("modes", "expected"), [("LLL", 1), ("RGB", 3), ("LLR", 3), ("4", 4)])
+def test_channels_are_those_of_most(folder: Path, modes: str, expected: int) -> None:
+    values: list[Any] = []
+    for i, mode in enumerate(modes):
+        if mode == "4":
+            values.append(np.zeros((3, 5, 4), np.uint8))
+            continue
+        picture = Pictures.new("L" if mode == "L" else "RGB", (5, 3))
+        picture.save(folder / f"{i}.png")
+        values.append(folder / f"{i}.png" if i % 2 else picture)
+    column, _, _ = Image("image").encode(values, np.arange(len(values)))
+    assert column.channels == expected
+    seen = look()
+    assert column.problems(values, np.arange(len(values)), seen) == {}
+    assert seen.sizes == dict.fromkeys(range(len(values)), (3, 5))
+    assert [column.file(value) is not None for value in values] == [isinstance(value, Path) for value in values]
+
+
+def test_bad_images_are_told_by_example(folder: Path) -> None:
+    (folder / "text.png").write_text("no image")
+    sound = np.zeros((3, 5, 3), np.uint8)
+    values = [sound, folder / "text.png", np.zeros((3, 5, 7)), np.full((2, 2, 3), np.nan), folder / "none.png", sound]
+    found = Image("image", channels=3).problems(values, np.array([0, 1, 2, 3, 4]), look())
+    assert list(found) == [1, 2, 3, 4]
+    assert [word in found[i] for i, word in enumerate(["unreadable", "7 channels", "NaN", "FileNotFound"], 1)] == [
+        True
+    ] * 4
