@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -50,36 +47,48 @@ def test_trials_have_processes_that_load_data(folder: Path, said: Said) -> None:
     assert found[0] == found[1]
 
 
+DEADLY = """
+import os, signal
+from dataclasses import dataclass
+import tlx
+from tlx.config.fields import option
+from tlx.training.callbacks.callback import Callback
+
+@dataclass
+class Options:
+    "Kills the process of the trial, as the kernel does where memory runs out."
+    steps: int = option(1000, "after so many optimizer steps", least=0)
+
+@tlx.register.callback("deadly", config=Options, capabilities={"trainable", "resumable"})
+class Deadly(Callback):
+    def __init__(self, options):
+        self.steps = options.steps
+
+    def on_step(self, ctx):
+        if ctx.step >= self.steps:
+            os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
 @pytest.mark.slow
-def test_a_killed_trial_is_one_failed_trial(folder: Path) -> None:
-    """As an out-of-memory kill would; the two others are well."""
-    program = (
-        "import os, signal, sys\n"
-        "from rich.console import Console\n"
-        "from tlx.composition.compose import compose\n"
-        "from tlx.orchestration import sweep as sweeps, worker\n"
-        "from tests.orchestration import deadly\n"
-        "worker.run = deadly.run\n"
-        f"trials = [compose([*{WORDS!r}, f'seed={{seed}}']) for seed in (0, 1, 2)]\n"
-        "if __name__ == '__main__':\n"
-        "    found = sweeps.run('three', [sweeps.job(t) for t in trials], Console())\n"
-        "    print(len(found.results), [o.reason for o in found.failures])\n"
-    )
-    (folder / "program.py").write_text(program)
-    root = Path(__file__).parents[2]
-    done = subprocess.run(
-        [sys.executable, "program.py"],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "PYTHONPATH": str(root)},
-    )
-    assert "2 ['killed by signal 9 (out of memory?)']" in done.stdout, done.stderr
-    statuses = {run.info.run_name: run.info.status for run in _runs(folder)}
-    assert statuses["three"] == "FAILED"
-    assert sorted(statuses.values()) == ["FAILED", "FINISHED", "FINISHED", "KILLED"]
-    killed = next(path.parent for path in folder.glob("runs/*s1*/events.jsonl"))
+def test_a_killed_trial_is_one_failed_trial(
+    folder: Path, said: Said, plugged: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The two others are well."""
+    (folder / "fatal.py").write_text(DEADLY)
+    (folder / "pyproject.toml").write_text('[tool.tlx]\nplugins = ["fatal"]\n')
+    monkeypatch.setenv("TLX_TRUST", "1")
+    text = said("sweep", *WORDS, "callbacks.deadly={steps: 1},{steps: 3},{steps: 4}", "sweep.name=three", code=1)
+    assert text.count("killed by signal 9 (out of memory?)") == 1
+    assert "3 trials run" in text
+    statuses = [(run.data.tags["tlx.kind"], run.info.status) for run in _runs(folder)]
+    assert sorted(statuses) == [("sweep", "FAILED"), *[("train", "FINISHED")] * 2, ("train", "KILLED")]
+    (killed,) = [path.parent for path in folder.glob("runs/*/events.jsonl") if not _is_finished(path.parent)]
     assert list(event_log.read(killed))[-1]["status"] == "KILLED"
+
+
+def _is_finished(run: Path) -> bool:
+    return run.name == "three" or (run / "result.json").is_file()
 
 
 def _runs(folder: Path) -> list[Run]:
