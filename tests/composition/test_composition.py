@@ -24,7 +24,7 @@ from tlx.config.errors import ConfigError
 from tlx.config.schema import Trial
 from tlx.orchestration import sweep as sweeps
 from tlx.orchestration.search.scheduler import SearchScheduler
-from tlx.orchestration.study import StudyScheduler
+from tlx.orchestration.study.scheduler import StudyScheduler
 
 OPTIONS = {
     "backbone": ["narrow_resnet", "pixels", "resnet18"],

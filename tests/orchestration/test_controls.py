@@ -14,7 +14,7 @@ from tlx.config import output
 from tlx.config.errors import ConfigError
 from tlx.orchestration import sweep as sweeps
 from tlx.orchestration.backends.launchers import Slurm
-from tlx.orchestration.study import StudyScheduler
+from tlx.orchestration.study.scheduler import StudyScheduler
 from tlx.tracking import event_log
 
 WORDS = ["backbone=pixels", "strategy=feature_extraction", "strategy.budget=2 steps", "dataset=digits"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tlx.config.errors import ConfigError
-from tlx.orchestration import study
+from tlx.orchestration.study import conduct as study
 from tlx.orchestration.jobs import Job, Outcome
 from tlx.runs.metric import Metric
 from tlx.runs.result import Result

@@ -18,7 +18,7 @@ from tlx.config.strategy import Phase, Plateau, Strategy, Threshold
 from tlx.config.strategy_parts import Averaging
 from tlx.config.study import Arm, Study
 from tlx.orchestration.progress import SweepProgress
-from tlx.orchestration.study import merit
+from tlx.orchestration.study.tuning import merit
 from tlx.reports import page
 from tlx.reports.study_results import StudyResults, gather
 from tlx.runs.metric import Metric, metric_in

@@ -16,9 +16,10 @@ from tlx.backbones.partition.stages import Stage
 from tlx.composition.words import Words, written
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.schema import Trial
-from tlx.orchestration import study, trial_list
+from tlx.orchestration import trial_list
 from tlx.orchestration import sweep as sweeps
 from tlx.orchestration.jobs import Job
+from tlx.orchestration.study import conduct
 from tlx.planning.tables import WIDTH, show_choices, show_costs
 from tlx.planning.trial_plan import PhaseCost, TrialPlan, plan_trial
 from tlx.reports.console import Terminal
@@ -116,5 +117,5 @@ def plan(overrides: Words | Trial = (), *, multirun: bool = False, **settings: A
         return SweepPlan(sweeps.with_sources([sweeps.job(trial) for trial in sweeps.plan(words)]))
     trial = trial_of(overrides, settings)
     if trial.study is not None and not isinstance(overrides, Trial):
-        return SweepPlan(*study.plan(written(overrides, settings)))
+        return SweepPlan(*conduct.plan(written(overrides, settings)))
     return Plan(trial, str(choose_machine(trial.hardware)), plan_trial(trial))

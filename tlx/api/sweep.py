@@ -16,10 +16,11 @@ from tlx.composition.multirun import outline
 from tlx.composition.words import Words, written
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.machine import elsewhere
-from tlx.orchestration import study, table
+from tlx.orchestration import table
 from tlx.orchestration import sweep as sweeps
 from tlx.orchestration.backends import launchers
 from tlx.orchestration.backends.launchers import Launcher, Ray, Slurm
+from tlx.orchestration.study import conduct
 from tlx.orchestration.sweep_record import Sweep as Record
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def sweep(overrides: Words = (), *, jobs: int | None = None, quiet: bool = False
 
 def _run(kind: str, name: str, words: list[str], console: Console, launcher: Launcher) -> Record:
     if kind == "study":
-        return study.conduct(name, words, console, launcher).sweep
+        return conduct.conduct(name, words, console, launcher).sweep
     if kind == "search":
         from tlx.orchestration.search.run import search  # Optuna, which may not be installed
 

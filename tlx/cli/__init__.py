@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 the trial or some trials failed, 2 the request is wrong an
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import sys
 from importlib import import_module
@@ -88,18 +89,20 @@ def _main(words: list[str]) -> int:
     if "-h" in rest or "--help" in rest:
         print((module.__doc__ or "").strip())
         return 0
-    return _run(module.run, rest, looks_up=verb not in PLAIN)
+    return _run(module.run, verb, rest, looks_up=verb not in PLAIN)
 
 
-def _run(verb: object, rest: list[str], *, looks_up: bool) -> int:
+def _run(verb: object, name: str, rest: list[str], *, looks_up: bool) -> int:
     from tlx.cli import arguments
     from tlx.components import plugins
     from tlx.config.errors import RequestError
     from tlx.runs.lock import Busy
+    from tlx.runs.test_ledger import COMMAND
 
     assert callable(verb)
     signal.signal(signal.SIGTERM, _terminated)
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ[COMMAND] = shlex.join(["tlx", name, *rest])
     try:
         if looks_up:
             plugins.load()

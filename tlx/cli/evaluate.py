@@ -119,11 +119,12 @@ def _loaded(config: Dataset) -> Any:
 
 def _measured(run: Path, trial: Trial, source: Any, config: Dataset, where: Any, device: str) -> Any:
     from tlx.config import output
+    from tlx.data import splits
     from tlx.prediction import evaluate, evaluation, trained_on
     from tlx.prediction.machine import device as device_of
     from tlx.prediction.model import Model
     from tlx.provenance.reproduce import with_own_stores
-    from tlx.runs import layout
+    from tlx.runs import layout, test_ledger
     from tlx.runs.result import read_result
     from tlx.tracking import event_log
     from tlx.tracking.event_log import EventLog
@@ -161,5 +162,8 @@ def _measured(run: Path, trial: Trial, source: Any, config: Dataset, where: Any,
                 where.folder.identity, where.run, where.data, values, metric, counts, found.unknown, found.notes
             )
             where.write(record)
+            if split == "test":
+                looked = test_ledger.split_of(where.data["fingerprint"], splits.hashed(chosen.indices))
+                test_ledger.add(path.parent.parent, looked, "evaluate", path.name)
         events.write("end", status="FINISHED", reason="")
     return record

@@ -53,9 +53,10 @@ def run(words: list[str]) -> int:
         if figure is not None:
             message = "draws one trial, and this is a study; write tlx plan backbone=... strategy=... --figure"
             raise ConfigError([ConfigIssue(_FIGURE, message, figure)])
-        from tlx.orchestration import study, trial_list
+        from tlx.orchestration import trial_list
+        from tlx.orchestration.study.conduct import plan
 
-        jobs, later = study.plan(words)
+        jobs, later = plan(words)
         trial_list.show(jobs, later, console)
         return 0
     if figure is not None:
@@ -79,7 +80,7 @@ def run(words: list[str]) -> int:
 def _as_json(words: list[str], figure: Path | None) -> int:
     """Print what would run as data, a study's opening trials and a sweep's alike; one trial is a list of one."""
     from tlx.orchestration import sweep as sweeps
-    from tlx.orchestration.study import StudyScheduler
+    from tlx.orchestration.study.scheduler import StudyScheduler
 
     if figure is not None:
         raise ConfigError([ConfigIssue(_FIGURE, "draws, and --json prints; give one of the two", figure)])

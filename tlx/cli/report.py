@@ -13,7 +13,7 @@ def run(words: list[str]) -> int:
     """The verb."""
     from tlx.composition.multirun import outline
     from tlx.config.errors import ConfigError, ConfigIssue
-    from tlx.orchestration.study import collect
+    from tlx.orchestration.study.conduct import collect
     from tlx.reports.terminal import show
 
     words = [word if "=" in word else f"experiment={word}" for word in Arguments().take(words).words]

@@ -99,7 +99,8 @@ def _submit(words: list[str], launcher: Slurm, about: Outline, dry: bool, consol
     """Hand the sweep to Slurm, or show the job scripts; once all is finished, its table or report."""
     from tlx.orchestration import sweep as sweeps
     from tlx.orchestration.backends import slurm
-    from tlx.orchestration.study import StudyScheduler
+    from tlx.orchestration.study import registration
+    from tlx.orchestration.study.scheduler import StudyScheduler
     from tlx.orchestration.sweep_record import conclude
 
     scheduler = StudyScheduler(about.name, words) if about.kind == "study" else None
@@ -113,6 +114,9 @@ def _submit(words: list[str], launcher: Slurm, about: Outline, dry: bool, consol
         for group in slurm.kinds(todo):
             print(slurm.script(name, sweep.folder / slurm.FOLDER / "N", group, launcher))
         return 0
+    if scheduler is not None:
+        told = registration.told(registration.register(scheduler, initial_jobs))
+        console.print(told, markup=False, soft_wrap=True)
     found = sweeps.submit(name, initial_jobs, launcher, on_result=after)
     if found.open:
         done = len(found.sweep.results)
@@ -138,7 +142,7 @@ def failures(outcomes: list[Outcome], console: Console) -> int:
 
 
 def _study(words: list[str], launcher: Launcher, about: Outline, console: Console) -> int:
-    from tlx.orchestration.study import conduct
+    from tlx.orchestration.study.conduct import conduct
     from tlx.reports.terminal import show
 
     study = conduct(about.name, words, console, launcher)

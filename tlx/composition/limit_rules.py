@@ -19,6 +19,8 @@ _FREE = ("args", "settings")  # handed on to a library, which knows what it take
 # seed -> the largest that its generator takes; that of proposals is a million and three times the search's
 _SEEDS = {
     "seed": 2**63 - 1,
+    "init_seed": 2**63 - 1,
+    "order_seed": 2**63 - 1,
     "dataset.split_seed": 2**32 - 1,
     "dataset.shots_seed": 2**63 - 1,
     "dataset.render_seed": 2**63 - 1,
@@ -29,8 +31,9 @@ _SEEDS = {
 def seeds_can_be_taken(config: Any) -> Iterator[ConfigIssue]:
     """Every seed is one that its generator takes."""
     given = [(key, select(config, key), most) for key, most in _SEEDS.items()]
-    seeds = select(config, "study.seeds")
-    given += [(f"study.seeds.{i}", seed, _SEEDS["seed"]) for i, seed in enumerate(seeds if seeds is not None else ())]
+    for name in ("seeds", "tune_seeds", "variance.seeds"):
+        most = _SEEDS["dataset.split_seed"] if "split" in (select(config, "study.vary") or ()) else _SEEDS["seed"]
+        given += [(f"study.{name}.{i}", seed, most) for i, seed in enumerate(select(config, f"study.{name}") or ())]
     for key, seed, most in given:
         if seed is not None and not 0 <= seed <= most:
             yield ConfigIssue(key, "expected zero or more" if seed < 0 else f"expected at most {most}", seed)
@@ -44,7 +47,11 @@ def studies_are_not_too_large(config: Any) -> Iterator[ConfigIssue]:
     count = 0
     for arm in study.arms.values():
         tried = math.prod(len(choices) for choices in arm.tune.values() if isinstance(choices, (list, ListConfig)))
-        count += len(study.points) * (len(study.seeds) + tried - 1)
+        if study.tune_seeds is None:
+            count += len(study.points) * len(study.seeds) * tried
+        else:
+            tuning = tried * len(study.tune_seeds) if arm.tune else 0
+            count += len(study.points) * (len(study.seeds) + tuning)
     if count > most:
         message = f"this study is {count:,} trials; leave some of it out, or allow as many: sweep.max_trials={count}"
         yield ConfigIssue("sweep.max_trials", message, most)

@@ -13,7 +13,8 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue
 
 from tlx.components.registry import UnknownComponentError, component
-from tlx.composition import folder_rules, limit_rules, name_rules, package_rules, strategy_rules, sweep_rules
+from tlx.composition import folder_rules, limit_rules, name_rules, package_rules
+from tlx.composition import strategy_rules, study_rules, sweep_rules
 from tlx.config import patterns
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.fields import RANGE, Range
@@ -264,6 +265,9 @@ RULES: list[tuple[tuple[str, ...], Rule]] = [
     ((), package_rules.packages_of_loggers_are_there),
     (("dataset",), limit_rules.seeds_can_be_taken),
     ((), limit_rules.studies_are_not_too_large),
+    ((), study_rules.studies_can_answer),
+    ((), study_rules.studies_tune_what_they_may),
+    (("strategy", "task", "dataset"), study_rules.test_decides_nothing),
     ((), sweep_rules.exclusions_name_settings),
     ((), sweep_rules.searches_have_their_own_name),
     ((), limit_rules.settings_hold_no_secret),

@@ -55,6 +55,12 @@ class Dataset:
         above=0,
     )
     shots_seed: int | None = option(None, "null: the trial's seed")
+    validation: str = option(
+        help="with shots: extra: the whole split validates, whose labels come on top; within: the share `val` of each "
+        "class's k examples validates (at least one), the others train",
+        choices=("extra", "within"),
+        neutral="extra",
+    )
     augment: str = option(
         help="random, in training only: shift (2 px, wrapping), flip_crop (horizontal flip, random resized crop)",
         choices=("none", "shift", "flip_crop"),

@@ -46,7 +46,9 @@ class Trial:
     loggers: Any = option(
         None, "where metrics go besides MLflow, each by its name: {csv: {}, tensorboard: {}}", runtime_only=True
     )
-    seed: int = option(0, "of the head's weights, the order of examples, augmentation and dropout")
+    seed: int = option(0, "of the shots, new weights, dropout, the order of examples and augmentation")
+    init_seed: int | None = option(None, "of new weights and of dropout; null: the seed", neutral=None)
+    order_seed: int | None = option(None, "of the order of examples and of augmentation; null: the seed", neutral=None)
     group: str | None = option(
         None, "runs are grouped under this in MLflow; null: the experiment's name, or 'trials'", runtime_only=True
     )
@@ -54,6 +56,16 @@ class Trial:
     study: Study | None = option(None, "a sweep with a question and a report", runtime_only=True)
     search: Search | None = option(None, "a sweep whose next trial follows from the results so far", runtime_only=True)
     sweep: Sweeping = option(help="how a sweep treats its trials", factory=Sweeping, runtime_only=True)
+
+    @property
+    def seed_of_init(self) -> int:
+        """What seeds the weights that are drawn, and dropout."""
+        return self.seed if self.init_seed is None else self.init_seed
+
+    @property
+    def seed_of_order(self) -> int:
+        """What seeds the order of examples, and augmentation."""
+        return self.seed if self.order_seed is None else self.order_seed
 
 
 GROUPS = ("backbone", "strategy", "dataset", "task", "hardware", "reuse", "tracking")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import itertools
 from collections.abc import Callable, Iterable, Mapping
-from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -37,12 +36,21 @@ def read(config: dataset.Dataset) -> Source:
 class Data:
     """Train, validation and test examples of one trial.
 
-    ``seed`` fixes the shots (unless the data set fixes them), the order and the augmentation.
+    ``seed`` fixes the shots (unless the data set fixes them), ``order_seed`` the order and the augmentation.
     """
 
-    def __init__(self, config: dataset.Dataset, *, seed: int, batch_size: int, workers: int = 0) -> None:
+    def __init__(
+        self,
+        config: dataset.Dataset,
+        *,
+        seed: int,
+        batch_size: int,
+        workers: int = 0,
+        order_seed: int | None = None,
+    ) -> None:
         self.config = config
         self.seed = seed
+        self.order_seed = seed if order_seed is None else order_seed
         self.batch_size = batch_size
         self.workers = workers
         self.fingerprint = fingerprint(config)
@@ -54,19 +62,16 @@ class Data:
         self.examples: dict[str, Examples] = {}
         self._loaders: dict[str, DataLoader[Batch]] = {}  # with workers, one for each split: they live as long as it
 
-    def reseeded(self, seed: int) -> Data:
+    def reseeded(self, seed: int, order_seed: int) -> Data:
         """The same examples in another order; their shots must not depend on the seed."""
         other = copy.copy(self)
-        other.seed = seed
+        other.seed, other.order_seed = seed, order_seed
         other._loaders = {}
         return other
 
     def hashes(self) -> dict[str, str]:
         """Number of examples of each split, and a hash of which and in what order."""
-        return {
-            name: f"{len(indices)} {sha256(indices.astype('<i8').tobytes()).hexdigest()[:16]}"
-            for name, indices in self.splits.items()
-        }
+        return {name: splits.hashed(indices) for name, indices in self.splits.items()}
 
     @property
     def schema(self) -> Schema:
@@ -92,7 +97,7 @@ class Data:
             self.examples[name] = Examples(
                 *(self.source, indices, specs),
                 augmentation=kind,
-                seed=self.seed,
+                seed=self.order_seed,
                 views=views,
                 limits=self.config.limits,
             )
@@ -106,7 +111,7 @@ class Data:
     def epochs(self, world: int = 1, accumulate: int = 1) -> Epochs:
         """The training order. Every process gets at least two examples of every batch, as norm layers need."""
         count = len(self.splits["train"])
-        epochs = Epochs(count, self.batch_size, self.seed)
+        epochs = Epochs(count, self.batch_size, self.order_seed)
         smallest = min(b - a for a, b in itertools.pairwise(epochs.borders))
         if smallest < 2 * world * accumulate:
             what = f"{count} training examples" if count == smallest else f"a batch of {smallest} (of {count} examples)"

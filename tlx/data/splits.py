@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+
 import numpy as np
 
 from tlx.columns.reading import Indices
@@ -9,6 +11,11 @@ from tlx.config.dataset import Dataset
 from tlx.config.errors import ConfigIssue, DataError
 from tlx.data.source import Source
 from tlx.data.stratify import train_test_split
+
+
+def hashed(indices: Indices) -> str:
+    """The number of examples of a split, and a hash of which and in what order."""
+    return f"{len(indices)} {sha256(indices.astype('<i8').tobytes()).hexdigest()[:16]}"
 
 
 def assign(source: Source, config: Dataset, seed: int) -> dict[str, Indices]:
@@ -29,10 +36,21 @@ def cut(source: Source, config: Dataset) -> dict[str, Indices]:
 
 
 def take_shots(source: Source, splits: dict[str, Indices], config: Dataset, seed: int) -> dict[str, Indices]:
-    """The first k of a permutation within each stratum of train, so k=1 lies in k=5 at one seed."""
+    """The first k of a permutation within each stratum of train, so k=1 lies in k=5 at one seed.
+
+    With ``validation=within`` the last of the k validate, in place of the split that is there for it.
+    """
     if config.shots is None:
         return splits
-    return {**splits, "train": _shots(source, splits["train"], config, seed)}
+    drawn = _shots(source, splits["train"], config, seed)
+    if config.validation == "extra":
+        return {**splits, "train": np.sort(np.concatenate(drawn))}
+    count = max(1, round(config.val * config.shots))
+    if count >= config.shots:
+        message = f"of {config.shots} example(s) of a class none is left to train where one validates; "
+        raise DataError([ConfigIssue("dataset.validation", f"{message}dataset.shots=2 is the least", "within")])
+    parts = {"train": [one[:-count] for one in drawn], "val": [one[-count:] for one in drawn]}
+    return {**splits, **{name: np.sort(np.concatenate(part)) for name, part in parts.items()}}
 
 
 def _cut(source: Source, pool: Indices, share: float, seed: int, name: str) -> tuple[Indices, Indices]:
@@ -57,7 +75,8 @@ def _too_few(source: Source, pool: Indices, share: float, name: str, error: Valu
     return ConfigIssue(f"dataset.{name}", f"cannot be cut from {len(pool)} examples: {error}", share)
 
 
-def _shots(source: Source, pool: Indices, config: Dataset, seed: int) -> Indices:
+def _shots(source: Source, pool: Indices, config: Dataset, seed: int) -> list[Indices]:
+    """Of each stratum the first k, in the order in which they were drawn."""
     shots, strata = config.shots, source.strata
     assert shots is not None
     if strata is None:
@@ -80,4 +99,4 @@ def _shots(source: Source, pool: Indices, config: Dataset, seed: int) -> Indices
         taken.append(rng.permutation(mine)[:shots])
     if problems:
         raise DataError(problems)
-    return np.sort(np.concatenate(taken))
+    return taken

@@ -61,7 +61,7 @@ def inputs(data: Data, split: str, augmentation: str, reads: Mapping[str, str]) 
     order = hashlib.sha256(examples.indices.tobytes()).hexdigest()[:32]
     facts = {"data": data.fingerprint, "split": split, "examples": order, "augmentation": augmentation}
     if augmentation != "none":
-        facts["seed"] = str(data.seed)
+        facts["seed"] = str(data.order_seed)
     read = [[argument, column, dict(examples.readers[column].facts())] for argument, column in reads.items()]
     return {**facts, "inputs": read}
 

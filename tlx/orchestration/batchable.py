@@ -22,7 +22,7 @@ def key(trial: Trial) -> str | None:
     """Equal for trials that can be trained together; None where a trial has to be alone.
 
     Rate, decay, schedule, early ending and what is kept may differ, and what the task allows of its options. So may the
-    seed, unless it decides the examples or the backbone's weights.
+    seeds, unless they decide the examples or the backbone's weights.
     """
     if parts_without(trial, "batchable_head") or trial.strategy.on_nan == "skip":
         return None
@@ -33,7 +33,11 @@ def key(trial: Trial) -> str | None:
         return None
     random_weights = trial.strategy.init == "scratch" or trial.backbone.weights == "none"
     random_shots = trial.dataset.shots is not None and trial.dataset.shots_seed is None
-    seed = trial.seed if random_weights or random_shots or trial.reuse.views else 0
+    shared = {
+        "seed": trial.seed if random_shots else 0,
+        "init_seed": trial.seed_of_init if random_weights else None,
+        "order_seed": trial.seed_of_order if trial.reuse.views else None,
+    }
     (phase,) = trial.strategy.phases
     strategy = replace(
         trial.strategy,
@@ -48,7 +52,7 @@ def key(trial: Trial) -> str | None:
         keep="best",
         phases=[Phase(train=["head"], until=phase.until)],
     )
-    same = identity_fields(replace(trial, strategy=strategy, task=task, seed=seed))
+    same = identity_fields(replace(trial, strategy=strategy, task=task, **shared))
     places = [str(part) for part in (trial.dataset, trial.hardware, trial.reuse, trial.output)]  # files are not in it
     return json.dumps([same, places], sort_keys=True, default=str)
 
@@ -64,10 +68,12 @@ def task_key(trial: Trial) -> Any:
 
 def alike(trial: Trial) -> str:
     """Equal for trials that freeze the same of the same backbone and read the same held-out examples."""
-    dataset = replace(trial.dataset, shots=None, shots_seed=None)
+    dataset = trial.dataset
+    if dataset.validation == "extra":  # else the shots decide what validates
+        dataset = replace(dataset, shots=None, shots_seed=None)
     random_weights = trial.strategy.init == "scratch" or trial.backbone.weights == "none"
     phases = [[phase.train, phase.freeze] for phase in trial.strategy.phases]
-    same = [trial.backbone, dataset, phases, trial.strategy.init, trial.seed if random_weights else 0]
+    same = [trial.backbone, dataset, phases, trial.strategy.init, trial.seed_of_init if random_weights else 0]
     return json.dumps(identity_fields(same), sort_keys=True, default=str)
 
 

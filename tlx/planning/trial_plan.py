@@ -89,10 +89,10 @@ def outline(trial: Trial) -> MetaModel:
         check(trial, task, backbone)
         model = task.build(backbone, schema)
         cut = assemble(trial, model, backbone)
-    epochs = Epochs(schema.counts.get("train", _ASSUMED), trial.strategy.batch_size, trial.seed)
+    epochs = Epochs(schema.counts.get("train", _ASSUMED), trial.strategy.batch_size, trial.seed_of_order)
     optimizers.check(trial.strategy.optimizer)
     stopping.check(trial.strategy, task.metric_info)
-    phases = plan(trial.strategy, cut, epochs.steps_per_epoch, trial.seed)
+    phases = plan(trial.strategy, cut, epochs.steps_per_epoch, trial.seed_of_init)
     return MetaModel(schema, backbone, model, cut, phases, rates(trial.strategy, cut, phases), epochs.steps_per_epoch)
 
 

@@ -132,7 +132,8 @@ def _split(found: Matched, config: Dataset, split: str, seed: int) -> Indices:
         return known
     given: Mapping[str, Indices] = source.splits or {"train": np.arange(len(source))}
     source.splits = {name: rows[np.isin(rows, known)] for name, rows in given.items()}
-    if split in source.splits and split != "train":  # nothing else has to be there
+    of_shots = split == "train" or (split == "val" and config.validation == "within")
+    if split in source.splits and not of_shots:  # nothing else has to be there
         return source.splits[split]
     cut = splits.cut(source, config)
-    return (splits.take_shots(source, cut, config, seed) if split == "train" else cut)[split]
+    return (splits.take_shots(source, cut, config, seed) if of_shots else cut)[split]

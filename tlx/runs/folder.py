@@ -33,6 +33,11 @@ class RunFolder:
     numerics: dict[str, int] = field(default_factory=dict)  # versions, where they are not the first
     reproduces: str = ""  # the folder of the run this one repeats
 
+    @property
+    def output(self) -> Path:
+        """The folder of the runs it belongs to; repetitions lie one folder deeper."""
+        return self.path.parent.parent if self.reproduces else self.path.parent
+
     def result(self) -> Result | None:
         """The recorded result, if the trial is finished; one that is not what was written is none."""
         return result_in(self.path)

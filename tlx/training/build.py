@@ -46,14 +46,20 @@ class TrialComponents:
 def build(trial: Trial) -> TrialComponents:
     """Build a trial; raises :class:`~tlx.config.errors.RequestError` for data or weights that cannot be used."""
     machine = choose_machine(trial.hardware)
-    data = Data(trial.dataset, seed=trial.seed, batch_size=trial.strategy.batch_size, workers=trial.hardware.workers)
+    data = Data(
+        trial.dataset,
+        seed=trial.seed,
+        batch_size=trial.strategy.batch_size,
+        workers=trial.hardware.workers,
+        order_seed=trial.seed_of_order,
+    )
     notes = whole_model.check(trial, data.schema)
     task, backbone, model, cut = network(trial, data.schema, pretrained=trial.strategy.init != "scratch")
     check(trial, task, backbone)
     data.prepare(specs(model), trial.reuse.views)
     task.fit(data.examples["train"].targets)
     epochs = data.epochs(machine.world, trial.hardware.accumulate)
-    phases = plan(trial.strategy, cut, epochs.steps_per_epoch, trial.seed)
+    phases = plan(trial.strategy, cut, epochs.steps_per_epoch, trial.seed_of_init)
     optimizers.check(trial.strategy.optimizer)
     stopping.check(trial.strategy, task.metric_info)
     title = trial.backbone.alias or trial.backbone.name
@@ -67,14 +73,14 @@ def build(trial: Trial) -> TrialComponents:
 
 def build_sibling(first: TrialComponents, trial: Trial) -> TrialComponents:
     """A trial that differs from the ``first`` one's in seed and head alone, built on its data and its backbone."""
-    data = first.data.reseeded(trial.seed)
+    data = first.data.reseeded(trial.seed, trial.seed_of_order)
     torch.set_rng_state(after_backbone(trial, data.schema))
     task = load_task(trial.task, data.schema)
     model = task.build(first.backbone, data.schema)
     cut = [replace(stage, model=model) for stage in first.stages]
     task.fit(data.examples["train"].targets)
     epochs = data.epochs(first.machine.world, trial.hardware.accumulate)
-    phases = plan(trial.strategy, cut, epochs.steps_per_epoch, trial.seed)
+    phases = plan(trial.strategy, cut, epochs.steps_per_epoch, trial.seed_of_init)
     stopping.check(trial.strategy, task.metric_info)
     module = TrialModule(trial.strategy, task, model, cut, phases, data, epochs, first.module.prefix)
     table = rates(trial.strategy, cut, phases)

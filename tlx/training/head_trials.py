@@ -60,7 +60,7 @@ def build_heads(pairs: Sequence[tuple[Trial, Say, RunFolder]]) -> list[HeadTrial
         torch.set_num_threads(built.machine.threads)
         if obstacle := _obstacle(built):
             raise NotBatchable(obstacle)
-        match, seeds = built.backbone.match, {one[0].seed for one in pairs}
+        match, seeds = built.backbone.match, {one[0].seed_of_init for one in pairs}
         if match is not None and match.missing and len(seeds) > 1:
             raise NotBatchable("the weights leave some of the backbone to chance, and the seeds differ")
         module = built.module

@@ -131,7 +131,7 @@ def _train(seats: Sequence[HeadTrial]) -> None:
     train, heldout = prefix.kept()["train"].features[0], _Split(prefix, "val", task, device)
     labels = task.target(module.data.examples["train"].targets).to(device)
     active = sorted(seats, key=_seed)  # heads of one seed read the same batches: one product serves them all
-    orders = {seat.trial.seed: _order(seat) for seat in seats}
+    orders = {_seed(seat): _order(seat) for seat in seats}
     decays = [seat.trial.strategy.optimizer.weight_decay for seat in active]
     rule = UpdateRule.of(strategy.optimizer.name, strategy.optimizer.momentum, strategy.optimizer.args)
     heads = BatchedLinear([seat.head for seat in active], rule, decays)
@@ -141,7 +141,7 @@ def _train(seats: Sequence[HeadTrial]) -> None:
     while active and step < module.state.stop:
         chosen = {seed: next(order) for seed, order in orders.items()}
         answers = {seed: labels[torch.from_numpy(rows % len(labels))] for seed, rows in chosen.items()}
-        wanted = torch.stack([answers[seat.trial.seed] for seat in active])
+        wanted = torch.stack([answers[_seed(seat)] for seat in active])
         groups = [(train.take(chosen[seed])[0], len(list(same))) for seed, same in groupby(active, _seed)]
         losses = partial(many.losses, targets=wanted)
         rates = [seat.built.rates["head.weight"][0] * seat.built.module.scale(step) for seat in active]
@@ -234,7 +234,7 @@ class _Split:
 
 
 def _seed(seat: HeadTrial) -> int:
-    return seat.trial.seed
+    return seat.trial.seed_of_order
 
 
 def _order(seat: HeadTrial) -> Iterator[Indices]:

@@ -153,7 +153,7 @@ def after_backbone(trial: Trial, schema: Schema) -> Tensor:
 
 def _backbone(trial: Trial, schema: Schema, pretrained: bool) -> Backbone:
     """The backbone; the random state it leaves is remembered, by what it depends on."""
-    seed_everything(trial.seed)
+    seed_everything(trial.seed_of_init)
     found = load_backbone(trial.backbone, columns=schema.inputs, pretrained=pretrained, read=reader(trial))
     _STATES[_drawn_by(trial, schema, pretrained)] = torch.get_rng_state()
     return found
@@ -161,7 +161,7 @@ def _backbone(trial: Trial, schema: Schema, pretrained: bool) -> Backbone:
 
 def _drawn_by(trial: Trial, schema: Schema, pretrained: bool) -> str:
     columns = [column.settings() for column in schema.inputs.values()]
-    return json.dumps([identity_fields([trial.backbone, pretrained, trial.seed]), columns], sort_keys=True)
+    return json.dumps([identity_fields([trial.backbone, pretrained, trial.seed_of_init]), columns], sort_keys=True)
 
 
 _STATES: dict[str, Tensor] = {}

@@ -16,7 +16,7 @@ from tlx.data import schema_file
 from tlx.files import durable, marks
 from tlx.reports.schedule import of_events
 from tlx.runs import folder as folders
-from tlx.runs import layout, manifest
+from tlx.runs import layout, manifest, test_ledger
 from tlx.runs import result as results
 from tlx.runs.describe import described, observed
 from tlx.runs.failure_reason import failure_reason
@@ -128,6 +128,8 @@ def record(
         found = observed(trial, result.facts, columns=built.data.schema.settings(), splits=built.data.hashes())
         bits = results.hashes(place.path)
         manifest.write(place.path, asdict(trial), found, {"metrics": metrics, "steps": steps, **bits})
+        split = test_ledger.split_of(place.fingerprints["data"], built.data.hashes()["test"])
+        test_ledger.add(place.output, split, "reproduce" if place.reproduces else "train", place.path.name)
         module.events.sync()
         result = replace(result, files=results.promised_files(place.path))
     return result

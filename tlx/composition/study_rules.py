@@ -1,0 +1,155 @@
+"""A study can answer its question: nothing counts twice, what chooses does not report, and the test set decides nothing."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from tlx.config.errors import ConfigIssue, suggest
+from tlx.config.select import select
+from tlx.config.study import SOURCES
+
+SEEDS = ("seed", "init_seed", "order_seed", "dataset.split_seed", "dataset.shots_seed")
+# what decides which examples validate: candidates that differ in it cannot be compared on validation
+_EXAMPLES = (
+    *("dataset.val", "dataset.test", "dataset.shots", "dataset.validation", "dataset.root", "dataset.file"),
+    *("dataset.val_file", "dataset.test_file", "dataset.name", "dataset.kind"),
+)
+
+
+def studies_can_answer(config: Any) -> Iterator[ConfigIssue]:
+    """There is something to run, each thing once, and a control to compare with."""
+    study = config.study
+    if study is None:
+        return
+    names = arm_names(study)
+    if study.control not in names:
+        hint = suggest(study.control, names) or f"; the arms are {', '.join(names)}"
+        yield ConfigIssue("study.control", f"not an arm{hint}", study.control)
+    for key in ("points", "seeds", "vary"):
+        values = list(getattr(study, key))
+        if not values:
+            yield ConfigIssue(f"study.{key}", "empty: nothing would be run", None)
+        yield from _once(f"study.{key}", values)
+    yield from _once("study.tune_seeds", list(study.tune_seeds or ()))
+    if study.tune_seeds is not None:
+        if not study.tune_seeds:
+            message = "empty: no seed would tune; name some, or null: each reported seed chooses for itself"
+            yield ConfigIssue("study.tune_seeds", message, None)
+        for seed in sorted(set(study.tune_seeds) & set(study.seeds)):
+            message = "chooses and is reported, which flatters what is tuned; take other seeds, or null"
+            yield ConfigIssue("study.tune_seeds", message, seed)
+    for source in study.vary:
+        if source not in SOURCES:
+            hint = suggest(source, SOURCES) or f"; expected some of {', '.join(SOURCES)}"
+            yield ConfigIssue("study.vary", f"no source of variation{hint}", source)
+    yield from _variance(study, names)
+
+
+def _variance(study: Any, names: Sequence[str]) -> Iterator[ConfigIssue]:
+    if study.variance is None:
+        return
+    if len(set(study.variance.seeds)) < 2:
+        message = "expected two seeds or more: of one there is no variance"
+        yield ConfigIssue("study.variance.seeds", message, list(study.variance.seeds))
+    yield from _once("study.variance.seeds", list(study.variance.seeds))
+    for arm in study.variance.arms:
+        if arm not in names:
+            yield ConfigIssue("study.variance.arms", f"not an arm{suggest(arm, names)}", arm)
+
+
+def studies_tune_what_they_may(config: Any) -> Iterator[ConfigIssue]:
+    """What is tuned is neither the axis, nor a seed, nor which examples there are; an arm leaves those alone as well."""
+    study = config.study
+    if study is None:
+        return
+    tuned = [(f"study.arms.{arm}.tune", options.tune) for arm, options in study.arms.items()]
+    for where, tune in [*tuned, ("study.tune", study.tune)]:
+        for key, values in tune.items():
+            name = f"{where}.{key}"
+            if not _is_list(values) or not len(values):
+                yield ConfigIssue(name, "expected a list of values", values)
+                continue
+            yield from _once(name, list(values))
+            yield from _free(name, str(key), study, "tuned")
+    for key, values in study.axes.items():
+        yield from _free(f"study.axes.{key}", str(key), study, "an arm")
+        if _is_list(values):
+            yield from _once(f"study.axes.{key}", list(values))
+    for arm, options in study.arms.items():
+        for word in options.overrides:
+            key = str(word).partition("=")[0].lstrip("+")
+            if related(key, study.axis) or key in SEEDS:
+                message = f"is the study's to set ({'study.axis' if key not in SEEDS else 'study.seeds'}); leave it out"
+                yield ConfigIssue(f"study.arms.{arm}.overrides", message, word)
+    if study.axis in SEEDS:
+        yield ConfigIssue("study.axis", "a seed is no axis: study.seeds and study.vary say what varies", study.axis)
+
+
+def _free(where: str, key: str, study: Any, what: str) -> Iterator[ConfigIssue]:
+    if related(key, str(study.axis)):
+        message = f"{key} is {what} and the axis ({study.axis}): its points would hold each other's trials; leave it out"
+        yield ConfigIssue(where, message, key)
+    elif key in SEEDS:
+        yield ConfigIssue(where, "a seed is chance, and no setting to choose: leave it out (study.seeds)", key)
+    elif what == "tuned" and key in (*_EXAMPLES, "dataset"):
+        message = "decides which examples validate, so candidates could not be compared; make it the axis, or an arm's"
+        yield ConfigIssue(where, message, key)
+
+
+def test_decides_nothing(config: Any) -> Iterator[ConfigIssue]:
+    """No choice goes by the test set, and what validates is not what tests."""
+    search = config.search
+    chosen: list[tuple[str, Any]] = []
+    if search is not None:
+        chosen += [(f"search.objectives.{i}.metric", one.metric) for i, one in enumerate(search.objectives)]
+        chosen += [("search.pruning.metric", search.pruning.metric)] if search.pruning is not None else []
+    for i, phase in enumerate(config.strategy.phases):
+        for part in ("plateau", "threshold"):
+            stop = getattr(phase, part, None)
+            chosen += [(f"strategy.phases.{i}.{part}.monitor", stop.monitor)] if stop is not None else []
+    chosen.append(("task.primary_metric", select(config, "task.primary_metric")))
+    for key, name in chosen:
+        if str(name).startswith(("test/", "test_")):
+            message = f"the test set decides nothing: choose by validation (val/{str(name)[5:]})"
+            yield ConfigIssue(key, message, name)
+    files = {key: select(config, f"dataset.{key}") for key in ("file", "val_file", "test_file")}
+    for key in ("file", "val_file"):
+        if files[key] is not None and files["test_file"] is not None and _same(files[key], files["test_file"]):
+            use = "trains" if key == "file" else "chooses"
+            message = f"is the file that {use} as well (dataset.{key}): a test on it says nothing; name another"
+            yield ConfigIssue("dataset.test_file", message, files["test_file"])
+
+
+def arm_names(study: Any) -> list[str]:
+    """The arms by name, those of the axes' combinations last."""
+    axes = [list(values) for values in study.axes.values() if _is_list(values)]
+    return [*study.arms, *(" + ".join(map(str, values)) for values in (itertools.product(*axes) if axes else ()))]
+
+
+def related(key: str, axis: str) -> bool:
+    """Is one of two dotted keys a part of the other, or the same? A group's choice is the group's key."""
+    mine, other = key.split("@")[0].split("."), axis.split(".")
+    return mine[: len(other)] == other[: len(mine)]
+
+
+def _once(key: str, values: Sequence[Any]) -> Iterator[ConfigIssue]:
+    """Each value stands there once, however it is written: 1 and 1.0 are one."""
+    seen: list[Any] = []
+    for value in values:
+        if any(value == other and isinstance(value, bool) == isinstance(other, bool) for other in seen):
+            yield ConfigIssue(key, "stands there twice, and would count twice; leave one out", value)
+        seen.append(value)
+
+
+def _is_list(values: Any) -> bool:
+    return isinstance(values, Sequence) and not isinstance(values, str)
+
+
+def _same(one: Any, other: Any) -> bool:
+    try:
+        return os.path.samefile(os.path.expanduser(str(one)), os.path.expanduser(str(other)))
+    except (OSError, ValueError):
+        return str(one) == str(other)
