@@ -15,8 +15,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tlx.reports.statistics import prediction_interval
 from tlx.runs.result import Result, hashes, read_result
+from tlx.statistics.intervals import prediction_interval
 from tlx.tracking import event_log
 
 BITWISE, EQUAL, NOISE, DIFFERENT = "bitwise", "equal", "within noise", "different"

@@ -11,11 +11,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from tlx.files import durable, foreign
 from tlx.reports.figures import draw
-from tlx.reports.statistics import Estimate
 from tlx.reports.study_results import CellFinding, Run, StudyResults
 from tlx.runs.layout import RESULT, SCHEDULE
 from tlx.runs.metric import Metric
 from tlx.runs.result import Result
+from tlx.statistics.intervals import Estimate
 from tlx.version import VERSION
 
 FILE = "report.html"
@@ -119,7 +119,7 @@ def gain(cell: CellFinding | None, metric: Metric) -> str:
         return "-"
     value = cell.gain
     if value.low is None or value.high is None:
-        return f"{metric.written(value.mean, signed=True)} (one seed)"
+        return f"{metric.written(value.mean, signed=True)} ({'alike on every seed' if value.is_degenerate else 'one seed'})"
     low, high = metric.written(value.low, signed=True), metric.written(value.high, signed=True)
     interval = f"{metric.written(value.mean, signed=True)} [{low}, {high}]"
     return f"{interval}{'' if value.clear else ' ~'}"

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from tlx.config.study import Study
-from tlx.reports.statistics import Estimate, estimate, median_censored, paired, steps_to
+from tlx.reports.speed import median_censored, steps_to
 from tlx.runs.metric import Metric
 from tlx.runs.result import Result
+from tlx.statistics.comparison import compare
+from tlx.statistics.intervals import Estimate, estimate
 from tlx.tracking import event_log
 
 Curve = list[tuple[int, float]]
@@ -65,10 +67,10 @@ class StudyResults:
         if cell.gain is None:
             return f"{cell.arm}, {where}: no seeds in common with {self.study.control}."
         gain, n = cell.gain, cell.gain.n
+        if gain.is_degenerate:
+            return f"{cell.arm}, {where}: {self._difference(gain.mean)} on each of {n} seeds; alike, so no interval."
         if gain.low is None or gain.high is None:
             return f"{cell.arm}, {where}: {self._difference(gain.mean)} on one seed; one seed has no interval."
-        if gain.low == gain.high:
-            return f"{cell.arm}, {where}: {self._difference(gain.mean)} on each of {n} seeds; alike, so no interval."
         low, high = self.metric.written(gain.low, signed=True), self.metric.written(gain.high, signed=True)
         interval = f"{self._difference(gain.mean)}, 95 % interval {low} to {high}, {n} paired seeds"
         if not gain.clear:
@@ -110,13 +112,13 @@ def gather(
     for key, mine in runs.items():
         arm, point = key
         scores = {run.seed: run.score for run in mine}
-        gain = paired(scores, control.get(point, {})) if arm != study.control else None
+        compared = compare(scores, control.get(point, {})) if arm != study.control else None
         findings[key] = CellFinding(
             arm=arm,
             point=point,
             runs=tuple(mine),
             score=estimate(list(scores.values())),
-            gain=gain,
+            gain=compared.difference if compared else None,
             steps=median_censored([steps_to(run.curve, study.target, metric.goal) for run in mine])
             if mine[0].curve
             else None,
