@@ -55,11 +55,10 @@ def gains(found: StudyResults) -> str:
     figure, axes = _figure(7.2, 3.6)
     others = [arm for arm in found.arms if arm != found.study.control]
     for i, arm in enumerate(others):
-        cells = [found.cells[(arm, point)] for point in found.study.points if (arm, point) in found.cells]
-        cells = [cell for cell in cells if cell.gain is not None]
-        places = [found.study.points.index(cell.point) + (i - (len(others) - 1) / 2) * 0.15 for cell in cells]
-        means = [found.metric.scaled(cell.gain.mean) for cell in cells if cell.gain]
-        half = [found.metric.scaled(cell.gain.half or 0.0) for cell in cells if cell.gain]
+        pairs = [pair for pair in found.gains if pair.arm == arm]
+        places = [found.study.points.index(pair.point) + (i - (len(others) - 1) / 2) * 0.15 for pair in pairs]
+        means = [found.metric.scaled(pair.comparison.difference.mean) for pair in pairs]
+        half = [found.metric.scaled(pair.comparison.difference.half or 0.0) for pair in pairs]
         k = found.arms.index(arm)
         axes.errorbar(places, means, yerr=half, fmt=_marker(k), label=arm, color=_colour(k), ms=6, capsize=4)
     axes.axhline(0, color="black", lw=1)
@@ -86,7 +85,7 @@ def learning_curves(found: StudyResults) -> str:
             shown = [found.metric.scaled(v) for v in mean]
             panel.plot(shared, shown, color=_colour(i), lw=1.8, marker=_marker(i), ms=3.5, label=arm)
         panel.axhline(found.metric.scaled(found.study.target), color="black", lw=0.8, ls=":")
-        panel.set_title(f"{_axis(found)} = {point}", fontsize=10)
+        panel.set_title(f"{found.axis} = {point}", fontsize=10)
         panel.set_xlabel("optimizer steps")
     panels[0].set_ylabel(f"validation {found.metric.title}{found.metric.unit}")
     handles, labels = panels[-1].get_legend_handles_labels()
@@ -137,13 +136,9 @@ def _marker(i: int) -> str:
     return _MARKERS[i % len(_MARKERS)]
 
 
-def _axis(found: StudyResults) -> str:
-    return found.study.axis.rsplit(".", 1)[-1]
-
-
 def _categories(axes: Axes, found: StudyResults) -> None:
     axes.set_xticks(range(len(found.study.points)), [str(point) for point in found.study.points])
-    label = {"shots": "labelled examples per class"}.get(_axis(found), _axis(found))
+    label = {"shots": "labelled examples per class"}.get(found.axis, found.axis)
     axes.set_xlabel(label)
 
 

@@ -1,4 +1,4 @@
-"""The end of a study on a terminal: its tables, the path of its page, and the line that opens MLflow."""
+"""The end of a study on a terminal: its tables, what weakens them, the path of its page, and the line that opens MLflow."""
 
 from __future__ import annotations
 
@@ -7,28 +7,34 @@ from rich.table import Table
 from rich.text import Text
 
 from tlx.files.printable import printable
-from tlx.reports import page
+from tlx.reports import notes, page, tables
 from tlx.reports.study_results import StudyResults
+
+_SHOWN = 3  # lines of each warning
 
 
 def show(found: StudyResults, folder: str, console: Console) -> None:
-    """Print scores and paired differences."""
-    axis = found.study.axis.rsplit(".", 1)[-1]
+    """Print scores, paired differences and warnings."""
     console.print(Text(f"\n{printable(found.study.question)}", style="bold"))
-    points = [f"{axis} = {point}" for point in found.study.points]
+    points = [f"{found.axis} = {point}" for point in found.study.points]
     scores = _table(f"test {found.metric.title}{found.metric.unit}", points)
-    gains = _table(f"paired {page.compared(found)} {found.study.control}", points)
-    for row in page.rows(found):
+    gains = _table(f"paired {tables.compared(found)} {found.study.control}", points)
+    for row in tables.rows(found):
         scores.add_row(*row[: len(points) + 1])
         if row[0] != found.study.control:
             gains.add_row(row[0], *row[len(points) + 1 :])
     console.print(scores)
     console.print()
     console.print(gains)
-    console.print(f"\n95 % intervals over {len(found.study.seeds)} seeds; ~ covers zero: no difference is shown.")
-    short = [cell for cell in found.cells.values() if cell.score.n < len(found.study.seeds)]
-    for cell in short:
-        console.print(f"{cell.arm} at {axis} = {cell.point} has {cell.score.n} seeds only", markup=False)
+    console.print(
+        f"\n95 % intervals over {len(found.study.seeds)} seeds, each for itself; {tables.NOT_SHOWN} no difference is shown, "
+        f"all {len(found.gains)} comparisons considered (Holm)."
+    )
+    for title, lines in notes.warnings(found):
+        more = [f"and {len(lines) - _SHOWN} more (see the report)"] if len(lines) > _SHOWN else []
+        console.print(f"{title}:", markup=False)
+        for line in [*lines[:_SHOWN], *more]:
+            console.print(f"  {printable(line)}", markup=False, soft_wrap=True)
     console.print(f"report: {folder}/{page.FILE}", markup=False, soft_wrap=True)
     console.print(f"pages:  tlx ui {found.name}", markup=False)
 

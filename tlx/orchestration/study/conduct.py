@@ -34,7 +34,7 @@ def conduct(name: str, overrides: Sequence[str], console: Console, launcher: Lau
     scheduler = StudyScheduler(name, list(overrides))
     initial_jobs = scheduler.initial_jobs()
     sweeps.prepare(initial_jobs)
-    from tlx.reports import page
+    from tlx.reports import page, tables
 
     registered = registration.register(scheduler, initial_jobs)
     console.print(registration.told(registered), markup=False, highlight=False, soft_wrap=True)
@@ -44,7 +44,7 @@ def conduct(name: str, overrides: Sequence[str], console: Console, launcher: Lau
         """The report, before the sweep's record is closed, so that MLflow gets both."""
         written.append(scheduler.findings(sweep, registered))
         page.write(written[0], sweep.folder)
-        return page.markdown(written[0])
+        return tables.markdown(written[0])
 
     sweep = sweeps.run(
         name,
@@ -60,7 +60,7 @@ def conduct(name: str, overrides: Sequence[str], console: Console, launcher: Lau
 
 def collect(name: str, overrides: Sequence[str]) -> FinishedStudy:
     """The findings of a study that has been run, with its report written again; raises :class:`ConfigError`."""
-    from tlx.reports import page
+    from tlx.reports import page, tables
 
     scheduler = StudyScheduler(name, list(overrides))
     initial_jobs = scheduler.initial_jobs()

@@ -13,7 +13,6 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +22,7 @@ from tlx.files import durable, foreign
 from tlx.files.checksum import with_checksum, without_checksum
 from tlx.orchestration.jobs import Job
 from tlx.reports.study_record import Change, Registration
+from tlx.reports.when import moment
 
 if TYPE_CHECKING:
     from tlx.orchestration.study.scheduler import StudyScheduler
@@ -104,11 +104,6 @@ def told(found: Registration) -> str:
     if not found.changes:
         return f"{line}; kept"
     return f"{line}; changed since: {'; '.join(what for change in found.changes for what in change.what)}"
-
-
-def moment(milliseconds: int) -> str:
-    """A time as it reads: ``2026-11-27 18:30 UTC``."""
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC") if milliseconds else "now"
 
 
 def _rows(path: Path) -> tuple[list[dict[str, Any]], int]:
