@@ -17,7 +17,7 @@ from tlx.provenance import compare
 from tlx.provenance.compare import DIFFERS
 from tlx.runs import manifest
 from tlx.runs.folder import read_config
-from tlx.runs.layout import CONFIG, RESULT
+from tlx.runs.layout import CONFIG, INNER, PROMISED, RESULT
 from tlx.runs.result import Result, incomplete, result_in
 from tlx.tracking import event_log
 from tlx.tracking.log_integrity import altered_rows, metrics_sha
@@ -83,7 +83,9 @@ def _of_files(folder: Path, record: Mapping[str, Any]) -> Iterator[str]:
         yield f"{manifest.FILE} has no hashes of the trial's files"
         return
     for name, wanted in files.items():
-        if foreign.is_name(name.rpartition("/")[2]) and _hash(folder / name) != wanted:
+        if name not in (*PROMISED, *INNER):
+            yield f"{manifest.FILE} has the hash of {name}, which is no file of a trial"
+        elif _hash(folder / name) != wanted:
             yield f"{name} is not the file that {manifest.FILE} has the hash of{_settings(folder, name, record)}"
 
 

@@ -55,7 +55,10 @@ class Circumstances:
     repetitions: Callable[[], Iterable[Result]] = tuple
 
 
-def of_runs(old: Path, new: Path, around: Circumstances) -> Verdict:
+_USUAL = Circumstances()
+
+
+def of_runs(old: Path, new: Path, around: Circumstances = _USUAL) -> Verdict:
     """Grade a finished run against the one it repeats."""
     then, now = read_result(old), read_result(new)
     first_difference = event_log.first_difference(event_log.metrics(old), event_log.metrics(new))
@@ -73,7 +76,7 @@ def of_runs(old: Path, new: Path, around: Circumstances) -> Verdict:
     return _against_noise(now, list(around.repetitions()), apart, where, around)
 
 
-def of_beginnings(old: Path, new: Path, around: Circumstances) -> Verdict:
+def of_beginnings(old: Path, new: Path, around: Circumstances = _USUAL) -> Verdict:
     """Grade a run that was stopped early by the rows both have."""
     then, now = event_log.metrics(old), event_log.metrics(new)
     shared = min(len(then), len(now))
