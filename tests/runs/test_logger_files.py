@@ -15,7 +15,7 @@ from tlx.components import registry
 from tlx.components.registry import of_group
 from tlx.config.fields import option
 from tlx.config.schema import Trial
-from tlx.provenance import reproduce
+from tlx.provenance import repetitions, reproduce
 from tlx.runs import folder as folders
 from tlx.runs import layout, removal
 from tlx.tracking import event_log
@@ -92,7 +92,7 @@ def test_a_repetition_logs_nowhere_unless_it_is_asked_to(said: Said) -> None:
     assert Stranger.told == []
     assert reproduce.recorded(place, ["loggers.csv={}"]).loggers.csv is not None
     assert "loggers.mine" in said("reproduce", str(place), "loggers.csv={}")
-    (again,) = place.parent.glob(f"{reproduce.REPEATED}/*/{layout.METRICS}")
+    (again,) = place.parent.glob(f"{repetitions.REPEATED}/*/{layout.METRICS}")
     assert again.read_text().count("\n") == len(event_log.metrics(again.parent)) + 1
 
 

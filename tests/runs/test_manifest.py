@@ -8,8 +8,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import torch
 
-from tlx.runs import code, environment
+from tlx.config.errors import ConfigError
+from tlx.runs import code, environment, manifest
 
 
 @pytest.fixture
@@ -50,3 +52,39 @@ def test_packages_are_those_of_the_metadata() -> None:
     found = environment.packages()
     for name in ("torch", "timm", "pytorch-lightning", "mlflow"):
         assert found[name] == importlib.metadata.version(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "is_recorded"),
+    [
+        *((name, True) for name in ("DNNL_MAX_CPU_ISA", "ONEDNN_MAX_CPU_ISA", "MKL_CBWR", "OPENBLAS_CORETYPE")),
+        *((name, True) for name in ("OMP_SCHEDULE", "GOMP_CPU_AFFINITY", "KMP_AFFINITY", "CUBLAS_WORKSPACE_CONFIG")),
+        *((name, True) for name in ("CUDNN_LOGINFO_DBG", "NVIDIA_TF32_OVERRIDE", "ATEN_CPU_CAPABILITY")),
+        *((name, True) for name in ("TORCH_ALLOW_TF32_CUBLAS_OVERRIDE", "PYTORCH_CUDA_ALLOC_CONF")),
+        *((name, False) for name in ("OMP_NUM_THREADS", "TORCH_HOME", "HF_TOKEN", "MLFLOW_TRACKING_URI")),
+    ],
+)
+def test_variables_that_change_numbers_are_recorded_and_no_others(
+    monkeypatch: pytest.MonkeyPatch, name: str, is_recorded: bool
+) -> None:
+    monkeypatch.setenv(name, "value")
+    assert (environment.variables().get(name) == "value") == is_recorded
+    monkeypatch.setenv(name, "https://user:secret@example.org")
+    assert "secret" not in str(environment.variables())
+
+
+def test_what_torch_settled_on_is_recorded() -> None:
+    found = environment.flags()
+    assert (found["threads"], found["interop_threads"]) == (torch.get_num_threads(), torch.get_num_interop_threads())
+    assert found["mkldnn"] == (torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled)  # type: ignore[no-untyped-call]
+
+
+def test_a_record_that_was_altered_is_refused(folder: Path) -> None:
+    assert manifest.read(folder) == {}
+    manifest.write(folder, {"seed": 0}, {"packages": {"torch": "2.9"}}, {"steps": 3})
+    written = (folder / manifest.FILE).read_text()
+    assert manifest.read(folder)["results"] == {"steps": 3}
+    for text in (written.replace("2.9", "2.8"), written.replace('"seed": 0', '"seed": 1'), '{"version": 1}'):
+        (folder / manifest.FILE).write_text(text)
+        with pytest.raises(ConfigError, match=r"repro.json.*has no valid checksum"):
+            manifest.read(folder)

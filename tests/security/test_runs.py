@@ -25,7 +25,8 @@ from tlx.config.errors import ConfigError, RequestError
 from tlx.files.checksum import with_checksum, without_checksum
 from tlx.orchestration import status
 from tlx.orchestration.backends.slurm import FOLDER, SUBMISSION
-from tlx.provenance import reproduce
+from tlx.provenance import repetitions, reproduce
+from tlx.provenance.integrity import contradictions
 from tlx.runs import folder as folders
 from tlx.runs import layout
 from tlx.runs import result as results
@@ -88,13 +89,14 @@ def sweep_of(place: Path) -> Path:
 
 def altered(place: Path, name: str, tree: object) -> None:
     """Put another value where a file's is, sealed as ours would be where the file is."""
-    if isinstance(tree, dict) and name == layout.RESULT:
+    if isinstance(tree, dict) and name in (layout.RESULT, layout.MANIFEST):
         (place / name).write_text(with_checksum(json.dumps(tree)) if tree else "{}")
     else:
         (place / name).write_text(json.dumps(tree))
 
 
-NAMES = [layout.RESULT, "repro.json", "together.json", "mlflow.json", layout.PREPARED, "state.pt", layout.CONFIG]
+BESIDE = ["together.json", "mlflow.json", layout.PREPARED, "state.pt"]  # what no finished trial is made of
+NAMES = [layout.RESULT, layout.MANIFEST, *BESIDE, layout.CONFIG]
 
 
 @settings(max_examples=max(1, settings().max_examples // 2))
@@ -104,11 +106,12 @@ def test_any_value_in_any_file(copied: Path, refusals: Callable[..., str], run: 
     sweep = sweep_of(copied)
     refusals("status", sweep.name, f"output={copied.parent}")
     refusals("diff", str(copied), str(run))
-    for read in (lambda: reproduce.recorded(copied), lambda: list(reproduce.siblings(copied))):
+    for read in (lambda: reproduce.recorded(copied), lambda: list(repetitions.results(copied, run))):
         try:
             read()
         except RequestError:
             continue
+    assert contradictions(copied) or name in BESIDE
     shutil.rmtree(copied.parent)
     shutil.copytree(run, copied)
 

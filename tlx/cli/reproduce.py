@@ -1,4 +1,4 @@
-"""tlx reproduce RUN [settings] [--steps N] [--json]: run a trial again, and say whether it came out the same.
+"""tlx reproduce RUN [settings] [--steps N] [--with-cache] [--json]: run a trial again; did it come out the same?
 
 tlx reproduce runs/resnet18-fine_tune-digits-s0-0123456789ab     (a run folder)
 tlx reproduce 4f1c...                                            (an MLflow run)
@@ -6,27 +6,35 @@ tlx reproduce quickstart                                         (every trial of
 tlx reproduce RUN --steps 40                                     (only the beginning: a cheap proof)
 tlx reproduce RUN --checkout FOLDER                              (by its own code and packages, made again in FOLDER)
 tlx reproduce RUN seed=1                                         (with a setting changed, to see what it decides)
+tlx reproduce RUN --with-cache                                   (with features that are kept, where the run read them)
 tlx reproduce RUN --json                                         (the verdicts as data)
 
-The new run lies in runs/reproduced, linked to the old one. Verdicts: bitwise, equal (metrics within 1e-6), within noise
-(inside what at least three seeds differ by), different. Exit code 1 for different.
+The new run lies in runs/reproduced, linked to the old one, and computes everything anew. Verdicts: bitwise, equal
+(metrics within 1e-6), within noise (the same settings, data and weights, inside what at least three runs of this trial
+differ by), different, altered (the old record is not what was written, or contradicts itself). Exit code 1 for the
+last two.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
 from tlx.cli.arguments import Arguments, number
 from tlx.composition.name_rules import path_fault
 from tlx.config.errors import ConfigError, ConfigIssue
+from tlx.files.printable import printable
 from tlx.orchestration import find
-from tlx.provenance.compare import SAME
+from tlx.provenance.compare import Row, likely_cause
 from tlx.reports.console import Terminal
+
+if TYPE_CHECKING:
+    from tlx.provenance.verdict import Verdict
 
 
 def run(words: list[str]) -> int:
@@ -34,6 +42,7 @@ def run(words: list[str]) -> int:
     arguments = Arguments()
     arguments.value("--checkout", "a folder to make")
     arguments.value("--steps", "a number of steps")
+    arguments.flag("--with-cache")
     arguments.flag("--json")
     asked = arguments.take(words)
     words, where, steps = asked.words, asked.checkout, number(asked.steps, "--steps", "a number of steps")
@@ -45,15 +54,17 @@ def run(words: list[str]) -> int:
     folders = find.runs(named[0])
     console = Terminal(quiet=asked.json)
     if where is not None:
-        again = [*words, *(["--steps", str(steps)] if steps is not None else []), *(["--json"] if asked.json else [])]
+        again = [*words, *(["--steps", str(steps)] if steps is not None else [])]
+        again += [*(["--with-cache"] if asked.with_cache else []), *(["--json"] if asked.json else [])]
         return _elsewhere(folders, Path(where).expanduser().resolve(), again, console)
-    found = [_one(folder, [word for word in words if "=" in word], steps, console) for folder in folders]
+    overrides = [word for word in words if "=" in word]
+    found = [_one(folder, overrides, steps, console, with_cache=asked.with_cache) for folder in folders]
     grades = [one["verdict"] for one in found]
     if asked.json:
         print(json.dumps(found, indent=2))
     elif len(folders) > 1:
         console.print(", ".join(f"{grades.count(grade)} {grade}" for grade in dict.fromkeys(grades)))
-    return 1 if "different" in grades else 0
+    return 1 if {"different", "altered"} & set(grades) else 0
 
 
 def _elsewhere(folders: list[Path], where: Path, words: list[str], console: Console) -> int:
@@ -67,13 +78,20 @@ def _elsewhere(folders: list[Path], where: Path, words: list[str], console: Cons
     return checkout.reproduce(python, words)
 
 
-def _one(old: Path, overrides: list[str], steps: int | None, console: Console) -> dict[str, Any]:
+def _one(old: Path, overrides: list[str], steps: int | None, console: Console, *, with_cache: bool) -> dict[str, Any]:
     """Run one again; what came of it."""
     from tlx.provenance import reproduce as again
     from tlx.provenance import verdict
+    from tlx.provenance.integrity import contradictions
+    from tlx.runs.result import result_in
     from tlx.tracking.mlflow_sync import MLflowSync
 
-    trial = again.recorded(old, overrides)
+    trial = again.recorded(old, overrides, with_cache=with_cache)
+    unsound = contradictions(old)
+    for line in unsound:
+        console.print(f"  altered {line}", markup=False)
+    if result_in(old) is None:
+        return _told(old, None, verdict.of_altered(unsound), [], unsound, console)
     place = again.place_beside(old, trial)
     console.print(f"{old.name}: again in {place.path}", markup=False)
     for line in again.moved(old, trial):
@@ -86,13 +104,24 @@ def _one(old: Path, overrides: list[str], steps: int | None, console: Console) -
         console.print(f"  {row.state:<8}{row}", markup=False)
     if again.was_multi_head(old):
         console.print("  note    it was trained side by side with others, which rounds otherwise", markup=False)
-    if steps is not None and place.result() is None:
-        found = verdict.of_beginnings(old, place.path)
-    else:
-        found = verdict.of_runs(old, place.path, again.siblings(old))
-    console.print(f"verdict: {found.grade}: {found.reason}", markup=False)
-    unlike = next((row for row in rows if row.state != SAME), None)
-    if found.grade != verdict.BITWISE and unlike is not None:
-        console.print(f"first thing that differs: {unlike}", markup=False)
-    told = [{**asdict(row), "state": row.state} for row in rows]
-    return {"run": str(old), "again": str(place.path), "verdict": found.grade, "reason": found.reason, "checks": told}
+    around = again.circumstances(old, trial, place, unsound)
+    if again.read_kept_features(old) and not around.cache:
+        note = "it read kept features, made in batches of reuse.batch, which may round otherwise; here all is computed"
+        console.print(f"  note    {note}", markup=False)
+    grade = verdict.of_beginnings if steps is not None and place.result() is None else verdict.of_runs
+    return _told(old, place.path, grade(old, place.path, around), rows, unsound, console)
+
+
+def _told(
+    old: Path, new: Path | None, found: Verdict, rows: Sequence[Row], unsound: Sequence[str], console: Console
+) -> dict[str, Any]:
+    """Print a verdict; the same as data."""
+    console.print(printable(f"verdict: {found.grade}: {found.reason}"), markup=False)
+    cause = likely_cause(rows)
+    if found.grade != "bitwise" and cause is not None:
+        console.print(printable(f"first thing that differs: {cause}"), markup=False)
+    checks = [{**asdict(row), "state": row.state} for row in rows]
+    return {
+        **{"run": str(old), "again": str(new) if new is not None else None},
+        **{"verdict": found.grade, "reason": found.reason, "altered": list(unsound), "checks": checks},
+    }

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
-SECTIONS = ("code", "software", "packages", "data", "weights", "hardware", "flags")
+from tlx.files.secrets import redacted
+from tlx.runs.manifest import VARIABLES
+
+SECTIONS = ("code", "data", "weights", "flags", VARIABLES, "software", "hardware", "packages")  # likeliest causes first
 SAME, DIFFERS, UNKNOWN = "same", "differs", "unknown"
 _ABSENT = "not there"
+_COMPLETE = {VARIABLES: "not set", "packages": "not installed"}  # what is not in such a section was not there then
+_PROJECT = "project."  # the project's own state: what of it computes is a plugin, which has a row of its own
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,11 @@ class Row:
         if self.then is None or self.now is None:
             return UNKNOWN
         return SAME if self.then == self.now else DIFFERS
+
+    @property
+    def change(self) -> str:
+        """The item, then and now, without its section."""
+        return f"{self.item} {_short(self.then)} -> {_short(self.now)}"
 
     def __str__(self) -> str:
         name = f"{self.section}: {self.item}" if self.item else self.section
@@ -67,14 +77,32 @@ def surroundings(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[Row]:
         if section not in then or section not in now:
             rows.append(Row(section, "", then.get(section), now.get(section)))
         else:
-            rows += _rows(section, _flat(then[section]), _flat(now[section]))
+            rows += _rows(section, _items(then[section]), _items(now[section]))
     return rows
 
 
+def likely_cause(rows: Iterable[Row]) -> Row | None:
+    """The likeliest reason for other numbers: what differs before what is not known, in the order of the rows.
+
+    The commit of the project comes last of what differs: what of a project computes are its plugins.
+    """
+    unlike = [row for row in rows if row.state != SAME]
+    return min(unlike, key=lambda row: (row.state == UNKNOWN, _is_of_project(row)), default=None)
+
+
+def _is_of_project(row: Row) -> bool:
+    return row.section == "code" and row.item.startswith(_PROJECT)
+
+
 def _rows(section: str, then: dict[str, Any], now: dict[str, Any]) -> list[Row]:
-    rows = [Row(section, key, then.get(key), now.get(key)) for key in dict.fromkeys((*then, *now))]
+    absent = _COMPLETE.get(section)
+    rows = [Row(section, key, then.get(key, absent), now.get(key, absent)) for key in dict.fromkeys((*then, *now))]
     unlike = [row for row in rows if row.state != SAME]
     return unlike or [Row(section, "", len(then), len(now))]
+
+
+def _items(section: Any) -> dict[str, Any]:
+    return _flat(section) if section else {}
 
 
 def _flat(node: Any, path: str = "") -> dict[str, Any]:
@@ -94,5 +122,5 @@ def _leaves(node: Any, path: str) -> Iterator[tuple[str, Any]]:
 
 
 def _short(value: Any) -> str:
-    text = "not there" if value is None else str(value)
+    text = "not there" if value is None else redacted(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -16,24 +16,23 @@ from tlx.config.identity import identity_fields
 from tlx.config.schema import Trial
 from tlx.config.tracking import Tracking
 from tlx.data.module import Data
+from tlx.feature_cache.prefix_cache import store as feature_store
 from tlx.feature_cache.store import KIND as FEATURES
 from tlx.files import marks
 from tlx.files.secrets import redacted
-from tlx.provenance import compare
+from tlx.provenance import compare, repetitions
 from tlx.provenance.compare import Row
+from tlx.provenance.repetitions import REPEATED
+from tlx.provenance.verdict import Circumstances
 from tlx.runs import folder as folders
 from tlx.runs import layout, manifest
-from tlx.runs import result as results
 from tlx.runs.describe import observed
 from tlx.runs.folder import RunFolder
-from tlx.runs.result import Result
 from tlx.tracking import event_log, store
 from tlx.training.locate import locate
 from tlx.training.machine import choose_machine
 from tlx.training.record import Say
 from tlx.training.runner import train
-
-REPEATED = "reproduced"
 
 
 class Enough(SystemExit):
@@ -43,8 +42,18 @@ class Enough(SystemExit):
         return "stopped on purpose: the beginning was to be repeated"
 
 
-def recorded(folder: Path, overrides: Sequence[str] = ()) -> Trial:
-    """The trial of a run folder, as ``overrides`` change it; raises :class:`ConfigError` where there is none."""
+def recorded(folder: Path, overrides: Sequence[str] = (), *, with_cache: bool = False) -> Trial:
+    """The trial of a run folder, to be run again.
+
+    Args:
+        folder: Of a finished run.
+        overrides: Settings that are changed.
+        with_cache: Read kept features as the trial's own settings say. Otherwise all is computed, as what the old run
+            left in the store may be what is wrong with it.
+
+    Raises:
+        ConfigError: There is no trial, or a setting cannot be changed to this.
+    """
     if not (folder / layout.CONFIG).is_file() or not (folder / layout.RESULT).is_file():
         raise ConfigError(
             [ConfigIssue("run", "no finished trial there; expected a run folder or an MLflow run", folder)]
@@ -54,7 +63,10 @@ def recorded(folder: Path, overrides: Sequence[str] = ()) -> Trial:
     problems = [*asked.problems, *(ConfigIssue(key, "only settings can be changed here") for key in asked.choices)]
     if problems:
         raise ConfigError(problems)
-    return with_overrides(with_own_stores(trial), {setting.key: setting.value for setting in asked.settings})
+    trial = with_own_stores(trial)
+    if not with_cache:
+        trial = replace(trial, reuse=replace(trial.reuse, when="off"))
+    return with_overrides(trial, {setting.key: setting.value for setting in asked.settings})
 
 
 def with_own_stores(trial: Trial) -> Trial:
@@ -102,7 +114,8 @@ def place_beside(old: Path, trial: Trial) -> RunFolder:
 
 def checks(old: Path, trial: Trial, place: RunFolder) -> list[Row]:
     """What is the same as when the old run was made, and what is not; the repetition has run."""
-    then, now = manifest.read(old), manifest.read(place.path) or _looked_at(trial, place)
+    record = manifest.look(old)  # that it has a fault is said beside what it says
+    then, now = record.content if record is not None else {}, manifest.read(place.path) or _looked_at(trial, place)
     return [
         *compare.settings(identity_fields(folders.read_config(old)), identity_fields(trial)),
         *compare.surroundings(then, now),
@@ -129,20 +142,23 @@ def repeat(trial: Trial, place: RunFolder, steps: int | None, say: Say) -> None:
         return
 
 
+def circumstances(old: Path, trial: Trial, place: RunFolder, contradictions: Sequence[str]) -> Circumstances:
+    """What the verdict on a repetition takes into account; raises :class:`ConfigError`."""
+    new, is_finished = place.path, place.result() is not None
+    return Circumstances(
+        contradictions=contradictions,
+        settings=repetitions.changed_settings(old, new),
+        inputs=repetitions.changed_inputs(old, new) if is_finished else (),
+        cache=str(feature_store(trial.reuse).root) if read_kept_features(new) else "",
+        repetitions=lambda: repetitions.results(old, new),
+    )
+
+
+def read_kept_features(run: Path) -> bool:
+    """Did a run read outputs of its frozen part from a store, in place of computing them?"""
+    return any(row.get("state") in ("found", "filled") for row in event_log.events(run, "reuse"))
+
+
 def was_multi_head(old: Path) -> bool:
     """Was it one of several heads in one process? Products of many heads round otherwise than those of one."""
     return any(True for _ in event_log.events(old, "together"))
-
-
-def siblings(old: Path) -> Iterator[Result]:
-    """Results beside the old run of the same trial with other seeds; looked for only when somebody asks."""
-    mine = folders.read_config(old)
-    for path in sorted(old.parent.glob(f"*/{layout.RESULT}")):
-        if path.parent != old and (path.parent / layout.CONFIG).is_file():
-            try:
-                other = folders.read_config(path.parent)
-            except ConfigError:  # no trial that this one could be compared with
-                continue
-            alike = other.seed != mine.seed and identity_fields(replace(other, seed=mine.seed)) == identity_fields(mine)
-            if alike and (result := results.result_in(path.parent)) is not None:
-                yield result

@@ -1,4 +1,4 @@
-"""The libraries and the machine a trial ran on, and the flags that decide its bits."""
+"""The libraries and the machine a trial ran on, and the flags and environment variables that decide its bits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-_VARIABLES = ("CUBLAS_WORKSPACE_CONFIG", "NVIDIA_TF32_OVERRIDE")  # threads are torch's own number
+from tlx.files.secrets import redacted
+
+_PREFIXES = (  # of what oneDNN, MKL, OpenMP, other BLAS libraries, CUDA's, NumPy and torch choose their arithmetic by
+    *("DNNL_", "ONEDNN_", "MKL_", "OPENBLAS_", "BLIS_", "VECLIB_", "OMP_", "GOMP_", "KMP_", "CUBLAS_", "CUDNN_"),
+    *("NPY_", "PYTORCH_", "TORCHINDUCTOR_", "TORCH_ALLOW_TF32_", "TORCH_BLAS_", "TORCH_CUDNN_", "TORCH_LINALG_"),
+)
+_VARIABLES = ("ATEN_CPU_CAPABILITY", "NVIDIA_TF32_OVERRIDE")
+_SETTLED = ("OMP_NUM_THREADS",)  # a trial sets it to its own number of threads, which is recorded
 
 
 @cache
@@ -62,8 +69,19 @@ def flags() -> dict[str, Any]:
         "cudnn_benchmark": torch.backends.cudnn.benchmark,
         "matmul_precision": torch.get_float32_matmul_precision(),
         "default_dtype": str(torch.get_default_dtype()),
-        **{name: os.environ[name] for name in _VARIABLES if name in os.environ},
+        "interop_threads": torch.get_num_interop_threads(),
+        "mkldnn": torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled,  # type: ignore[no-untyped-call]
     }
+
+
+def variables() -> dict[str, str]:
+    """The environment variables that are set and change how libraries compute, without secrets."""
+    found = {
+        name: redacted(value)
+        for name, value in os.environ.items()
+        if (name.startswith(_PREFIXES) or name in _VARIABLES) and name not in _SETTLED
+    }
+    return dict(sorted(found.items()))
 
 
 def _processor() -> str:

@@ -15,7 +15,7 @@ from tlx.config.identity import FORMAT
 from tlx.files import durable, foreign
 from tlx.files.checksum import with_checksum, without_checksum
 from tlx.files.content_hash import content_hash
-from tlx.runs.layout import CHECKPOINT, INNER, OWN, PREDICTIONS, PREPARED, PROMISED, RESULT
+from tlx.runs.layout import CHECKPOINT, FROZEN_TENSORS, INNER, MANIFEST, OWN, PREDICTIONS, PREPARED, PROMISED, RESULT
 from tlx.runs.metric import Metric
 
 OLDER = "was written by tlx 0.1, whose runs this release does not read: keep that release for them, or train it again"
@@ -123,3 +123,12 @@ def hashes(folder: Path) -> dict[str, str]:
     """Of the final weights and the predictions: two trials are the same bit for bit where these are."""
     named = {"weights_sha": folder / CHECKPOINT, "predictions_sha": folder / PREDICTIONS}
     return {name: content_hash(path) for name, path in named.items() if path.is_file()}
+
+
+def content_hashes(folder: Path) -> dict[str, str]:
+    """Of each file that a finished trial promises, but for the record that names them.
+
+    The tensors that never trained are left out: they may be many, and ``frozen.json`` has their hash.
+    """
+    names = (name for name in promised_files(folder) if name not in (MANIFEST, FROZEN_TENSORS))
+    return {name: content_hash(folder / name) for name in names}

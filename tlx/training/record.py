@@ -24,6 +24,7 @@ from tlx.runs.folder import RunFolder
 from tlx.runs.result import Result
 from tlx.tracking import event_log
 from tlx.tracking.event_log import EventLog
+from tlx.tracking.log_integrity import metrics_sha
 from tlx.tracking.logger_feed import feed
 from tlx.training import frozen
 from tlx.training.build import TrialComponents
@@ -126,8 +127,9 @@ def record(
     )
     if first:
         found = observed(trial, result.facts, columns=built.data.schema.settings(), splits=built.data.hashes())
-        bits = results.hashes(place.path)
-        manifest.write(place.path, asdict(trial), found, {"metrics": metrics, "steps": steps, **bits})
+        outcome = {"identity": place.identity, "metrics": metrics, "steps": steps, **results.hashes(place.path)}
+        outcome |= {"metrics_sha": metrics_sha(place.path), "files": results.content_hashes(place.path)}
+        manifest.write(place.path, asdict(trial), found, outcome)
         split = test_ledger.split_of(place.fingerprints["data"], built.data.hashes()["test"])
         test_ledger.add(place.output, split, "reproduce" if place.reproduces else "train", place.path.name)
         module.events.sync()
