@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import Said
 from tlx.config.errors import ConfigError
-from tlx.orchestration.study import conduct as study
 from tlx.orchestration.jobs import Job, Outcome
+from tlx.orchestration.study import conduct
+from tlx.orchestration.study.scheduler import StudyScheduler
 from tlx.runs.metric import Metric
 from tlx.runs.result import Result
 from tlx.tracking.event_log import EventLog
@@ -38,54 +40,111 @@ def words(folder: Path) -> list[str]:
     return ["experiment=mine"]
 
 
+def test_two_arms_of_the_same_trials_are_refused(words: list[str], folder: Path) -> None:
+    again = STUDY + "    again: {overrides: [strategy=feature_extraction]}\n"
+    (folder / "experiments" / "mine.yaml").write_text(again)
+    with pytest.raises(ConfigError, match="is the same trial as"):
+        conduct.plan(words)
+
+
 ACCURACY = Metric("acc", "accuracy", "max", percent=True)
 
 
-def outcome(job: Job, loss: float) -> Outcome:
+def outcome(job: Job, loss: float | None) -> Outcome:
     metrics: dict[str, float | None] = {"val/loss": loss, "val/acc": 0.5, "test/acc": 0.5}
     return Outcome(
         job, Result(job.place.identity, job.place.name, job.place.path.name, metrics, 1, 1, 1, 1.0, 1.0, ACCURACY)
     )
 
 
-def test_opening_is_every_candidate_once_and_all_seeds_of_the_rest(words: list[str]) -> None:
-    trials = [job.trial for job in study.plan(words)[0]]
-    tuned = [t for t in trials if t.strategy.name == "scratch"]
-    fixed = [t for t in trials if t.strategy.name == "feature_extraction"]
-    assert {(t.dataset.shots, t.seed, t.strategy.lr) for t in tuned} == {
-        (k, 0, lr) for k in (1, 5) for lr in (1e-3, 1e-2)
+def tuned(scheduler: StudyScheduler, shots: int = 5) -> list[Job]:
+    """The opening jobs of the arm that is tuned, at one point."""
+    jobs = scheduler.initial_jobs()
+    return [job for job in jobs if job.trial.strategy.name == "scratch" and job.trial.dataset.shots == shots]
+
+
+def test_opening_is_every_candidate_apart_and_all_seeds_of_the_rest(words: list[str]) -> None:
+    trials = [job.trial for job in conduct.plan(words)[0]]
+    found = {
+        (t.strategy.name, t.dataset.shots, t.seed, t.strategy.lr if t.strategy.name == "scratch" else 0) for t in trials
     }
-    assert {(t.dataset.shots, t.seed) for t in fixed} == {(k, s) for k in (1, 5) for s in (0, 1, 2)}
+    candidates = {("scratch", k, 1000, lr) for k in (1, 5) for lr in (1e-3, 1e-2)}
+    assert found == candidates | {("feature_extraction", k, s, 0) for k in (1, 5) for s in (0, 1, 2)}
 
 
-def test_the_best_candidate_goes_on_to_the_other_seeds(words: list[str]) -> None:
-    scheduler = study.StudyScheduler("mine", words)
-    jobs = [
-        job for job in scheduler.initial_jobs() if job.trial.strategy.name == "scratch" and job.trial.dataset.shots == 5
+def test_the_best_candidate_goes_on_to_the_reported_seeds(words: list[str]) -> None:
+    scheduler = StudyScheduler("mine", [*words, "study.tune_seeds=[1000,1001]"])
+    jobs = tuned(scheduler)
+    assert scheduler.num_pending == 6
+    losses = {(1e-3, 1000): 0.1, (1e-3, 1001): 0.9, (1e-2, 1000): 0.4, (1e-2, 1001): 0.4}  # the mean counts
+    further = [
+        one
+        for job in jobs
+        for one in scheduler.on_result(outcome(job, losses[job.trial.strategy.lr or 0, job.trial.seed]))
     ]
-    assert list(scheduler.on_result(outcome(jobs[0], loss=1.0))) == []
-    further = list(scheduler.on_result(outcome(jobs[1], loss=0.5)))
-    assert {(job.trial.seed, job.trial.strategy.lr) for job in further} == {(1, 1e-2), (2, 1e-2)}
-    assert scheduler.num_pending == 2  # those of the other point
+    assert {(job.trial.seed, job.trial.strategy.lr) for job in further} == {(0, 1e-2), (1, 1e-2), (2, 1e-2)}
+    assert scheduler.num_pending == 3  # those of the other point
+    assert not scheduler.cells  # what tuned is not reported
+    for job in further:
+        assert list(scheduler.on_result(outcome(job, 1.0))) == []
+    assert [sorted(runs) for runs in scheduler.cells.values()] == [[0, 1, 2]]
 
 
-def test_a_candidate_that_diverges_is_no_candidate(words: list[str]) -> None:
-    scheduler = study.StudyScheduler("mine", words)
-    jobs = [
-        job for job in scheduler.initial_jobs() if job.trial.strategy.name == "scratch" and job.trial.dataset.shots == 5
-    ]
-    assert list(scheduler.on_result(Outcome(jobs[1], None, "NaN"))) == []
+def test_each_seed_may_choose_for_itself(words: list[str]) -> None:
+    scheduler = StudyScheduler("mine", [*words, "study.tune_seeds=null"])
+    jobs = tuned(scheduler)
+    assert {(job.trial.seed, job.trial.strategy.lr) for job in jobs} == {
+        (s, lr) for s in (0, 1, 2) for lr in (1e-3, 1e-2)
+    }
+    assert scheduler.num_pending == 0
+    for job in jobs:
+        is_best = (job.trial.strategy.lr == 1e-2) == (job.trial.seed == 1)
+        assert list(scheduler.on_result(outcome(job, 0.1 if is_best else 1.0))) == []
+    (chosen,) = scheduler.chosen.values()
+    assert chosen == {0: {"strategy.lr": 1e-3}, 1: {"strategy.lr": 1e-2}, 2: {"strategy.lr": 1e-3}}
+    (runs,) = scheduler.cells.values()
+    assert {run.metrics["val/loss"] for run in runs.values()} == {0.1}
+
+
+@pytest.mark.parametrize("bad", ["failed", "undefined"])
+def test_a_candidate_without_the_metric_is_no_candidate(words: list[str], bad: str) -> None:
+    def ruined(job: Job) -> Outcome:
+        return Outcome(job, None, "NaN") if bad == "failed" else outcome(job, None)
+
+    scheduler = StudyScheduler("mine", words)
+    jobs = tuned(scheduler)
+    assert list(scheduler.on_result(ruined(jobs[1]))) == []
     further = list(scheduler.on_result(outcome(jobs[0], loss=2.0)))
-    assert {(job.trial.seed, job.trial.strategy.lr) for job in further} == {(1, 1e-3), (2, 1e-3)}
-    others = [
-        job for job in scheduler.initial_jobs() if job.trial.strategy.name == "scratch" and job.trial.dataset.shots == 1
+    assert {(job.trial.seed, job.trial.strategy.lr) for job in further} == {(s, 1e-3) for s in (0, 1, 2)}
+    others = tuned(StudyScheduler("mine", words), shots=1)
+    assert [list(scheduler.on_result(ruined(job))) for job in others] == [[], []]
+    assert "nothing was chosen" in next(iter(scheduler.undecided.values()))
+    assert scheduler.num_pending == 0
+
+
+def test_sources_of_variation_are_apart(words: list[str]) -> None:
+    more = ["study.vary=[shots,order]", "study.variance={seeds: [7,8], arms: [fixed]}"]
+    trials = [job.trial for job in conduct.plan([*words, *more])[0] if job.trial.strategy.name == "feature_extraction"]
+    plain = [t for t in trials if t.dataset.shots_seed is None and t.order_seed is None and t.dataset.shots == 5]
+    assert {(t.seed, t.init_seed) for t in plain} == {(0, 0), (1, 0), (2, 0)}
+    alone = {
+        (t.seed, t.init_seed, t.dataset.shots_seed, t.order_seed)
+        for t in trials
+        if t not in plain and t.dataset.shots == 5
+    }
+    assert alone == {(0, None, 7, None), (0, None, 8, None), (0, None, None, 7), (0, None, None, 8)}
+    split = [
+        job.trial
+        for job in conduct.plan([*words, "study.vary=[split]", "study.validation=within", "study.points=[5]"])[0]
     ]
-    assert [list(scheduler.on_result(Outcome(job, None, "NaN"))) for job in others] == [[], []]
+    seeds = {(t.seed, t.dataset.split_seed, t.dataset.shots_seed, t.init_seed, t.order_seed) for t in split}
+    assert seeds == {(s, s, 0, 0, 0) for s in (0, 1, 2, 1000)}
+    assert {t.dataset.validation for t in split} == {"within"}
 
 
 def test_a_failed_candidate_hides_no_finished_trial(words: list[str]) -> None:
     """The report of a study in which one candidate diverged has every seed of the candidate that went on."""
-    scheduler = study.StudyScheduler("mine", words)
+    scheduler = StudyScheduler("mine", words)
     initial_jobs = scheduler.initial_jobs()
     for job in initial_jobs:
         if job.trial.strategy.lr == 1e-2 and job.trial.strategy.name == "scratch":
@@ -97,9 +156,11 @@ def test_a_failed_candidate_hides_no_finished_trial(words: list[str]) -> None:
         if job.place.result() is None:
             for one in scheduler.on_result(Outcome(job, None, "NaN")):
                 _finished(one)
-    conducted = study.collect("mine", words)
+    conducted = conduct.collect("mine", words)
     assert [len(cell.runs) for cell in conducted.found.cells.values()] == [3, 3, 3, 3]
     assert [reason for _, reason in conducted.found.failures] == ["NaN", "NaN"]
+    page = (conducted.sweep.folder / "report.html").read_text()
+    assert "was not registered" in page
 
 
 def _finished(job: Job) -> Outcome:
@@ -118,9 +179,9 @@ def _write_failure(job: Job) -> None:
 
 
 def test_the_command_line_wins_over_the_arms(words: list[str]) -> None:
-    trials = [job.trial for job in study.plan([*words, "strategy.budget=3 steps", "study.seeds=[7]"])[0]]
+    trials = [job.trial for job in conduct.plan([*words, "strategy.budget=3 steps", "study.seeds=[7]"])[0]]
     assert {t.strategy.budget for t in trials} == {"3 steps"}
-    assert {t.seed for t in trials} == {7}
+    assert {t.seed for t in trials} == {7, 1000}
 
 
 @pytest.mark.parametrize(
@@ -129,8 +190,74 @@ def test_the_command_line_wins_over_the_arms(words: list[str]) -> None:
         ("study.control=plian", "did you mean plain"),
         ("study.points=[]", "nothing would be run"),
         ("study.axis=dataset.shoots", "did you mean dataset.shots"),
+        ("study.points=[5,5]", "twice"),
+        ("study.points=[5,5.0]", "twice"),
+        ("study.seeds=[0,0,1]", "twice"),
+        ("study.tune_seeds=[0]", "chooses and is reported"),
+        ("study.tune_seeds=[]", "no seed would tune"),
+        ("study.vary=[shots,odrer]", "did you mean order"),
+        ("study.vary=[]", "nothing would be run"),
+        ("study.variance={seeds: [1]}", "no variance"),
+        ("study.variance={seeds: [1,2], arms: [palin]}", "did you mean plain"),
+        ("study.axis=hardware.threads", "the same trial"),
+        ("study.axis=order_seed", "a seed is no axis"),
+        ("study.arms.fixed.tune={dataset.shots: [40, 50]}", "and the axis"),
+        ("study.arms.fixed.tune={dataset: [digits, glyphs]}", "and the axis"),
+        ("study.arms.fixed.tune={seed: [1, 2]}", "a seed is chance"),
+        ("study.arms.fixed.tune={dataset.shots_seed: [1, 2]}", "a seed is chance"),
+        ("study.arms.fixed.tune={dataset.val: [0.1, 0.2]}", "could not be compared"),
+        ("study.arms.fixed.tune={strategy.lr: [0.1, 0.1]}", "twice"),
+        ("study.arms.fixed.tune={hardware.threads: [1, 2]}", "the same trial"),
+        ("study.arms.fixed.overrides=['dataset.shots=3']", "is the study's to set"),
+        ("study.arms.fixed.overrides=['seed=3']", "is the study's to set"),
+        ("dataset.shots=7", "the study sets it"),
+        ("seed=7", "the study sets it"),
+        ("dataset=glyphs", "the study sets it"),
     ],
 )
 def test_a_study_that_cannot_answer_is_refused(words: list[str], word: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        study.plan([*words, word])
+        conduct.plan([*words, word])
+
+
+def test_a_study_is_registered_before_its_first_trial(words: list[str], folder: Path, said: Said) -> None:
+    from tlx.orchestration.study import registration
+
+    scheduler = StudyScheduler("mine", words)
+    jobs = scheduler.initial_jobs()
+    first = registration.register(scheduler, jobs)
+    assert (first.known, first.changes, first.altered) == (0, (), 0)
+    assert registration.register(scheduler, jobs) == first  # as often as it is run
+    assert registration.told(first).endswith("before its first trial; kept")
+    for job in jobs[:3]:
+        _finished(job)
+    longer = StudyScheduler("mine", [*words, "study.seeds=[0,1,2,3]", "study.margin=0.01"])
+    found = registration.register(longer, longer.initial_jobs())
+    assert found.digest == first.digest
+    (change,) = found.changes
+    assert change.known == 3
+    assert change.what == ("study.seeds: [0, 1, 2] -> [0, 1, 2, 3]", "study.margin: null -> 0.01")
+    back = registration.compared(scheduler, jobs)  # a report of less than was run
+    assert len(back.changes) == 2
+    file = folder / "runs" / "mine.registration.jsonl"
+    file.write_text(file.read_text().replace('"Which?"', '"What?"', 1))
+    assert registration.compared(longer, longer.initial_jobs()).altered == 1
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "search.objectives=[{metric: test/acc, goal: maximize}]",
+        "search.pruning={metric: test/loss}",
+        "task.primary_metric=test/acc",
+        "strategy.phases.0.threshold={value: 0.9, monitor: test/acc}",
+        "strategy.phases.0.plateau={monitor: test_loss}",
+    ],
+)
+def test_the_test_set_decides_nothing(folder: Path, said: Said, word: str) -> None:
+    (folder / "experiments").mkdir()
+    text = "# @package _global_\ndefaults:\n  - override /backbone: pixels\n  - override /dataset: digits\n"
+    (folder / "experiments" / "mine.yaml").write_text(
+        f"{text}search:\n  question: Which?\n  space: {{strategy.lr: [0.1, 0.2]}}\n"
+    )
+    assert "the test set decides nothing" in said("sweep", "experiment=mine", word, code=2)

@@ -12,7 +12,8 @@ import pytest
 
 from tlx.config.study import Arm, Study
 from tlx.files.checksum import with_checksum
-from tlx.reports import page
+from tlx.reports import page, sentences, tables
+from tlx.reports.study_record import StudyRecord
 from tlx.reports.study_results import StudyResults, gather
 from tlx.runs.metric import Metric
 from tlx.runs.result import Result
@@ -40,7 +41,9 @@ def found(folder: Path) -> StudyResults:
                 wobble = 0.01 * seed + {"control": 0.0, "same": 0.02 * (seed - 1), EVIL: 0.003 * seed}[arm]
                 cells.setdefault((arm, point), {})[seed] = _result(folder, f"r{a}-{point}-{seed}", base + wobble)
     failures = [("broken-trial", EVIL)]
-    return gather("toy", study, folder / "runs", cells, {}, {}, None, failures, "tlx sweep experiment=toy")
+    return gather(
+        StudyRecord("toy", study, folder / "runs", "tlx sweep experiment=toy", cells=cells, failures=failures)
+    )
 
 
 def _result(folder: Path, name: str, score: float) -> Result:
@@ -56,13 +59,15 @@ def _result(folder: Path, name: str, score: float) -> Result:
 
 
 def test_findings_are_paired_and_honest(found: StudyResults) -> None:
-    better, same = found.cells[(EVIL, 1)], found.cells[("same", 5)]
-    assert better.gain is not None
-    assert better.gain.mean == pytest.approx(0.203)
-    assert "better than control" in found.sentence(better)
-    assert "covers zero" in found.sentence(same)
-    assert better.steps == 20
-    assert found.cells[("control", 1)].steps is None
+    better, same = found.gain(EVIL, 1), found.gain("same", 5)
+    assert better is not None
+    assert same is not None
+    assert better.comparison.difference.mean == pytest.approx(0.203)
+    assert "better than control" in sentences.sentence(found, better)
+    assert "no difference from control shown" in sentences.sentence(found, same)
+    assert str(found.cells[(EVIL, 1)].reached) == "11–20"
+    assert found.cells[("control", 1)].reached is None
+    assert found.best(1) == EVIL
 
 
 class _Links(HTMLParser):
@@ -94,6 +99,8 @@ def test_the_page_is_self_contained_and_escaped(found: StudyResults, folder: Pat
     assert all((home / link).is_file() for link in files)
     assert parser.tags.count("svg") == 4
     assert sorted(p.name for p in home.glob("*.svg")) == ["cost.svg", "curves.svg", "gains.svg", "score.svg"]
+    assert (home / "runs.csv").read_text().count("\n") == 1 + 3 * 2 * 3
+    assert (home / "comparisons.csv").read_text().count("\n") == 1 + 2 * 2 + 3 * 2
 
 
 def test_the_same_findings_are_the_same_page(found: StudyResults, folder: Path) -> None:
@@ -105,7 +112,7 @@ def test_the_same_findings_are_the_same_page(found: StudyResults, folder: Path) 
 
 
 def test_the_note_is_a_markdown_table(found: StudyResults) -> None:
-    lines = [line for line in page.markdown(found).splitlines() if line.startswith("|")]
+    lines = [line for line in tables.markdown(found).splitlines() if line.startswith("|")]
     assert len(lines) == 2 + len(ARMS)
     assert len({line.count("|") for line in lines}) == 1
     assert "50.0" not in lines[3]

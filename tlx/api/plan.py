@@ -16,8 +16,8 @@ from tlx.backbones.partition.stages import Stage
 from tlx.composition.words import Words, written
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.schema import Trial
-from tlx.orchestration import trial_list
 from tlx.orchestration import sweep as sweeps
+from tlx.orchestration import trial_list
 from tlx.orchestration.jobs import Job
 from tlx.orchestration.study import conduct
 from tlx.planning.tables import WIDTH, show_choices, show_costs

@@ -16,8 +16,8 @@ from tlx.composition.multirun import outline
 from tlx.composition.words import Words, written
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.machine import elsewhere
-from tlx.orchestration import table
 from tlx.orchestration import sweep as sweeps
+from tlx.orchestration import table
 from tlx.orchestration.backends import launchers
 from tlx.orchestration.backends.launchers import Launcher, Ray, Slurm
 from tlx.orchestration.study import conduct

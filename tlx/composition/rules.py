@@ -13,8 +13,15 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue
 
 from tlx.components.registry import UnknownComponentError, component
-from tlx.composition import folder_rules, limit_rules, name_rules, package_rules
-from tlx.composition import strategy_rules, study_rules, sweep_rules
+from tlx.composition import (
+    folder_rules,
+    limit_rules,
+    name_rules,
+    package_rules,
+    strategy_rules,
+    study_rules,
+    sweep_rules,
+)
 from tlx.config import patterns
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.fields import RANGE, Range

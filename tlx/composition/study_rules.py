@@ -1,4 +1,4 @@
-"""A study can answer its question: nothing counts twice, what chooses does not report, and the test set decides nothing."""
+"""A study can answer its question: nothing counts twice, what chooses is not reported, and the test decides nothing."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _variance(study: Any, names: Sequence[str]) -> Iterator[ConfigIssue]:
 
 
 def studies_tune_what_they_may(config: Any) -> Iterator[ConfigIssue]:
-    """What is tuned is neither the axis, nor a seed, nor which examples there are; an arm leaves those alone as well."""
+    """What is tuned is neither the axis, nor a seed, nor which examples there are; an arm sets no axis and no seed."""
     study = config.study
     if study is None:
         return
@@ -90,7 +90,7 @@ def studies_tune_what_they_may(config: Any) -> Iterator[ConfigIssue]:
 
 def _free(where: str, key: str, study: Any, what: str) -> Iterator[ConfigIssue]:
     if related(key, str(study.axis)):
-        message = f"{key} is {what} and the axis ({study.axis}): its points would hold each other's trials; leave it out"
+        message = f"{key} is {what} and the axis ({study.axis}), whose points would hold each other's trials"
         yield ConfigIssue(where, message, key)
     elif key in SEEDS:
         yield ConfigIssue(where, "a seed is chance, and no setting to choose: leave it out (study.seeds)", key)

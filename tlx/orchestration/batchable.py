@@ -33,11 +33,12 @@ def key(trial: Trial) -> str | None:
         return None
     random_weights = trial.strategy.init == "scratch" or trial.backbone.weights == "none"
     random_shots = trial.dataset.shots is not None and trial.dataset.shots_seed is None
-    shared = {
-        "seed": trial.seed if random_shots else 0,
-        "init_seed": trial.seed_of_init if random_weights else None,
-        "order_seed": trial.seed_of_order if trial.reuse.views else None,
-    }
+    plain = replace(
+        trial,
+        seed=trial.seed if random_shots else 0,
+        init_seed=trial.seed_of_init if random_weights else None,
+        order_seed=trial.seed_of_order if trial.reuse.views else None,
+    )
     (phase,) = trial.strategy.phases
     strategy = replace(
         trial.strategy,
@@ -52,7 +53,7 @@ def key(trial: Trial) -> str | None:
         keep="best",
         phases=[Phase(train=["head"], until=phase.until)],
     )
-    same = identity_fields(replace(trial, strategy=strategy, task=task, **shared))
+    same = identity_fields(replace(plain, strategy=strategy, task=task))
     places = [str(part) for part in (trial.dataset, trial.hardware, trial.reuse, trial.output)]  # files are not in it
     return json.dumps([same, places], sort_keys=True, default=str)
 

@@ -18,7 +18,14 @@ from tlx.data.module import Data
 from tlx.runs import manifest
 from tlx.runs.result import read_result
 
-_CUT = ("test", "val", "split_seed", "shots", "shots_seed", "validation")  # the options that say which example is in which split
+_CUT = (
+    "test",
+    "val",
+    "split_seed",
+    "shots",
+    "shots_seed",
+    "validation",
+)  # the options that say which example is in which split
 
 
 def notes(run: Path, trial: Trial, config: Dataset, data: Mapping[str, str], indices: Indices) -> list[str]:

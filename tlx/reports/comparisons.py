@@ -1,8 +1,8 @@
 """Every comparison of a study, and the words for it: "better" and "worse" hold for all of them at once.
 
 The comparisons with the control, at all points, are one family: of words that follow from p-values adjusted by Holm,
-one or more are false in at most 5 % of studies in which nothing differs. Pairs of arms are a family of their own, and an
-arm is marked as the best of a point only where both families show it.
+one or more are false in at most 5 % of studies in which nothing differs. Pairs of arms are a family of their own, and
+an arm is marked as the best of a point only where both families show it.
 """
 
 from __future__ import annotations

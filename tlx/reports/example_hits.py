@@ -30,7 +30,9 @@ def hits(folder: Path, examples: int) -> Hits:
         rows = [foreign.json_value(line) for line in foreign.text(folder / PREDICTIONS, _LARGEST).splitlines()]
     except (FileNotFoundError, foreign.Unreadable):
         return {}
-    known = [row for row in rows if foreign.conforms(row, dict[str, object]) and foreign.conforms(row.get("index"), int)]
+    known = [
+        row for row in rows if foreign.conforms(row, dict[str, object]) and foreign.conforms(row.get("index"), int)
+    ]
     named = all(isinstance(row.get("label"), str) and isinstance(row.get("prediction"), str) for row in known)
     if len(known) != examples or not named:
         return {}

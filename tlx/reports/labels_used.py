@@ -10,7 +10,7 @@ from tlx.runs.test_ledger import split_of
 
 
 class Counts(dict[str, int]):
-    """Examples by split, and the name under which the test ledger knows the test split; empty where none is recorded."""
+    """Examples by split, and the name by which the test ledger knows the test split; empty where none is recorded."""
 
     split: str = ""
 

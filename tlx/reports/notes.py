@@ -83,11 +83,13 @@ def tuning_edges(found: StudyResults) -> Iterator[str]:
 
 def unequal_tuning(found: StudyResults) -> list[str]:
     """How many candidates each arm tried, where that is not the same."""
-    counts = {
-        arm: max((c.tuning.candidates for c in found.cells.values() if c.arm == arm and c.tuning is not None), default=0)
-        for arm in found.arms
-    }
-    return [f"{arm}: {count or 'nothing tuned'}" for arm, count in counts.items()] if len(set(counts.values())) > 1 else []
+    counts = dict.fromkeys(found.arms, 0)
+    for cell in found.cells.values():
+        if cell.tuning is not None:
+            counts[cell.arm] = max(counts[cell.arm], cell.tuning.candidates)
+    if len(set(counts.values())) < 2:
+        return []
+    return [f"{arm}: {count or 'nothing tuned'}" for arm, count in counts.items()]
 
 
 def labels(found: StudyResults) -> list[tuple[str, str]]:
@@ -115,7 +117,7 @@ def methods(found: StudyResults) -> Iterator[str]:
             yield f"Each seed tried every candidate, and {by} chose for that seed."
         else:
             seeds = ", ".join(map(str, study.tune_seeds))
-            yield f"Candidates were tried with seed {seeds}, which is not reported; {by} (mean) served the reported seeds."
+            yield f"Candidates were tried with seed {seeds}, not reported; {by} (mean) served the reported seeds."
     kept = sorted({f"the {word} weights" for word in found.record.keeps.values()})
     if tuned and study.tune_on == "loss" and "best" in found.record.keeps.values():
         yield (

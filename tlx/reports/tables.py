@@ -45,9 +45,14 @@ def markdown(found: StudyResults) -> str:
 def legend(found: StudyResults) -> str:
     """What the table's numbers are."""
     best = "more is better" if found.metric.goal == "max" else "less is better"
+    return f"Test {found.metric.title}{found.metric.unit} ({best}), {intervals(found)}"
+
+
+def intervals(found: StudyResults) -> str:
+    """What the intervals are, and what the mark beside them says."""
     return (
-        f"Test {found.metric.title}{found.metric.unit} ({best}), 95 % intervals over {len(found.study.seeds)} seeds, each "
-        f"for itself; {NOT_SHOWN} no difference is shown, all {len(found.gains)} comparisons considered (Holm)."
+        f"95 % intervals over {len(found.study.seeds)} seeds, each for itself; {NOT_SHOWN} no difference is shown, "
+        f"all {len(found.gains)} comparisons considered (Holm)."
     )
 
 

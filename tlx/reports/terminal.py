@@ -1,4 +1,4 @@
-"""The end of a study on a terminal: its tables, what weakens them, the path of its page, and the line that opens MLflow."""
+"""The end of a study on a terminal: its tables, what weakens them, its page, and the line that opens MLflow."""
 
 from __future__ import annotations
 
@@ -26,10 +26,7 @@ def show(found: StudyResults, folder: str, console: Console) -> None:
     console.print(scores)
     console.print()
     console.print(gains)
-    console.print(
-        f"\n95 % intervals over {len(found.study.seeds)} seeds, each for itself; {tables.NOT_SHOWN} no difference is shown, "
-        f"all {len(found.gains)} comparisons considered (Holm)."
-    )
+    console.print(f"\n{tables.intervals(found)}")
     for title, lines in notes.warnings(found):
         more = [f"and {len(lines) - _SHOWN} more (see the report)"] if len(lines) > _SHOWN else []
         console.print(f"{title}:", markup=False)

@@ -77,12 +77,15 @@ def edges(tune: Mapping[str, Sequence[Any]], chosen: Mapping[str, Any]) -> list[
     """
     found = []
     for key, value in chosen.items():
-        numbers = sorted(one for one in tune.get(key, ()) if isinstance(one, (int, float)) and not isinstance(one, bool))
-        if len(numbers) < 2 or len(numbers) != len(tune[key]) or value not in (numbers[0], numbers[-1]):
+        values = tune.get(key, ())
+        numbers = sorted(one for one in values if isinstance(one, (int, float)) and not isinstance(one, bool))
+        if len(numbers) < 2 or len(numbers) != len(values) or value not in (numbers[0], numbers[-1]):
             continue
         low = value == numbers[0]
         end, inner = (numbers[0], numbers[1]) if low else (numbers[-1], numbers[-2])
-        found.append(f"{key} = {value:g} is the {'least' if low else 'largest'} that was tried: try {_beyond(end, inner)}")
+        found.append(
+            f"{key} = {value:g} is the {'least' if low else 'largest'} that was tried: try {_beyond(end, inner)}"
+        )
     return found
 
 

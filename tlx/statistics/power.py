@@ -13,6 +13,7 @@ from scipy import optimize, stats
 
 _FAR = 1e4
 
+
 def detectable_difference(deviation: float, n: int, *, power: float = 0.8, alpha: float = 0.05) -> float | None:
     """The smallest true difference that n seeds show with a given power.
 

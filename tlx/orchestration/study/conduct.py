@@ -60,7 +60,7 @@ def conduct(name: str, overrides: Sequence[str], console: Console, launcher: Lau
 
 def collect(name: str, overrides: Sequence[str]) -> FinishedStudy:
     """The findings of a study that has been run, with its report written again; raises :class:`ConfigError`."""
-    from tlx.reports import page, tables
+    from tlx.reports import page
 
     scheduler = StudyScheduler(name, list(overrides))
     initial_jobs = scheduler.initial_jobs()

@@ -7,6 +7,7 @@ candidates, and its best one is its result.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -90,6 +91,7 @@ class StudyScheduler:
             ConfigError: Two arms, two points or two candidates are the same trial, or a setting is wrong.
         """
         jobs: list[Job] = []
+        self.places = {}
         for cell in self._all_cells():
             tune = self.study.arms[cell.arm].tune
             if not tune:
@@ -210,7 +212,7 @@ class StudyScheduler:
         problems: dict[str, ConfigIssue] = {}
         for places in self.places.values():
             mine = [one for one in places if one.use != "vary"]
-            for one, other in zip(mine, mine[1:], strict=False):
+            for one, other in itertools.pairwise(mine):
                 where = f"{one.cell.arm} at {one.cell.point}"
                 if one.cell == other.cell:
                     key, what = f"study.arms.{one.cell.arm}.tune", f"{one.values} and {other.values} are the same trial"
