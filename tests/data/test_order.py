@@ -107,3 +107,19 @@ def test_every_process_gets_two_examples_of_a_small_batch_or_an_error(
     whole = list(epochs.batches(0, epochs.steps_per_epoch))
     parts = [part for rank in range(world) for part in Batches(whole, accumulate, rank, world)]
     assert min(len(part) for part in parts) >= 2
+
+
+def test_order_and_shots_have_seeds_of_their_own() -> None:
+    """The same examples in another order, and other examples by the same rule of order."""
+
+    def seen(seed: int, order_seed: int | None) -> list[int]:
+        data = Data(Digits(shots=3), seed=seed, batch_size=8, order_seed=order_seed)
+        data.prepare(SPECS)
+        epochs = data.epochs()
+        return [i for batch in data.train_loader(epochs, 0, epochs.steps_per_epoch) for i in batch.index.tolist()]
+
+    plain, same, other = seen(0, None), seen(0, 0), seen(0, 1)
+    assert plain == same
+    assert plain != other
+    assert sorted(plain) == sorted(other)
+    assert sorted(seen(1, 0)) != sorted(plain)

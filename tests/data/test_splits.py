@@ -133,3 +133,19 @@ def test_several_labels_are_split_without_classes_in_mind() -> None:
 def test_several_labels_have_no_shots() -> None:
     with pytest.raises(DataError, match=r"dataset.shots = 3 .*one label per example"):
         assign(several(50), Digits(shots=3), seed=0)
+
+
+@pytest.mark.parametrize(("shots", "val", "expected"), [(2, 0.15, 1), (5, 0.15, 1), (50, 0.2, 10)])
+def test_validation_within_the_shots_takes_no_other_labels(shots: int, val: float, expected: int) -> None:
+    """Of each class's k examples so many validate, the rest trains; the test split is as it was."""
+    everything = source({"a": 90, "b": 90})
+    extra = assign(everything, Digits(shots=shots, val=val), 3)
+    within = assign(everything, Digits(shots=shots, val=val, validation="within"), 3)
+    assert per_class(everything, within["val"]) == [expected] * 2
+    assert sorted([*within["train"], *within["val"]]) == sorted(extra["train"])
+    assert list(within["test"]) == list(extra["test"])
+
+
+def test_one_shot_cannot_train_and_validate() -> None:
+    with pytest.raises(DataError, match="dataset.shots=2 is the least"):
+        assign(source({"a": 90, "b": 90}), Digits(shots=1, validation="within"), 0)

@@ -51,6 +51,10 @@ SAYS = {  # what a page promises of a command's output, by the command's beginni
     ("predict.md", "tlx predict", 4): "columns that the model does not read: target",
     ("predict.md", "tlx evaluate", 1): "test of digits: 897 examples",
     ("predict.md", "tlx evaluate", 3): '"examples": 442',
+    ("studies.md", "tlx plan", 1): "up to 3 more follow",
+    ("studies.md", "tlx sweep", 1): "before its first trial; kept",
+    ("studies.md", "tlx report", 1): "paired gain over as it is",
+    ("studies.md", "tlx sweep", 2): "changed since: study.seeds: [0, 1, 2] -> [0, 1, 2, 3]",
     ("serving.md", "tlx export", 1): "registered as digits",
     ("serving.md", "tlx export", 2): "it contains the network alone, and reads:",
 }
@@ -78,6 +82,10 @@ def commands(page: Path) -> list[str]:
 def test_the_commands_of_a_page_run(said: Said, folder: Path, page: Path) -> None:
     if "theirs" in page.read_text(encoding="utf-8"):
         theirs(said, folder)
+    for block in blocks(page, "yaml"):
+        if block.startswith("# experiments/"):
+            (folder / "experiments").mkdir(exist_ok=True)
+            (folder / block.splitlines()[0].removeprefix("# ")).write_text(block)
     runs: dict[str, int] = {}
     for line in commands(page):
         if not line.startswith("tlx "):
