@@ -119,7 +119,8 @@ def gain(cell: CellFinding | None, metric: Metric) -> str:
         return "-"
     value = cell.gain
     if value.low is None or value.high is None:
-        return f"{metric.written(value.mean, signed=True)} ({'alike on every seed' if value.is_degenerate else 'one seed'})"
+        why = "alike on every seed" if value.is_degenerate else "one seed"
+        return f"{metric.written(value.mean, signed=True)} ({why})"
     low, high = metric.written(value.low, signed=True), metric.written(value.high, signed=True)
     interval = f"{metric.written(value.mean, signed=True)} [{low}, {high}]"
     return f"{interval}{'' if value.clear else ' ~'}"

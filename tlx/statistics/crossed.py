@@ -20,9 +20,9 @@ def crossed_interval(differences: ArrayLike, level: float = LEVEL) -> Estimate:
     """Estimate a mean that generalises to new seeds and new test examples alike.
 
     In ``y = mu + seed + example + residual``, all three random, the mean's variance is ``(MS_seed + MS_example -
-    MS_residual) / (n m)``, with Satterthwaite's degrees of freedom. Where that is less than what seeds or examples alone
+    MS_residual) / (n m)``, with Satterthwaite's degrees of freedom. Where that is less than seeds or examples alone
     give (an estimated variance component is negative), the larger of those two stands, with its own degrees of freedom.
-    Examples count as independent of each other; groups of them (patients, speakers) do not.
+    Examples count as independent: where they come in groups (patients, speakers), the interval is too narrow.
 
     Args:
         differences: An array [n seeds, m examples]: how much better each seed's model answers each example than the

@@ -1,8 +1,8 @@
 """Means with intervals: Student's t, which holds for few values, and the bootstrap, which assumes no distribution.
 
-The interval of a mean over n values is ``mean +- t(0.975, n - 1) s / sqrt(n)`` (Student 1908). One value has no interval,
-and neither have several that are alike: that they are is a matter of counts and of luck (18 of 20 right on every seed),
-and does not say that the next one will be.
+The interval of a mean over n values is ``mean +- t(0.975, n - 1) s / sqrt(n)`` (Student 1908). One value has no
+interval, and neither have several that are alike: what is counted is often alike by chance (18 of 20 right on every
+seed), which does not say that the next one will be.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from scipy import stats
 
 LEVEL = 0.95
 RESAMPLES = 9999
-NOISE = 1e-9  # relative to the largest magnitude: differences below it are rounding
+NOISE = 1e-6  # relative to the largest magnitude; metrics of 32 bits, and their differences, are rounded by up to 3e-7
 _SMALLEST_BOOTSTRAP = 3  # values; fewer have next to no different resamples
 _BATCH = 1_000_000  # resampled values in memory at once
 
