@@ -27,6 +27,19 @@ def test_the_interval_is_students(n: int, level: float) -> None:
     assert not found.is_degenerate
 
 
+@given(st.lists(st.integers(-9, 9), min_size=3, max_size=6), st.integers(-300, 100))
+def test_small_and_large_values_are_as_good_as_others(counts: list[int], exponent: int) -> None:
+    scale = 10.0**exponent
+    found, plain = estimate([scale * count for count in counts]), estimate([float(count) for count in counts])
+    assert (found.clear, found.is_degenerate) == (plain.clear, plain.is_degenerate)
+    assert (found.half or 0) / scale == pytest.approx(plain.half or 0)
+    resampled = bootstrap_interval([scale * count for count in counts])
+    oracle = bootstrap_interval([float(count) for count in counts])
+    assert (resampled is None) == (oracle is None)
+    if resampled and oracle:
+        assert np.divide(resampled, scale) == pytest.approx(oracle, abs=1e-6)
+
+
 def test_one_value_has_no_interval_and_none_is_an_error() -> None:
     found = estimate([0.5])
     assert (found.low, found.high, found.half, found.clear, found.is_degenerate) == (None, None, None, False, False)
