@@ -1,4 +1,4 @@
-"""One number for several tasks, as rliable has it (Agarwal et al. 2021, Deep RL at the Edge of the Statistical Precipice)."""
+"""One number for several tasks, as rliable has it (Agarwal et al. 2021: at the edge of the statistical precipice)."""
 
 from __future__ import annotations
 

@@ -68,11 +68,13 @@ def compare(values: Mapping[int, float], control: Mapping[int, float]) -> Compar
         middle = sorted(differences)[len(shared) // 2]
         differences = [0.0 if abs(middle) <= NOISE * largest else middle] * len(shared)
     spread = deviation(differences) if len(shared) > 1 else math.nan
+    varies = 0 < spread < math.inf
+    found = estimate(differences)
     return Comparison(
         differences=tuple(differences),
-        difference=estimate(differences),
+        difference=found,
         bootstrap=bootstrap_interval(differences),
-        p=float(stats.ttest_1samp(differences, 0.0).pvalue) if 0 < spread < math.inf else None,
+        p=2 * float(stats.t.sf(abs(found.mean) / spread * math.sqrt(found.n), found.n - 1)) if varies else None,
         deviation=spread if math.isfinite(spread) else None,
         probability=_probability(mine, theirs, NOISE * largest if math.isfinite(largest) else 0.0),
     )

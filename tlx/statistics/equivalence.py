@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from scipy import stats
 
-from tlx.statistics.intervals import alike, deviation, estimate
+from tlx.statistics.intervals import deviation, estimate
 
 
 def equivalence_p(differences: Sequence[float], margin: float) -> float | None:
@@ -27,7 +27,7 @@ def equivalence_p(differences: Sequence[float], margin: float) -> float | None:
     if not margin > 0:
         raise ValueError(f"the margin of an equivalence test lies above zero: {margin}")
     n = len(differences)
-    if n < 2 or alike(differences):
+    spread = deviation(differences) if n > 1 else 0.0
+    if not 0 < spread < math.inf:
         return None
-    mean, error = estimate(differences).mean, deviation(differences) / math.sqrt(n)
-    return float(stats.t.sf((margin - abs(mean)) / error, n - 1))
+    return float(stats.t.sf((margin - abs(estimate(differences).mean)) / spread * math.sqrt(n), n - 1))

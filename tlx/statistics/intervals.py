@@ -1,8 +1,8 @@
 """Means with intervals: Student's t, which holds for few values, and the bootstrap, which assumes no distribution.
 
-The interval of a mean over n values is ``mean +- t(0.975, n - 1) s / sqrt(n)`` (Student 1908). One value has no interval,
-and neither have several that are alike: that they are is a matter of counts and of luck (18 of 20 right on every seed),
-and does not say that the next one will be.
+The interval of a mean over n values is ``mean +- t(0.975, n - 1) s / sqrt(n)`` (Student 1908). One value has no
+interval, and neither have several that are alike: what is counted is often alike by chance (18 of 20 right on every
+seed), which does not say that the next one will be.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 LEVEL = 0.95
 RESAMPLES = 9999
-NOISE = 1e-9  # relative to the largest magnitude: differences below it are rounding
+NOISE = 1e-6  # relative to the largest magnitude; metrics of 32 bits, and their differences, are rounded by up to 3e-7
 _SMALLEST_BOOTSTRAP = 3  # values; fewer have next to no different resamples
 _BATCH = 1_000_000  # resampled values in memory at once
 
@@ -79,10 +80,10 @@ def estimate(values: Sequence[float], level: float = LEVEL) -> Estimate:
     n = len(values)
     if n == 0:
         raise ValueError("no values")
-    mean = _mean(values)
-    if n == 1 or not math.isfinite(mean) or alike(values):
+    mean, spread = _mean(values), deviation(values) if n > 1 else 0.0
+    if not 0 < spread < math.inf:
         return Estimate(mean, None, None, n)
-    half = float(stats.t.ppf(0.5 + level / 2, n - 1)) * deviation(values) / math.sqrt(n)
+    half = float(stats.t.ppf(0.5 + level / 2, n - 1)) * spread / math.sqrt(n)
     return Estimate(mean, mean - half, mean + half, n)
 
 
@@ -90,8 +91,10 @@ def deviation(values: Sequence[float]) -> float:
     """The standard deviation of two or more values, with n - 1; exactly zero where they are alike."""
     if alike(values):
         return 0.0
+    ordered = np.sort(np.asarray(values, float))
     with np.errstate(over="ignore", invalid="ignore"):  # of what diverged it is infinite, or no number
-        return float(np.std(np.sort(np.asarray(values, float)), ddof=1))
+        span = ordered[-1] - ordered[0]
+        return float(span * np.std((ordered - ordered[0]) / span, ddof=1))  # no square is too small or too large
 
 
 def bootstrap_interval(values: Sequence[float], level: float = LEVEL) -> tuple[float, float] | None:
@@ -103,18 +106,20 @@ def bootstrap_interval(values: Sequence[float], level: float = LEVEL) -> tuple[f
     Returns:
         Its ends; None for fewer than three values, and where all are alike.
     """
-    if len(values) < _SMALLEST_BOOTSTRAP or not math.isfinite(deviation(values)) or alike(values):
+    if len(values) < _SMALLEST_BOOTSTRAP or not 0 < deviation(values) < math.inf:
         return None
+    ordered = np.sort(np.asarray(values, float))
+    low, span = ordered[0], ordered[-1] - ordered[0]
     found = stats.bootstrap(
-        (np.sort(np.asarray(values, float)),),
-        np.mean,
+        ((ordered - low) / span,),  # else powers of small values are zero
+        _rounded_mean,
         n_resamples=RESAMPLES,
         batch=max(1, _BATCH // len(values)),
         confidence_level=level,
         method="BCa",
         rng=np.random.default_rng(0),
     ).confidence_interval
-    return float(found.low), float(found.high)
+    return float(low + span * found.low), float(low + span * found.high)
 
 
 def prediction_interval(values: Sequence[float], level: float = LEVEL) -> tuple[float, float]:
@@ -133,6 +138,11 @@ def prediction_interval(values: Sequence[float], level: float = LEVEL) -> tuple[
         raise ValueError("fewer than two values say nothing of the next")
     found = estimate(values, level)
     return found.mean, 0.0 if found.half is None else found.half * math.sqrt(found.n + 1)
+
+
+def _rounded_mean(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
+    """Means of values between 0 and 1; rounded, so that those of the same values in another order are ties."""
+    return np.asarray(np.mean(values, axis=axis, dtype=np.float64)).round(12)
 
 
 def _mean(values: Sequence[float]) -> float:

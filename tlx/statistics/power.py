@@ -27,7 +27,7 @@ def detectable_difference(deviation: float, n: int, *, power: float = 0.8, alpha
         The difference in the unit of ``deviation``; None for fewer than two seeds.
 
     Raises:
-        ValueError: ``deviation`` is negative, or ``alpha < power < 1`` with ``alpha`` above zero does not hold.
+        ValueError: ``deviation`` is negative, or ``0 < alpha < power < 1`` does not hold.
     """
     _check(deviation, power, alpha)
     if n < 2:
@@ -51,8 +51,7 @@ def seeds_needed(deviation: float, difference: float, *, power: float = 0.8, alp
         The number, two or more.
 
     Raises:
-        ValueError: ``difference`` is zero, ``deviation`` is negative, or ``alpha < power < 1`` with ``alpha`` above zero
-            does not hold.
+        ValueError: ``difference`` is zero, ``deviation`` is negative, or ``0 < alpha < power < 1`` does not hold.
     """
     _check(deviation, power, alpha)
     if difference == 0:

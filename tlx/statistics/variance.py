@@ -34,7 +34,8 @@ def shares(by_source: Mapping[str, Sequence[float]]) -> dict[str, Share]:
     Returns:
         The share of each, in the same order.
     """
-    variances = {name: deviation(values) ** 2 if len(values) > 1 else None for name, values in by_source.items()}
+    spreads = {name: deviation(values) if len(values) > 1 else None for name, values in by_source.items()}
+    variances = {name: None if spread is None else spread * spread for name, spread in spreads.items()}
     total = sum(found for found in variances.values() if found is not None)
     return {
         name: Share(found, found / total if found is not None and total > 0 else None, len(by_source[name]))
