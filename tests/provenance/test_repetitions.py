@@ -37,8 +37,9 @@ def test_other_settings_other_inputs_and_altered_records_do_not(finished: tuple[
     shutil.copytree(finished[0], repetition(old, 3))
     reseal(repetition(old, 3) / layout.RESULT, lambda row: row["metrics"].update({"test/acc": 0.9}))
     shutil.copytree(finished[0], repetition(old, 4))
-    for file, section in ((layout.MANIFEST, "data"), (layout.RESULT, "facts")):  # of other data, as all of it says
-        reseal(repetition(old, 4) / file, lambda row, section=section: row[section].update(data="0" * 32))
+    elsewhere = {"data": "0" * 32}  # of other data, as all of it says
+    reseal(repetition(old, 4) / layout.MANIFEST, lambda row: row["data"].update(elsewhere))
+    reseal(repetition(old, 4) / layout.RESULT, lambda row: row["facts"].update(elsewhere))
     promise(repetition(old, 4))
     shutil.copytree(finished[0], repetition(old, 5))
     (repetition(old, 5) / layout.RESULT).unlink()  # stopped early

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -267,6 +268,10 @@ def test_a_plugin_that_was_edited(
     assert found["differs"][0].startswith("code: counting")
 
 
+def forge(value: float, row: dict[str, Any]) -> None:
+    row["metrics"]["test/acc"] = value
+
+
 @pytest.mark.long
 def test_a_spread_that_was_made_wide(folder: Path, judged: Callable[..., Verdict]) -> None:
     """Repetitions count as they were written, and of the same trial alone."""
@@ -274,8 +279,7 @@ def test_a_spread_that_was_made_wide(folder: Path, judged: Callable[..., Verdict
     for number in range(3):
         judged("(once more)", run)
         again = run.parent / "reproduced" / f"{run.name}-{number + 1}"
-        edit: Callable[[dict[str, Any]], Any] = lambda row, at=number: row["metrics"].update({"test/acc": at / 2})  # noqa: E731
-        reseal(again / layout.RESULT, edit)
+        reseal(again / layout.RESULT, partial(forge, number / 2))
     for seed in (1, 2, 3):
         judged("(another seed)", run, f"seed={seed}")
     found = judged("repetitions edited, others of other seeds", run, "strategy.lr=0.02")
