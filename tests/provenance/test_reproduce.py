@@ -11,9 +11,9 @@ from mlflow import MlflowClient
 from PIL import Image
 
 from tests.conftest import Said
-from tlx.files.checksum import with_checksum, without_checksum
+from tests.provenance.tampering import promise, reseal
+from tlx.provenance import reproduce
 from tlx.runs import layout
-from tlx.runs import result as results
 
 WORDS = ["backbone=narrow_resnet", "strategy=fine_tune", "strategy.init=scratch", "dataset=digits", "dataset.shots=4"]
 WORDS += ["strategy.batch_size=16", "strategy.budget=9 steps", "strategy.validate_every=3 steps", "hardware.threads=1"]
@@ -50,8 +50,7 @@ def test_a_changed_setting_is_named(folder: Path, said: Said) -> None:
     assert "the event logs part at step 3: train/loss" in out
     assert "first thing that differs: config: seed  0 -> 1" in out
     assert "verdict: bitwise: every metric up to step 3" in said("reproduce", str(old), "--steps", "3")
-    said("sweep", *WORDS, "seed=1,2,3")
-    assert "verdict: within noise" in said("reproduce", str(old), "seed=2")
+    assert "; settings were changed: seed 0 -> 1" in out
 
 
 @pytest.mark.slow
@@ -71,26 +70,18 @@ def test_changed_data_are_named(folder: Path, said: Said) -> None:
 
 
 @pytest.mark.slow
-def promised(place: Path) -> None:
-    """Let a result name its files as they are now."""
-    found = without_checksum((place / layout.RESULT).read_text())
-    assert found is not None
-    found["files"] = results.promised_files(place)
-    (place / layout.RESULT).write_text(with_checksum(json.dumps(found)))
-
-
 def test_another_library_is_named(folder: Path, said: Said) -> None:
     old = trained(said, folder)
-    sheet = json.loads((old / "repro.json").read_text())
-    sheet["packages"]["timm"] = "0.9.0"
-    (old / "repro.json").write_text(json.dumps(sheet))
-    promised(old)
+    reseal(old / layout.MANIFEST, lambda sheet: sheet["packages"].update(timm="0.9.0"))
+    promise(old)
     out = said("reproduce", str(old))
     assert "differs packages: timm  0.9.0 -> " in out
     assert "verdict: bitwise" in out
-    (old / "repro.json").unlink()
-    promised(old)
-    assert "unknown packages" in said("reproduce", str(old), "--steps", "3")
+    (old / layout.MANIFEST).unlink()
+    promise(old)
+    out = said("reproduce", str(old), "--steps", "3", code=1)
+    assert "unknown packages" in out
+    assert "verdict: altered: repro.json is gone; against what is there it is bitwise" in out
 
 
 @pytest.mark.slow
@@ -110,6 +101,20 @@ def test_diff_shows_what_two_runs_differ_in(folder: Path, said: Said) -> None:
     assert "differs config: seed  0 -> 1" in out
     assert "test/acc" in out
     assert "the event logs are the same to the last bit" in said("diff", str(one), str(one))
+
+
+def test_what_is_kept_is_not_read_unless_it_is_asked_for(finished: tuple[Path, Path]) -> None:
+    assert reproduce.recorded(finished[0]).reuse.when == "off"
+    assert reproduce.recorded(finished[0], with_cache=True).reuse.when == "auto"
+    assert reproduce.recorded(finished[0], ["reuse.when=always"]).reuse.when == "always"
+
+
+def test_diff_refuses_a_record_that_is_not_sealed(folder: Path, said: Said, finished: tuple[Path, Path]) -> None:
+    shutil.copytree(finished[0], folder / "run")
+    sheet = folder / "run" / layout.MANIFEST
+    sheet.write_text(sheet.read_text().replace('"timm"', '"tinn"'))
+    for words in ((folder / "run", finished[1]), (finished[1], folder / "run")):
+        assert "has no valid checksum: it was altered" in said("diff", *map(str, words), code=2)
 
 
 def test_what_is_no_run_is_refused(folder: Path, said: Said) -> None:

@@ -77,7 +77,7 @@ def surroundings(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[Row]:
         if section not in then or section not in now:
             rows.append(Row(section, "", then.get(section), now.get(section)))
         else:
-            rows += _rows(section, _items(then[section]), _items(now[section]))
+            rows += _rows(section, _flat(then[section]), _flat(now[section]))
     return rows
 
 
@@ -101,16 +101,12 @@ def _rows(section: str, then: dict[str, Any], now: dict[str, Any]) -> list[Row]:
     return unlike or [Row(section, "", len(then), len(now))]
 
 
-def _items(section: Any) -> dict[str, Any]:
-    return _flat(section) if section else {}
-
-
 def _flat(node: Any, path: str = "") -> dict[str, Any]:
     return dict(_leaves(node, path))
 
 
 def _leaves(node: Any, path: str) -> Iterator[tuple[str, Any]]:
-    if isinstance(node, Mapping) and node:
+    if isinstance(node, Mapping):
         for key, value in node.items():
             if key != "diff":  # its hash says whether it is the same
                 yield from _leaves(value, f"{path}.{key}" if path else str(key))

@@ -19,7 +19,7 @@ from tlx.runs import manifest
 from tlx.runs.folder import read_config
 from tlx.runs.layout import CONFIG, INNER, PROMISED, RESULT
 from tlx.runs.result import Result, incomplete, result_in
-from tlx.tracking import event_log
+from tlx.tracking import event_log, run_copies
 from tlx.tracking.log_integrity import altered_rows, metrics_sha
 
 _NAMED = 3  # lines or settings that are named one by one
@@ -50,8 +50,8 @@ def _of_log(folder: Path, result: Result) -> Iterator[str]:
     if not last:
         yield f"{event_log.FILE} has no metrics"
         return
-    yield from _unlike(event_log.FILE, {"steps": last["step"], **last["values"]}, {"steps": result.steps})
-    yield from _unlike(event_log.FILE, last["values"], result.metrics)
+    said = {"steps": last["step"], **last["values"]}
+    yield from _unlike(event_log.FILE, said, {"steps": result.steps, **result.metrics})
     if (identity := event_log.first(folder).get("identity", result.identity)) != result.identity:
         yield f"{event_log.FILE} says identity {identity}, {RESULT} {result.identity}"
 
@@ -59,16 +59,17 @@ def _of_log(folder: Path, result: Result) -> Iterator[str]:
 def _of_record(folder: Path, result: Result) -> Iterator[str]:
     record = manifest.look(folder)
     if record is None:
-        yield f"{manifest.FILE} is gone"
+        if not run_copies.is_copy(folder):  # MLflow is not sent it, as it holds code that was not committed
+            yield f"{manifest.FILE} is gone"
         return
     if record.fault:
         yield f"{manifest.FILE} {record.fault}"
     if not record.content:
         return
     said: dict[str, Any] = record.content.get("results", {})
-    metrics = said.get("metrics")
-    yield from _unlike(manifest.FILE, said, {"identity": result.identity, "steps": result.steps})
-    yield from _unlike(manifest.FILE, metrics if isinstance(metrics, Mapping) else {}, result.metrics)
+    metrics = said["metrics"] if isinstance(said.get("metrics"), Mapping) else {}
+    wanted = {**result.metrics, "identity": result.identity, "steps": result.steps}
+    yield from _unlike(manifest.FILE, {**said, **metrics}, wanted)
     for name in sorted(_FACTS.keys() & result.facts.keys()):
         yield from _unlike(manifest.FILE, record.content.get(_FACTS[name], {}), {name: result.facts[name]})
     if said.get("metrics_sha") != metrics_sha(folder):
@@ -112,10 +113,10 @@ def _settings(folder: Path, name: str, record: Mapping[str, Any]) -> str:
 def _unlike(file: str, said: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:
     """What a file says otherwise than the result, or not at all."""
     for name, value in wanted.items():
-        if name not in said:
-            yield f"{file} does not say {name}, {RESULT} says {value}"
-        elif not _same(said[name], value):
+        if name in said and not _same(said[name], value):
             yield f"{file} says {name} {said[name]}, {RESULT} {value}"
+    if absent := [name for name in wanted if name not in said]:
+        yield f"{file} does not say {', '.join(absent)}"
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -26,6 +26,11 @@ _RESULT, _CHECKPOINT = "result.json", "checkpoint.safetensors"
 _FROZEN, _FROZEN_TENSORS = "frozen.json", "frozen.safetensors"
 
 
+def is_copy(folder: Path) -> bool:
+    """Was a run folder put together from artifacts? It lacks what is not sent, such as ``repro.json``."""
+    return folder.resolve().parent == cache_folder(FOLDER).resolve()
+
+
 class NotToBeHad(ValueError):
     """A run's files are neither on this machine nor among its artifacts; the message says why."""
 
