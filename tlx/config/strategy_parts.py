@@ -50,7 +50,7 @@ class Controller:
     kind: str = option(
         help="auto_rgn: rates by relative gradient norm (Lee 2022); autofreeze: freezes a growing "
         "prefix whose gradients settle (Liu 2021); egeria: freezes the front-most stage whose "
-        "activations settle (Wang 2022)",
+        "activations settle (Wang 2023)",
         choices=("auto_rgn", "autofreeze", "egeria"),
         short=True,
     )

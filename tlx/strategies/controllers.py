@@ -141,7 +141,7 @@ class AutoFreeze(Controller):
 
 
 class Egeria(Controller):
-    """Freezes the front-most stage whose activations have converged (Wang et al. 2022, Egeria).
+    """Freezes the front-most stage whose activations have converged (Wang et al. 2023, Egeria).
 
     Plasticity is the similarity-preserving distance (Tung & Mori 2019) between a stage's output and that of the network
     one check earlier, on the round's last batch. The stage freezes when the slope of the smoothed plasticity over
