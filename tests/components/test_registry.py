@@ -123,3 +123,15 @@ def test_other_bits_of_a_part_are_another_trial() -> None:
     )
     assert numerics(made) == {"strategy.regulariser": 2}
     assert numerics(trial("strategy=bss")) == {}
+
+
+@pytest.mark.parametrize(
+    ("strategy", "versions"),
+    [
+        ("swa", {"strategy.averaging": 2}),
+        ("autofreeze", {"strategy.controller": 2}),
+        *((name, {}) for name in ("ema", "greedy_soup", "wise_ft", "auto_rgn", "egeria", "fine_tune")),
+    ],
+)
+def test_shipped_parts_whose_bits_have_changed(strategy: str, versions: dict[str, int]) -> None:
+    assert numerics(trial(f"strategy={strategy}")) == versions

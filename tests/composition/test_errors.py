@@ -189,6 +189,11 @@ def test_only_a_close_word_is_suggested() -> None:
         (["strategy=ema", "strategy.averaging.decay=1.5"], "strategy.averaging.decay"),
         (["strategy=swa", "strategy.averaging.start=rest"], "strategy.averaging.start"),
         (["strategy=wise_ft", "strategy.averaging.alphas=[]"], "strategy.averaging.alphas"),
+        (["strategy=wise_ft", "strategy.averaging.norms=new"], "strategy.averaging.norms"),
+        (
+            ["strategy=wise_ft", "strategy.averaging.norms=refresh", "hardware.distributed=fsdp"],
+            "strategy.averaging.norms",
+        ),
         (["strategy=autofreeze", "strategy.controller.percentile=150"], "strategy.controller.percentile"),
         (["strategy=lora", "strategy.init=scratch"], "strategy.init"),
         (["strategy=lora", "strategy.peft.target=['(']"], "strategy.peft.target"),

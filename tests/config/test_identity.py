@@ -147,3 +147,12 @@ def test_a_later_option_at_its_neutral_value_is_none(lr: float, momentum: float,
 
 def test_other_bits_are_another_trial() -> None:
     assert identity(After(), {}, {}) != identity(After(), {}, {"backbone": 2}) != identity(After(), {}, {"task": 2})
+
+
+@pytest.mark.parametrize(("kind", "usual"), [("ema", "follow"), ("wise_ft", "follow"), ("swa", "refresh")])
+def test_what_an_average_does_with_norms_anyway_may_be_said(kind: str, usual: str) -> None:
+    plain, said = same(*BASE, f"strategy={kind}"), dict[str, str]()
+    for norms in ("auto", "follow", "refresh"):
+        said[norms] = same(*BASE, f"strategy={kind}", f"strategy.averaging.norms={norms}")
+    assert said.pop("auto") == said.pop(usual) == plain
+    assert plain not in said.values()

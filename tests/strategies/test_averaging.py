@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
+from timm.utils.model_ema import ModelEmaV3
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from tests.strategies.conftest import MakeNet
 from tlx.strategies.averaging import Running
@@ -63,6 +67,39 @@ def test_without_the_warm_up_it_would_be_the_geometric_series() -> None:
 def test_a_plain_mean_is_the_mean(steps: int) -> None:
     values = walk(steps)
     torch.testing.assert_close(follow(Running(None), values), values.mean(0), rtol=1e-12, atol=1e-13)
+
+
+def followed_by(averaged: nn.Module, update: Callable[[nn.Module], None], values: Tensor, weight: str) -> Tensor:
+    """What another library's average is after a model has been at each of the values in turn; it begins at the first."""
+    model = point(values.shape[1])
+    for value in values[1:]:
+        with torch.no_grad():
+            model.get_parameter("weight").copy_(value)
+        update(model)
+    return averaged.get_parameter(weight).detach()[0]
+
+
+def begun(values: Tensor) -> nn.Module:
+    model = point(values.shape[1])
+    with torch.no_grad():
+        model.get_parameter("weight").copy_(values[0])
+    return model
+
+
+def test_a_constant_decay_is_timms() -> None:
+    """From 0.1 on downwards: there the warm-up, which is not timm's, is over before it begins."""
+    values = walk(40)
+    theirs = ModelEmaV3(begun(values), decay=0.1)
+    found = followed_by(theirs, theirs.update, values, "module.weight")
+    torch.testing.assert_close(follow(Running(0.1), values), found, rtol=1e-12, atol=1e-13)
+
+
+def test_a_plain_mean_is_torchs() -> None:
+    values = walk(40)
+    theirs = AveragedModel(begun(values))
+    theirs.update_parameters(begun(values))  # its first update takes the weights as they are
+    found = followed_by(theirs, theirs.update_parameters, values, "module.weight")
+    torch.testing.assert_close(follow(Running(None), values), found, rtol=1e-12, atol=1e-13)
 
 
 def test_the_mean_of_what_stands_still_is_exactly_it() -> None:

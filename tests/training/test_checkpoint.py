@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
+from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch.optim.swa_utils import update_bn
 
 import tlx
 from tests.training.conftest import Compose, Families, State, Watch, differences, trained
@@ -158,17 +161,67 @@ def test_ema_is_the_sum_of_its_definition(small: Compose, families: Families, wa
 
 
 def test_swa_is_the_mean_of_the_last_validations(small: Compose, families: Families, watch: Watch) -> None:
-    """And its norms' statistics are those of the training examples under these weights."""
-    trial = small(*families["cnn"], "strategy=swa", *AVERAGED, "strategy.averaging.start=50%")
+    """And its norms' statistics are those of the training batches under these weights, whatever is evaluated at once."""
+    evaluated = "dataset.eval_batch_size=7"
+    trial = small(*families["cnn"], "strategy=swa", *AVERAGED, "strategy.averaging.start=50%", evaluated)
     state = trained(trial)
     steps = [parameters(watch, watch.steps[number - 1].after) for number in (6, 8, 10, 12)]
     mean = {name: torch.stack([step[name] for step in steps]).mean(0) for name in steps[0]}
     assert not differences(mean, parameters(watch, state), 1e-6)
+    assert not differences(with_torchs_statistics(trial, state), state, 1e-6)
+
+
+def with_torchs_statistics(trial: Trial, state: State) -> State:
+    """These weights, with what torch's ``update_bn`` gives for the shuffled, augmented batches of the first epoch."""
     built = build(trial)
-    (batch,) = built.data.eval_loader("train")
-    maps = nn.functional.conv2d(batch.inputs["image"], state["backbone.conv1.weight"], stride=2, padding=3)
-    torch.testing.assert_close(state["backbone.bn1.running_mean"], maps.mean((0, 2, 3)), rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(state["backbone.bn1.running_var"], maps.var((0, 2, 3)), rtol=1e-4, atol=1e-5)
+    model, examples = built.module.model, built.data.examples["train"]
+    model.load_state_dict(state)
+    order = np.random.default_rng([trial.seed, 0]).permutation(len(examples)).tolist()
+    size = trial.strategy.batch_size
+    assert len(order) % size in (0, *range(8, size))  # no remainder that joins the batch before
+    cuts = [order[at : at + size] for at in range(0, len(order), size)]
+    update_bn([examples.__getitems__([(0, i) for i in cut]) for cut in cuts], Reading(model))
+    return {name: tensor.clone() for name, tensor in model.state_dict().items()}
+
+
+class Reading(nn.Module):
+    """A network that takes batches."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Its outputs."""
+        found: Tensor = self.model(batch.inputs)
+        return found
+
+
+@pytest.mark.parametrize(
+    ("strategy", "words"),
+    [
+        ("ema", ["strategy.averaging.decay=0.3", "strategy.keep=best"]),
+        ("wise_ft", ["strategy.averaging.alphas=[0.5]"]),
+    ],
+)
+def test_other_averages_get_statistics_of_their_own_if_asked_to(
+    small: Compose, families: Families, strategy: str, words: list[str]
+) -> None:
+    """And validation is of them; by default statistics are those that training left."""
+    named = {word.split("=")[0] for word in words}
+    short = [word for word in AVERAGED if word.split("=")[0] not in {*named, "strategy.budget"}]
+    augmented = ("strategy.budget=4 steps", "dataset.augment=shift", "strategy.averaging.norms=refresh")
+    trial = small(*families["cnn"], f"strategy={strategy}", *short, *augmented, *words)
+    result = tlx.train(trial)
+    state = load_file(checkpoint(trial))
+    assert not differences(with_torchs_statistics(trial, state), state, 1e-6)
+    built = rebuilt(locate(trial).path)
+    metrics = built.module.task.metrics()
+    with torch.no_grad():
+        for batch in built.data.eval_loader("val"):
+            built.module.task.eval_step(built.module.model, batch, metrics)
+    values = {f"val/{name}": value for name, value in built.module.task.compute(metrics).items()}
+    assert {name: result.metrics[name] for name in values} == pytest.approx(values, rel=1e-5)
 
 
 def test_a_uniform_soup_is_the_mean_of_the_three_best(small: Compose, families: Families, watch: Watch) -> None:

@@ -6,15 +6,23 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors.torch import load_file
 
 import tlx
+from tests.backbones import bare
+from tests.strategies.conftest import Linears
 from tests.training.conftest import Compose
+from tlx.backbones.partition.stages import stages
+from tlx.columns.batch import Batch
 from tlx.config.errors import WeightsError
 from tlx.config.schema import Trial
+from tlx.config.strategy_parts import Controller
 from tlx.runs import layout
+from tlx.strategies.controllers import controller
 from tlx.tracking import event_log
 from tlx.training import resume
+from tlx.training.callbacks.controller import ControllerCallback
 from tlx.training.locate import locate
 from tlx.training.module import TrialModule
 
@@ -189,3 +197,21 @@ def test_without_saving_it_begins_anew(small: Compose, monkeypatch: pytest.Monke
     tlx.train(trial, said.append)
     assert not any("resuming" in line for line in said)
     assert (locate(trial).path / "events.1.jsonl").is_file()
+
+
+@pytest.mark.parametrize("kind", ["autofreeze", "egeria"])
+def test_what_a_controller_holds_goes_on_where_training_does(kind: str) -> None:
+    """Saved states are read onto the CPU."""
+    model = bare.network(Linears(), 4, 3)
+    images = Batch(torch.arange(8), {"image": torch.randn(8, 4)})
+    model(images.inputs).sum().backward()
+    one, other = (controller(Controller(kind=kind), stages(model)) for _ in range(2))
+    assert one is not None
+    assert other is not None
+    if kind == "egeria":
+        one.decide(model, images, 1.0)
+    one.observe(model, 1.0)
+    ControllerCallback(other, 1).load_state_dict(one.state(), torch.device("meta"))
+    held = [tensor for part in other.state().values() if isinstance(part, dict) for tensor in part.values()]
+    assert held
+    assert all(tensor.is_meta for tensor in held)

@@ -86,14 +86,18 @@ register(
     "autofreeze",
     Controller,
     f"{_CONTROLLERS}:AutoFreeze",
+    numerics=2,  # 1 summed the norms of the steps' gradients
     capabilities=_WATCHING | {"cacheable", "compilable"},
 )
 register("controller", "egeria", Controller, f"{_CONTROLLERS}:Egeria", capabilities=_WATCHING)
 
-for _kind in ("ema", "swa"):
-    register(
-        "averaging", _kind, Averaging, "tlx.strategies.averaging:Running", capabilities=_HEADS_ALONE - {"shardable"}
-    )
+_RUNNING, _WHOLE_COPIES = "tlx.strategies.averaging:Running", _HEADS_ALONE - {"shardable"}
+register("averaging", "ema", Averaging, _RUNNING, capabilities=_WHOLE_COPIES)
+register(
+    *("averaging", "swa", Averaging, _RUNNING),
+    numerics=2,  # 1 estimated the statistics of norms in evaluation batches, in the order of the files
+    capabilities=_WHOLE_COPIES,
+)
 register("averaging", "greedy_soup", Averaging, "tlx.strategies.averaging:greedy_soup", capabilities=_HEADS_ALONE)
 register("averaging", "uniform_soup", Averaging, "tlx.strategies.averaging:mean", capabilities=_HEADS_ALONE)
 register("averaging", "wise_ft", Averaging, "tlx.strategies.averaging:wise_ft", capabilities=_HEADS_ALONE)

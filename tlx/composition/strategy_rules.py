@@ -174,3 +174,6 @@ def averaging_makes_sense(config: Any) -> Iterator[ConfigIssue]:
     if averaging.kind == "wise_ft" and len(strategy.phases) < 2:
         message = "needs a phase that trains the head before the last one: its line begins where the last phase does"
         yield ConfigIssue("strategy.averaging.kind", message, "wise_ft")
+    if averaging.norms == "refresh" and config.hardware.distributed == "fsdp":
+        message = "statistics are not estimated in a sharded network; use hardware.distributed=ddp, or norms=follow"
+        yield ConfigIssue("strategy.averaging.norms", message, "refresh")

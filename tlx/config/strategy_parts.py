@@ -50,7 +50,7 @@ class Controller:
     kind: str = option(
         help="auto_rgn: rates by relative gradient norm (Lee 2022); autofreeze: freezes a growing "
         "prefix whose gradients settle (Liu 2021); egeria: freezes the front-most stage whose "
-        "activations settle (Wang 2022)",
+        "activations settle (Wang 2023)",
         choices=("auto_rgn", "autofreeze", "egeria"),
         short=True,
     )
@@ -84,3 +84,15 @@ class Averaging:
     alphas: list[float] = option(
         help="wise_ft: shares of the end tried on validation", factory=lambda: [i / 10 for i in range(11)]
     )
+    norms: str = option(
+        help="statistics of BatchNorm: refresh estimates them under the averaged weights, by a pass over the training "
+        "batches; follow takes those of training (ema), or their mean (soups, wise_ft); auto: refresh for swa, else "
+        "follow",
+        choices=("auto", "refresh", "follow"),
+        neutral="auto",
+    )
+
+    @property
+    def refreshes_norms(self) -> bool:
+        """Are the statistics of BatchNorm estimated under the averaged weights?"""
+        return self.norms == "refresh" or (self.norms == "auto" and self.kind == "swa")

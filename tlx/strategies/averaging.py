@@ -16,9 +16,10 @@ Measure = Callable[[State], float]
 class Running:
     """A running mean of what trains. Only parameters: buffers such as BatchNorm's statistics follow the model.
 
-    ``decay`` gives an exponential mean, which starts as a plain one: the decay at update t is
-    ``min(decay, (1 + t) / (10 + t))`` (as in TensorFlow's and timm's EMA). Without ``decay`` all updates weigh the same
-    (stochastic weight averaging, Izmailov et al. 2018).
+    ``decay`` gives an exponential mean: the decay at update t is ``min(decay, (1 + t) / (10 + t))``, as in TensorFlow's
+    ``ExponentialMovingAverage`` with ``num_updates``. timm's ``ModelEmaV3`` has no warm-up by default, and another one
+    with ``use_warmup``; at a constant decay both are the same. Without ``decay`` all updates weigh the same (stochastic
+    weight averaging, Izmailov et al. 2018).
     """
 
     def __init__(self, decay: float | None) -> None:

@@ -57,8 +57,11 @@ class Controller:
 class AutoRGN(Controller):
     """Each tensor learns in proportion to its relative gradient norm |g| / |w| (Lee et al. 2022, Auto-RGN).
 
-    Norms are means over the first ``batches`` steps of a round, taken from those steps instead of extra passes, and
-    divided by the largest. A tensor of nearly zeros is measured against a floor, and none falls below 1/1000.
+    Ratios are means over the first ``batches`` steps of a round, divided by the largest, as in the authors' code
+    (github.com/anniesch/surgical-finetuning), which differs in four points: it measures on extra batches before each
+    epoch, so that rates apply from its first step on; it makes the optimizer anew with them; it divides by |w| however
+    small, where here a root mean square below 1/100 counts as that; and its rates may be as small as they come out, where
+    here none falls below 1/1000 of the fastest. Norms, which its optimizer leaves out, are for the phase to freeze.
     """
 
     def __init__(self, options: Options, stages: Sequence[Stage]) -> None:
@@ -93,25 +96,35 @@ class AutoRGN(Controller):
 class AutoFreeze(Controller):
     """Freezes a growing prefix of stages whose gradients have stopped changing (Liu et al. 2021, AutoFreeze).
 
-    G is the sum of a stage's L1 gradient norms over a round, eta = |G_before - G| / G_before. The prefix ends before
-    the first active stage whose eta reaches the percentile of the active ones.
+    G is the L1 norm of a stage's gradients, summed as vectors over an interval: what cancels out is no change. With
+    eta = |G_before - G| / G_before, the prefix ends before the first active stage whose eta reaches the percentile of
+    the active ones. Decisions are those of the authors' code (github.com/YuhanLiu11/AutoFreeze) on the same layers, but
+    for three points: nothing thaws, where theirs begins at the front again if no active layer changed at all; the stem
+    is a stage like the others, where their embeddings freeze with the first layer; and the optimizer goes on, where
+    theirs is made anew.
+
+    Needs the memory of one gradient for each parameter that is still active.
     """
 
     def __init__(self, options: Options, stages: Sequence[Stage]) -> None:
         super().__init__(options, stages)
         self.first = 0  # active stage
         self.before: list[float] | None = None
-        self.sums = [0.0 for _ in self.stages]
+        self.sums: dict[str, Tensor] = {}  # of each parameter's gradients since the last decision
 
     def observe(self, model: nn.Module, scale: float) -> None:
-        for i, stage in enumerate(self.stages):
-            norms = [p.grad.abs().sum() for p in stage.parameters() if p.grad is not None]
-            if norms:
-                self.sums[i] += float(torch.stack(norms).sum()) / scale
+        for stage in self.stages[self.first :]:
+            for name, parameter in zip(stage.names, stage.parameters(), strict=True):
+                if parameter.grad is None:
+                    continue
+                if name not in self.sums:
+                    exact = torch.promote_types(parameter.dtype, torch.float32)  # small values get lost in 16 bits
+                    self.sums[name] = torch.zeros_like(parameter, dtype=exact, requires_grad=False)
+                self.sums[name].add_(parameter.grad.detach(), alpha=1 / scale)
 
     def decide(self, model: nn.Module, batch: Batch, rate: float) -> frozenset[str]:
-        now, before = self.sums, self.before
-        self.before, self.sums = now, [0.0 for _ in self.stages]
+        now, before = [self._norm(stage) for stage in self.stages], self.before
+        self.before, self.sums = now, {}
         active = [i for i in range(self.first, len(self.stages)) if now[i] > 0 and (before is None or before[i] > 0)]
         if before is None or not active or active[0] != self.first:  # the phase itself keeps the front-most frozen
             return self.settled
@@ -121,14 +134,23 @@ class AutoFreeze(Controller):
         self.settled = frozenset(name for stage in self.stages[: self.first] for name in stage.names)
         return self.settled
 
+    def _norm(self, stage: Stage) -> float:
+        """The L1 norm of a stage's summed gradients."""
+        norms = [self.sums[name].abs().sum() for name in stage.names if name in self.sums]
+        return float(torch.stack(norms).sum()) if norms else 0.0
+
 
 class Egeria(Controller):
-    """Freezes the front-most stage whose activations have converged (Wang et al. 2022, Egeria).
+    """Freezes the front-most stage whose activations have converged (Wang et al. 2023, Egeria).
 
     Plasticity is the similarity-preserving distance (Tung & Mori 2019) between a stage's output and that of the network
     one check earlier, on the round's last batch. The stage freezes when the slope of the smoothed plasticity over
     ``window`` checks stays below ``tolerance`` times its largest for ``patience`` checks; everything thaws when the
-    learning rate has fallen ``thaw``-fold since the first check. The earlier network is kept in full precision.
+    learning rate has fallen ``thaw``-fold since the first check.
+
+    A variant: it follows the paper's description, and was not compared with code of the authors. Their system compares
+    with a quantised copy that is made anew from time to time and runs beside training, and begins to freeze after a
+    bootstrapping stage; here the copy is of full precision, as old as the last check, and checked from the start.
     """
 
     def __init__(self, options: Options, stages: Sequence[Stage]) -> None:

@@ -14,8 +14,9 @@ _SLANTED_RATIO = 32  # how much smaller the lowest rate is (ULMFiT, equation 3)
 def factor(schedule: Schedule, step: int, length: int) -> float:
     """The learning rate at ``step`` of ``length``, as a share of the full one: a warm-up, then the shape.
 
-    Linear warm-ups end at 1, and no step has rate 0, so every step moves what it trains. ``one_cycle`` follows
-    fastai's ``fit_one_cycle`` (Smith 2018), ``slanted`` equation 3 of ULMFiT (Howard & Ruder 2018).
+    Linear warm-ups end at 1, and no step has rate 0, so every step moves what it trains. ``one_cycle`` is
+    the rate of fastai's ``fit_one_cycle`` (Smith 2018), without its cycle of momentum, ``slanted`` equation 3 of ULMFiT
+    (Howard & Ruder 2018).
     """
     share = Amount.parse(schedule.warmup).value / 100
     warm = round(share * length)

@@ -129,17 +129,20 @@ class ClassificationTask:
         logits = (out.parts["outputs"] if out else model(batch.inputs)).float()
         probabilities = logits.sigmoid() if self.several else logits.softmax(-1)
         names = self.column.classes
+        chosen: list[Any]
+        if self.several:
+            decided = multilabel.positive(probabilities).tolist()
+            chosen = [[name for name, so in zip(names, row, strict=True) if so] for row in decided]
+        else:
+            chosen = [names[best] for best in probabilities.argmax(-1).tolist()]
         records = []
-        highest, shown = probabilities.argmax(-1).tolist(), probabilities.double().mul(1e6).round().div(1e6).tolist()
+        shown = _shown(probabilities, self.several).tolist()
         labels = self.target(batch.targets).tolist() if batch.targets else [None] * len(batch)
-        for index, label, best, row in zip(batch.index.tolist(), labels, highest, shown, strict=True):
+        for index, label, prediction, row in zip(batch.index.tolist(), labels, chosen, shown, strict=True):
             record: dict[str, Any] = {"index": index}
             if label is not None:
                 record["label"] = self.column.shown(label)
-            if self.several:
-                record["prediction"] = [name for name, p in zip(names, row, strict=True) if p >= 0.5]
-            else:
-                record["prediction"] = names[best]
+            record["prediction"] = prediction
             record["probabilities"] = row
             records.append(record)
         return records
@@ -176,12 +179,12 @@ class ClassificationMetrics(nn.Module):
         self.loss.update(loss, weight)
         if self.multilabel:
             labels = labels.nan_to_num(_UNKNOWN).int()
-            self.kept.update(logits.sigmoid(), labels)
+            self.kept.update(logits.float().sigmoid(), labels)
         else:
             self.acc.update(logits, labels)
             self.f1_macro.update(logits, labels)
         if self.added is not None:
-            self.added.update(logits.sigmoid() if self.multilabel else logits.softmax(-1), labels)
+            self.added.update(logits.float().sigmoid() if self.multilabel else logits.softmax(-1), labels)
 
     def compute(self) -> dict[str, float | None]:
         """Values by name; what is undefined, such as the loss where nothing is known, is None."""
@@ -197,3 +200,12 @@ class ClassificationMetrics(nn.Module):
             if metric is not self.added:
                 metric.reset()  # type: ignore[operator]
         return values
+
+
+def _shown(probabilities: Tensor, several: bool) -> Tensor:
+    """Probabilities to six digits; where each label is decided for itself, none is rounded to the other side."""
+    millionths = probabilities.double().mul(1e6).round()
+    if several:
+        above = multilabel.positive(probabilities)
+        millionths = millionths.where(~above, millionths.clamp(min=1e6 * multilabel.THRESHOLD + 1))
+    return millionths.div(1e6)

@@ -18,6 +18,7 @@ from tlx.columns import Column, Label, Labels, Number
 from tlx.config import metrics
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.runs.metric import Metric
+from tlx.tasks import multilabel
 from tlx.tasks.metrics import AddedMetric
 
 
@@ -27,7 +28,8 @@ def fbeta(options: metrics.FBeta, targets: Sequence[Column]) -> AddedMetric:
     info = Metric("fbeta", title, "max", percent=True)
     column = targets[0]
     if len(targets) == 1 and isinstance(column, Labels):
-        several = MultilabelFBetaScore(options.beta, len(column.classes), average=options.average, ignore_index=-1)  # type: ignore[arg-type]
+        count, average = len(column.classes), options.average
+        several = MultilabelFBetaScore(options.beta, count, multilabel.THRESHOLD, average, ignore_index=-1)  # type: ignore[arg-type]
         return AddedMetric(several, info)
     count = _classes("fbeta", targets)
     return AddedMetric(MulticlassFBetaScore(options.beta, count, average=options.average), info)  # type: ignore[arg-type]

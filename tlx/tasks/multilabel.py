@@ -8,6 +8,13 @@ from collections.abc import Callable, Sequence
 from torch import Tensor
 from torchmetrics.functional.classification import binary_auroc, binary_average_precision, binary_f1_score
 
+THRESHOLD = 0.5  # a label is predicted above it: one whose probability is exactly this is not, as in torchmetrics
+
+
+def positive(probabilities: Tensor) -> Tensor:
+    """Which labels are predicted: of each probability, is it above the threshold?"""
+    return probabilities > THRESHOLD
+
 
 def values(scores: Tensor, targets: Tensor) -> dict[str, float | None]:
     """Means over labels, of those that are defined: a label without positives has no AUROC and no AP.
@@ -22,10 +29,11 @@ def values(scores: Tensor, targets: Tensor) -> dict[str, float | None]:
     """
     known = [targets[:, label] >= 0 for label in range(targets.shape[1])]
     pairs = [(scores[rows, label], targets[rows, label]) for label, rows in enumerate(known)]
+    decided = [(positive(some).int(), target) for some, target in pairs if len(target)]
     positives = [int(target.sum()) for _, target in pairs]
     both = [pair for pair, count in zip(pairs, positives, strict=True) if 0 < count < len(pair[1])]
     return {
-        "f1_macro": _mean(binary_f1_score, [pair for pair in pairs if len(pair[1])]),
+        "f1_macro": _mean(binary_f1_score, decided),
         "auroc_macro": _mean(binary_auroc, both),
         "ap_macro": _mean(binary_average_precision, [p for p, count in zip(pairs, positives, strict=True) if count]),
         "undefined_labels": float(len(pairs) - len(both)),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-import torch
 from pytorch_lightning import Trainer
 
 from tlx._compat.norms import BatchNorm
 from tlx.backbones.weights import State
-from tlx.strategies import averaging, freezing
+from tlx.columns.batch import Batch
+from tlx.strategies import averaging, norm_statistics
 from tlx.training.build import TrialComponents
 from tlx.training.callbacks.averaging import RunningMean, WiseFTStart
 from tlx.training.callbacks.best_weights import BestWeights
@@ -22,8 +22,9 @@ def select_final_weights(built: TrialComponents, trainer: Trainer, say: Callable
     module = built.module
     options = module.strategy.averaging
     kind = options.kind if options is not None else ""
+    refreshes = options is not None and options.refreshes_norms
     mean = module.callbacks.find(RunningMean)
-    averaged = mean is not None and bool(mean.running.mean)
+    averaged = frozenset(mean.running.mean) if mean is not None else frozenset[str]()
     if kind == "swa" and not averaged:
         say("swa: the run ended before averaging began; tested are the weights it would have without")
         module.events.write("averaging", kind=kind, ingredients=0)
@@ -31,16 +32,19 @@ def select_final_weights(built: TrialComponents, trainer: Trainer, say: Callable
         pass
     elif mean is not None and averaged:
         restore(module.model, mean.running.mean)
-        if kind == "swa":
-            _refresh_norms(built, trainer)
-            _measure(built, trainer)
+    if averaged and (kind == "swa" or refreshes):
+        if refreshes:
+            _refresh_norms(built, trainer, _norms(built, averaged, say))
+        _measure(built, trainer)
     if options is None or kind in ("ema", "swa"):
         return
     module.trying = True  # what is tried from here on is no new best
     sign = module.primary.sign
+    norms = _norms(built, module.state.trained, say) if refreshes else []
 
     def measure(state: State) -> float:
         restore(module.model, state)
+        _refresh_norms(built, trainer, norms)
         return sign * _measure(built, trainer)
 
     if kind == "wise_ft":
@@ -77,22 +81,31 @@ def _measure(built: TrialComponents, trainer: Trainer) -> float:
     return value
 
 
-@torch.no_grad()
-def _refresh_norms(built: TrialComponents, trainer: Trainer) -> None:
-    """BatchNorm statistics of averaged weights, from one pass over the training examples (Izmailov et al. 2018)."""
-    model = built.module.model.to(trainer.strategy.root_device)
-    freezing.set_modes(model, built.module.strategy.frozen_norm)
-    norms = [m for m in model.modules() if isinstance(m, BatchNorm) and m.training]
-    norms = [norm for norm in norms if norm.track_running_stats]
+def _norms(built: TrialComponents, averaged: frozenset[str], say: Callable[[str], None]) -> list[BatchNorm]:
+    """The norms that need new statistics under averaged weights."""
+    module = built.module
+    norms = norm_statistics.norms_of(module.model, averaged, module.strategy.frozen_norm)
+    asked = module.strategy.averaging
+    if not norms and asked is not None and asked.norms == "refresh":
+        say("strategy.averaging.norms=refresh: no BatchNorm trained here, so there are no statistics to estimate")
+    return norms
+
+
+def _refresh_norms(built: TrialComponents, trainer: Trainer, norms: Sequence[BatchNorm]) -> None:
+    """Estimate statistics from the batches of the first epoch, as they are trained on: shuffled, and augmented.
+
+    Every process sees all of them, cut into the parts that all processes together train on, so that a trial on several
+    devices gets what one device gets with as many parts.
+    """
     if not norms:
         return
-    before = {norm: norm.momentum for norm in norms}
-    model.eval()
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # a plain mean over batches
-        norm.train()
-    for batch in built.data.eval_loader("train"):
-        model(batch.to(trainer.strategy.root_device).inputs)
-    for norm, momentum in before.items():
-        norm.momentum = momentum
+    module, plugin, device = built.module, trainer.precision_plugin, trainer.strategy.root_device
+    model, epochs, parts = module.model.to(device), module.epochs, built.machine.world * module.accumulate
+    plain = module.prefix.is_plain
+    batches = built.data.train_loader(epochs, 0, epochs.steps_per_epoch, accumulate=parts, plain=plain)
+
+    def forward(batch: Batch) -> None:
+        with plugin.val_step_context():
+            model(plugin.convert_input(batch.to(device)).inputs)
+
+    norm_statistics.refresh(model, norms, batches, forward)

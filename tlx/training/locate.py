@@ -50,6 +50,10 @@ def _settled(trial: Trial) -> Trial:
     backbone, strategy = trial.backbone, trial.strategy
     if earlier_runs.begins_from(trial):
         strategy = replace(strategy, init="run")
+    if (averaging := strategy.averaging) is not None:
+        usual = replace(averaging, norms="auto")
+        if usual.refreshes_norms == averaging.refreshes_norms:
+            strategy = replace(strategy, averaging=usual)
     if strategy.init != "pretrained":
         backbone = replace(backbone, weights="none", weights_prefix=None)
     else:

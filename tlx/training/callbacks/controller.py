@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
+from lightning_fabric.utilities.apply_func import move_data_to_device
 
 from tlx.strategies.controllers import Controller
 from tlx.training.callbacks.callback import Callback, ScaleRates, SetTrainable
@@ -46,8 +47,8 @@ class ControllerCallback(Callback):
         return self._controller.state()
 
     def load_state_dict(self, state: Mapping[str, Any], device: torch.device) -> None:
-        """Go on with it."""
-        self._controller.load(state)
+        """Go on with it, on the device that trains."""
+        self._controller.load(move_data_to_device(dict(state), device))
         self._factors = self._controller.factors
 
     def _trainable(self, ctx: Context) -> SetTrainable:
