@@ -66,7 +66,9 @@ def _local_model(trial: Trial) -> Path | None:
 
 
 def _folder_hash(folder: Path) -> str:
-    files = sorted(path for path in folder.iterdir() if path.is_file())
+    """Of the files of a model; what is hidden in its folder, or is a page about it, no library reads."""
+    read = (path for path in folder.iterdir() if not path.name.startswith(".") and path.suffix.lower() != ".md")
+    files = sorted(path for path in read if path.is_file())
     return hashlib.sha256("\n".join(f"{p.name}|{_content_hash(p)}" for p in files).encode()).hexdigest()[:32]
 
 
