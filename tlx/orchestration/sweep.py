@@ -80,10 +80,8 @@ def job(trial: Trial) -> Job:
     """A trial with its place, after the earlier trial whose weights it takes; on one device unless it says more."""
     if trial.hardware.devices is None:
         trial = replace(trial, hardware=replace(trial.hardware, devices=1))
-    after: frozenset[str] = frozenset()
-    if trial.strategy.init == "pretrained" and trial.backbone.weights.startswith("trial:"):
-        after = frozenset({locate(experiment(trial.backbone.weights, trial)).identity})
-    return Job(trial, locate(trial), after)
+    found = locate(trial)
+    return Job(trial, found, frozenset({found.source.identity} if found.source is not None else ()))
 
 
 def with_sources(jobs: list[Job]) -> list[Job]:
@@ -228,7 +226,7 @@ def _run(
 
         def done(outcome: Outcome) -> list[Job]:
             nonlocal expected
-            sweep.ran += not outcome.elsewhere
+            sweep.ran += not outcome.elsewhere and not outcome.kept
             sweep.shared += outcome.elsewhere
             _keep(sweep, outcome)
             how = "pruned" if outcome.pruned else "failed" if outcome.result is None else ""
@@ -250,15 +248,23 @@ def _run(
             is_late = options.minutes is not None and time.monotonic() - began > 60 * options.minutes
             return f"{options.minutes:g} minutes are over (sweep.minutes)" if is_late else ""
 
+        told = set[str]()
+
         def started(one: Job) -> None:
+            if (reason := one.place.outdated()) and reason not in told:
+                told.add(reason)
+                message = f"{reason}: trials that began from other weights are run again"
+                console.print(message, markup=False, highlight=False, soft_wrap=True)
             progress.started(one.place.identity, one.label, one.place.path)
             mirror.watch(one.place.path, sweep.folder)
             record.started(one.place.path.name)
 
         try:
             with progress:
-                finished = set(sweep.results)
-                Executor(at, done, started, progress.tick, finished, timeout=launcher.timeout, over=over).run(todo)
+                executor = Executor(at, done, started, progress.tick, timeout=launcher.timeout, over=over)
+                executor.finished |= set(sweep.results)
+                executor.lost |= {one.job.place.identity for one in sweep.failures}  # nothing waits for these
+                executor.run(todo)
             note = close(sweep)
         except BaseException as error:
             record.stopped(error)
@@ -272,6 +278,9 @@ def resolve_finished(sweep: Sweep, jobs: Iterable[Job], on_result: OnResult) -> 
     for one in jobs:
         sweep.labels.setdefault(one.place.path.name, one.label)
         result = one.place.result()
+        if result is not None and not one.after <= sweep.results.keys():  # it counts if its source comes out as before
+            todo.append(replace(one, kept=True))
+            continue
         never = one.trial.sweep.retry == "never"
         if result is None and never and (reason := failure(one, statuses=("FAILED",))):
             outcome = Outcome(one, None, reason)

@@ -48,6 +48,8 @@ def run(trial: Trial, place: RunFolder, console: Console, say: Callable[[str], N
     say(f"trial {place.name}  ({place.identity})")
     if reason := incomplete(place.path):
         say(f"it was finished, but {reason}: it is run again")
+    elif reason := place.outdated():
+        say(f"{reason}: this trial began from other weights and is run again")
     for line in find_stale_siblings(trial, place):
         say(line)
     try:

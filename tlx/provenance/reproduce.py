@@ -27,10 +27,11 @@ from tlx.runs import result as results
 from tlx.runs.describe import observed
 from tlx.runs.folder import RunFolder
 from tlx.runs.result import Result
+from tlx.runs.trained_content import content_if_finished
 from tlx.tracking import event_log, store
 from tlx.training.locate import locate
 from tlx.training.machine import choose_machine
-from tlx.training.record import Say
+from tlx.training.record import Say, facts
 from tlx.training.runner import train
 
 REPEATED = "reproduced"
@@ -112,8 +113,9 @@ def checks(old: Path, trial: Trial, place: RunFolder) -> list[Row]:
 def _looked_at(trial: Trial, place: RunFolder) -> dict[str, Any]:
     """The surroundings of a repetition that was stopped early and has no record of its own."""
     data = Data(trial.dataset, seed=trial.seed, batch_size=trial.strategy.batch_size)
-    facts = {**place.fingerprints, "hardware": str(choose_machine(trial.hardware))}
-    return observed(trial, facts, columns=data.schema.settings(), splits=data.hashes())
+    content = content_if_finished(place.source.path) if place.source is not None else None
+    known = facts(place, content or "", choose_machine(trial.hardware))
+    return observed(trial, known, columns=data.schema.settings(), splits=data.hashes())
 
 
 def repeat(trial: Trial, place: RunFolder, steps: int | None, say: Say) -> None:

@@ -13,6 +13,7 @@ from tlx.runs.code import states
 from tlx.runs.folder import RunFolder
 from tlx.runs.manifest import surroundings
 from tlx.runs.metric import Metric
+from tlx.runs.trained_content import FACT
 from tlx.version import VERSION
 
 _NAMED = ("backbone", "strategy", "dataset", "dataset.shots", "seed")  # what a trial's name says anyway
@@ -118,7 +119,7 @@ def parameters(trial: Trial) -> dict[str, str]:
 
 def observed(trial: Trial, facts: dict[str, str], **data: Any) -> dict[str, Any]:
     """What decides this trial's numbers, as it is here and now; ``data`` is what only reading the data tells."""
-    weights = {name: value for name, value in facts.items() if name in ("weights", "backbone")}
+    weights = {name: value for name, value in facts.items() if name in ("weights", "backbone", FACT)}
     code = {name.removeprefix(CODE): {"source": value} for name, value in facts.items() if name.startswith(CODE)}
     others = ("hardware", *weights, *(f"{CODE}{name}" for name in code))
     known = {name: value for name, value in facts.items() if name not in others}

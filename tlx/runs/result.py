@@ -106,7 +106,7 @@ def write_result(folder: Path, result: Result, name: str = RESULT) -> None:
 
 
 def set_aside(folder: Path) -> str:
-    """Keep the result of a finished trial whose files are not as it names them; the name it has then."""
+    """Keep the result of a finished trial that is run again as it does not count; the name it has then."""
     number = 1
     while (kept := folder / f"result.incomplete.{number}.json").exists() or kept.is_symlink():
         number += 1

@@ -22,12 +22,14 @@ from tlx.runs.folder import RunFolder
 from tlx.training import earlier_runs
 
 _DRAWS = "weights of an earlier trial"
+_TRIAL = "trial:"
 
 
 def locate(trial: Trial) -> RunFolder:
     """The folder of a trial; reads data files to fingerprint them, imports no torch."""
     _refuse_circles(trial)
-    fingerprints = {"data": fingerprint(trial.dataset), "weights": weights_key(trial)}
+    source = source_of(trial)
+    fingerprints = {"data": fingerprint(trial.dataset), "weights": weights_key(trial, source)}
     local = _local_model(trial)
     if local is not None:
         fingerprints["backbone"] = _folder_hash(local)
@@ -37,7 +39,15 @@ def locate(trial: Trial) -> RunFolder:
     key = identity(_settled(trial), fingerprints | ({"micro_batches": str(count)} if count > 1 else {}), versions)
     name = readable_name(trial)
     path = Path(trial.output).expanduser().resolve() / f"{name}-{key[:12]}"
-    return RunFolder(path, key, name, fingerprints, versions)
+    return RunFolder(path, key, name, fingerprints, versions, source=source)
+
+
+def source_of(trial: Trial) -> RunFolder | None:
+    """The earlier trial that ``backbone.weights=trial:<experiment>`` names, where this one takes its weights."""
+    weights = trial.backbone.weights
+    if trial.strategy.init != "pretrained" or not weights.startswith(_TRIAL):
+        return None
+    return replace(locate(experiment(weights, trial)), experiment=weights.removeprefix(_TRIAL))
 
 
 def _takes_a_run(trial: Trial) -> bool:
@@ -82,7 +92,7 @@ def _content_hash(path: Path) -> str:
 def _refuse_circles(trial: Trial) -> None:
     """An experiment that starts from itself, by whatever way, has no beginning."""
     seen: list[str] = []
-    while trial.strategy.init == "pretrained" and trial.backbone.weights.startswith("trial:"):
+    while trial.strategy.init == "pretrained" and trial.backbone.weights.startswith(_TRIAL):
         if trial.backbone.weights in seen:
             path = " -> ".join([*seen, trial.backbone.weights])
             raise ConfigError([ConfigIssue("backbone.weights", f"starts from itself: {path}", seen[0])])
@@ -100,21 +110,23 @@ def readable_name(trial: Trial) -> str:
     return "".join("_" if letter in "/ " or not letter.isprintable() else letter for letter in name)
 
 
-def weights_key(trial: Trial) -> str:
-    """What the pretrained weights are: a hash of their content, or the name they are published under."""
+def weights_key(trial: Trial, source: RunFolder | None) -> str:
+    """What the pretrained weights are: a hash of their content, or the name they are published under.
+
+    Of an earlier trial that ``source`` is, its identity: where a trial lives is known before that one has run. What it
+    trained is recorded with what began from it, and compared (:meth:`tlx.runs.folder.RunFolder.result`).
+    """
     if begins := earlier_runs.begins_from(trial):
         where = earlier_runs.folder(begins, trial.tracking, "strategy.init")
         return f"run:{earlier_runs.fingerprint(where, 'strategy.init')}"
     weights = trial.backbone.weights
     if trial.strategy.init == "scratch" or weights == "none":
         return "none"
-    if weights.startswith("run:"):
+    if earlier_runs.is_named(weights):
         where = earlier_runs.folder(weights, trial.tracking, "backbone.weights")
         return f"run:{earlier_runs.fingerprint(where, 'backbone.weights')}"
-    if weights.startswith("trial:"):
-        return f"trial:{locate(experiment(weights, trial)).identity}"
-    if weights.startswith("mlflow:"):
-        return weights
+    if source is not None:
+        return f"{_TRIAL}{source.identity}"
     local = _local_model(trial) if weights == "hub" else Path(weights).expanduser()
     if local is None:
         return f"hub:{trial.backbone.name}"
@@ -123,7 +135,7 @@ def weights_key(trial: Trial) -> str:
 
 def experiment(weights: str, trial: Trial) -> Trial:
     """The trial behind ``trial:<experiment>``, in the same output folder."""
-    return _experiment(weights.removeprefix("trial:"), trial.output, str(Path.cwd()))
+    return _experiment(weights.removeprefix(_TRIAL), trial.output, str(Path.cwd()))
 
 
 @cache

@@ -139,7 +139,7 @@ def _loose(folder: Path) -> list[str]:
 
 
 def _add_images(listing: _Listing, folder: Path, above: str) -> None:
-    """Append the images below a class's folder, which is ``above`` them in their names, and notes on what else is there."""
+    """Append the images below a class's folder, named by what is ``above`` it, and notes on what else is there."""
     found, others = tree.Tree(str(folder)), 0
     place = "" if str(folder) == "." else os.path.join(folder, "")
     for name, entry in found.files():
