@@ -84,7 +84,8 @@ def test_the_reason_names_what_was_trained_anew(tmp_path: Path) -> None:
     before = content_if_finished(places[0].path)
     train(places[0])
     after = content_if_finished(places[0].path)
-    assert before is not None and after is not None
+    assert before is not None
+    assert after is not None
     told = f"e0 was trained anew ({before[:12]} -> {after[:12]})"
     assert places[1].outdated() == told
     assert places[2].outdated() == f"e1 is to be run again itself: {told}"

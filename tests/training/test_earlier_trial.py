@@ -86,9 +86,10 @@ def test_a_saved_state_of_another_beginning_is_left(
         whole(self)
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patched:
         patched.setattr(TrialModule, "on_train_epoch_end", stopped)
-        tlx.train(target, quiet=True)
+        with pytest.raises(KeyboardInterrupt):
+            tlx.train(target, quiet=True)
     anew()
     lines: list[str] = []
     tlx.train(target, lines.append)

@@ -1,4 +1,7 @@
-"""Where a trial lives: a pure function of its configuration and of what that points at, the data and the weights."""
+"""Where a trial lives: a function of its configuration and of what that points at, the data and the weights.
+
+Where it was begun in the same output folder under another name, it lives there.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from pathlib import Path
 from tlx.components.parts import CODE, code, numerics
 from tlx.composition.compose import compose
 from tlx.composition.rules import refuse_many_trials
+from tlx.config.dataset import Limits
 from tlx.config.errors import ConfigError, ConfigIssue, RequestError
 from tlx.config.identity import identity
 from tlx.config.machine import num_micro_batches
@@ -18,6 +22,7 @@ from tlx.config.schema import Trial
 from tlx.data.fingerprint import fingerprint
 from tlx.files import regular
 from tlx.files.content_hash import content_hash
+from tlx.runs.find_folder import find_folder
 from tlx.runs.folder import RunFolder
 from tlx.training import earlier_runs
 
@@ -38,7 +43,7 @@ def locate(trial: Trial) -> RunFolder:
     versions = numerics(trial) | ({_DRAWS: 2} if _takes_a_run(trial) else {})
     key = identity(_settled(trial), fingerprints | ({"micro_batches": str(count)} if count > 1 else {}), versions)
     name = readable_name(trial)
-    path = Path(trial.output).expanduser().resolve() / f"{name}-{key[:12]}"
+    path = find_folder(Path(trial.output).expanduser().resolve(), name, key)
     return RunFolder(path, key, name, fingerprints, versions, source=source)
 
 
@@ -57,7 +62,9 @@ def _takes_a_run(trial: Trial) -> bool:
 
 def _settled(trial: Trial) -> Trial:
     """The trial without choices that make no difference to it, and without places whose content has a fingerprint."""
-    backbone, strategy = trial.backbone, trial.strategy
+    backbone, strategy, dataset = trial.backbone, trial.strategy, trial.dataset
+    if dataset.on_bad == "error":  # over a limit nothing is trained
+        dataset = replace(dataset, limits=Limits())
     if earlier_runs.begins_from(trial):
         strategy = replace(strategy, init="run")
     if strategy.init != "pretrained":
@@ -66,7 +73,7 @@ def _settled(trial: Trial) -> Trial:
         backbone = replace(backbone, weights="")
     if _local_model(trial) is not None:
         backbone = replace(backbone, name="")
-    return replace(trial, backbone=backbone, strategy=strategy)
+    return replace(trial, backbone=backbone, strategy=strategy, dataset=dataset)
 
 
 def _local_model(trial: Trial) -> Path | None:

@@ -11,6 +11,7 @@ from tlx.backbones import architecture
 from tlx.config import output
 from tlx.config.backbone import TransformersBackbone
 from tlx.config.errors import ConfigError, ConfigIssue
+from tlx.config.rounding import made_with
 from tlx.config.schema import Trial
 from tlx.data import schema_file
 from tlx.files import durable, marks
@@ -151,9 +152,11 @@ def record(
         primary=module.primary,
         numerics=place.numerics,
         facts=facts(place, built.weights_content, built.machine),
+        rounding=made_with(trial, built.machine.accelerator, built.machine.devices, built.machine.threads),
     )
     if first:
-        found = observed(trial, result.facts, columns=built.data.schema.settings(), splits=built.data.hashes())
+        known = {"columns": built.data.schema.settings(), "splits": built.data.hashes()}
+        found = observed(trial, result.facts, result.rounding, **known)
         bits = results.hashes(place.path)
         manifest.write(place.path, asdict(trial), found, {"metrics": metrics, "steps": steps, **bits})
         module.events.sync()
