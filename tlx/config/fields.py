@@ -78,8 +78,8 @@ def option(
         refused: Words that a user might expect, each with the reason why it is none of the choices.
         factory: Makes the default where that is a list, a mapping or a part.
         runtime_only: It says where or how a trial runs, not what it computes: left out of its identity.
-        rounding_only: It is ``runtime_only`` but for rounding: the last bits of a number may depend on it. What a result
-            was made with is recorded, and said where another value is asked for.
+        rounding_only: It is ``runtime_only`` but for rounding: the last bits of a number may depend on it. What a
+            result was made with is recorded, and said where another value is asked for.
         neutral: The value at which it changes nothing, for an option that is added where runs have been recorded: there
             it is left out of the identity, and no recorded run is another one than before.
         required: One of the choices has to be given.

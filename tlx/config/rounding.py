@@ -59,7 +59,8 @@ def told(found: Mapping[str, tuple[str, str]]) -> str:
 
 def _marked(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """The options of a configuration that are marked ``rounding_only``, with their values."""
-    marked, others = _options(type(node))
+    kind: type = type(node)
+    marked, others = _options(kind)
     for name in marked:
         yield f"{path}{name}", getattr(node, name)
     for name in others:
