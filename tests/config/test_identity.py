@@ -40,6 +40,7 @@ DECIDING = [
     "hardware.accumulate=4",  # twice as many shares
     "dataset.shots=5",
     "dataset.split_seed=1",
+    "dataset.on_bad=skip",
     "dataset.val=0.25",
     "dataset.augment=shift",
     "dataset=glyphs",
@@ -53,6 +54,9 @@ ASIDE = [
     "output=elsewhere",
     "group=mine",
     "backbone.alias=r18",
+    "strategy.name=mine",
+    "dataset.name=mine",
+    "dataset.limits.pixels=1000",  # over it nothing is trained
     "hardware.threads=3",
     "hardware.workers=2",
     "hardware.accelerator=cpu",
@@ -94,6 +98,12 @@ def test_shares_of_a_batch_decide_it_and_not_who_takes_them() -> None:
 @pytest.mark.parametrize("words", ASIDE)
 def test_where_and_how_it_runs_does_not(words: str) -> None:
     assert same(*BASE, words) == same(*BASE)
+
+
+@pytest.mark.parametrize("limit", ["pixels", "resized_pixels", "cell_characters", "row_bytes", "table_bytes"])
+def test_limits_do_where_they_leave_examples_out(limit: str) -> None:
+    skips = (*BASE, "dataset.on_bad=skip")
+    assert same(*skips, f"dataset.limits.{limit}=1000") != same(*skips)
 
 
 def test_the_order_of_the_request_does_not() -> None:

@@ -19,7 +19,7 @@ from tlx.cli import VERBS
 from tlx.cli.arguments import Arguments
 from tlx.components import groups
 from tlx.config.errors import ConfigError, ConfigIssue, suggest
-from tlx.config.fields import CHOICES, HELP, IDENTITY, RANGE
+from tlx.config.fields import CHOICES, HELP, IDENTITY, RANGE, ROUNDING
 from tlx.config.schema import GROUPS
 from tlx.reports.console import Terminal
 
@@ -103,7 +103,9 @@ def _described(field: Field[Any], hint: Any) -> list[str]:
     default = _default(field)
     if default is not None:
         lines.append(f"  default: {default}")
-    if not field.metadata.get(IDENTITY, True):
+    if field.metadata.get(ROUNDING):
+        lines.append("  two trials that differ only here are the same; the last bits of their numbers may not be")
+    elif not field.metadata.get(IDENTITY, True):
         lines.append("  says where or how a trial runs: two that differ only here are the same")
     return lines
 

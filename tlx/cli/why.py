@@ -6,6 +6,7 @@ tlx why runs/resnet18-fine_tune-digits-s0-0123456789ab    (what has changed sinc
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -49,6 +50,9 @@ def _recorded(folder: Path, console: Console) -> None:
         for problem in error.problems:
             console.print(f"    {printable(f'{problem.subject}  {problem.message}')}", markup=False, soft_wrap=True)
         return
+    if place.identity == result.identity and (reason := replace(place, path=folder).outdated()):
+        console.print(f"  would run again: {printable(reason)}; it began from other weights", markup=False)
+        return
     if place.identity == result.identity:
         console.print("  would not run again: its settings, data, weights and tlx are what they were", markup=False)
         return
@@ -66,6 +70,9 @@ def _asked(words: list[str], console: Console) -> None:
         return
     if missing := incomplete(place.path):
         console.print(f"  would run again: it was finished, but {missing}", markup=False)
+        return
+    if reason := place.outdated():
+        console.print(f"  would run again: {printable(reason)}; it began from other weights", markup=False)
         return
     found = nearest_run(trial, place)
     if found is None:

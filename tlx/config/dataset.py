@@ -11,25 +11,28 @@ from tlx.config.fields import option
 
 @dataclass
 class Limits:
-    """The most that is read of one example or file, so that a small file cannot fill the memory."""
+    """The most that is read of one example or file, so that a small file cannot fill the memory.
+
+    With ``on_bad=skip`` they decide which examples there are.
+    """
 
     pixels: int = option(
         178956970,
         "pixels of one image once decoded (PIL's own limit); four channels of an array count as one",
-        runtime_only=True,
+        neutral=178956970,
     )
     resized_pixels: int = option(
         1 << 26,
         "pixels of one image once resized, before it is cropped: an image 1000 times as long as "
         "wide becomes large there",
-        runtime_only=True,
+        neutral=1 << 26,
     )
-    cell_characters: int = option(10000000, "characters of one cell of a table", runtime_only=True)
-    row_bytes: int = option(1 << 26, "bytes of one row of CSV, JSON lines or SQLite", runtime_only=True)
+    cell_characters: int = option(10000000, "characters of one cell of a table", neutral=10000000)
+    row_bytes: int = option(1 << 26, "bytes of one row of CSV, JSON lines or SQLite", neutral=1 << 26)
     table_bytes: int = option(
         1 << 31,
         "bytes of what is read of a Parquet or SQLite file once decoded, 32 more for each cell",
-        runtime_only=True,
+        neutral=1 << 31,
     )
 
 
@@ -39,7 +42,7 @@ class Dataset:
 
     kind: str = MISSING
     modality: str = MISSING
-    name: str = option(MISSING, "what runs are called by; of the hub: which data set")
+    name: str = option(MISSING, "what runs are called by", runtime_only=True)
     val: float = option(
         0.15,
         "where the source has no such split: test is this share of train, then val this share of what is left",
@@ -66,8 +69,8 @@ class Dataset:
         choices=("none", "shift", "flip_crop"),
     )
     on_bad: str = option(help="what to do with an example that cannot be read", choices=("error", "skip"))
-    eval_batch_size: int = option(256, "examples at a time in validation and test", runtime_only=True, above=0)
-    limits: Limits = option(help="the most that is read of one example or file", factory=Limits, runtime_only=True)
+    eval_batch_size: int = option(256, "examples at a time in validation and test", rounding_only=True, above=0)
+    limits: Limits = option(help="the most that is read of one example or file", factory=Limits, neutral=Limits())
 
 
 @dataclass
@@ -76,7 +79,7 @@ class Digits(Dataset):
 
     kind: str = "digits"
     modality: str = "image"
-    name: str = option("digits", "what runs are called by; of the hub: which data set")
+    name: str = option("digits", "what runs are called by", runtime_only=True)
 
 
 @dataclass
@@ -85,7 +88,7 @@ class Glyphs(Dataset):
 
     kind: str = "glyphs"
     modality: str = "image"
-    name: str = option("glyphs", "what runs are called by; of the hub: which data set")
+    name: str = option("glyphs", "what runs are called by", runtime_only=True)
     characters: str = option(help="which are rendered", choices=("letters", "digits", "both"))
     n_train: int = option(12000, "training images")
     n_val: int = option(1000, "validation images")
@@ -114,7 +117,7 @@ class Docstrings(Dataset):
 
     kind: str = "docstrings"
     modality: str = "text"
-    name: str = option("docstrings", "what runs are called by; of the hub: which data set")
+    name: str = option("docstrings", "what runs are called by", runtime_only=True)
     packages: list[str] = option(help="packages or modules of the standard library", factory=lambda: list(_PACKAGES))
 
 
@@ -124,7 +127,7 @@ class ImageFolder(Dataset):
 
     kind: str = "imagefolder"
     modality: str = "image"
-    name: str = option("imagefolder", "what runs are called by; of the hub: which data set")
+    name: str = option("imagefolder", "what runs are called by", runtime_only=True)
     root: str = option(MISSING, "the folder", runtime_only=True)
 
 
@@ -154,7 +157,7 @@ class Table(Dataset):
 
     kind: str = "table"
     modality: str = option(help="what is read; table: numbers and categories", choices=("text", "image", "table"))
-    name: str = option("table", "what runs are called by; of the hub: which data set")
+    name: str = option("table", "what runs are called by", runtime_only=True)
     file: str = option(MISSING, "the training rows", runtime_only=True)
     val_file: str | None = option(None, "the validation rows; null: cut from the training rows", runtime_only=True)
     test_file: str | None = option(None, "the test rows; null: cut from the training rows", runtime_only=True)
@@ -184,7 +187,7 @@ class Hub(Dataset):
 
     kind: str = "hub"
     modality: str = option(choices=("text", "image"))
-    name: str = option(MISSING, "what runs are called by; of the hub: which data set")
+    name: str = option(MISSING, "which data set, and what runs are called by")
     config: str | None = option(None, "the configuration of the data set; null: its only one")
     revision: str | None = option(None, "a commit, tag or branch; null: the latest")
     input: str = option("text", "the column of texts or image paths")
@@ -200,5 +203,5 @@ class Objects(Dataset):
 
     kind: str = "objects"
     modality: str = option(help="what is read; table: numbers and categories", choices=("image", "text", "table"))
-    name: str = option("objects", "what runs are called by; of the hub: which data set")
+    name: str = option("objects", "what runs are called by", runtime_only=True)
     content: str = option(MISSING, "the hash of the examples, as tlx.dataset_from gives it")

@@ -13,6 +13,7 @@ HELP = "help"
 CHOICES = "choices"
 REFUSED = "refused"  # words a user might expect, each with the reason why it is not one of the choices
 IDENTITY = "identity"
+ROUNDING = "rounding"  # no part of the identity, but the last bits may depend on it
 NEUTRAL = "neutral"
 SHORT = "short"  # the field that stands for the whole part where a word is given in its place: optimizer=sgd
 RANGE = "range"
@@ -59,6 +60,7 @@ def option(
     refused: Mapping[str, str] | None = None,
     factory: Callable[[], Any] | None = None,
     runtime_only: bool = False,
+    rounding_only: bool = False,
     neutral: Any = MISSING,
     short: bool = False,
     required: bool = False,
@@ -76,6 +78,8 @@ def option(
         refused: Words that a user might expect, each with the reason why it is none of the choices.
         factory: Makes the default where that is a list, a mapping or a part.
         runtime_only: It says where or how a trial runs, not what it computes: left out of its identity.
+        rounding_only: It is ``runtime_only`` but for rounding: the last bits of a number may depend on it. What a
+            result was made with is recorded, and said where another value is asked for.
         neutral: The value at which it changes nothing, for an option that is added where runs have been recorded: there
             it is left out of the identity, and no recorded run is another one than before.
         required: One of the choices has to be given.
@@ -85,7 +89,8 @@ def option(
     metadata: dict[str, Any] = {HELP: help} if help else {}
     metadata |= {CHOICES: tuple(choices)} if choices else {}
     metadata |= {REFUSED: dict(refused)} if refused else {}
-    metadata |= {IDENTITY: False} if runtime_only else {}
+    metadata |= {IDENTITY: False} if runtime_only or rounding_only else {}
+    metadata |= {ROUNDING: True} if rounding_only else {}
     metadata |= {NEUTRAL: neutral} if neutral is not MISSING else {}
     metadata |= {SHORT: True} if short else {}
     allowed = Range(least, above, most, below)

@@ -36,47 +36,50 @@ _DEEPSPEED = {
 
 @dataclass
 class Hardware:
-    """Where a trial runs. Its numbers are decided by the precision, and by how many shares a batch is cut into."""
+    """Where a trial runs. Its numbers are decided by the precision, and by how many shares a batch is cut into.
+
+    The other settings may change their last bits, by rounding.
+    """
 
     accelerator: str = option(
-        help="auto: a GPU where there is one", choices=("auto", "cpu", "gpu", "mps"), runtime_only=True
+        help="auto: a GPU where there is one", choices=("auto", "cpu", "gpu", "mps"), rounding_only=True
     )
     devices: int | None = option(
         None,
         "processes of a machine, one device each; null: all GPUs under `auto` (1 in a sweep), else 1",
-        runtime_only=True,
+        rounding_only=True,
     )
-    nodes: int = option(1, "machines; more than one on Slurm only (hydra/launcher=slurm)", runtime_only=True)
+    nodes: int = option(1, "machines; more than one on Slurm only (hydra/launcher=slurm)", rounding_only=True)
     precision: str = option(
         help="of the arithmetic, as Lightning calls it", choices=("32-true", "bf16-mixed", "16-mixed", "64-true")
     )
     threads: int | None = option(
         None,
         "CPU threads of one process; null: every core for a single trial, one each in a sweep",
-        runtime_only=True,
+        rounding_only=True,
         above=0,
     )
     workers: int = option(0, "processes that load data, per device", runtime_only=True, least=0)
     accumulate: int = option(
         1,
         "shares of a batch that a device takes one after the other, for one optimizer step",
-        runtime_only=True,
+        rounding_only=True,
         above=0,
     )
     deterministic: str = option(
         help="kernels of a GPU that give the same bits each time: warn where torch has none, always "
         "(an error there), or never",
         choices=("warn", "always", "never"),
-        runtime_only=True,
+        rounding_only=True,
     )
     sync_batchnorm: bool = option(False, "BatchNorm statistics over all processes")
-    compile: bool = option(False, "torch.compile the network", runtime_only=True)
+    compile: bool = option(False, "torch.compile the network", rounding_only=True)
     gradient_checkpointing: bool = option(
-        False, "recompute activations in the backward pass instead of keeping them", runtime_only=True
+        False, "recompute activations in the backward pass instead of keeping them", rounding_only=True
     )
     distributed: str = option(
         help="how several processes share the work: ddp copies the network, fsdp shards it by stage (FSDP2)",
         choices=("ddp", "fsdp"),
-        runtime_only=True,
+        rounding_only=True,
         refused=_DEEPSPEED,
     )

@@ -15,7 +15,7 @@ class Reuse:
     when: str = option(
         help="auto: wherever it is exact and pays; always: wherever it is exact; off: nowhere",
         choices=("auto", "always", "off"),
-        runtime_only=True,
+        rounding_only=True,
     )
     augment: str = option(
         "refuse",
@@ -24,12 +24,12 @@ class Reuse:
         "augmentations, epoch after epoch",
     )
     disk: str = option(
-        "20 GB", "the store holds at most this much; what was used least recently goes first", runtime_only=True
+        "20 GB", "the store holds at most this much; what was used least recently goes first", rounding_only=True
     )
     folder: str | None = option(
         None, "null: features below $TLX_CACHE; it has to be empty, or tlx's own", runtime_only=True
     )
-    batch: int = option(64, "examples at a time when the store is filled", runtime_only=True)
+    batch: int = option(64, "examples at a time when the store is filled", rounding_only=True)
 
     @property
     def views(self) -> int:

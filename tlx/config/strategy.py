@@ -119,7 +119,7 @@ class Partition:
 class Strategy:
     """How a backbone is transferred: an ordered list of phases, and what they share."""
 
-    name: str = option(MISSING, "what runs are called by")
+    name: str = option(MISSING, "what runs are called by", runtime_only=True)
     init: str = option(
         "pretrained",
         "pretrained: the backbone's weights, and a new head | scratch: random weights, whatever the backbone says | "

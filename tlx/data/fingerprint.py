@@ -12,7 +12,7 @@ from tlx.components.registry import component
 from tlx.config.dataset import Dataset
 from tlx.config.errors import ConfigIssue, DataError
 from tlx.files import regular
-from tlx.files.content_hash import content_hash
+from tlx.files.content_hash import content_hash, is_settled, state
 
 _DIGITS = 64  # of a SHA-256
 
@@ -20,10 +20,10 @@ _DIGITS = 64  # of a SHA-256
 def fingerprint(config: Dataset) -> str:
     """32 hexadecimal digits that change when the examples do.
 
-    Files are hashed by content; a content hash is remembered under (path, size, modification time).
+    What the loader reads is hashed, by name and content, and nothing else that lies beside it.
 
     Raises:
-        DataError: A file or folder cannot be read.
+        DataError: A file or folder cannot be read, or there is nothing to be read.
     """
     found: str = component("dataset", config.kind).function("fingerprint")(config)
     return found
@@ -37,23 +37,34 @@ def of_text(text: str) -> str:
 def of_files(place: str, files: Iterable[tuple[str, str, str | Path]]) -> str:
     """The fingerprint of files by name and content; where they lie does not matter.
 
+    A content hash is remembered for as long as the file's :func:`~tlx.files.content_hash.state` stays.
+
     Args:
         place: What is remembered belongs to.
         files: Each as (name, what its content is remembered under, path).
+
+    Raises:
+        DataError: A file cannot be read, or there is none: data that nothing is known of are not the same data.
     """
     key = of_text(place)
     known: dict[str, str] = remembered.load("hashes", key, dict[str, str]) or {}
     fresh: dict[str, str] = {}
-    whole = hashlib.sha256()
+    whole, count = hashlib.sha256(), 0
     for name, under, path in files:
         try:
             found = regular.look(path)
-            under = f"{under}|{found.st_size}|{found.st_mtime_ns}"
+            under = f"{under}|{state(found)}"
             content = known.get(under, "")
-            fresh[under] = content if len(content) == _DIGITS else content_hash(Path(path))
+            if len(content) != _DIGITS:
+                content = content_hash(Path(path))
         except OSError as error:
             raise DataError([ConfigIssue(str(path), f"cannot be read: {regular.reason(error)}")]) from error
-        whole.update(f"{name}|{fresh[under]}\n".encode(errors="surrogateescape"))
+        if is_settled(found):
+            fresh[under] = content
+        whole.update(f"{name}|{content}\n".encode(errors="surrogateescape"))
+        count += 1
+    if not count:
+        raise DataError([ConfigIssue("dataset", "no file to take a fingerprint of: expected at least one", place)])
     if fresh != known and (obstacle := remembered.store("hashes", key, fresh)):
         warnings.warn(f"hashes of the data are not remembered: {obstacle}", stacklevel=2)
     return whole.hexdigest()[:32]

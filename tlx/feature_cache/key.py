@@ -67,10 +67,11 @@ def inputs(data: Data, split: str, augmentation: str, reads: Mapping[str, str]) 
 
 
 def machine(device: torch.device, precision: str, batch: int) -> dict[str, Any]:
-    """What else the numbers depend on: the kind of device, the precision, the batch, and torch's switches."""
+    """What else the numbers depend on: the kind of device, threads, the precision, the batch, and torch's switches."""
     kind = torch.cuda.get_device_name(device) if device.type == "cuda" else torch.backends.cpu.get_cpu_capability()
     return {
         "device": f"{device.type} {kind}",
+        "threads": torch.get_num_threads() if device.type == "cpu" else 0,
         "precision": precision,
         "batch": batch,
         "deterministic": torch.are_deterministic_algorithms_enabled(),

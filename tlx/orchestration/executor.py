@@ -83,7 +83,8 @@ class Executor:
                 return
             if job.after & self.lost:
                 self._waiting.remove(job)
-                self._end(Outcome(job, None, "the trial it starts from failed"))
+                result = job.place.result() if job.kept else None  # then nobody has other weights than it began from
+                self._end(Outcome(job, result, "" if result else "the trial it starts from failed", kept=bool(result)))
                 continue
             if not job.after <= self.finished or self._is_elsewhere(job):
                 continue
@@ -106,11 +107,13 @@ class Executor:
             return True
         result = job.place.result()
         reason = failure(job, self._began) if result is None and identity in self._elsewhere else ""
-        self._elsewhere.discard(identity)
         if result is not None or reason:
             self._waiting.remove(job)
-            self._end(Outcome(job, result, reason, elsewhere=True))
+            kept = job.kept and result is not None and identity not in self._elsewhere
+            self._elsewhere.discard(identity)
+            self._end(Outcome(job, result, reason, elsewhere=not kept, kept=kept))
             return True
+        self._elsewhere.discard(identity)
         return False
 
     def _work(self, jobs: list[Job]) -> Work:

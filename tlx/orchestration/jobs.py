@@ -20,6 +20,7 @@ class Job:
     after: frozenset[str] = frozenset()
     alone: bool = False  # never side by side with others
     again: bool = False  # it was begun before, beside others
+    kept: bool = False  # it has a result, which counts if the trial it waits for ends as it did before
     pruner: Pruner | None = None  # may end it early
 
     @property
@@ -36,6 +37,7 @@ class Outcome:
     result: Result | None
     reason: str = ""
     elsewhere: bool = False  # another command ran it
+    kept: bool = False  # it has the result that it had before
 
     @property
     def pruned(self) -> bool:

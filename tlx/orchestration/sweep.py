@@ -26,6 +26,7 @@ from tlx.orchestration.backends.launchers import Launcher, Local, Ray, Slurm
 from tlx.orchestration.backends.processes import Backend, LocalBackend, start_forkserver
 from tlx.orchestration.executor import Executor, failure
 from tlx.orchestration.jobs import Job, Outcome
+from tlx.orchestration.made_otherwise import MadeOtherwise, threads_of
 from tlx.orchestration.preflight import preflight
 from tlx.orchestration.progress import SweepProgress
 from tlx.orchestration.sweep_record import Sweep, SweepRecord, conclude, described, folder_of
@@ -80,10 +81,8 @@ def job(trial: Trial) -> Job:
     """A trial with its place, after the earlier trial whose weights it takes; on one device unless it says more."""
     if trial.hardware.devices is None:
         trial = replace(trial, hardware=replace(trial.hardware, devices=1))
-    after: frozenset[str] = frozenset()
-    if trial.strategy.init == "pretrained" and trial.backbone.weights.startswith("trial:"):
-        after = frozenset({locate(experiment(trial.backbone.weights, trial)).identity})
-    return Job(trial, locate(trial), after)
+    found = locate(trial)
+    return Job(trial, found, frozenset({found.source.identity} if found.source is not None else ()))
 
 
 def with_sources(jobs: list[Job]) -> list[Job]:
@@ -107,12 +106,14 @@ def prepare(jobs: list[Job]) -> None:
         start_forkserver(todo)
 
 
-def gather(name: str, jobs: list[Job], on_result: OnResult, folder: Path | None = None) -> tuple[Sweep, list[Job]]:
+def gather(
+    name: str, jobs: list[Job], on_result: OnResult, folder: Path | None = None, launcher: Launcher | Slurm = LOCAL
+) -> tuple[Sweep, list[Job]]:
     """The results there are already, following ``on_result``, and the jobs still to be run."""
     jobs = with_sources(jobs)
     if not jobs:
         raise ConfigError([ConfigIssue("sweep", "no trials")])
-    sweep = Sweep(folder or folder_of(name, jobs))
+    sweep = Sweep(folder or folder_of(name, jobs), made_otherwise=MadeOtherwise(threads_of(launcher)))
     return sweep, resolve_finished(sweep, jobs, on_result)
 
 
@@ -133,9 +134,10 @@ def run(
     called when all is done and gives the note for the sweep's record. Where another process runs the same sweep, the
     two share its trials, and the record stays with the one that was first.
     """
-    sweep, todo = gather(name, jobs, on_result, folder)
+    sweep, todo = gather(name, jobs, on_result, folder, launcher)
     if not todo:
         conclude(name, sweep, jobs[0].trial, close(sweep))
+        _tell(sweep.made_otherwise.line(), console)
         return sweep
     output.claim(sweep.folder.parent)
     with ExitStack() as stack:
@@ -146,7 +148,13 @@ def run(
             console.print(f"{busy}; sharing its trials", markup=False, highlight=False)
             record = SweepRecord(sweep, None)
         _run(name, sweep, record, todo, jobs[0].trial, console, launcher, on_result, num_pending, close)
+    _tell(sweep.made_otherwise.line(), console)
     return sweep
+
+
+def _tell(line: str, console: Console) -> None:
+    if line:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def place(launcher: Launcher, trials: list[Trial], console: Console) -> Backend:
@@ -167,7 +175,7 @@ def submit(name: str, jobs: list[Job], launcher: Slurm, *, on_result: OnResult =
 
     Raises :class:`ConfigError` where Slurm refuses, and :class:`~tlx.runs.lock.Busy` while another process submits.
     """
-    sweep, todo = gather(name, jobs, on_result)
+    sweep, todo = gather(name, jobs, on_result, launcher=launcher)
     first = jobs[0].trial
     if not todo:
         return SubmittedSweep(sweep, [], 0)
@@ -228,9 +236,11 @@ def _run(
 
         def done(outcome: Outcome) -> list[Job]:
             nonlocal expected
-            sweep.ran += not outcome.elsewhere
+            sweep.ran += not outcome.elsewhere and not outcome.kept
             sweep.shared += outcome.elsewhere
             _keep(sweep, outcome)
+            if outcome.result is not None and (outcome.elsewhere or outcome.kept):
+                sweep.made_otherwise.look(outcome.job.trial, outcome.result)
             how = "pruned" if outcome.pruned else "failed" if outcome.result is None else ""
             progress.ended(outcome.job.place.identity, how, outcome.result)
             jobs = resolve_finished(sweep, on_result(outcome), on_result)
@@ -250,15 +260,22 @@ def _run(
             is_late = options.minutes is not None and time.monotonic() - began > 60 * options.minutes
             return f"{options.minutes:g} minutes are over (sweep.minutes)" if is_late else ""
 
+        told = set[str]()
+
         def started(one: Job) -> None:
+            if (reason := one.place.outdated()) and reason not in told:
+                told.add(reason)
+                _tell(f"{reason}: trials that began from other weights are run again", console)
             progress.started(one.place.identity, one.label, one.place.path)
             mirror.watch(one.place.path, sweep.folder)
             record.started(one.place.path.name)
 
         try:
             with progress:
-                finished = set(sweep.results)
-                Executor(at, done, started, progress.tick, finished, timeout=launcher.timeout, over=over).run(todo)
+                executor = Executor(at, done, started, progress.tick, timeout=launcher.timeout, over=over)
+                executor.finished |= set(sweep.results)
+                executor.lost |= {one.job.place.identity for one in sweep.failures}  # nothing waits for these
+                executor.run(todo)
             note = close(sweep)
         except BaseException as error:
             record.stopped(error)
@@ -272,6 +289,9 @@ def resolve_finished(sweep: Sweep, jobs: Iterable[Job], on_result: OnResult) -> 
     for one in jobs:
         sweep.labels.setdefault(one.place.path.name, one.label)
         result = one.place.result()
+        if result is not None and not one.after <= sweep.results.keys():  # it counts if its source comes out as before
+            todo.append(replace(one, kept=True))
+            continue
         never = one.trial.sweep.retry == "never"
         if result is None and never and (reason := failure(one, statuses=("FAILED",))):
             outcome = Outcome(one, None, reason)
@@ -283,6 +303,7 @@ def resolve_finished(sweep: Sweep, jobs: Iterable[Job], on_result: OnResult) -> 
             continue
         outcome = Outcome(one, result)
         _keep(sweep, outcome)
+        sweep.made_otherwise.look(one.trial, result)
         todo += resolve_finished(sweep, on_result(outcome), on_result)
     return todo
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from tlx.config.rounding import asked_for, differences, told
 from tlx.runs.recover import recover
 from tlx.runs.result import Result, incomplete
 from tlx.tracking.mlflow_sync import MLflowSync
@@ -34,7 +35,8 @@ def run(trial: Trial, place: RunFolder, console: Console, say: Callable[[str], N
     """
     recover(place.path)
     if (finished := place.result()) is not None:
-        say("already finished; nothing was trained")
+        others = told(differences(finished.rounding, asked_for(trial)))
+        say(f"already finished{f', made with {others}' if others else ''}; nothing was trained")
         return finished
     from tlx.orchestration.trial_progress import TrialProgress
     from tlx.runs.signals import Stopped, stoppable
@@ -48,6 +50,8 @@ def run(trial: Trial, place: RunFolder, console: Console, say: Callable[[str], N
     say(f"trial {place.name}  ({place.identity})")
     if reason := incomplete(place.path):
         say(f"it was finished, but {reason}: it is run again")
+    elif reason := place.outdated():
+        say(f"{reason}: this trial began from other weights and is run again")
     for line in find_stale_siblings(trial, place):
         say(line)
     try:

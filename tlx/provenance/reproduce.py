@@ -13,6 +13,7 @@ from tlx.composition.compose import with_overrides
 from tlx.composition.request import read as requested
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.identity import identity_fields
+from tlx.config.rounding import made_with
 from tlx.config.schema import Trial
 from tlx.config.tracking import Tracking
 from tlx.data.module import Data
@@ -28,10 +29,11 @@ from tlx.runs import folder as folders
 from tlx.runs import layout, manifest
 from tlx.runs.describe import observed
 from tlx.runs.folder import RunFolder
+from tlx.runs.trained_content import content_if_finished
 from tlx.tracking import event_log, store
 from tlx.training.locate import locate
 from tlx.training.machine import choose_machine
-from tlx.training.record import Say
+from tlx.training.record import Say, facts
 from tlx.training.runner import train
 
 
@@ -125,8 +127,12 @@ def checks(old: Path, trial: Trial, place: RunFolder) -> list[Row]:
 def _looked_at(trial: Trial, place: RunFolder) -> dict[str, Any]:
     """The surroundings of a repetition that was stopped early and has no record of its own."""
     data = Data(trial.dataset, seed=trial.seed, batch_size=trial.strategy.batch_size)
-    facts = {**place.fingerprints, "hardware": str(choose_machine(trial.hardware))}
-    return observed(trial, facts, columns=data.schema.settings(), splits=data.hashes())
+    content = content_if_finished(place.source.path) if place.source is not None else None
+    machine = choose_machine(trial.hardware)
+    rounding = made_with(trial, machine.accelerator, machine.devices, machine.threads)
+    return observed(
+        trial, facts(place, content or "", machine), rounding, columns=data.schema.settings(), splits=data.hashes()
+    )
 
 
 def repeat(trial: Trial, place: RunFolder, steps: int | None, say: Say) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, fields, is_dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from tlx.runs.code import states
 from tlx.runs.folder import RunFolder
 from tlx.runs.manifest import surroundings
 from tlx.runs.metric import Metric
+from tlx.runs.trained_content import FACT
 from tlx.version import VERSION
 
 _NAMED = ("backbone", "strategy", "dataset", "dataset.shots", "seed")  # what a trial's name says anyway
@@ -116,11 +118,18 @@ def parameters(trial: Trial) -> dict[str, str]:
     }
 
 
-def observed(trial: Trial, facts: dict[str, str], **data: Any) -> dict[str, Any]:
-    """What decides this trial's numbers, as it is here and now; ``data`` is what only reading the data tells."""
-    weights = {name: value for name, value in facts.items() if name in ("weights", "backbone")}
+def observed(trial: Trial, facts: Mapping[str, str], rounding: Mapping[str, str], **data: Any) -> dict[str, Any]:
+    """What decides this trial's numbers, as it is here and now.
+
+    Args:
+        trial: Its configuration.
+        facts: Fingerprints, and the hardware it runs on.
+        rounding: The settings that may change the last bits, as they are.
+        data: What only reading the data tells.
+    """
+    weights = {name: value for name, value in facts.items() if name in ("weights", "backbone", FACT)}
     code = {name.removeprefix(CODE): {"source": value} for name, value in facts.items() if name.startswith(CODE)}
     others = ("hardware", *weights, *(f"{CODE}{name}" for name in code))
     known = {name: value for name, value in facts.items() if name not in others}
-    flags = {"workers": trial.hardware.workers, "machine": facts.get("hardware")}
+    flags = {"workers": trial.hardware.workers, "machine": facts.get("hardware"), **rounding}
     return surroundings({**known, **data}, weights, code, {key: one for key, one in flags.items() if one is not None})

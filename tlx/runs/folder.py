@@ -18,6 +18,7 @@ from tlx.runs import plugin_record
 from tlx.runs.layout import CONFIG, OWN, PREPARED, RESULT
 from tlx.runs.lock import is_locked, locked
 from tlx.runs.result import Result, result_in, write_result
+from tlx.runs.trained_content import began_from, change, content_if_finished
 
 _LONGEST_CONFIG = 1 << 20  # bytes
 
@@ -32,6 +33,8 @@ class RunFolder:
     fingerprints: dict[str, str]  # of the data and the weights
     numerics: dict[str, int] = field(default_factory=dict)  # versions, where they are not the first
     reproduces: str = ""  # the folder of the run this one repeats
+    experiment: str = ""  # what others call it that begin from it: ``trial:<experiment>``
+    source: RunFolder | None = None  # the earlier trial whose weights it begins from, where ``trial:`` names one
 
     @property
     def output(self) -> Path:
@@ -39,8 +42,30 @@ class RunFolder:
         return self.path.parent.parent if self.reproduces else self.path.parent
 
     def result(self) -> Result | None:
-        """The recorded result, if the trial is finished; one that is not what was written is none."""
-        return result_in(self.path)
+        """The recorded result, if the trial is finished.
+
+        One that is not what was written is none, nor is one that began from weights which its source has no more.
+        """
+        found = result_in(self.path)
+        return None if found is None or self._outdated(found) else found
+
+    def outdated(self) -> str:
+        """Why a result that is there does not count: its source was trained anew; empty where it counts, or is none."""
+        found = result_in(self.path) if self.source is not None else None
+        return self._outdated(found) if found is not None else ""
+
+    def other_weights(self, then: str) -> str:
+        """Why what began from the content ``then`` of this trial's weights is to be run again; empty where it is not.
+
+        Nobody knows of a trial that is not finished, or not here: then what was made from it counts.
+        """
+        if reason := self.outdated():
+            return f"{self.experiment} is to be run again itself: {reason}" if then else ""
+        now = content_if_finished(self.path) if then else None
+        return change(self.experiment, then, now)
+
+    def _outdated(self, result: Result) -> str:
+        return self.source.other_weights(began_from(result)) if self.source is not None else ""
 
     def finish(self, result: Result) -> None:
         """Record the result, the last of all files: from now on the trial is finished."""

@@ -37,6 +37,8 @@ class Result:
     primary: Metric  # what models of its task are compared by
     facts: dict[str, str] = field(default_factory=dict)  # fingerprints, hardware
     numerics: dict[str, int] = field(default_factory=dict)  # versions, where they are not the first
+    # the settings that may change the last bits, as they were (:mod:`tlx.config.rounding`)
+    rounding: dict[str, str] = field(default_factory=dict)
     format: int = FORMAT
     # what else the folder holds, each with its bytes
     files: dict[str, int] = field(default_factory=dict, compare=False)
@@ -106,7 +108,7 @@ def write_result(folder: Path, result: Result, name: str = RESULT) -> None:
 
 
 def set_aside(folder: Path) -> str:
-    """Keep the result of a finished trial whose files are not as it names them; the name it has then."""
+    """Keep the result of a finished trial that is run again as it does not count; the name it has then."""
     number = 1
     while (kept := folder / f"result.incomplete.{number}.json").exists() or kept.is_symlink():
         number += 1

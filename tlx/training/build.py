@@ -10,9 +10,11 @@ import torch
 from tlx.backbones.backbone import Backbone
 from tlx.backbones.partition.stages import Stage, digest
 from tlx.components.parts import parts_without
+from tlx.config.errors import ConfigIssue, WeightsError
 from tlx.config.schema import Trial
 from tlx.data.module import Data
 from tlx.feature_cache.prefix_cache import PrefixCache
+from tlx.runs.trained_content import content_if_finished
 from tlx.strategies import freezing, optimizers, stopping
 from tlx.strategies.phases import PhasePlan, plan
 from tlx.strategies.rates import rates
@@ -22,6 +24,7 @@ from tlx.tasks.network import specs
 from tlx.tasks.protocol import Task
 from tlx.training import rebuild, whole_model
 from tlx.training.checkpoint import origin
+from tlx.training.locate import source_of
 from tlx.training.machine import Machine, choose_machine
 from tlx.training.module import TrialModule
 from tlx.training.network import after_backbone, fresh, network, trained
@@ -41,6 +44,7 @@ class TrialComponents:
     module: TrialModule
     origin: str  # of the model before training: what a saved state belongs to
     notes: list[str] = field(default_factory=list)  # on the model that training begins from
+    weights_content: str = ""  # of the earlier trial that it begins from, as it was read; empty without one
 
 
 def build(trial: Trial) -> TrialComponents:
@@ -54,7 +58,12 @@ def build(trial: Trial) -> TrialComponents:
         order_seed=trial.seed_of_order,
     )
     notes = whole_model.check(trial, data.schema)
+    source = source_of(trial)
+    content = content_if_finished(source.path) if source is not None else None
     task, backbone, model, cut = network(trial, data.schema, pretrained=trial.strategy.init != "scratch")
+    if source is not None and content_if_finished(source.path) != content:
+        message = "was trained anew while its weights were read; run the same command again"
+        raise WeightsError([ConfigIssue("backbone.weights", message, trial.backbone.weights)])
     check(trial, task, backbone)
     data.prepare(specs(model), trial.reuse.views)
     task.fit(data.examples["train"].targets)
@@ -68,7 +77,7 @@ def build(trial: Trial) -> TrialComponents:
     module.reinit_state = fresh(trial, data.schema, phases)
     table = rates(trial.strategy, cut, phases)
     begun = origin(digest(cut), freezing.checksums(model))
-    return TrialComponents(machine, data, backbone, cut, phases, table, module, begun, notes)
+    return TrialComponents(machine, data, backbone, cut, phases, table, module, begun, notes, content or "")
 
 
 def build_sibling(first: TrialComponents, trial: Trial) -> TrialComponents:
@@ -84,7 +93,10 @@ def build_sibling(first: TrialComponents, trial: Trial) -> TrialComponents:
     stopping.check(trial.strategy, task.metric_info)
     module = TrialModule(trial.strategy, task, model, cut, phases, data, epochs, first.module.prefix)
     table = rates(trial.strategy, cut, phases)
-    return TrialComponents(first.machine, data, first.backbone, cut, phases, table, module, origin="")
+    content = first.weights_content
+    return TrialComponents(
+        first.machine, data, first.backbone, cut, phases, table, module, origin="", weights_content=content
+    )
 
 
 def rebuilt(where: Path) -> TrialComponents:

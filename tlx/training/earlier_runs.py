@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 from tlx.config.errors import ConfigIssue, WeightsError
 from tlx.config.schema import Trial
 from tlx.config.tracking import Tracking
 from tlx.files import foreign, regular
-from tlx.files.content_hash import content_hash
-from tlx.runs import layout
 from tlx.runs import result as results
+from tlx.runs.trained_content import trained_content
 from tlx.tracking.store import run_folder
 
 RUN, MLFLOW = "run:", "mlflow:"
@@ -48,14 +46,12 @@ def folder(source: str, tracking: Tracking, key: str) -> Path:
 
 
 def fingerprint(where: Path, key: str) -> str:
-    """What a finished run trained and what it left as it was, by content: the same wherever its folder lies."""
+    """What a finished run trained and what it left as it was, by content; raises :class:`WeightsError`."""
     try:
-        trained = content_hash(where / layout.CHECKPOINT)
-        frozen = foreign.json_file(where / layout.FROZEN, dict[str, object]).get("sum")
+        return trained_content(where)
     except (OSError, foreign.Unreadable) as error:
         reason = regular.reason(error) if isinstance(error, OSError) else f"it {error}"
         raise WeightsError([ConfigIssue(key, f"cannot be read: {reason}", where)]) from error
-    return hashlib.sha256(f"{trained}|{frozen}".encode()).hexdigest()[:32]
 
 
 def begins_from(trial: Trial) -> str:

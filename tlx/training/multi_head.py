@@ -29,8 +29,6 @@ from tlx.feature_cache.prefix_cache import PhaseUsage, PrefixCache
 from tlx.files import durable
 from tlx.runs import folder as folders
 from tlx.runs import layout
-from tlx.runs import result as results
-from tlx.runs.describe import described
 from tlx.runs.failure_reason import failure_reason
 from tlx.runs.recover import finish_together, recover
 from tlx.strategies import freezing
@@ -50,7 +48,7 @@ from tlx.training.phase_loop import start_phase
 from tlx.training.predictions import predictions
 from tlx.training.progress import Progress
 from tlx.training.quiet import quiet
-from tlx.training.record import record
+from tlx.training.record import begin, record, set_aside
 from tlx.training.resume import can_resume
 from tlx.training.trial_callbacks import of_validation
 
@@ -105,14 +103,13 @@ def _begin(seats: Sequence[HeadTrial]) -> None:
         sums = {**shared, **{f"head.{name}": value for name, value in freezing.checksums(seat.head).items()}}
         built.origin = origin(stages_digest, sums)
         seat.before = sums
-        if results.incomplete(place.path):
-            results.set_aside(place.path)
+        set_aside(place, seat.say)
         durable.sweep(place.path, layout.OWN)
         event_log.set_aside(place.path)
         folders.write_config(place.path, seat.trial)
         events = built.module.events = EventLog(place.path, feed(seat.trial, place.path, seat.say))
         built.module.callbacks = Callbacks(of_validation(built.module, events, seat.say, Progress()))
-        events.begin(kind="train", identity=place.identity, **described(seat.trial, place, built.module.primary))
+        begin(seat.trial, built, place, events)
         events.write("together", trials=len(seats))
         events.write("stages", digest=stages_digest, table=rows)
         for name, stock in built.module.prefix.kept().items():

@@ -207,10 +207,12 @@ def reader(trial: Trial) -> weights.Reader:
 
     def read(source: str) -> weights.State:
         if source.startswith("trial:"):
-            where = locate(experiment(source, trial)).path
-            if not (where / layout.RESULT).is_file():
+            place = locate(experiment(source, trial))
+            where = place.path
+            if place.result() is None:
                 command = f"tlx train experiment={source.removeprefix('trial:')}"
-                raise WeightsError([ConfigIssue("backbone.weights", f"not trained yet; run: {command}", source)])
+                fault = place.outdated() or results.incomplete(where) or "not trained yet"
+                raise WeightsError([ConfigIssue("backbone.weights", f"{fault}; run: {command}", source)])
         elif earlier_runs.is_named(source):
             where = earlier_runs.folder(source, trial.tracking, "backbone.weights")
         else:

@@ -11,6 +11,7 @@ from tlx.backbones import architecture
 from tlx.config import output
 from tlx.config.backbone import TransformersBackbone
 from tlx.config.errors import ConfigError, ConfigIssue
+from tlx.config.rounding import made_with
 from tlx.config.schema import Trial
 from tlx.data import schema_file
 from tlx.files import durable, marks
@@ -22,6 +23,7 @@ from tlx.runs.describe import described, observed
 from tlx.runs.failure_reason import failure_reason
 from tlx.runs.folder import RunFolder
 from tlx.runs.result import Result
+from tlx.runs.trained_content import FACT, change
 from tlx.tracking import event_log
 from tlx.tracking.event_log import EventLog
 from tlx.tracking.log_integrity import metrics_sha
@@ -29,6 +31,7 @@ from tlx.tracking.logger_feed import feed
 from tlx.training import frozen
 from tlx.training.build import TrialComponents
 from tlx.training.checkpoint import save
+from tlx.training.machine import Machine
 from tlx.training.resume import can_resume, forget
 
 Say = Callable[[str], None]
@@ -36,19 +39,44 @@ Say = Callable[[str], None]
 
 def open_record(trial: Trial, built: TrialComponents, place: RunFolder, say: Say) -> EventLog:
     """Begin the record of a trial whose folder is locked, or go on with that of an interrupted one."""
-    if reason := results.incomplete(place.path):
-        say(f"{reason}: its old result is kept as {results.set_aside(place.path)}")
+    set_aside(place, say)
     inner = place.path / layout.ARCHITECTURE
     if isinstance(trial.backbone, TransformersBackbone) and (reason := marks.obstacle(inner, layout.ARCHITECTURE_KIND)):
         raise ConfigError([ConfigIssue("output", f"{reason}; tlx writes this folder: move it away", inner)])
     durable.sweep(place.path, layout.OWN)
     events = EventLog(place.path, feed(trial, place.path, say))
-    if not (resumes := can_resume(place.path)):
+    if not (resumes := _goes_on(built, place, say)):
         event_log.set_aside(place.path)
     folders.write_config(place.path, trial)
     if not resumes:
-        events.begin(kind="train", identity=place.identity, **described(trial, place, built.module.primary))
+        begin(trial, built, place, events)
     return events
+
+
+def set_aside(place: RunFolder, say: Say) -> None:
+    """Keep a result beside its place that does not count, and say why: files it names are not there, or its source."""
+    if reason := results.incomplete(place.path) or place.outdated():
+        say(f"{reason}: its old result is kept as {results.set_aside(place.path)}")
+
+
+def begin(trial: Trial, built: TrialComponents, place: RunFolder, events: EventLog) -> None:
+    """Write the first event of a trial: what it is called, what it is, and what it begins from."""
+    content = {FACT: built.weights_content} if built.weights_content else {}
+    told = described(trial, place, built.module.primary)
+    events.begin(kind="train", identity=place.identity, **content, **told)
+
+
+def _goes_on(built: TrialComponents, place: RunFolder, say: Say) -> bool:
+    """Is there a saved state to go on from? One that began from other weights of the same earlier trial is removed."""
+    if not can_resume(place.path):
+        return False
+    then = str(event_log.first(place.path).get(FACT, ""))
+    name = place.source.experiment if place.source is not None else ""
+    if not (reason := change(name, then, built.weights_content or None)):
+        return True
+    say(f"{reason}: the saved state began from other weights, and the trial begins anew")
+    forget(place.path)
+    return False
 
 
 @contextmanager
@@ -80,6 +108,7 @@ def _record_failure(trial: Trial, place: RunFolder, error: Exception) -> None:
     with place.lock():
         if place.result() is not None:  # another process has finished it meanwhile
             return
+        set_aside(place, lambda line: None)
         event_log.set_aside(place.path)
         folders.write_config(place.path, trial)
         events = EventLog(place.path, feed(trial, place.path))
@@ -123,10 +152,12 @@ def record(
         wall_seconds=round(spent[1], 3),
         primary=module.primary,
         numerics=place.numerics,
-        facts={**place.fingerprints, "hardware": str(built.machine)},
+        facts=facts(place, built.weights_content, built.machine),
+        rounding=made_with(trial, built.machine.accelerator, built.machine.devices, built.machine.threads),
     )
     if first:
-        found = observed(trial, result.facts, columns=built.data.schema.settings(), splits=built.data.hashes())
+        known = {"columns": built.data.schema.settings(), "splits": built.data.hashes()}
+        found = observed(trial, result.facts, result.rounding, **known)
         outcome = {"identity": place.identity, "metrics": metrics, "steps": steps, **results.hashes(place.path)}
         outcome |= {"metrics_sha": metrics_sha(place.path), "files": results.content_hashes(place.path)}
         manifest.write(place.path, asdict(trial), found, outcome)
@@ -135,6 +166,12 @@ def record(
         module.events.sync()
         result = replace(result, files=results.promised_files(place.path))
     return result
+
+
+def facts(place: RunFolder, weights_content: str, machine: Machine) -> dict[str, str]:
+    """Fingerprints of what a trial was made from, and the hardware it ran on."""
+    began = {FACT: weights_content} if weights_content else {}
+    return {**place.fingerprints, **began, "hardware": str(machine)}
 
 
 def _draw_schedule(folder: Path, built: TrialComponents) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -20,19 +20,30 @@ from tlx.files.regular import reason
 SPLITS = {"train": ("train", "training"), "val": ("val", "valid", "validation"), "test": ("test", "testing")}
 
 
+@dataclass
+class _Listing:
+    """The images that are read, in the loader's order, and what is to be said of the others.
+
+    Attributes:
+        paths: Of the images.
+        names: Below the root, parts joined by ``/``.
+        classes: The class of each.
+        ends: Split -> how many images there are with it and the splits before it; empty where there are no splits.
+        notes: On files that are left out.
+    """
+
+    paths: list[str] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    classes: list[str] = field(default_factory=list)
+    ends: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
 def fingerprint(config: ImageFolder) -> str:
-    """Of every file below ``root``, by its name there."""
-    root = str(root_of(config))
-    return of_files(os.path.realpath(root), _below(root))
-
-
-def _below(root: str) -> Iterator[tuple[str, str, str]]:
-    try:
-        for name, _ in tree.Tree(root).files():
-            yield name, name, os.path.join(root, name)
-    except OSError as error:
-        message = f"cannot be looked into: {reason(error)}"
-        raise DataError([ConfigIssue("dataset.root", message, error.filename)]) from error
+    """Of every image that :func:`load` reads, by its name below ``root``; of nothing else that lies there."""
+    found = _listed(config)
+    pairs = sorted(zip(found.names, found.paths, strict=True), key=lambda pair: pair[0].split("/"))
+    return of_files(os.path.realpath(root_of(config)), ((name, name, path) for name, path in pairs))
 
 
 def load(config: ImageFolder) -> Source:
@@ -41,12 +52,16 @@ def load(config: ImageFolder) -> Source:
     Raises:
         DataError: Classes do not fit together, or a folder cannot be read.
     """
-    root = root_of(config)
-    try:
-        return _load(config, root)
-    except OSError as error:
-        message = f"cannot be looked into: {reason(error)}"
-        raise DataError([ConfigIssue("dataset.root", message, error.filename or config.root)]) from error
+    found = _listed(config)
+    starts = [0, *found.ends.values()]
+    splits = {split: np.arange(start, end) for (split, end), start in zip(found.ends.items(), starts, strict=False)}
+    return Source(
+        columns=[Image("image"), Label("label")],
+        rows={"image": found.paths, "label": found.classes},
+        splits=splits,
+        origin=lambda i: found.paths[i],
+        notes=found.notes,
+    )
 
 
 def root_of(config: ImageFolder) -> Path:
@@ -61,36 +76,42 @@ def root_of(config: ImageFolder) -> Path:
     return root
 
 
-def _load(config: ImageFolder, root: Path) -> Source:
-    folders = split_folders(root)
-    paths: list[str] = []
-    names: list[str] = []
-    splits: dict[str, np.ndarray] = {}
-    notes = [note for folder in dict.fromkeys([root, *folders.values()]) for note in _loose(folder)]
-    empty: list[str] = []
-    for split, folder in (folders or {"": root}).items():
-        start = len(paths)
-        for child in _class_folders(folder):
-            before = len(paths)
-            notes += _images(folder / child, paths)
-            if len(paths) == before:
-                empty.append(str(folder / child))
-            names += [child] * (len(paths) - before)
-        if split:
-            splits[split] = np.arange(start, len(paths))
-    problems = [ConfigIssue("dataset.root", "an empty class: no image inside", folder) for folder in empty]
-    if not paths:
+def _listed(config: ImageFolder) -> _Listing:
+    """The images below ``root``, or a :class:`DataError` that says why they are no data set."""
+    root = root_of(config)
+    try:
+        found, empty = _walked(root)
+    except OSError as error:
+        message = f"cannot be looked into: {reason(error)}"
+        raise DataError([ConfigIssue("dataset.root", message, error.filename or config.root)]) from error
+    problems = [ConfigIssue("dataset.root", f"{what}: no image inside", folder) for folder, what in empty.items()]
+    if not found.paths:
         expected = "<root>/<class>/*.png or <root>/train/<class>/*.png"
         problems = [ConfigIssue("dataset.root", f"no images found; expected {expected}", config.root)]
     if problems:
         raise DataError(problems)
-    return Source(
-        columns=[Image("image"), Label("label")],
-        rows={"image": paths, "label": names},
-        splits=splits,
-        origin=lambda i: paths[i],
-        notes=notes,
-    )
+    return found
+
+
+def _walked(root: Path) -> tuple[_Listing, dict[str, str]]:
+    """What is below ``root``, and the folders without an image, each with what it was to be."""
+    folders = split_folders(root)
+    notes = [note for folder in dict.fromkeys([root, *folders.values()]) for note in _loose(folder)]
+    found, empty = _Listing(notes=notes), dict[str, str]()
+    for split, folder in (folders or {"": root}).items():
+        above = f"{folder.name}/" if split else ""
+        children = _class_folders(folder)
+        for child in children:
+            before = len(found.paths)
+            _add_images(found, folder / child, f"{above}{child}/")
+            if len(found.paths) == before:
+                empty[str(folder / child)] = "an empty class"
+            found.classes += [child] * (len(found.paths) - before)
+        if split:
+            found.ends[split] = len(found.paths)
+            if not children:
+                empty[str(folder)] = "an empty split"
+    return found, empty
 
 
 def split_folders(root: Path) -> dict[str, Path]:
@@ -117,23 +138,23 @@ def _loose(folder: Path) -> list[str]:
     return [f"{folder}: {len(loose)} images lie outside every class, first {min(loose)}"] if loose else []
 
 
-def _images(folder: Path, paths: list[str]) -> list[str]:
-    """Append the images below a class's folder; returns notes on what else is there."""
+def _add_images(listing: _Listing, folder: Path, above: str) -> None:
+    """Append the images below a class's folder, named by what is ``above`` it, and notes on what else is there."""
     found, others = tree.Tree(str(folder)), 0
-    above = "" if str(folder) == "." else os.path.join(folder, "")
+    place = "" if str(folder) == "." else os.path.join(folder, "")
     for name, entry in found.files():
         if _is_image(entry.name):
-            paths.append(above + name)
+            listing.paths.append(place + name)
+            listing.names.append(above + name)
         else:
             others += 1
-    notes = [f"{folder}: {others} files are not images"] if others else []
+    listing.notes += [f"{folder}: {others} files are not images"] if others else []
     if found.special:
         first = found.special[0]
-        what = f"first {first}, {tree.kind(above + first)}"
-        notes.append(f"{folder}: {len(found.special)} names were left out as no file is behind them, {what}")
+        what = f"first {first}, {tree.kind(place + first)}"
+        listing.notes.append(f"{folder}: {len(found.special)} names were left out as no file is behind them, {what}")
     if found.closed:
-        notes.append(f"{folder}: {len(found.closed)} folders may not be looked into, first {found.closed[0]}")
-    return notes
+        listing.notes.append(f"{folder}: {len(found.closed)} folders may not be looked into, first {found.closed[0]}")
 
 
 def _is_image(name: str) -> bool:

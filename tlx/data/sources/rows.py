@@ -31,6 +31,7 @@ _READERS = {
     ".db": sqlite.read,
 }
 SUFFIXES = tuple(_READERS)
+DATABASES = tuple(suffix for suffix, reader in _READERS.items() if reader is sqlite.read)
 
 
 @dataclass

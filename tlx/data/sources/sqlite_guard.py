@@ -12,6 +12,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 from urllib.parse import quote
 
 from tlx.data.sources.sheet import Refused, Sheet, shortened
@@ -21,6 +22,7 @@ _KEY = "dataset.table"
 _MAGIC = b"SQLite format 3\0"
 _VERSION = slice(18, 20)  # of the header: how the file is written and read, and 2 is through a log
 _LOG = b"\x02"
+_JOURNALS = ("-wal", "-journal")
 _ZEROED = 28  # bytes at the beginning of a journal, which are zero when its transaction is over
 _WAIT = 5.0  # seconds for whoever writes
 _LONGEST = 1 << 20, 1 << 30  # bytes of a row: at least, so that the file's description can be read, and at most
@@ -63,8 +65,9 @@ def opened(sheet: Sheet) -> Iterator[Guard]:
     if not head.startswith(_MAGIC):
         raise Refused("not readable as SQLite: it does not begin as a database does")
     path = os.path.realpath(sheet.file)
-    unlocked = _settled(f"{path}-wal") or _LOG in head[_VERSION]  # to lock such a file SQLite would write beside it
-    _settled(f"{path}-journal")
+    log, journal = (f"{path}{suffix}" for suffix in _JOURNALS)
+    unlocked = _settled(log) or _LOG in head[_VERSION]  # to lock such a file SQLite would write beside it
+    _settled(journal)
     address = f"file://{quote(os.fsencode(path))}?mode=ro{'&immutable=1' if unlocked else ''}"
     with closing(sqlite3.connect(address, uri=True, timeout=_WAIT, isolation_level=None)) as connection:
         least, most = _LONGEST
@@ -90,17 +93,37 @@ def _settled(path: str) -> bool:
     """See that a journal beside a database holds nothing of it; is there one? Raises :class:`Refused`."""
     name = os.path.basename(path)
     try:
-        if regular.look(path).st_size == 0:
+        if not _holds_changes(path):
             return True
-        with regular.opened(path) as stream:
-            if not any(stream.read(_ZEROED)):
-                return True
     except FileNotFoundError:
         return False
     except OSError as error:
         raise Refused(f"has {name} beside it, which cannot be read: {regular.reason(error)}") from error
     message = f"has changes in {name} that are not in the file: another program writes it, or was stopped"
     raise Refused(f"{message}; close that program, or open the file in SQLite and run PRAGMA journal_mode=DELETE")
+
+
+def journals(file: Path) -> dict[str, Path]:
+    """The journals beside a database that hold changes to it, or cannot be read, by the end of their names."""
+    found = {}
+    for suffix in _JOURNALS:
+        path = f"{os.path.realpath(file)}{suffix}"
+        try:
+            if _holds_changes(path):
+                found[suffix] = Path(path)
+        except FileNotFoundError:
+            continue
+        except OSError:  # whoever reads the database is told
+            found[suffix] = Path(path)
+    return found
+
+
+def _holds_changes(path: str) -> bool:
+    """Does a journal hold something? Raises :class:`OSError` where it is none, or cannot be read."""
+    if regular.look(path).st_size == 0:
+        return False
+    with regular.opened(path) as stream:
+        return any(stream.read(_ZEROED))
 
 
 class Guard:

@@ -22,6 +22,7 @@ from tlx.data.fingerprint import of_files
 from tlx.data.source import RowLocation, Source
 from tlx.data.sources import rows as reading
 from tlx.data.sources.rows import ITEMS, Rows
+from tlx.data.sources.sqlite_guard import journals
 from tlx.files import regular
 
 _SHOWN = 100  # problems listed; the rest are counted
@@ -41,11 +42,20 @@ class _Places:
 
 
 def fingerprint(config: Table) -> str:
-    """Of the files of rows, and of the images that they list."""
+    """Of the files of rows, of the changes beside a database that are not in it, and of the images that rows list."""
     named = files_of(config)
-    listed = _listed(config, named)
+    read = {**named, **_changes(named), **_listed(config, named)}
     place = "|".join(os.path.realpath(path) for path in named.values())
-    return of_files(place, ((name, os.path.abspath(path), path) for name, path in {**named, **listed}.items()))
+    return of_files(place, ((name, os.path.abspath(path), path) for name, path in read.items()))
+
+
+def _changes(files: Mapping[str, Path]) -> dict[str, Path]:
+    """The journals that hold something of a database: whoever reads it is refused until it is in the file."""
+    found = {}
+    for role, file in files.items():
+        if file.suffix.lower() in reading.DATABASES:
+            found.update({f"{role}{suffix}": journal for suffix, journal in journals(file).items()})
+    return found
 
 
 def _listed(config: Table, files: Mapping[str, Path]) -> dict[str, Path]:
@@ -55,7 +65,7 @@ def _listed(config: Table, files: Mapping[str, Path]) -> dict[str, Path]:
     found = {}
     for role, file in files.items() if images else ():
         read = reading.read(file, "", images, config.limits, table=config.table)
-        for value in (value for cells in read.cells.values() for value in cells):
+        for value in (value for cells in read.cells.values() for value in cells if value is not None):
             path = file.parent / str(value)
             try:
                 regular.look(path)
