@@ -2,9 +2,9 @@
 
     python scripts/bench/null_studies.py [--studies 1000] [--shape quickstart] [--effect 0.0]
 
-Scores are drawn, not trained: each seed has an effect of its own that all arms share, each trial its noise, as measured in
-the quickstart study (standard deviation of paired differences 1.4 points). They go through the report of a study as those
-of trials do, and the words are looked for in its page. With --effect the last arm is better by so many points.
+Scores are drawn, not trained: each seed has an effect of its own that all arms share, each trial its noise, as measured
+in the quickstart study (standard deviation of paired differences 1.4 points). They go through the report of a study as
+those of trials do, and the words are looked for in its page. With --effect the last arm is better by so many points.
 """
 
 from __future__ import annotations

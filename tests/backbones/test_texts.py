@@ -70,7 +70,7 @@ def test_every_tensor_of_a_folder_is_matched(bert_folder: Path) -> None:
     assert loaded.width == 32
 
 
-@pytest.mark.parametrize(("pooling", "rows"), [("auto", slice(None)), ("mean", slice(None)), ("first", slice(1)), ("last", slice(-1, None))])  # fmt: skip
+@pytest.mark.parametrize(("pooling", "rows"), [("auto", slice(None)), ("mean", slice(None)), ("first", slice(1)), ("last", slice(-1, None))])  # fmt: skip  # noqa: E501
 def test_an_encoder_pools_real_tokens_only(bert_folder: Path, pooling: str, rows: slice) -> None:
     padded = features(read(bert_folder, pooling=pooling), [SHORT, LONG], junk=3)
     for text, got in zip([SHORT, LONG], padded, strict=True):

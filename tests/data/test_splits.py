@@ -147,5 +147,5 @@ def test_validation_within_the_shots_takes_no_other_labels(shots: int, val: floa
 
 
 def test_one_shot_cannot_train_and_validate() -> None:
-    with pytest.raises(DataError, match="dataset.shots=2 is the least"):
+    with pytest.raises(DataError, match="shots=2 is the least"):
         assign(source({"a": 90, "b": 90}), Digits(shots=1, validation="within"), 0)

@@ -99,7 +99,7 @@ def test_a_failing_pass_gives_the_model_back() -> None:
     replay = Replay(model, cut(model, frozen_but(model, *CUTS["resnet"][LAST][0])))
     kept = record(model, batch(model, 3).inputs, replay.cut.sites)
     with pytest.raises(ZeroDivisionError), replay.replaying(kept):
-        1 / 0
+        1 / 0  # noqa: B018
     model.get_submodule("backbone.layer4").register_forward_pre_hook(lambda m, a: 1 / 0)
     with pytest.raises(ZeroDivisionError), replay.replaying(kept):
         model(light(batch(model, 3)).inputs)

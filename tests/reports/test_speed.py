@@ -15,7 +15,7 @@ def test_a_crossing_lies_between_two_validations() -> None:
     assert crossing(CURVE, 0.5, "max") == Crossing(0, 10)
     assert crossing(CURVE, 0.95, "max") is None
     assert crossing([(10, 0.5), (20, 0.1)], 0.2, "min") == Crossing(10, 20)
-    assert str(Crossing(10, 20)) == "11–20"  # noqa: RUF001
+    assert str(Crossing(10, 20)) == "11–20"
 
 
 def test_never_is_later_than_anything() -> None:

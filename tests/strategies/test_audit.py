@@ -67,7 +67,7 @@ def test_statistics_that_follow_the_data_under_a_frozen_flag_are_seen(net: MakeN
         audit(model, before)
 
 
-STILL = pytest.mark.parametrize("culprit", ["backbone.blocks.2.linear.weight", "backbone.blocks.2.norm.weight", "head.bias"])  # fmt: skip
+STILL = pytest.mark.parametrize("culprit", ["backbone.blocks.2.linear.weight", "backbone.blocks.2.norm.weight", "head.bias"])  # fmt: skip  # noqa: E501
 
 
 @STILL

@@ -12,7 +12,7 @@ from tlx.config.strategy_parts import Controller
 from tlx.strategies.phases import budget_steps, plan, validation_interval
 
 
-@pytest.mark.parametrize(("budget", "steps"), [("3 epochs", 36), ("1 epoch", 12), ("2.5 epochs", 30), ("500 steps", 500), ("0.01 epochs", 1)])  # fmt: skip
+@pytest.mark.parametrize(("budget", "steps"), [("3 epochs", 36), ("1 epoch", 12), ("2.5 epochs", 30), ("500 steps", 500), ("0.01 epochs", 1)])  # fmt: skip  # noqa: E501
 def test_lengths_in_optimizer_steps(budget: str, steps: int) -> None:
     assert budget_steps(Strategy(name="test", budget=budget), 12) == steps
     assert validation_interval(Strategy(name="test", validate_every=budget), 12) == steps

@@ -87,12 +87,12 @@ def _kinds_of(group: str) -> tuple[str, Any, Any] | None:
     wider = field(default=kind.default, metadata={**kind.metadata, CHOICES: choices})
     parts = [("kind", str, wider), *((one.kind, *_optional(one)) for one in own if one.config is not base)]
     made = _keep(make_dataclass(f"Composed{base.__name__}", parts, bases=(base,)))
-    return group, Optional[made], field(default=None, metadata=usual.metadata)
+    return group, Optional[made], field(default=None, metadata=usual.metadata)  # noqa: UP045
 
 
 def _optional(one: Component) -> tuple[Any, Any]:
     """Type and default of a part that may be chosen by its name."""
-    return Optional[one.config], option(None, (one.config.__doc__ or "").strip().replace("``", ""), neutral=None)
+    return Optional[one.config], option(None, (one.config.__doc__ or "").strip().replace("``", ""), neutral=None)  # noqa: UP045
 
 
 def _keep(made: type) -> type:

@@ -66,7 +66,7 @@ def opened(path: Path) -> tuple[str, dict[str, Tensor]]:
         foreign.reading(path).close()  # no link, no pipe
         with safe_open(path, framework="pt") as file:
             known = foreign.json_value((file.metadata() or {})[_KNOWN])
-            state = {name: file.get_tensor(name) for name in file.keys()}
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
         origin, sound = str(known["origin"]), known["sum"] == weights.content(state)
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         message = f"cannot be read: {(str(error) or type(error).__name__).splitlines()[0]}"

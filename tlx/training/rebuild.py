@@ -154,7 +154,7 @@ def shapes_in(files: Sequence[Path]) -> Shapes:
         check_memory(file.name, file.stat().st_size)
         try:
             with safe_open(file, framework="pt") as opened:
-                part = {name: opened.get_slice(name).get_shape() for name in opened.keys()}
+                part = {name: opened.get_slice(name).get_shape() for name in opened.keys()}  # noqa: SIM118 (no mapping)
         except SafetensorError as error:
             raise refusal(file.name, f"cannot be read: {str(error).splitlines()[0]}") from error
         if twice := sorted(found.keys() & part.keys()):
