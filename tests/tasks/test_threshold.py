@@ -1,4 +1,4 @@
-"""Predictions and metrics of several labels go by one rule: scikit-learn finds the metrics again in what is recorded."""
+"""Predictions and metrics of several labels go by one rule: what is recorded gives scikit-learn the same metrics."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ from tlx.config.task import Classification
 from tlx.tasks.classification import ClassificationTask
 
 # a probability of exactly one half, some that only exact arithmetic tells from it, and some far away
-LOGITS = st.sampled_from([0.0, -0.0, 1e-12, 1e-7, 5e-7, 1e-6, 3e-6, -1e-7, -1e-6, -4e-6, 0.2, -0.3, 2.0, -1.5, 30.0, -30.0])
+LOGITS = st.sampled_from(
+    [0.0, -0.0, 1e-12, 1e-7, 5e-7, 1e-6, 3e-6, -1e-7, -1e-6, -4e-6, 0.2, -0.3, 2.0, -1.5, 30.0, -30.0]
+)
 ROWS = st.lists(st.tuples(*[LOGITS] * 4, *[st.booleans()] * 4), min_size=1, max_size=12)
 
 
