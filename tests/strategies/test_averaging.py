@@ -70,7 +70,7 @@ def test_a_plain_mean_is_the_mean(steps: int) -> None:
 
 
 def followed_by(averaged: nn.Module, update: Callable[[nn.Module], None], values: Tensor, weight: str) -> Tensor:
-    """What another library's average is after a model has been at each of the values in turn; it begins at the first."""
+    """What another library's average, begun at the first value, is after a model has been at each of the others."""
     model = point(values.shape[1])
     for value in values[1:]:
         with torch.no_grad():

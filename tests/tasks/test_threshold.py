@@ -1,4 +1,4 @@
-"""Predictions and metrics of several labels go by one rule: scikit-learn finds the metrics again in what is recorded."""
+"""Predictions and metrics of several labels go by one rule: what is recorded gives scikit-learn the same metrics."""
 
 from __future__ import annotations
 

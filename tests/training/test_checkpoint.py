@@ -161,7 +161,7 @@ def test_ema_is_the_sum_of_its_definition(small: Compose, families: Families, wa
 
 
 def test_swa_is_the_mean_of_the_last_validations(small: Compose, families: Families, watch: Watch) -> None:
-    """And its norms' statistics are those of the training batches under these weights, whatever is evaluated at once."""
+    """And its norms' statistics are of the training batches under these weights, whatever is evaluated at once."""
     evaluated = "dataset.eval_batch_size=7"
     trial = small(*families["cnn"], "strategy=swa", *AVERAGED, "strategy.averaging.start=50%", evaluated)
     state = trained(trial)

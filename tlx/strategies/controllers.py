@@ -60,8 +60,8 @@ class AutoRGN(Controller):
     Ratios are means over the first ``batches`` steps of a round, divided by the largest, as in the authors' code
     (github.com/anniesch/surgical-finetuning), which differs in four points: it measures on extra batches before each
     epoch, so that rates apply from its first step on; it makes the optimizer anew with them; it divides by |w| however
-    small, where here a root mean square below 1/100 counts as that; and its rates may be as small as they come out, where
-    here none falls below 1/1000 of the fastest. Norms, which its optimizer leaves out, are for the phase to freeze.
+    small, where here a root mean square below 1/100 counts as that; and its rates may be as small as they come out,
+    where here none falls below 1/1000 of the fastest. Norms, which its optimizer leaves out, are for phases to freeze.
     """
 
     def __init__(self, options: Options, stages: Sequence[Stage]) -> None:
