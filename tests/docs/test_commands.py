@@ -26,6 +26,8 @@ SAYS = {  # what a page promises of a command's output, by the command's beginni
     ("sweeps.md", "tlx results", 2): "6 trials are in rates.csv",
     ("experiments.md", "tlx plan", 1): "feature_extraction  20 steps",
     ("experiments.md", "tlx train", 1): "seed: 7",
+    ("reproduce.md", "tlx reproduce", 1): "verdict: bitwise",
+    ("reproduce.md", "tlx reproduce", 3): '"altered": []',
     ("identity.md", "tlx train", 2): "already finished; nothing was trained",
     ("identity.md", "tlx why", 1): "strategy.budget",
     ("editors.md", "tlx plan", 1): "test the last",

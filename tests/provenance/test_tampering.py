@@ -150,6 +150,7 @@ def test_a_poisoned_feature_cache(folder: Path, judged: Callable[..., Verdict]) 
     run = train(*DEEP, *store, "strategy.lr=0.02")  # reads what the first one kept
     found = judged("feature cache poisoned before the run", run)
     assert found["verdict"] == "different"
+    assert "the old run read kept features" in found["reason"]
     found = judged("the same, with --with-cache", run, "--with-cache")
     assert found["verdict"] == "bitwise"
     assert found["reason"].endswith(f"with the feature cache of {folder / 'store'}")

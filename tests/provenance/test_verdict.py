@@ -111,6 +111,11 @@ def test_an_altered_record_is_no_better_than_altered(folder: Path) -> None:
 def test_the_store_that_was_read_is_named(folder: Path) -> None:
     old = finished(folder / "a", 0.5)
     assert verdict.of_runs(old, old, Circumstances(cache="store")).reason.endswith("with the feature cache of store")
+    other, around = finished(folder / "b", 0.9), Circumstances(old_read_cache=True)
+    assert verdict.of_runs(old, other, around).reason.endswith(
+        "the old run read kept features, which this one computed"
+    )
+    assert "kept features" not in verdict.of_runs(old, old, around).reason
 
 
 def test_different_says_where_the_event_logs_part(folder: Path) -> None:

@@ -197,7 +197,8 @@ def test_a_repetition_goes_to_ones_own_store_and_cache(copied: Path, said: Said,
         assert row is not None
         row["files"][layout.CONFIG] = len(text.encode())
         (copied / layout.RESULT).write_text(with_checksum(json.dumps(row)))
-        shown = said("reproduce", str(copied))
+        shown = said("reproduce", str(copied), "--with-cache", code=1)
+        assert "altered config.yaml is not the file that repro.json has the hash of" in shown
         assert f"tracking.uri: the record names http://127.0.0.1:{port}" in shown
         assert f"reuse.folder: the record names {folder / 'planted'}" in shown
         with pytest.raises(TimeoutError):

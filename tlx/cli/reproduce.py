@@ -105,9 +105,6 @@ def _one(old: Path, overrides: list[str], steps: int | None, console: Console, *
     if again.was_multi_head(old):
         console.print("  note    it was trained side by side with others, which rounds otherwise", markup=False)
     around = again.circumstances(old, trial, place, unsound)
-    if again.read_kept_features(old) and not around.cache:
-        note = "it read kept features, made in batches of reuse.batch, which may round otherwise; here all is computed"
-        console.print(f"  note    {note}", markup=False)
     grade = verdict.of_beginnings if steps is not None and place.result() is None else verdict.of_runs
     return _told(old, place.path, grade(old, place.path, around), rows, unsound, console)
 

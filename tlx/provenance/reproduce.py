@@ -99,7 +99,8 @@ def moved(old: Path, trial: Trial) -> Iterator[str]:
         ("tracking.uri", then.tracking.uri, trial.tracking.uri),
         ("reuse.folder", then.reuse.folder, trial.reuse.folder),
     ):
-        if before != now:
+        is_used = key != "reuse.folder" or trial.reuse.when != "off"
+        if before != now and is_used:
             yield f"{key}: the record names {redacted(before)}; this run takes {now or 'your own'} ({key}=... sets it)"
     for key in sorted({key for key, _ in loggers(then)} - {key for key, _ in loggers(trial)}):
         yield f"{key}: the record names it; this run does without ({key}={{}} sets it)"
@@ -155,12 +156,13 @@ def circumstances(old: Path, trial: Trial, place: RunFolder, contradictions: Seq
         contradictions=contradictions,
         settings=repetitions.changed_settings(old, new),
         inputs=repetitions.changed_inputs(old, new) if is_finished else (),
-        cache=str(feature_store(trial.reuse).root) if read_kept_features(new) else "",
+        cache=str(feature_store(trial.reuse).root) if _read_kept_features(new) else "",
+        old_read_cache=_read_kept_features(old),
         repetitions=lambda: repetitions.results(old, new),
     )
 
 
-def read_kept_features(run: Path) -> bool:
+def _read_kept_features(run: Path) -> bool:
     """Did a run read outputs of its frozen part from a store, in place of computing them?"""
     return any(row.get("state") in ("found", "filled") for row in event_log.events(run, "reuse"))
 

@@ -45,6 +45,7 @@ class Circumstances:
         settings: That were changed for the repetition.
         inputs: That are others than they were: data, weights, code.
         cache: The folder of kept features that the repetition read; empty where it computed everything.
+        old_read_cache: The old run read kept features.
         repetitions: Gives the results of the old run and its earlier repetitions; asked only where they are needed.
     """
 
@@ -52,6 +53,7 @@ class Circumstances:
     settings: Sequence[Row] = ()
     inputs: Sequence[Row] = ()
     cache: str = ""
+    old_read_cache: bool = False
     repetitions: Callable[[], Iterable[Result]] = tuple
 
 
@@ -123,6 +125,8 @@ def _told(grade: str, reason: str, around: Circumstances) -> Verdict:
         reason += f"; it was made of something else: {_listed([row.change for row in around.inputs], ', ')}"
     if around.cache:
         reason += f"; with the feature cache of {around.cache}"
+    elif around.old_read_cache and grade != BITWISE:
+        reason += "; the old run read kept features, which this one computed"
     if around.contradictions:
         return Verdict(ALTERED, f"{_listed(around.contradictions)}; against what is there it is {grade}: {reason}")
     return Verdict(grade, reason)
