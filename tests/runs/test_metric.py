@@ -19,7 +19,9 @@ from tlx.config.strategy_parts import Averaging
 from tlx.config.study import Arm, Study
 from tlx.orchestration.progress import SweepProgress
 from tlx.orchestration.study.tuning import merit
-from tlx.reports import page
+from tlx.reports import tables
+from tlx.reports.sentences import sentence
+from tlx.reports.study_record import StudyRecord
 from tlx.reports.study_results import StudyResults, gather
 from tlx.runs.metric import Metric, metric_in
 from tlx.runs.result import Result
@@ -111,7 +113,7 @@ def study(metric: Metric, arms: dict[str, list[float]], target: float = 0.5) -> 
         for arm, found in arms.items()
     }
     with TemporaryDirectory() as nowhere:
-        return gather("toy", asked, Path(nowhere), cells, {}, {}, None, [], "tlx sweep experiment=toy")
+        return gather(StudyRecord("toy", asked, Path(nowhere), "tlx sweep experiment=toy", cells))
 
 
 @settings(max_examples=50)
@@ -120,15 +122,16 @@ def test_the_words_of_a_report(metric: Metric, seeds: list[tuple[float, float, f
     arms = {arm: [row[i] for row in seeds] for i, arm in enumerate(("control", "one", "other"))}
     here = study(metric, arms)
     there = study(mirrored(metric), {arm: [-value for value in found] for arm, found in arms.items()})
-    for key, cell in here.cells.items():
-        assert here.verdict(cell) == there.verdict(there.cells[key])
-        if (word := here.verdict(cell)) != "open":
-            assert cell.gain is not None
-            assert (word == "better") == (metric.sign * cell.gain.mean > 0)
-            assert f" {word} than control" in here.sentence(cell)
-    assert page.best_arms(here) == page.best_arms(there)
+    for pair, mirror in zip(here.gains, there.gains, strict=True):
+        assert here.verdict(pair) == there.verdict(mirror)
+        assert pair.improvement(here.metric) == mirror.improvement(there.metric)
+        if (word := here.verdict(pair)) != "open":
+            assert (word == "better") == (metric.sign * pair.comparison.difference.mean > 0)
+            assert f" {word} than control" in sentence(here, pair)
+    assert here.best(1) == there.best(1)
     means = {arm: sum(found) for arm, found in arms.items()}
-    assert means[page.best_arms(here)[1]] == (max if metric.goal == "max" else min)(means.values())
+    if (best := here.best(1)) is not None:
+        assert means[best] == (max if metric.goal == "max" else min)(means.values())
 
 
 @pytest.mark.parametrize(
@@ -138,9 +141,9 @@ def test_the_words_of_a_report(metric: Metric, seeds: list[tuple[float, float, f
 )
 def test_only_shares_are_written_in_percent(metric: Metric, score: str, gain: str) -> None:
     found = study(metric, {"control": [0.3, 0.3], "one": [0.2, 0.2]})
-    assert page.rows(found)[1][1].startswith(score)
-    assert f"{gain} on each of 2 seeds" in found.sentence(found.cells["one", 1])
-    assert "less is better" in page.markdown(found)
+    assert tables.rows(found)[1][1].startswith(score)
+    assert f"{gain} on each of 2 seeds" in sentence(found, found.gains[0])
+    assert "less is better" in tables.markdown(found)
 
 
 def test_trials_compared_by_another_metric_are_named() -> None:
@@ -149,8 +152,8 @@ def test_trials_compared_by_another_metric_are_named() -> None:
         ("control", 1): {0: result(WER, 0.5, "first"), 1: result(RMSE, 0.5, "second")}
     }
     with TemporaryDirectory() as nowhere:
-        found = gather("toy", asked, Path(nowhere), cells, {}, {}, None, [], "tlx sweep experiment=toy")
-    assert found.failures == (("second", "is compared by rmse, the others by wer"),)
+        found = gather(StudyRecord("toy", asked, Path(nowhere), "tlx sweep experiment=toy", cells))
+    assert found.failures == [("second", "is compared by rmse, the others by wer")]
     assert [run.seed for run in found.cells["control", 1].runs] == [0]
 
 
