@@ -61,7 +61,10 @@ def test_packages_are_those_of_the_metadata() -> None:
         *((name, True) for name in ("OMP_SCHEDULE", "GOMP_CPU_AFFINITY", "KMP_AFFINITY", "CUBLAS_WORKSPACE_CONFIG")),
         *((name, True) for name in ("CUDNN_LOGINFO_DBG", "NVIDIA_TF32_OVERRIDE", "ATEN_CPU_CAPABILITY")),
         *((name, True) for name in ("TORCH_ALLOW_TF32_CUBLAS_OVERRIDE", "PYTORCH_CUDA_ALLOC_CONF")),
-        *((name, False) for name in ("OMP_NUM_THREADS", "TORCH_HOME", "HF_TOKEN", "MLFLOW_TRACKING_URI")),
+        *(
+            (name, False)
+            for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "TORCH_HOME", "HF_TOKEN", "MLFLOW_TRACKING_URI")
+        ),
     ],
 )
 def test_variables_that_change_numbers_are_recorded_and_no_others(

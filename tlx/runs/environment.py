@@ -17,7 +17,8 @@ _PREFIXES = (  # of what oneDNN, MKL, OpenMP, other BLAS libraries, CUDA's, NumP
     *("NPY_", "PYTORCH_", "TORCHINDUCTOR_", "TORCH_ALLOW_TF32_", "TORCH_BLAS_", "TORCH_CUDNN_", "TORCH_LINALG_"),
 )
 _VARIABLES = ("ATEN_CPU_CAPABILITY", "NVIDIA_TF32_OVERRIDE")
-_SETTLED = ("OMP_NUM_THREADS",)  # a trial sets it to its own number of threads, which is recorded
+# tlx sets these itself, for a trial or for the processes of a sweep; the number torch settled on is a flag
+_SETTLED = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 @cache
