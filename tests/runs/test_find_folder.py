@@ -58,7 +58,12 @@ def test_the_end_of_a_name_is_not_enough(tmp_path: Path, state: object) -> None:
 def test_a_folder_is_listed_once_while_nothing_comes_or_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     listed: list[Path] = []
     whole = os.listdir
-    monkeypatch.setattr(finding.os, "listdir", lambda path: listed.append(path) or whole(path))
+
+    def counted(path: Path) -> list[str]:
+        listed.append(path)
+        return whole(path)
+
+    monkeypatch.setattr(os, "listdir", counted)
     monkeypatch.setattr(finding, "is_settled", lambda found: True)
     for number in range(20):
         find_folder(tmp_path, f"new{number}", f"{number:016}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_type_hints
 
 import numpy as np
 import pytest
@@ -28,13 +28,15 @@ from tlx.training.locate import locate
 SHORT = ("strategy.batch_size=8", "strategy.budget=4 steps", "strategy.validate_every=2 steps", "tracking=none")
 HERE = ("hardware.threads=1", "hardware.accelerator=cpu", "hardware.accumulate=2", "reuse.when=always")
 IMAGES = ("dataset=digits", "dataset.shots=4")
+NUMBERS = ("dataset.file=t.csv", "dataset.label=y", "dataset.label_type=number")
+# Adam divides by the size of a gradient: where that is rounding and nothing else, steps are as large as any others
+SGD = "strategy.optimizer=sgd"
 FAMILIES = {
-    "head": ("backbone=pixels", "strategy=feature_extraction", *IMAGES),
+    "head": ("backbone=pixels", "strategy=feature_extraction", SGD, *IMAGES),
     "fine_tune": ("backbone=narrow_resnet", "strategy=fine_tune", "strategy.keep=best", *IMAGES),
     "features": ("backbone=narrow_resnet", "strategy=feature_extraction", *IMAGES),
-    "text": ("backbone=narrow_bert", "strategy=fine_tune", "dataset=docstrings", "dataset.shots=2"),
-    "table": ("backbone=narrow_mlp", "strategy=fine_tune", "dataset=tabular", "dataset.file=t.csv")
-    + ("dataset.label=y", "dataset.label_type=number"),
+    "text": ("backbone=narrow_bert", "strategy=fine_tune", "dataset=docstrings", "dataset.shots=2", SGD),
+    "table": ("backbone=narrow_mlp", "strategy=fine_tune", "dataset=tabular", *NUMBERS),
 }
 
 
@@ -58,7 +60,8 @@ def to(*words: str, asked: tuple[str, ...] = (), trains: bool = True) -> Vary:
     return Vary(words, asked or words, trains)
 
 
-ROUNDING_ERROR = 1e-5  # the most of a loss after four steps in 32 bits
+ROUNDING_ERROR = {"fine_tune": 1e-4}  # the most of a loss after four steps in 32 bits, where it is not the usual
+USUAL = 1e-5
 BY_CONTENT = "its content counts: tests/data/test_fingerprint.py, tests/config/test_identity_of_files.py"
 PLANNED = "read where a network is planned that is not on this machine"
 MANY = "makes other trials of one, each with an identity of its own"
@@ -108,7 +111,7 @@ VALUES: dict[str, Vary | str] = {
     "sweep.exclude": to("sweep.exclude=[{seed: 99}]"),
     "sweep.on_failure": to("sweep.on_failure=stop"),
     "sweep.minutes": to("sweep.minutes=5"),
-    "sweep.varied": to("sweep.varied=[seed]"),
+    "sweep.varied": "the sweep fills it in",
 }
 
 
@@ -125,9 +128,8 @@ def _walked(kind: type, path: str, off: bool) -> Iterator[tuple[str, bool]]:
     hints = get_type_hints(kind)
     for one in fields(kind):
         outside = off or not one.metadata.get(IDENTITY, True)
-        (inner,) = [part for part in (hints[one.name], *get_args(hints[one.name])) if is_dataclass(part)] or [None]
-        if isinstance(inner, type) and inner is hints[one.name]:
-            yield from _walked(inner, f"{path}{one.name}.", outside)
+        if isinstance(hint := hints[one.name], type) and is_dataclass(hint):
+            yield from _walked(hint, f"{path}{one.name}.", outside)
         elif outside:
             yield f"{path}{one.name}", bool(one.metadata.get(ROUNDING))
 
@@ -179,7 +181,9 @@ def check(family: str, key: str, marked: bool, base: Bits, words: tuple[str, ...
     same = found == base
     assert same or marked, f"{key} changes the numbers of {family}"
     apart = max(_apart(base[0][name], found[0][name]) for name in base[0] if name.endswith("loss"))
-    assert apart < ROUNDING_ERROR, f"{key} changes the losses of {family} by {apart:.1g}, which is no rounding"
+    assert apart < ROUNDING_ERROR.get(family, USUAL), (
+        f"{key} changes the losses of {family} by {apart:.1g}, which is no rounding"
+    )
     return f"{'same bits' if same else f'losses {apart:.0e} apart'}{', and said' if marked else ''}"
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from tlx._compat.compiler import allow_recompiles
+from tlx._compat.compiler import allow_recompiles, draw_as_eager
 from tlx._compat.norms import BatchNorm
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.schema import Trial
@@ -44,6 +44,7 @@ def apply_hardware_options(trial: Trial, built: TrialComponents) -> None:
     if hardware.compile:
         sets = len({phase.trainable for phase in built.phases})
         allow_recompiles(2 * sets + 8)
+        draw_as_eager()  # or the option would decide numbers, and not their last bits alone
         model.compile()
 
 
