@@ -104,7 +104,7 @@ def _described(field: Field[Any], hint: Any) -> list[str]:
     if default is not None:
         lines.append(f"  default: {default}")
     if field.metadata.get(ROUNDING):
-        lines.append("  two trials that differ only here are the same; the last bits of their numbers may not be")
+        lines.append("  two that differ only here are the same, up to the last bits of their numbers")
     elif not field.metadata.get(IDENTITY, True):
         lines.append("  says where or how a trial runs: two that differ only here are the same")
     return lines
