@@ -87,9 +87,7 @@ def test_what_is_tuned_by_the_score(metric: Metric, table: list[float | None]) -
     here = chosen(metric, 1.0)
     assert here == chosen(mirrored(metric), -1.0)
     known = [value for value in table if value is not None]
-    assert (None if here is None else table[here]) == (
-        (max if metric.goal == "max" else min)(known) if known else None
-    )
+    assert (None if here is None else table[here]) == ((max if metric.goal == "max" else min)(known) if known else None)
 
 
 @given(metrics, tables)

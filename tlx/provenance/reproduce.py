@@ -119,9 +119,10 @@ def checks(old: Path, trial: Trial, place: RunFolder) -> list[Row]:
     """What is the same as when the old run was made, and what is not; the repetition has run."""
     record = manifest.look(old)  # that it has a fault is said beside what it says
     then, now = record.content if record is not None else {}, manifest.read(place.path) or _looked_at(trial, place)
+    by_itself = trial.reuse.when == "off"  # a repetition is, and its verdict says what that may do
     return [
         *compare.settings(identity_fields(folders.read_config(old)), identity_fields(trial)),
-        *compare.surroundings(then, now),
+        *(row for row in compare.surroundings(then, now) if not (by_itself and row.item == "reuse.when")),
     ]
 
 
