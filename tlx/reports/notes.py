@@ -82,12 +82,13 @@ def tuning_edges(found: StudyResults) -> Iterator[str]:
 
 
 def unequal_tuning(found: StudyResults) -> list[str]:
-    """How many candidates each arm tried, where that is not the same."""
+    """How many candidates each tuned arm tried, where that is not the same for all, and the control was not tuned."""
     counts = dict.fromkeys(found.arms, 0)
     for cell in found.cells.values():
         if cell.tuning is not None:
             counts[cell.arm] = max(counts[cell.arm], cell.tuning.candidates)
-    if len(set(counts.values())) < 2:
+    tuned = {count for count in counts.values() if count}
+    if len(tuned) < 2 and (not tuned or counts.get(found.study.control)):
         return []
     return [f"{arm}: {count or 'nothing tuned'}" for arm, count in counts.items()]
 
@@ -118,6 +119,8 @@ def methods(found: StudyResults) -> Iterator[str]:
         else:
             seeds = ", ".join(map(str, study.tune_seeds))
             yield f"Candidates were tried with seed {seeds}, not reported; {by} (mean) served the reported seeds."
+        if others := [arm for arm in found.arms if arm not in tuned]:
+            yield f"Nothing was tuned for {', '.join(others)}."
     kept = sorted({f"the {word} weights" for word in found.record.keeps.values()})
     if tuned and study.tune_on == "loss" and "best" in found.record.keeps.values():
         yield (

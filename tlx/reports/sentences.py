@@ -19,7 +19,8 @@ def sentence(found: StudyResults, pair: Pair) -> str:
     if given.low is None or given.high is None:
         return f"{where}: {difference(found, given.mean)} on each of {n} seeds; alike, so there is no test."
     low, high = (found.metric.written(value, signed=True) for value in (given.low, given.high))
-    adjusted = f", p = {probability(pair.p)} of {len(found.gains)} comparisons (Holm)" if pair.p is not None else ""
+    family = f"over {len(found.gains)} comparisons" if len(found.gains) > 1 else "of one comparison"
+    adjusted = f", Holm-adjusted p = {probability(pair.p)} {family}" if pair.p is not None else ""
     interval = f"{difference(found, given.mean)}, 95 % interval {low} to {high}, {n} paired seeds{adjusted}"
     verdict = found.verdict(pair)
     if verdict == "open":
@@ -37,11 +38,12 @@ def _would_show(found: StudyResults, pair: Pair) -> str:
     if least is None:
         return ""
     n, mean, spread = pair.comparison.n, pair.comparison.difference.mean, pair.comparison.deviation
-    text = f" {n} seeds show {found.metric.written(least)} four times in five"
+    points = " points" if found.metric.percent else ""
+    text = f" By itself, {n} seeds find a difference of {found.metric.written(least)}{points} four times in five"
     if mean and spread and (needed := seeds_needed(spread, mean)) > n:
         many = f"{needed}" if needed <= _MOST_SEEDS else f"more than {_MOST_SEEDS}"
-        text += f"; a true {difference(found, mean)} would take {many}"
-    return f"{text}, were it the only comparison."
+        text += f"; one of {found.metric.written(abs(mean))} takes {many}"
+    return f"{text}."
 
 
 def difference(found: StudyResults, value: float) -> str:
