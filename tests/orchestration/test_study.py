@@ -227,8 +227,15 @@ def test_a_study_is_registered_before_its_first_trial(words: list[str], folder: 
     jobs = scheduler.initial_jobs()
     first = registration.register(scheduler, jobs)
     assert (first.known, first.changes, first.altered) == (0, (), 0)
-    assert registration.register(scheduler, jobs) == first  # as often as it is run
+    assert registration.register(scheduler, jobs) == first
     assert registration.told(first).endswith("before its first trial; kept")
+    other = StudyScheduler("mine", [*words, "study.margin=0.02"])  # it was refused, say: nothing was begun
+    again = registration.register(other, other.initial_jobs())
+    assert (again.changes, again.digest == first.digest) == ((), False)
+    assert registration.register(scheduler, jobs).digest == first.digest
+    begun = folder / "runs" / "mine-01234567"
+    begun.mkdir()
+    EventLog(begun).begin(name="mine")
     for job in jobs[:3]:
         _finished(job)
     longer = StudyScheduler("mine", [*words, "study.seeds=[0,1,2,3]", "study.margin=0.01"])

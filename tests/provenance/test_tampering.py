@@ -169,7 +169,6 @@ def test_edited_data(folder: Path, judged: Callable[..., Verdict]) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.xfail(strict=True, reason="a hash is remembered by size and time of change alone")
 def test_edited_data_with_size_and_time_kept(folder: Path, judged: Callable[..., Verdict]) -> None:
     images(folder / "pictures")
     run = train(*OF_IMAGES)
@@ -181,7 +180,6 @@ def test_edited_data_with_size_and_time_kept(folder: Path, judged: Callable[...,
 
 
 @pytest.mark.long
-@pytest.mark.xfail(strict=True, reason="folders that are links have no fingerprint")
 def test_a_link_that_leads_elsewhere(folder: Path, judged: Callable[..., Verdict]) -> None:
     images(folder / "one")
     images(folder / "other", bright=60)
@@ -239,7 +237,6 @@ tracking: {kind: none}
 
 
 @pytest.mark.long
-@pytest.mark.xfail(strict=True, reason="a trial that another begins from counts by its settings")
 def test_a_trial_that_was_trained_anew(folder: Path, judged: Callable[..., Verdict]) -> None:
     (folder / "experiments").mkdir()
     (folder / "experiments" / "base.yaml").write_text(SOURCE)

@@ -50,7 +50,7 @@ def render(found: StudyResults, figures: Mapping[str, str], pictures: Mapping[st
         tables=tables,
         notes=notes,
         verdicts=[(found.verdict(pair), sentences.sentence(found, pair)) for pair in found.gains],
-        probability=sentences.probability,
+        sentences=sentences,
         trained={
             arm: max(c.runs[0].result.trained for c in found.cells.values() if c.arm == arm) for arm in found.arms
         },

@@ -19,12 +19,11 @@ def sentence(found: StudyResults, pair: Pair) -> str:
     if given.low is None or given.high is None:
         return f"{where}: {difference(found, given.mean)} on each of {n} seeds; alike, so there is no test."
     low, high = (found.metric.written(value, signed=True) for value in (given.low, given.high))
-    family = f"over {len(found.gains)} comparisons" if len(found.gains) > 1 else "of one comparison"
-    adjusted = f", Holm-adjusted p = {probability(pair.p)} {family}" if pair.p is not None else ""
+    adjusted = f", adjusted p = {probability(pair.p)}" if pair.p is not None else ""
     interval = f"{difference(found, given.mean)}, 95 % interval {low} to {high}, {n} paired seeds{adjusted}"
     verdict = found.verdict(pair)
     if verdict == "open":
-        return f"{where}: no difference from {pair.other} shown ({interval}).{_would_show(found, pair)}"
+        return f"{where}: no difference from {pair.other} shown ({interval})."
     if verdict == "equivalent":
         margin = found.metric.written(found.study.margin or 0.0)
         p = probability(pair.equivalence)
@@ -32,18 +31,17 @@ def sentence(found: StudyResults, pair: Pair) -> str:
     return f"{where}: {verdict} than {pair.other} ({interval})."
 
 
-def _would_show(found: StudyResults, pair: Pair) -> str:
-    """What so many seeds would have shown, and how many would show a difference like this one."""
+def would_show(found: StudyResults, pair: Pair) -> str:
+    """What so many seeds find, and how many it takes to find a difference like this one; empty where nothing varies."""
     least = pair.comparison.detectable()
     if least is None:
         return ""
     n, mean, spread = pair.comparison.n, pair.comparison.difference.mean, pair.comparison.deviation
-    points = " points" if found.metric.percent else ""
-    text = f" By itself, {n} seeds find a difference of {found.metric.written(least)}{points} four times in five"
+    text = f"{n} seeds find {found.metric.written(least)}"
     if mean and spread and (needed := seeds_needed(spread, mean)) > n:
         many = f"{needed}" if needed <= _MOST_SEEDS else f"more than {_MOST_SEEDS}"
-        text += f"; one of {found.metric.written(abs(mean))} takes {many}"
-    return f"{text}."
+        text += f"; {found.metric.written(abs(mean))} takes {many}"
+    return text
 
 
 def difference(found: StudyResults, value: float) -> str:

@@ -51,6 +51,8 @@ def add(output: Path, split: str, kind: str, run: str) -> None:
     look = Look(time.time_ns() // 1_000_000, split, kind, run, redacted(os.environ.get(COMMAND, "Python")))
     with durable.appending(output / FILE) as stream:
         stream.write((with_checksum(json.dumps(asdict(look))) + "\n").encode())
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
 def read(output: Path) -> list[Look]:

@@ -8,8 +8,10 @@ e-mail to a colleague (Nosek et al. 2018).
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
+import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -23,6 +25,7 @@ from tlx.files.checksum import with_checksum, without_checksum
 from tlx.orchestration.jobs import Job
 from tlx.reports.study_record import Change, Registration
 from tlx.reports.when import moment
+from tlx.tracking import event_log
 
 if TYPE_CHECKING:
     from tlx.orchestration.study.scheduler import StudyScheduler
@@ -37,19 +40,31 @@ def file_of(scheduler: StudyScheduler) -> Path:
 
 
 def register(scheduler: StudyScheduler, initial_jobs: Sequence[Job]) -> Registration:
-    """Write down what the study sets out to do, or what is another than was registered; says what stands there then."""
-    found = compared(scheduler, initial_jobs)
-    rows, _ = _rows(file_of(scheduler))
-    wanted = plan(scheduler, initial_jobs)
-    if rows and rows[-1]["plan"] == wanted:
-        return found
-    row = {"time": time.time_ns() // 1_000_000, "known": known(initial_jobs), "plan": wanted}
-    path = file_of(scheduler)
-    output.claim(path.parent)
-    with durable.appending(path) as stream:
-        stream.write((with_checksum(json.dumps(row)) + "\n").encode())
-    durable.sync_folder(path.parent)
+    """Write down what the study sets out to do, or what is another than was registered; says what stands there then.
+
+    What was registered by a command that was refused before any trial began is written over.
+    """
+    path, wanted = file_of(scheduler), plan(scheduler, initial_jobs)
+    rows, _ = _rows(path)
+    if not rows or rows[-1]["plan"] != wanted:
+        row = {"time": time.time_ns() // 1_000_000, "known": known(initial_jobs), "plan": wanted}
+        line = with_checksum(json.dumps(row)) + "\n"
+        output.claim(path.parent)
+        if _is_begun(scheduler):
+            with durable.appending(path) as stream:
+                stream.write(line.encode())
+                stream.flush()
+                os.fsync(stream.fileno())
+        else:
+            durable.write(path, line)
     return compared(scheduler, initial_jobs)
+
+
+def _is_begun(scheduler: StudyScheduler) -> bool:
+    """Was a sweep of this study ever begun?"""
+    folder = file_of(scheduler).parent
+    own = [folder / scheduler.whole.sweep.name] if scheduler.whole.sweep.name else []
+    return any(event_log.size(one) for one in [*own, *folder.glob(f"{glob.escape(scheduler.name)}-*")])
 
 
 def compared(scheduler: StudyScheduler, initial_jobs: Sequence[Job]) -> Registration:
