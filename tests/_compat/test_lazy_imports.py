@@ -208,12 +208,17 @@ def test_what_was_imported_before_stays_as_it_is() -> None:
 @pytest.mark.parametrize(
     "code",
     [
-        "from torchmetrics import MeanMetric",
-        "import torchmetrics.metric; from torchmetrics import MeanMetric",
-        "from torchmetrics.classification import *",
         "from torchmetrics.classification.auroc import MulticlassAUROC; import torchmetrics; torchmetrics.Accuracy",
         "import torchmetrics.utilities.checks; import torchmetrics.regression; dir(torchmetrics)",
-        "import torchmetrics.functional as F; F.accuracy",
+        *(
+            pytest.param(code, marks=pytest.mark.long)
+            for code in (
+                "from torchmetrics import MeanMetric",
+                "import torchmetrics.metric; from torchmetrics import MeanMetric",
+                "from torchmetrics.classification import *",
+                "import torchmetrics.functional as F; F.accuracy",
+            )
+        ),
     ],
 )
 def test_metrics_are_imported_in_any_order(code: str) -> None:

@@ -142,7 +142,15 @@ def test_a_study_is_checked_too(folder: Path) -> None:
     )
     found = problems(experiment(folder, "asked", text))
     assert ("study.qestion", "experiments/asked.yaml:4") in {(problem.key, problem.where) for problem in found}
-    assert {problem.key.split(".")[1] for problem in found} == {"qestion", "question", "seeds"}
+    keys = {problem.key.split(".")[1] for problem in found}
+    assert {
+        "qestion",
+        "question",
+        "seeds",
+        "axis",
+        "points",
+        "control",
+    } == keys  # a seed is no axis, and there is no arm
 
 
 def test_an_experiment_that_is_no_yaml_is_named(folder: Path) -> None:

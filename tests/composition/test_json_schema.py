@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 from jsonschema import Draft202012Validator
 from omegaconf import OmegaConf
@@ -123,6 +123,7 @@ def told(document: dict[str, Any], folder: Path) -> list[str] | None:
     return None
 
 
+@settings(max_examples=15)
 @given(document=mutated())
 def test_it_says_of_mutated_files_what_the_command_line_says(document: dict[str, Any], folder: Path) -> None:
     wrong = [f"{one.json_path}: {one.message[:200]}" for one in EXPERIMENT.iter_errors(document)]

@@ -102,7 +102,20 @@ def test_tables_are_there(folder: Path, key: str) -> None:
     found = told("backbone=bert_base", "dataset=csv", *request)
     assert list(found) == [key]
     assert str(folder) in found[key]  # where it was looked for
-    assert not told("backbone=bert_base", "dataset=csv", "dataset.file=train.csv", f"{key}=train.csv")
+    (folder / "held.csv").write_text("text,label\n")
+    assert not told("backbone=bert_base", "dataset=csv", "dataset.file=train.csv", f"{key}=held.csv")
+
+
+@pytest.mark.parametrize("key", ["dataset.file", "dataset.val_file"])
+def test_a_file_that_tests_does_nothing_else(folder: Path, key: str) -> None:
+    (folder / "a.csv").write_text("text,label\n")
+    (folder / "b.csv").symlink_to("a.csv")
+    given = dict.fromkeys(("dataset.file", "dataset.val_file"), "c.csv") | {key: "b.csv"}
+    (folder / "c.csv").write_text("text,label\n")
+    words = [f"{name}={value}" for name, value in given.items()]
+    found = told("backbone=bert_base", "dataset=csv", *words, "dataset.test_file=a.csv")
+    assert list(found) == ["dataset.test_file"]
+    assert "says nothing" in found["dataset.test_file"]
 
 
 def test_folders_are_there_also_below_home(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

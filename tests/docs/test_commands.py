@@ -17,6 +17,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 PAGES = sorted(path for path in DOCS.rglob("*.md") if path.name != "README.md")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 TRIAL = ["backbone=pixels", "strategy=feature_extraction", "dataset=digits", "strategy.budget=4 steps"]
+LONG = ("python.md", "tables.md", "predict.md", "interruptions.md")  # most of the time of all pages
 SAYS = {  # what a page promises of a command's output, by the command's beginning and the count of its runs
     ("interruptions.md", "tlx train", 2): "already finished; nothing was trained",
     ("interruptions.md", "tlx train", 3): "it was finished, but predictions.jsonl is gone: it is run again",
@@ -80,14 +81,18 @@ def commands(page: Path) -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("plugged")
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(page, marks=[pytest.mark.long] if page.name in LONG else []) for page in PAGES],
+    ids=lambda page: page.name,
+)
 def test_the_commands_of_a_page_run(said: Said, folder: Path, page: Path) -> None:
     if "theirs" in page.read_text(encoding="utf-8"):
         theirs(said, folder)
     for block in blocks(page, "yaml"):
-        if block.startswith("# experiments/"):
+        if named := re.search(r"^# (experiments/\w+\.yaml)$", block, re.MULTILINE):
             (folder / "experiments").mkdir(exist_ok=True)
-            (folder / block.splitlines()[0].removeprefix("# ")).write_text(block)
+            (folder / named[1]).write_text(block)
     runs: dict[str, int] = {}
     for line in commands(page):
         if not line.startswith("tlx "):

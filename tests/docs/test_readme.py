@@ -22,7 +22,7 @@ README = ROOT / "README.md"
 NAMED = re.compile(r"# (\w+\.\w+)\n")  # the first line of a block that is a file
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_readme_says_what_happens(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     here = folder / "tlx"
     here.mkdir()

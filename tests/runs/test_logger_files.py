@@ -113,7 +113,7 @@ def test_what_it_writes_is_removed_with_the_run(folder: Path) -> None:
     (place / tensorboard.FOLDER).unlink()
     elsewhere.rename(place / tensorboard.FOLDER)
     removal.remove(place)
-    assert [path.name for path in place.parent.iterdir()] == [".tlx"]
+    assert {path.name for path in place.parent.iterdir()} == {".tlx", "test_ledger.jsonl"}
 
 
 @pytest.mark.parametrize("left", ["whole", "mark", "empty", "gone"])
@@ -131,4 +131,4 @@ def test_a_removal_that_was_killed_is_gone_on_with(left: str) -> None:
         (inner / "events.out.tfevents.1.here").write_text("")
     place.rename(place.with_name(f".removing-{place.name}"))
     removal.finish_interrupted(place.parent)
-    assert [path.name for path in place.parent.iterdir()] == [".tlx"]
+    assert {path.name for path in place.parent.iterdir()} == {".tlx", "test_ledger.jsonl"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import struct
+import time
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -21,9 +22,8 @@ from tlx.columns import images
 from tlx.columns.images import TooLarge
 from tlx.columns.input_spec import ImageSpec
 from tlx.config.cache import cache_folder
-from tlx.config.dataset import Digits, Glyphs, ImageFolder, Limits, Table
+from tlx.config.dataset import Glyphs, ImageFolder, Limits, Table
 from tlx.config.errors import DataError
-from tlx.config.identity import identity_fields
 from tlx.data.fingerprint import fingerprint
 from tlx.data.module import Data
 from tlx.data.sources import glyphs
@@ -206,10 +206,6 @@ def test_a_pipe_instead_of_a_table_is_refused(folder: Path) -> None:
     assert "found a pipe" in refused(lambda: load(Table(file="a.csv")))["dataset.file"]
 
 
-def test_limits_are_no_part_of_what_a_trial_is() -> None:
-    assert identity_fields(Digits(limits=Limits(pixels=1))) == identity_fields(Digits())
-
-
 # The cache is optional
 
 
@@ -221,6 +217,7 @@ def no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("no_cache")
 def test_without_a_cache_a_trial_goes_on_and_says_so(root: Path) -> None:
+    time.sleep(0.05)  # a file of this very tick could change unseen: its hash is not remembered, cache or not
     with pytest.warns(UserWarning, match="hashes of the data are not remembered: the cache cannot be written"):
         found = data(root)
     assert len([note for note in found.source.notes if "not remembered" in note]) == 1

@@ -248,7 +248,8 @@ def test_the_limit_of_a_sweep_is_a_setting(folder: Path) -> None:
 
 def test_a_study_too_large_is_refused(folder: Path) -> None:
     study = "study:\n  question: why\n  control: a\n  axis: strategy.lr\n  arms: {a: {}, b: {}}\n"
-    lists = "  points: [" + ", ".join(["0.1"] * 80) + "]\n  seeds: [" + ", ".join(map(str, range(80))) + "]\n"
+    points, seeds = ", ".join(f"0.{i}1" for i in range(80)), ", ".join(map(str, range(80)))
+    lists = f"  points: [{points}]\n  seeds: [{seeds}]\n"
     write(folder / "experiments/mine.yaml", HEAD + study + lists)
     (problem,) = refused(["experiment=mine"])
     assert problem.key == "sweep.max_trials"

@@ -139,6 +139,7 @@ def test_our_tasks_keep_the_contract() -> None:
     check_task("regression", {"loss": {"kind": "quantile"}}, [*MOONS, "dataset.angle=true", "backbone=columns"])
 
 
+@pytest.mark.long
 def test_our_backbones_of_images_and_texts_keep_the_contract() -> None:
     check_backbone("pixels")
     check_backbone("timm", {"name": "test_vit3", "weights": "none", "input": {"size": 32}, "args": {"img_size": 32}})

@@ -75,7 +75,9 @@ def rounds_of(trial: Trial) -> int:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.long) if name == "chain_thaw" else name for name in CASES]
+)
 def test_stopped_anywhere_it_ends_the_same(small: Compose, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     first = (WRITTEN[name], "strategy=fine_tune") if name in WRITTEN else (f"strategy={name}",)
     words = (*first, *{w.split("=")[0]: w for w in (*EVERY, *CASES[name])}.values())

@@ -38,7 +38,7 @@ class Result:
     facts: dict[str, str] = field(default_factory=dict)  # fingerprints, hardware
     numerics: dict[str, int] = field(default_factory=dict)  # versions, where they are not the first
     # the settings that may change the last bits, as they were (:mod:`tlx.config.rounding`)
-    rounding: dict[str, str] = field(default_factory=dict)
+    rounding: dict[str, str] = field(default_factory=dict, compare=False)
     format: int = FORMAT
     # what else the folder holds, each with its bytes
     files: dict[str, int] = field(default_factory=dict, compare=False)

@@ -27,14 +27,14 @@ class _Listing:
     Attributes:
         paths: Of the images.
         names: Below the root, parts joined by ``/``.
-        classes: The class of each.
+        labels: The class of each.
         ends: Split -> how many images there are with it and the splits before it; empty where there are no splits.
         notes: On files that are left out.
     """
 
     paths: list[str] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
-    classes: list[str] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
     ends: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
@@ -57,7 +57,7 @@ def load(config: ImageFolder) -> Source:
     splits = {split: np.arange(start, end) for (split, end), start in zip(found.ends.items(), starts, strict=False)}
     return Source(
         columns=[Image("image"), Label("label")],
-        rows={"image": found.paths, "label": found.classes},
+        rows={"image": found.paths, "label": found.labels},
         splits=splits,
         origin=lambda i: found.paths[i],
         notes=found.notes,
@@ -106,7 +106,7 @@ def _walked(root: Path) -> tuple[_Listing, dict[str, str]]:
             _add_images(found, folder / child, f"{above}{child}/")
             if len(found.paths) == before:
                 empty[str(folder / child)] = "an empty class"
-            found.classes += [child] * (len(found.paths) - before)
+            found.labels += [child] * (len(found.paths) - before)
         if split:
             found.ends[split] = len(found.paths)
             if not children:
