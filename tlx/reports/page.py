@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from urllib.parse import quote
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from tlx.files import durable, foreign
 from tlx.reports import notes, sentences, tables
@@ -41,8 +42,7 @@ def render(found: StudyResults, figures: Mapping[str, str], pictures: Mapping[st
         figures: SVG by name.
         pictures: Of each arm's schedule, as the address of an image.
     """
-    environment = Environment(loader=PackageLoader("tlx.reports", ""), autoescape=True, undefined=StrictUndefined)
-    return environment.get_template("study.html.j2").render(
+    return _template().render(
         found=found,
         study=found.study,
         figures=figures,
@@ -59,6 +59,12 @@ def render(found: StudyResults, figures: Mapping[str, str], pictures: Mapping[st
         folder_link=_folder_link,
         version=VERSION,
     )
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(loader=PackageLoader("tlx.reports", ""), autoescape=True, undefined=StrictUndefined)
+    return environment.get_template("study.html.j2")
 
 
 def schedules(found: StudyResults) -> dict[str, str]:

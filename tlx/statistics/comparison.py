@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import stats
@@ -23,7 +24,6 @@ class Comparison:
     Args:
         differences: Value minus control, in the order of the seeds; exactly alike where they differ by rounding alone.
         difference: Their mean with Student's interval.
-        bootstrap: Their mean's bootstrap interval; None for fewer than three, and where they are alike.
         p: Of the two-sided paired t test; None for fewer than two, and where they are alike: a difference that does
             not vary (17 to 18 and 18 to 19 of 20 right) has no test.
         deviation: The standard deviation of the differences; None for fewer than two, zero where they are alike.
@@ -33,7 +33,6 @@ class Comparison:
 
     differences: tuple[float, ...]
     difference: Estimate
-    bootstrap: tuple[float, float] | None
     p: float | None
     deviation: float | None
     probability: float
@@ -42,6 +41,11 @@ class Comparison:
     def n(self) -> int:
         """How many seeds both arms have."""
         return len(self.differences)
+
+    @cached_property
+    def bootstrap(self) -> tuple[float, float] | None:
+        """The bootstrap interval of their mean; None for fewer than three, and where they are alike."""
+        return bootstrap_interval(self.differences)
 
     def detectable(self, power: float = 0.8, alpha: float = 0.05) -> float | None:
         """The smallest true difference that so many seeds show with this power; None where nothing varies."""
@@ -73,7 +77,6 @@ def compare(values: Mapping[int, float], control: Mapping[int, float]) -> Compar
     return Comparison(
         differences=tuple(differences),
         difference=found,
-        bootstrap=bootstrap_interval(differences),
         p=2 * float(stats.t.sf(abs(found.mean) / spread * math.sqrt(found.n), found.n - 1)) if varies else None,
         deviation=spread if math.isfinite(spread) else None,
         probability=_probability(mine, theirs, NOISE * largest if math.isfinite(largest) else 0.0),
