@@ -50,10 +50,9 @@ def legend(found: StudyResults) -> str:
 
 def intervals(found: StudyResults) -> str:
     """What the intervals are, and what the mark beside them says."""
-    return (
-        f"95 % intervals over {len(found.study.seeds)} seeds, each for itself; {NOT_SHOWN} no difference is shown, "
-        f"all {len(found.gains)} comparisons considered (Holm)."
-    )
+    seeds, several = len(found.study.seeds), len(found.gains) > 1
+    family = f", all {len(found.gains)} comparisons considered (Holm)" if several else ""
+    return f"95 % intervals over {seeds} seeds, each for itself; {NOT_SHOWN} no difference is shown{family}."
 
 
 def mean(value: Estimate, metric: Metric) -> str:
