@@ -119,11 +119,20 @@ def checks(old: Path, trial: Trial, place: RunFolder) -> list[Row]:
     """What is the same as when the old run was made, and what is not; the repetition has run."""
     record = manifest.look(old)  # that it has a fault is said beside what it says
     then, now = record.content if record is not None else {}, manifest.read(place.path) or _looked_at(trial, place)
-    by_itself = trial.reuse.when == "off"  # a repetition is, and its verdict says what that may do
+    if trial.reuse.when == "off":  # as a repetition is, whose verdict says what that may do
+        then, now = _without_reuse(then), _without_reuse(now)
     return [
         *compare.settings(identity_fields(folders.read_config(old)), identity_fields(trial)),
-        *(row for row in compare.surroundings(then, now) if not (by_itself and row.item == "reuse.when")),
+        *compare.surroundings(then, now),
     ]
+
+
+def _without_reuse(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A record without whether kept features were to be read."""
+    flags = record.get("flags")
+    if not isinstance(flags, Mapping):
+        return dict(record)
+    return {**record, "flags": {name: value for name, value in flags.items() if name != "reuse.when"}}
 
 
 def _looked_at(trial: Trial, place: RunFolder) -> dict[str, Any]:
