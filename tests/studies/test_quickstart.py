@@ -47,6 +47,7 @@ def test_quickstart(folder: Path) -> None:
     runs = client.search_runs([experiment.experiment_id])
     parent = next(run for run in runs if run.data.tags["tlx.kind"] == "sweep")
     assert "| fine-tune |" in parent.data.tags["mlflow.note.content"]
+    assert "before its first trial; kept" in parent.data.tags["mlflow.note.content"]
     assert "report.html" in [artifact.path for artifact in client.list_artifacts(parent.info.run_id)]
     assert {run.info.status for run in runs} == {"FINISHED"}
 

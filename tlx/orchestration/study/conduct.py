@@ -44,7 +44,7 @@ def conduct(name: str, overrides: Sequence[str], console: Console, launcher: Lau
         """The report, before the sweep's record is closed, so that MLflow gets both."""
         written.append(scheduler.findings(sweep, registered))
         page.write(written[0], sweep.folder)
-        return tables.markdown(written[0])
+        return f"{tables.markdown(written[0])}\n\nStudy {registration.told(registered)}."
 
     sweep = sweeps.run(
         name,
