@@ -12,6 +12,7 @@ import tlx
 from tests.conftest import Said
 from tlx.config import output
 from tlx.config.errors import ConfigError
+from tlx.orchestration import submission
 from tlx.orchestration import sweep as sweeps
 from tlx.orchestration.backends.launchers import Slurm
 from tlx.orchestration.study.scheduler import StudyScheduler
@@ -110,7 +111,7 @@ def test_what_would_be_ignored_is_refused(folder: Path, words: list[str], key: s
 def test_what_slurm_ignores_is_refused(folder: Path) -> None:
     words = [*WORDS, "sweep.on_failure=stop", "sweep.minutes=5"]
     with pytest.raises(ConfigError, match=r"sweep\.on_failure[^$]*sweep\.minutes"):
-        sweeps.submit("mine", [sweeps.job(trial) for trial in sweeps.plan(words)], Slurm())
+        submission.submit("mine", [sweeps.job(trial) for trial in sweeps.plan(words)], Slurm())
     assert not (folder / "runs").exists()
 
 

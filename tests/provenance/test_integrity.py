@@ -1,19 +1,25 @@
-"""What is whole is not called altered: as it was written, elsewhere, put together from MLflow, or resumed."""
+"""What is whole is not called altered, as it was written, elsewhere, from MLflow or resumed; what is not whole is."""
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as some
 
 import tlx
 from tests.provenance.conftest import WORDS
-from tests.provenance.tampering import promise
+from tests.provenance.conftest import train as trained
+from tests.provenance.tampering import flip_bit, promise
 from tlx.config.cache import cache_folder
 from tlx.provenance.integrity import contradictions
 from tlx.runs import layout
+from tlx.runs.result import read_result
 from tlx.tracking import event_log, run_copies
 from tlx.training.locate import locate
 from tlx.training.runner import train
@@ -54,3 +60,30 @@ def test_a_run_that_was_killed_and_went_on(folder: Path, torn: bool) -> None:
     train(trial, on_validation=lambda rounds, values: None)
     assert any(True for _ in event_log.events(place.path, "resume"))
     assert contradictions(place.path) == []
+
+
+@pytest.fixture(scope="module")
+def with_frozen(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run with tensors that never trained beside those that did, never changed."""
+    root = tmp_path_factory.mktemp("frozen")
+    before = Path.cwd()
+    os.chdir(root)
+    try:
+        return root / trained("backbone=narrow_resnet", *WORDS[1:])
+    finally:
+        os.chdir(before)
+
+
+@given(data=some.data())
+def test_any_bit_of_any_file_that_a_result_names_is_noticed(with_frozen: Path, data: some.DataObject) -> None:
+    result = read_result(with_frozen)
+    assert {layout.CHECKPOINT, layout.FROZEN, layout.FROZEN_TENSORS, layout.PREDICTIONS} <= result.files.keys()
+    name = data.draw(some.sampled_from(sorted([*result.files, layout.RESULT])))
+    size = (with_frozen / name).stat().st_size
+    least = size // 2 if name == layout.FROZEN_TENSORS else 0  # its head names tensors, in whatever white space
+    at = data.draw(some.integers(least, size - 1))
+    with TemporaryDirectory() as place:
+        copy = Path(place) / with_frozen.name
+        shutil.copytree(with_frozen, copy)
+        flip_bit(copy / name, at)
+        assert contradictions(copy), (name, at)

@@ -16,7 +16,7 @@ def test_training_and_evaluating_are_looks(folder: Path, said: Said) -> None:
     (run,) = (path.parent for path in (folder / "runs").glob("*/result.json"))
     said("evaluate", str(run), "--split", "test")
     said("evaluate", str(run), "--split", "val")
-    looks = test_ledger.read(folder / "runs")
+    looks, _ = test_ledger.read(folder / "runs")
     assert [look.kind for look in looks] == ["train", "evaluate"]
     assert len({look.split for look in looks}) == 1
     assert looks[0].run == run.name
@@ -30,5 +30,6 @@ def test_an_altered_line_does_not_count(folder: Path) -> None:
     test_ledger.add(folder, "data 10 abc", "train", "two")
     file = folder / test_ledger.FILE
     file.write_text(file.read_text().replace('"one"', '"three"'))
-    assert [look.run for look in test_ledger.read(folder)] == ["two"]
-    assert test_ledger.summary(folder, {"other"}).looks == 0
+    assert [look.run for look in test_ledger.read(folder)[0]] == ["two"]
+    found = test_ledger.summary(folder, {"other"})
+    assert (found.looks, found.altered) == (0, 1)

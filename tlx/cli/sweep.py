@@ -97,6 +97,7 @@ def _show(sweep: Sweep, console: Console) -> None:
 
 def _submit(words: list[str], launcher: Slurm, about: Outline, dry: bool, console: Console) -> int:
     """Hand the sweep to Slurm, or show the job scripts; once all is finished, its table or report."""
+    from tlx.orchestration import submission
     from tlx.orchestration import sweep as sweeps
     from tlx.orchestration.backends import slurm
     from tlx.orchestration.study import registration
@@ -117,7 +118,7 @@ def _submit(words: list[str], launcher: Slurm, about: Outline, dry: bool, consol
     if scheduler is not None:
         told = registration.told(registration.register(scheduler, initial_jobs))
         console.print(told, markup=False, soft_wrap=True)
-    found = sweeps.submit(name, initial_jobs, launcher, on_result=after)
+    found = submission.submit(name, initial_jobs, launcher, on_result=after)
     if found.open:
         done = len(found.sweep.results)
         jobs = f"Slurm jobs {', '.join(found.jobs)}" if found.jobs else "nothing new"

@@ -139,6 +139,13 @@ def patterns_can_be_read(config: Any) -> Iterator[ConfigIssue]:
             yield ConfigIssue(key, str(error), pattern)
 
 
+def validation_is_of_shots(config: Any) -> Iterator[ConfigIssue]:
+    """Only shots can be shared between training and validation."""
+    if config.dataset.validation == "within" and config.dataset.shots is None:
+        message = "shares the shots of each class, and there are none: set dataset.shots, or leave it at extra"
+        yield ConfigIssue("dataset.validation", message, "within")
+
+
 def networks_have_weights(config: Any) -> Iterator[ConfigIssue]:
     """A backbone without weights, such as raw pixels, has nothing to load, adapt, keep near or watch."""
     if "trainable" in component("backbone", config.backbone.kind).capabilities:
@@ -246,6 +253,7 @@ def augmentation_fits(config: Any) -> Iterator[ConfigIssue]:
 
 RULES: list[tuple[tuple[str, ...], Rule]] = [
     (("dataset",), columns_make_sense),
+    (("dataset",), validation_is_of_shots),
     (("backbone", "dataset"), modality_fits),
     (("strategy",), strategy_rules.amounts_read),
     (("strategy",), strategy_rules.phases_make_sense),

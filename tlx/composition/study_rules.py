@@ -11,7 +11,7 @@ from tlx.config.errors import ConfigIssue, suggest
 from tlx.config.select import select
 from tlx.config.study import SOURCES
 
-SEEDS = ("seed", "init_seed", "order_seed", "dataset.split_seed", "dataset.shots_seed")
+SEEDS = ("seed", *SOURCES.values())
 # what decides which examples validate: candidates that differ in it cannot be compared on validation
 _EXAMPLES = (
     *("dataset.val", "dataset.test", "dataset.shots", "dataset.validation", "dataset.root", "dataset.file"),
@@ -81,7 +81,7 @@ def studies_tune_what_they_may(config: Any) -> Iterator[ConfigIssue]:
     for arm, options in study.arms.items():
         for word in options.overrides:
             key = str(word).partition("=")[0].lstrip("+")
-            if related(key, study.axis) or key in SEEDS:
+            if key in (study.axis, *SEEDS):
                 message = f"is the study's to set ({'study.axis' if key not in SEEDS else 'study.seeds'}); leave it out"
                 yield ConfigIssue(f"study.arms.{arm}.overrides", message, word)
     if study.axis in SEEDS:
@@ -89,7 +89,7 @@ def studies_tune_what_they_may(config: Any) -> Iterator[ConfigIssue]:
 
 
 def _free(where: str, key: str, study: Any, what: str) -> Iterator[ConfigIssue]:
-    if related(key, str(study.axis)):
+    if key in (study.axis, f"{study.axis}.name", f"{study.axis}.kind"):
         message = f"{key} is {what} and the axis ({study.axis}), whose points would hold each other's trials"
         yield ConfigIssue(where, message, key)
     elif key in SEEDS:
@@ -127,12 +127,6 @@ def arm_names(study: Any) -> list[str]:
     """The arms by name, those of the axes' combinations last."""
     axes = [list(values) for values in study.axes.values() if _is_list(values)]
     return [*study.arms, *(" + ".join(map(str, values)) for values in (itertools.product(*axes) if axes else ()))]
-
-
-def related(key: str, axis: str) -> bool:
-    """Is one of two dotted keys a part of the other, or the same? A group's choice is the group's key."""
-    mine, other = key.split("@")[0].split("."), axis.split(".")
-    return mine[: len(other)] == other[: len(mine)]
 
 
 def _once(key: str, values: Sequence[Any]) -> Iterator[ConfigIssue]:

@@ -42,7 +42,7 @@ def asked_for(trial: Any, threads: int | None = None) -> Settings:
     return _written({key: value for key, value in found.items() if key not in left_open})
 
 
-def made_with(trial: Any, accelerator: str, devices: int, threads: int) -> Settings:
+def settled(trial: Any, accelerator: str, devices: int, threads: int) -> Settings:
     """The rounding settings of a trial as they were settled where it ran."""
     return _written({**dict(_marked(trial)), _ACCELERATOR: accelerator, _DEVICES: devices, _THREADS: threads})
 

@@ -9,7 +9,8 @@ from omegaconf import MISSING
 
 from tlx.config.fields import option
 
-SOURCES = ("split", "shots", "init", "order")  # of variation
+# sources of variation, and the setting that is the seed of each; ``seed`` itself is of all that have none of their own
+SOURCES = {"split": "dataset.split_seed", "shots": "dataset.shots_seed", "init": "init_seed", "order": "order_seed"}
 
 
 @dataclass

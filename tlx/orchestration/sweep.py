@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +21,13 @@ from tlx.config import output
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.schema import Trial
 from tlx.config.select import select
-from tlx.orchestration.backends import slurm
 from tlx.orchestration.backends.launchers import Launcher, Local, Ray, Slurm
 from tlx.orchestration.backends.processes import Backend, LocalBackend, start_forkserver
 from tlx.orchestration.executor import Executor, failure
 from tlx.orchestration.jobs import Job, Outcome
-from tlx.orchestration.made_otherwise import MadeOtherwise, threads_of
 from tlx.orchestration.preflight import preflight
 from tlx.orchestration.progress import SweepProgress
+from tlx.orchestration.rounding_differences import RoundingDifferences, threads_of
 from tlx.orchestration.sweep_record import Sweep, SweepRecord, conclude, described, folder_of
 from tlx.runs.lock import Busy, locked
 from tlx.tracking.mlflow_sync import MLflowSync
@@ -113,7 +112,7 @@ def gather(
     jobs = with_sources(jobs)
     if not jobs:
         raise ConfigError([ConfigIssue("sweep", "no trials")])
-    sweep = Sweep(folder or folder_of(name, jobs), made_otherwise=MadeOtherwise(threads_of(launcher)))
+    sweep = Sweep(folder or folder_of(name, jobs), rounding_differences=RoundingDifferences(threads_of(launcher)))
     return sweep, resolve_finished(sweep, jobs, on_result)
 
 
@@ -137,7 +136,7 @@ def run(
     sweep, todo = gather(name, jobs, on_result, folder, launcher)
     if not todo:
         conclude(name, sweep, jobs[0].trial, close(sweep))
-        _tell(sweep.made_otherwise.line(), console)
+        _tell(sweep.rounding_differences.line(), console)
         return sweep
     output.claim(sweep.folder.parent)
     with ExitStack() as stack:
@@ -148,7 +147,7 @@ def run(
             console.print(f"{busy}; sharing its trials", markup=False, highlight=False)
             record = SweepRecord(sweep, None)
         _run(name, sweep, record, todo, jobs[0].trial, console, launcher, on_result, num_pending, close)
-    _tell(sweep.made_otherwise.line(), console)
+    _tell(sweep.rounding_differences.line(), console)
     return sweep
 
 
@@ -168,44 +167,6 @@ def place(launcher: Launcher, trials: list[Trial], console: Console) -> Backend:
             backend: Backend = own.function()(launcher, trials, console)
             return backend
     return LocalBackend(launcher.n_jobs)
-
-
-def submit(name: str, jobs: list[Job], launcher: Slurm, *, on_result: OnResult = lambda outcome: ()) -> SubmittedSweep:
-    """Hand what is not finished to Slurm, and return at once.
-
-    Raises :class:`ConfigError` where Slurm refuses, and :class:`~tlx.runs.lock.Busy` while another process submits.
-    """
-    sweep, todo = gather(name, jobs, on_result, launcher=launcher)
-    first = jobs[0].trial
-    if not todo:
-        return SubmittedSweep(sweep, [], 0)
-    _refuse_what_slurm_ignores(first)
-    preflight(one.trial for one in todo)
-    output.claim(sweep.folder.parent)
-    with locked(sweep.folder, f"the sweep {name}"), MLflowSync(first.tracking) as mirror:
-        mirror.watch(sweep.folder)
-        record = SweepRecord(sweep, described(name, first, sweep.folder))
-        record.begin()
-        record.members(0)
-        return SubmittedSweep(sweep, slurm.submit(name, sweep.folder, todo, launcher), len(todo))
-
-
-def _refuse_what_slurm_ignores(trial: Trial) -> None:
-    """Nothing of tlx waits beside the queue that could end the others."""
-    asked = {"on_failure": trial.sweep.on_failure == "stop", "minutes": trial.sweep.minutes is not None}
-    message = "nothing waits for trials in Slurm's queue: leave it out; a trial's time is hydra.launcher.time"
-    problems = [ConfigIssue(f"sweep.{key}", message, getattr(trial.sweep, key)) for key, said in asked.items() if said]
-    if problems:
-        raise ConfigError(problems)
-
-
-@dataclass
-class SubmittedSweep:
-    """A sweep whose trials are Slurm's."""
-
-    sweep: Sweep
-    jobs: list[str]  # Slurm's numbers of what was submitted now
-    open: int  # trials that are not finished, queued before or now
 
 
 def _run(
@@ -240,7 +201,7 @@ def _run(
             sweep.shared += outcome.elsewhere
             _keep(sweep, outcome)
             if outcome.result is not None and (outcome.elsewhere or outcome.kept):
-                sweep.made_otherwise.look(outcome.job.trial, outcome.result)
+                sweep.rounding_differences.look(outcome.job.trial, outcome.result)
             how = "pruned" if outcome.pruned else "failed" if outcome.result is None else ""
             progress.ended(outcome.job.place.identity, how, outcome.result)
             jobs = resolve_finished(sweep, on_result(outcome), on_result)
@@ -272,10 +233,9 @@ def _run(
 
         try:
             with progress:
-                executor = Executor(at, done, started, progress.tick, timeout=launcher.timeout, over=over)
-                executor.finished |= set(sweep.results)
-                executor.lost |= {one.job.place.identity for one in sweep.failures}  # nothing waits for these
-                executor.run(todo)
+                lost = {one.job.place.identity for one in sweep.failures}  # nothing waits for these
+                finished, timeout = set(sweep.results), launcher.timeout
+                Executor(at, done, started, progress.tick, finished, lost, timeout, over).run(todo)
             note = close(sweep)
         except BaseException as error:
             record.stopped(error)
@@ -303,7 +263,7 @@ def resolve_finished(sweep: Sweep, jobs: Iterable[Job], on_result: OnResult) -> 
             continue
         outcome = Outcome(one, result)
         _keep(sweep, outcome)
-        sweep.made_otherwise.look(one.trial, result)
+        sweep.rounding_differences.look(one.trial, result)
         todo += resolve_finished(sweep, on_result(outcome), on_result)
     return todo
 

@@ -14,7 +14,7 @@ from tlx.files import marks
 from tlx.files.secrets import redacted
 from tlx.orchestration.executor import Unfinished
 from tlx.orchestration.jobs import Job, Outcome
-from tlx.orchestration.made_otherwise import MadeOtherwise
+from tlx.orchestration.rounding_differences import RoundingDifferences
 from tlx.runs import removal
 from tlx.runs.describe import experiment_name
 from tlx.runs.layout import CONFIG, RESULT
@@ -38,7 +38,8 @@ class Sweep:
     ran: int = 0  # by this command
     shared: int = 0  # by others that work on the same sweep, meanwhile
     labels: dict[str, str] = field(default_factory=dict)  # of all trials known so far, by their folders
-    made_otherwise: MadeOtherwise = field(default_factory=MadeOtherwise)  # of those that were finished before
+    # of those that were finished before
+    rounding_differences: RoundingDifferences = field(default_factory=RoundingDifferences)
 
 
 def conclude(name: str, sweep: Sweep, first: Trial, note: str = "") -> None:

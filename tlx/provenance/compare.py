@@ -36,11 +36,16 @@ class Row:
     @property
     def change(self) -> str:
         """The item, then and now, without its section."""
-        return f"{self.item} {_short(self.then)} -> {_short(self.now)}"
+        return f"{self.item} {self.values}"
+
+    @property
+    def values(self) -> str:
+        """Then and now."""
+        return f"{_short(self.then)} -> {_short(self.now)}"
 
     def __str__(self) -> str:
         name = f"{self.section}: {self.item}" if self.item else self.section
-        return name if self.state == SAME else f"{name}  {_short(self.then)} -> {_short(self.now)}"
+        return name if self.state == SAME else f"{name}  {self.values}"
 
 
 def settings(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[Row]:

@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from tlx.config.errors import ConfigError
+from tlx.config.errors import ConfigError, WeightsError
 from tlx.files import foreign
 from tlx.files.content_hash import content_hash
 from tlx.provenance import compare
@@ -21,6 +21,7 @@ from tlx.runs.layout import CONFIG, INNER, PROMISED, RESULT
 from tlx.runs.result import Result, incomplete, result_in
 from tlx.tracking import event_log, run_copies
 from tlx.tracking.log_integrity import altered_rows, metrics_sha
+from tlx.training import frozen
 
 _NAMED = 3  # lines or settings that are named one by one
 _FACTS = {"data": "data", "weights": "weights", "backbone": "weights"}  # facts of a result, and their sections
@@ -37,7 +38,7 @@ def contradictions(folder: Path) -> list[str]:
     result = result_in(folder)
     if result is None:
         return [incomplete(folder) or f"{RESULT} is torn or was altered"]
-    return [*_of_log(folder, result), *_of_record(folder, result)]
+    return [*_of_log(folder, result), *_of_record(folder, result), *_of_frozen(folder)]
 
 
 def _of_log(folder: Path, result: Result) -> Iterator[str]:
@@ -88,6 +89,16 @@ def _of_files(folder: Path, record: Mapping[str, Any]) -> Iterator[str]:
             yield f"{manifest.FILE} has the hash of {name}, which is no file of a trial"
         elif _hash(folder / name) != wanted:
             yield f"{name} is not the file that {manifest.FILE} has the hash of{_settings(folder, name, record)}"
+
+
+def _of_frozen(folder: Path) -> Iterator[str]:
+    """What is wrong with stored tensors that never trained: the record leaves them to their own file."""
+    try:
+        known = frozen.read(folder)
+        if known.stored:
+            frozen.read_tensors(folder, known)
+    except WeightsError as error:
+        yield from (f"{problem.key} {problem.message}" for problem in error.problems)
 
 
 def _hash(path: Path) -> str:

@@ -13,7 +13,7 @@ from tlx.composition.compose import with_overrides
 from tlx.composition.request import read as requested
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.identity import identity_fields
-from tlx.config.rounding import made_with
+from tlx.config.rounding import settled
 from tlx.config.schema import Trial
 from tlx.config.tracking import Tracking
 from tlx.data.module import Data
@@ -140,7 +140,7 @@ def _looked_at(trial: Trial, place: RunFolder) -> dict[str, Any]:
     data = Data(trial.dataset, seed=trial.seed, batch_size=trial.strategy.batch_size)
     content = content_if_finished(place.source.path) if place.source is not None else None
     machine = choose_machine(trial.hardware)
-    rounding = made_with(trial, machine.accelerator, machine.devices, machine.threads)
+    rounding = settled(trial, machine.accelerator, machine.devices, machine.threads)
     return observed(
         trial, facts(place, content or "", machine), rounding, columns=data.schema.settings(), splits=data.hashes()
     )

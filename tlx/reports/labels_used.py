@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
-from tlx.config.errors import ConfigError
-from tlx.runs import manifest
 from tlx.runs.test_ledger import split_of
 
 
-class Counts(dict[str, int]):
-    """Examples by split, and the name by which the test ledger knows the test split; empty where none is recorded."""
+@dataclass(frozen=True)
+class LabelsUsed:
+    """Examples by split; none where that is not recorded.
 
-    split: str = ""
+    Args:
+        counts: Of each split.
+        test_split: By which name the test ledger knows the test split.
+    """
+
+    counts: Mapping[str, int] = field(default_factory=dict)
+    test_split: str = ""
+
+    @property
+    def before_test(self) -> int | None:
+        """Those that train or validate: labels that were used before the test."""
+        return self.counts["train"] + self.counts["val"] if {"train", "val"} <= self.counts.keys() else None
 
 
-def counts_in(folder: Path) -> Counts:
-    """The splits of a run, as its record has them."""
-    found = Counts()
-    try:
-        data = manifest.read(folder).get("data", {})
-    except ConfigError:  # the record is not what was written: the report does without its counts
-        return found
-    for name, hashed in (data.get("splits") or {}).items():
-        count, _, _ = str(hashed).partition(" ")
-        if count.isdigit():
-            found[name] = int(count)
-    if "test" in found:
-        found.split = split_of(str(data.get("data")), str(data["splits"]["test"]))
-    return found
+def labels_used(record: Mapping[str, Any]) -> LabelsUsed:
+    """The labels that a run used, by its record (:mod:`tlx.runs.manifest`)."""
+    data = record.get("data") or {}
+    splits = {name: str(hashed) for name, hashed in (data.get("splits") or {}).items()}
+    found = {name: hashed.partition(" ")[0] for name, hashed in splits.items()}
+    counts = {name: int(count) for name, count in found.items() if count.isdigit()}
+    return LabelsUsed(counts, split_of(str(data.get("data")), splits["test"]) if "test" in counts else "")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tlx.config.study import SOURCES
+from tlx.reports.correct_examples import MOST
 from tlx.reports.study_record import Registration
 from tlx.reports.study_results import StudyResults
 from tlx.reports.when import moment
-from tlx.runs.made_with import MISSING, MadeWith, differences, made_with
+from tlx.runs.made_with import ALTERED, MISSING, SEALED, MadeWith, differences
 
 _SHOWN = 8
 
@@ -37,25 +39,24 @@ def warnings(found: StudyResults) -> Iterator[tuple[str, list[str]]]:
 
 def machines(found: StudyResults) -> list[str]:
     """What differs between the records of the trials that are reported: versions, machine, threads, commit."""
-    return [str(one) for one in differences(_records(found))]
+    made = [run.made for cell in found.cells.values() for run in cell.runs]
+    lines = [str(one) for one in differences(made)]
+    if made and all(one.record == ALTERED for one in made):
+        lines.append(f"record: {ALTERED} in all {len(made)}")
+    return lines
 
 
 def made(found: StudyResults) -> str:
     """The line "made with" of a study whose trials were made alike; of others, the first trial's."""
-    first = next(iter(_records(found)), MadeWith(MISSING))
-    if first.record == MISSING:
-        return "what it was made with is not recorded"
+    first = next((run.made for cell in found.cells.values() for run in cell.runs), MadeWith(MISSING))
+    if first.record != SEALED:
+        return f"what no record says (repro.json: {first.record})"
     gpus = "" if first.gpus in (None, "none") else f", {first.gpus}"
     commit = f" ({first.tlx_commit})" if first.tlx_commit else ""
     return (
         f"tlx {first.tlx}{commit}, torch {first.torch}, Python {first.python}, {first.cpu} ({first.cpu_capability})"
         f"{gpus}, threads: {first.threads}"
     )
-
-
-def _records(found: StudyResults) -> list[MadeWith]:
-    runs = [run for cell in found.cells.values() for run in cell.runs]
-    return [made_with(found.record.output / run.result.folder) for run in runs]
 
 
 def registered(found: Registration) -> list[str]:
@@ -97,11 +98,12 @@ def labels(found: StudyResults) -> list[tuple[str, str]]:
     """Labelled examples used at each point: those that train, and those that validate."""
     lines = []
     for point in found.study.points:
-        cells = [cell for cell in found.cells.values() if cell.point == point and cell.labels is not None]
+        used = [cell.runs[0].labels for cell in found.cells.values() if cell.point == point]
         told = dict.fromkeys(
-            f"{cell.runs[0].counts['train']:,} train + {cell.runs[0].counts['val']:,} validate = {cell.labels:,}; "
-            f"{cell.runs[0].counts.get('test', 0):,} test"
-            for cell in cells
+            f"{one.counts['train']:,} train + {one.counts['val']:,} validate = {one.before_test:,}; "
+            f"{one.counts.get('test', 0):,} test"
+            for one in used
+            if one.before_test is not None
         )
         if told:
             lines.append((f"{found.axis} = {point}", " or ".join(told)))
@@ -130,7 +132,7 @@ def methods(found: StudyResults) -> Iterator[str]:
     elif kept:
         yield f"Tested are {' or '.join(kept)} of a trial."
     yield "The test set chose nothing."
-    fixed = [source for source in ("split", "shots", "init", "order") if source not in study.vary]
+    fixed = [source for source in SOURCES if source not in study.vary]
     same = f"; {', '.join(fixed)} {'is' if len(fixed) == 1 else 'are'} the same for all" if fixed else ""
     yield f"From seed to seed differ {', '.join(study.vary)}{same}. Arms are compared within a seed."
     yield (
@@ -138,6 +140,11 @@ def methods(found: StudyResults) -> Iterator[str]:
         f"all {len(found.gains)} comparisons with {study.control}; a best arm is marked only where it is shown to beat "
         f"every other one, by Holm over all {len(found.pairs)} pairs as well."
     )
+    if found.metric.name == "acc" and not any(pair.crossed for pair in found.gains):
+        yield (
+            f"No interval over new test examples as well: there are more than {MOST:,}, or seeds were not tested on "
+            "the same ones, or which were right is not recorded."
+        )
     yield (
         "Trials without a result count as missing, not as losses; "
         f"{len(found.failures)} failed, {found.record.pruned} of them were ended early."
@@ -148,6 +155,8 @@ def looks(found: StudyResults) -> list[str]:
     """How often the test splits of this study were scored in this project, and by which commands."""
     ledger = found.ledger
     lines = [f"{ledger.looks:,} times, {ledger.runs:,} different runs"]
+    if ledger.altered:
+        lines.append(f"and {ledger.altered:,} lines of the ledger are not what was written: they may be more")
     lines += [f"{count:,} by {command}" for command, count in ledger.commands[:_SHOWN]]
     if len(ledger.commands) > _SHOWN:
         lines.append(f"and {len(ledger.commands) - _SHOWN} more commands")

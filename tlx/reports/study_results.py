@@ -7,13 +7,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tlx.config.study import Study
-from tlx.reports import comparisons, example_hits, tuning
+from tlx.reports import comparisons, tuning
 from tlx.reports.comparisons import Pair, Verdict
-from tlx.reports.example_hits import Hits
-from tlx.reports.labels_used import Counts, counts_in
+from tlx.reports.correct_examples import Correct, correct_examples, two_way
+from tlx.reports.labels_used import LabelsUsed, labels_used
 from tlx.reports.speed import Crossing, crossing, median_crossing
 from tlx.reports.study_record import Key, StudyRecord
 from tlx.reports.tuning import TuningFinding
+from tlx.runs import manifest
+from tlx.runs.made_with import MadeWith, made_with
 from tlx.runs.metric import Metric
 from tlx.runs.result import Result
 from tlx.runs.test_ledger import Summary, summary
@@ -34,7 +36,8 @@ class Run:
     score: float
     curve: Curve
     result: Result
-    counts: Counts
+    labels: LabelsUsed
+    made: MadeWith
 
 
 @dataclass(frozen=True)
@@ -50,12 +53,6 @@ class CellFinding:
     cpu: Estimate
     tuning: TuningFinding | None
     variance: Mapping[str, Share]
-
-    @property
-    def labels(self) -> int | None:
-        """Labelled examples that its first run saw before its test: those that train, and those that validate."""
-        counts = self.runs[0].counts
-        return counts["train"] + counts["val"] if {"train", "val"} <= counts.keys() else None
 
 
 @dataclass(frozen=True)
@@ -114,11 +111,12 @@ def gather(record: StudyRecord) -> StudyResults:
     study = record.study
     results = [result for found in record.cells.values() for result in found.values()]
     metric = results[0].primary if results else _NOTHING
-    others = [one for one in results if one.primary.name != metric.name]
-    failures = [
-        *record.failures,
-        *((one.name, f"is compared by {one.primary.name}, the others by {metric.name}") for one in others),
-    ]
+    failures = [*record.failures]
+    for one in results:
+        if one.primary.name != metric.name:
+            failures.append((one.name, f"is compared by {one.primary.name}, the others by {metric.name}"))
+        elif one.metrics.get(f"test/{metric.name}") is None:
+            failures.append((one.name, f"test/{metric.name} is undefined"))
     runs = {key: _runs(record, found, metric) for key, found in record.cells.items()}
     runs = {key: found for key, found in runs.items() if found}
     scores = {key: {run.seed: run.score for run in found} for key, found in runs.items()}
@@ -127,7 +125,7 @@ def gather(record: StudyRecord) -> StudyResults:
     gains = _with_examples(record, runs, gains, metric)
     if study.margin is not None:
         gains = comparisons.within_margin(gains, study.margin)
-    splits = {run.counts.split for found in runs.values() for run in found if run.counts.split}
+    splits = {run.labels.test_split for found in runs.values() for run in found if run.labels.test_split}
     return StudyResults(
         record=record,
         metric=metric,
@@ -154,7 +152,9 @@ def _runs(record: StudyRecord, found: Mapping[int, Result], metric: Metric) -> l
             for row in rows
             if row["values"].get(f"val/{metric.name}") is not None
         ]
-        runs.append(Run(seed, score, curve, result, counts_in(folder)))
+        kept = manifest.look(folder)
+        labels = labels_used(kept.content if kept is not None and not kept.fault else {})
+        runs.append(Run(seed, score, curve, result, labels, made_with(folder)))
     return runs
 
 
@@ -200,18 +200,18 @@ def _with_examples(
     """The comparisons with their two-way intervals, where the metric is the share of test examples that are right."""
     if metric.name != "acc" or "split" in record.study.vary:
         return list(gains)
-    known: dict[str, Hits] = {}
+    known: dict[str, Correct] = {}
 
-    def of(run: Run) -> Hits:
+    def of(run: Run) -> Correct:
         folder = run.result.folder
         if folder not in known:
-            known[folder] = example_hits.hits(record.output / folder, run.counts.get("test", 0))
+            known[folder] = correct_examples(record.output / folder, run.labels.counts.get("test", 0))
         return known[folder]
 
     found = []
     for pair in gains:
         mine, others = ({run.seed: run for run in runs[(arm, pair.point)]} for arm in (pair.arm, pair.other))
         seeds = sorted(mine.keys() & others.keys())
-        crossed = example_hits.two_way([of(mine[s]) for s in seeds], [of(others[s]) for s in seeds])
+        crossed = two_way([of(mine[s]) for s in seeds], [of(others[s]) for s in seeds])
         found.append(replace(pair, crossed=crossed))
     return found

@@ -14,8 +14,10 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.files import durable, foreign
 from tlx.files.checksum import with_checksum, without_checksum
+from tlx.files.regular import reason
 from tlx.files.secrets import redacted
 
 FILE = "test_ledger.jsonl"
@@ -39,6 +41,15 @@ def split_of(fingerprint: str, hashed: str) -> str:
     return f"{fingerprint} {hashed}"
 
 
+def require(output: Path) -> None:
+    """See that the ledger can be added to, before anything is scored; raises :class:`ConfigError`."""
+    try:
+        durable.appending(output / FILE).close()
+    except OSError as error:
+        message = f"the ledger of test sets cannot be added to: {reason(error)}; move away what is there"
+        raise ConfigError([ConfigIssue("output", message, output / FILE)]) from error
+
+
 def add(output: Path, split: str, kind: str, run: str) -> None:
     """Write down that a model was scored now.
 
@@ -55,14 +66,17 @@ def add(output: Path, split: str, kind: str, run: str) -> None:
         os.fsync(stream.fileno())
 
 
-def read(output: Path) -> list[Look]:
-    """Every look there was, oldest first; a line that is not what was written is left out."""
+def read(output: Path) -> tuple[list[Look], int]:
+    """Every look there was, oldest first, and how many lines are not what was written: those tell of none."""
     try:
         lines = foreign.text(output / FILE, _LONGEST).splitlines()
-    except (FileNotFoundError, foreign.Unreadable):
-        return []
+    except FileNotFoundError:
+        return [], 0
+    except foreign.Unreadable:
+        return [], 1
     rows = [row for line in lines if (row := without_checksum(line)) is not None]
-    return [Look(**row) for row in rows if foreign.conforms(row, Look)]
+    looks = [Look(**row) for row in rows if foreign.conforms(row, Look)]
+    return looks, len(lines) - len(looks)
 
 
 @dataclass(frozen=True)
@@ -72,10 +86,12 @@ class Summary:
     looks: int
     runs: int  # different ones
     commands: tuple[tuple[str, int], ...]  # the most frequent first
+    altered: int  # lines of the ledger that are not what was written, of whichever split they were
 
 
 def summary(output: Path, splits: Collection[str]) -> Summary:
     """Count the looks at these splits."""
-    found = [look for look in read(output) if look.split in splits]
+    looks, altered = read(output)
+    found = [look for look in looks if look.split in splits]
     commands = Counter(look.command for look in found)
-    return Summary(len(found), len({look.run for look in found}), tuple(commands.most_common()))
+    return Summary(len(found), len({look.run for look in found}), tuple(commands.most_common()), altered)

@@ -28,7 +28,7 @@ from tlx.feature_cache.entry import CorruptEntryError
 from tlx.feature_cache.prefix_cache import PhaseUsage, PrefixCache
 from tlx.files import durable
 from tlx.runs import folder as folders
-from tlx.runs import layout
+from tlx.runs import layout, test_ledger
 from tlx.runs.failure_reason import failure_reason
 from tlx.runs.recover import finish_together, recover
 from tlx.strategies import freezing
@@ -103,6 +103,7 @@ def _begin(seats: Sequence[HeadTrial]) -> None:
         sums = {**shared, **{f"head.{name}": value for name, value in freezing.checksums(seat.head).items()}}
         built.origin = origin(stages_digest, sums)
         seat.before = sums
+        test_ledger.require(place.output)
         set_aside(place, seat.say)
         durable.sweep(place.path, layout.OWN)
         event_log.set_aside(place.path)

@@ -11,7 +11,7 @@ from tlx.backbones import architecture
 from tlx.config import output
 from tlx.config.backbone import TransformersBackbone
 from tlx.config.errors import ConfigError, ConfigIssue
-from tlx.config.rounding import made_with
+from tlx.config.rounding import settled
 from tlx.config.schema import Trial
 from tlx.data import schema_file
 from tlx.files import durable, marks
@@ -39,6 +39,7 @@ Say = Callable[[str], None]
 
 def open_record(trial: Trial, built: TrialComponents, place: RunFolder, say: Say) -> EventLog:
     """Begin the record of a trial whose folder is locked, or go on with that of an interrupted one."""
+    test_ledger.require(place.output)
     set_aside(place, say)
     inner = place.path / layout.ARCHITECTURE
     if isinstance(trial.backbone, TransformersBackbone) and (reason := marks.obstacle(inner, layout.ARCHITECTURE_KIND)):
@@ -97,18 +98,18 @@ def finish(place: RunFolder, events: EventLog, result: Result) -> None:
     events.write("end", status="FINISHED", reason="")
 
 
-def record_failure(trial: Trial, place: RunFolder, error: Exception) -> None:
+def record_failure(trial: Trial, place: RunFolder, error: Exception, say: Say) -> None:
     """A trial that broke before it could begin has a record too, where the disk takes one."""
     with suppress(OSError):
         output.claim(place.path.parent)
-        _record_failure(trial, place, error)
+        _record_failure(trial, place, error, say)
 
 
-def _record_failure(trial: Trial, place: RunFolder, error: Exception) -> None:
+def _record_failure(trial: Trial, place: RunFolder, error: Exception, say: Say) -> None:
     with place.lock():
         if place.result() is not None:  # another process has finished it meanwhile
             return
-        set_aside(place, lambda line: None)
+        set_aside(place, say)
         event_log.set_aside(place.path)
         folders.write_config(place.path, trial)
         events = EventLog(place.path, feed(trial, place.path))
@@ -153,7 +154,7 @@ def record(
         primary=module.primary,
         numerics=place.numerics,
         facts=facts(place, built.weights_content, built.machine),
-        rounding=made_with(trial, built.machine.accelerator, built.machine.devices, built.machine.threads),
+        rounding=settled(trial, built.machine.accelerator, built.machine.devices, built.machine.threads),
     )
     if first:
         known = {"columns": built.data.schema.settings(), "splits": built.data.hashes()}

@@ -65,7 +65,7 @@ def train(
     if (finished := place.result()) is not None:
         return finished
     began = time.process_time(), time.perf_counter()
-    built = _built(trial, place, num_readers)
+    built = _built(trial, place, num_readers, say)
     if rank() > 0:  # a process Lightning started beside the first: it computes, the first one records
         _run(trial, built, place, EventLog(None), say, began, Progress(), on_validation)
         raise SystemExit(0)
@@ -120,7 +120,7 @@ def _run(
         return record(trial, built, place, steps, validated, checkpointer.spent())
 
 
-def _built(trial: Trial, place: RunFolder, num_readers: int) -> TrialComponents:
+def _built(trial: Trial, place: RunFolder, num_readers: int, say: Say) -> TrialComponents:
     """The parts of a trial; one that breaks before it could begin has a record too, unless it is refused."""
     try:
         with quiet():
@@ -132,7 +132,7 @@ def _built(trial: Trial, place: RunFolder, num_readers: int) -> TrialComponents:
         raise
     except Exception as error:
         if rank() == 0:
-            record_failure(trial, place, error)
+            record_failure(trial, place, error, say)
         raise
 
 

@@ -13,16 +13,20 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tlx.config import output
+from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.identity import identity_fields
 from tlx.files import durable, foreign
 from tlx.files.checksum import with_checksum, without_checksum
+from tlx.files.regular import reason
 from tlx.orchestration.jobs import Job
+from tlx.provenance import compare
+from tlx.provenance.compare import SAME
 from tlx.reports.study_record import Change, Registration
 from tlx.reports.when import moment
 from tlx.tracking import event_log
@@ -50,14 +54,22 @@ def register(scheduler: StudyScheduler, initial_jobs: Sequence[Job]) -> Registra
         row = {"time": time.time_ns() // 1_000_000, "known": known(initial_jobs), "plan": wanted}
         line = with_checksum(json.dumps(row)) + "\n"
         output.claim(path.parent)
-        if _is_begun(scheduler):
-            with durable.appending(path) as stream:
-                stream.write(line.encode())
-                stream.flush()
-                os.fsync(stream.fileno())
-        else:
-            durable.write(path, line)
+        try:
+            _write(path, line, anew=not _is_begun(scheduler))
+        except OSError as error:
+            message = f"the registration cannot be written: {reason(error)}; move away what is there"
+            raise ConfigError([ConfigIssue("output", message, path)]) from error
     return compared(scheduler, initial_jobs)
+
+
+def _write(path: Path, line: str, *, anew: bool) -> None:
+    if anew:
+        durable.write(path, line)
+        return
+    with durable.appending(path) as stream:
+        stream.write(line.encode())
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
 def _is_begun(scheduler: StudyScheduler) -> bool:
@@ -76,10 +88,10 @@ def compared(scheduler: StudyScheduler, initial_jobs: Sequence[Job]) -> Registra
     first, changes = rows[0], list[Change]()
     before = first["plan"]
     for row in rows[1:]:
-        changes.append(Change(row["time"], row["known"], tuple(_unlike(before, row["plan"]))))
+        changes.append(Change(row["time"], row["known"], _changes(before, row["plan"])))
         before = row["plan"]
     if before != wanted:  # a report of another study than was run
-        changes.append(Change(0, known(initial_jobs), tuple(_unlike(before, wanted))))
+        changes.append(Change(0, known(initial_jobs), _changes(before, wanted)))
     return Registration(first["time"], first["known"], digest(first["plan"]), tuple(changes), altered)
 
 
@@ -134,19 +146,7 @@ def _rows(path: Path) -> tuple[list[dict[str, Any]], int]:
     return rows, len(lines) - len(rows)
 
 
-def _unlike(before: Any, after: Any, path: str = "") -> Iterator[str]:
-    """Every entry that is another, by its dotted key."""
-    if isinstance(before, dict) and isinstance(after, dict):
-        for key in dict.fromkeys((*before, *after)):
-            inner = f"{path}.{key}" if path else str(key)
-            if key not in before or key not in after:
-                yield f"{inner} {'added' if key in after else 'taken out'}"
-            else:
-                yield from _unlike(before[key], after[key], inner)
-    elif before != after:
-        yield f"{path.removeprefix('settings.')}: {_short(before)} -> {_short(after)}"
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+def _changes(before: dict[str, Any], after: dict[str, Any]) -> tuple[str, ...]:
+    """Every entry of a plan that is another."""
+    rows = (row for row in compare.settings(before, after) if row.state != SAME)
+    return tuple(f"{row.item.removeprefix('settings.')}: {row.values}" for row in rows)

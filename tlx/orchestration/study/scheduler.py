@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tlx.composition.compose import compose
 from tlx.composition.study_arms import with_axes, words_of
-from tlx.composition.study_rules import related
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.schema import Trial
 from tlx.orchestration import sweep as sweeps
@@ -40,8 +39,8 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a result belongs."""
+class Role:
+    """What a trial is run for."""
 
     cell: Cell
     use: Use
@@ -66,7 +65,7 @@ class StudyScheduler:
         self.source = None
         if self.study.source is not None:
             self.source = locate(experiment(f"trial:{self.study.source}", self.whole))
-        self.places: dict[str, list[Place]] = {}  # by identity
+        self.roles: dict[str, list[Role]] = {}  # by identity
         self.tried: dict[Cell, list[Tried]] = {}
         self.cells: dict[Cell, dict[int, Result]] = {}
         self.chosen: dict[Cell, dict[int | None, dict[str, Any]]] = {}
@@ -91,7 +90,7 @@ class StudyScheduler:
             ConfigError: Two arms, two points or two candidates are the same trial, or a setting is wrong.
         """
         jobs: list[Job] = []
-        self.places = {}
+        self.roles = {}
         for cell in self._all_cells():
             tune = self.study.arms[cell.arm].tune
             if not tune:
@@ -100,22 +99,22 @@ class StudyScheduler:
                 continue
             for values in tuning.candidates(tune):
                 for seed in self.study.tune_seeds if self.study.tune_seeds is not None else self.study.seeds:
-                    jobs.append(self._job(Place(cell, "tune", seed, values), self._seeds(seed)))
+                    jobs.append(self._job(Role(cell, "tune", seed, values), self._seeds(seed)))
         self._refuse_what_counts_twice()
         return jobs
 
     def on_result(self, outcome: Outcome) -> Iterable[Job]:
         """File a result; when a cell's candidates are all in, its best goes on to what is reported."""
         further: list[Job] = []
-        for place in self.places.get(outcome.job.place.identity, []):
-            if place.use == "tune":
-                tried = self.tried.setdefault(place.cell, [])
-                tried.append(Tried(place.values, place.seed, outcome.result))
-                further += self._settle(place.cell, place.seed)
-            elif outcome.result is not None and place.use == "report":
-                self.cells.setdefault(place.cell, {})[place.seed] = outcome.result
+        for role in self.roles.get(outcome.job.place.identity, []):
+            if role.use == "tune":
+                tried = self.tried.setdefault(role.cell, [])
+                tried.append(Tried(role.values, role.seed, outcome.result))
+                further += self._settle(role.cell, role.seed)
+            elif outcome.result is not None and role.use == "report":
+                self.cells.setdefault(role.cell, {})[role.seed] = outcome.result
             elif outcome.result is not None:
-                self.varied.setdefault(place.cell, {}).setdefault(place.source, {})[place.seed] = outcome.result
+                self.varied.setdefault(role.cell, {}).setdefault(role.source, {})[role.seed] = outcome.result
         return further
 
     def findings(self, sweep: Sweep, registration: Registration | None) -> StudyResults:
@@ -167,13 +166,13 @@ class StudyScheduler:
         return self._sources(cell, values) if seed == self.study.seeds[0] else []
 
     def _reported(self, cell: Cell, values: dict[str, Any]) -> list[Job]:
-        return [self._job(Place(cell, "report", seed, values), self._seeds(seed)) for seed in self.study.seeds]
+        return [self._job(Role(cell, "report", seed, values), self._seeds(seed)) for seed in self.study.seeds]
 
     def _sources(self, cell: Cell, values: dict[str, Any]) -> list[Job]:
         """Trials in which one source of variation is another than the first seed's, and nothing else."""
         first = self.study.seeds[0]
         return [
-            self._job(Place(cell, "vary", seed, values, source), seeds.alone(source, seed, first))
+            self._job(Role(cell, "vary", seed, values, source), seeds.alone(source, seed, first))
             for source, seed in self._varying(cell)
         ]
 
@@ -186,14 +185,15 @@ class StudyScheduler:
     def _seeds(self, seed: int) -> dict[str, Any]:
         return seeds.settings(seed, self.study.seeds[0], self.study.vary, self.whole)
 
-    def _job(self, place: Place, own: dict[str, Any]) -> Job:
-        varied = {self.study.axis: place.cell.point, **place.values, **own}
+    def _job(self, role: Role, own: dict[str, Any]) -> Job:
+        fixed = {self.study.axis: role.cell.point, **own}  # whatever else is set, a point holds its own trials
+        varied = {self.study.axis: None, **role.values} | fixed
         if self.study.validation != "extra":
             varied["dataset.validation"] = self.study.validation
-        trial: Trial = compose(self.words[place.cell.arm], {**varied, "study": None, "sweep.varied": list(varied)})
+        trial: Trial = compose(self.words[role.cell.arm], {**varied, "study": None, "sweep.varied": list(varied)})
         job = sweeps.job(trial)
-        self.keeps[place.cell.arm] = trial.strategy.keep
-        self.places.setdefault(job.place.identity, []).append(place)
+        self.keeps[role.cell.arm] = trial.strategy.keep
+        self.roles.setdefault(job.place.identity, []).append(role)
         return job
 
     def _refuse_what_it_sets(self, overrides: list[str]) -> None:
@@ -201,17 +201,17 @@ class StudyScheduler:
         problems = []
         for word in overrides:
             key = word.partition("=")[0].lstrip("+")
-            if key == "seed" or (not key.startswith(("study.", "experiment")) and related(key, self.study.axis)):
+            if key in ("seed", self.study.axis):
                 instead = "study.seeds=[...]" if key == "seed" else "study.points=[...]"
                 problems.append(ConfigIssue(key, f"the study sets it; write {instead}", word.partition("=")[2]))
         if problems:
             raise ConfigError(problems)
 
     def _refuse_what_counts_twice(self) -> None:
-        """One trial has one place, but where a source of variation is looked at."""
+        """One trial has one role, but where a source of variation is looked at."""
         problems: dict[str, ConfigIssue] = {}
-        for places in self.places.values():
-            mine = [one for one in places if one.use != "vary"]
+        for roles in self.roles.values():
+            mine = [one for one in roles if one.use != "vary"]
             for one, other in itertools.pairwise(mine):
                 where = f"{one.cell.arm} at {one.cell.point}"
                 if one.cell == other.cell:

@@ -6,9 +6,8 @@ from collections.abc import Collection
 from typing import Any
 
 from tlx.config.schema import Trial
+from tlx.config.select import select
 from tlx.config.study import SOURCES
-
-_KEYS = {"split": "dataset.split_seed", "shots": "dataset.shots_seed", "init": "init_seed", "order": "order_seed"}
 
 
 def settings(seed: int, first: int, vary: Collection[str], whole: Trial) -> dict[str, Any]:
@@ -21,23 +20,14 @@ def settings(seed: int, first: int, vary: Collection[str], whole: Trial) -> dict
         whole: The study as it was composed: a seed that it sets itself stays.
     """
     found: dict[str, Any] = {"seed": seed}
-    if "split" in vary:
-        found[_KEYS["split"]] = seed
-    for source in ("shots", "init", "order"):
-        if source not in vary and _given(source, whole) is None:
-            found[_KEYS[source]] = first
+    for source, key in SOURCES.items():
+        if source == "split":  # it does not follow the trial's seed
+            found |= {key: seed} if source in vary else {}
+        elif source not in vary and select(whole, key) is None:
+            found[key] = first
     return found
 
 
 def alone(source: str, seed: int, first: int) -> dict[str, Any]:
     """The settings of a trial in which one source alone is of another seed than the first."""
-    return {"seed": first, _KEYS[source]: seed}
-
-
-def _given(source: str, whole: Trial) -> int | None:
-    return {"shots": whole.dataset.shots_seed, "init": whole.init_seed, "order": whole.order_seed}[source]
-
-
-def keys() -> frozenset[str]:
-    """Every setting that is a seed of a study's."""
-    return frozenset({"seed", *(_KEYS[source] for source in SOURCES)})
+    return {"seed": first, SOURCES[source]: seed}

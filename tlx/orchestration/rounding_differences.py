@@ -20,7 +20,7 @@ def threads_of(launcher: Launcher | Slurm) -> int:
 
 
 @dataclass
-class MadeOtherwise:
+class RoundingDifferences:
     """Looks at finished trials, and counts those that were made otherwise."""
 
     threads: int = 1

@@ -14,10 +14,10 @@ from tlx.statistics.intervals import Estimate
 
 MOST = 5000  # test examples; of more, the spread that they bring is small beside that of seeds
 _LARGEST = 1 << 26  # bytes of a file of predictions
-Hits = Mapping[int, bool]  # by the example's number
+Correct = Mapping[int, bool]  # by the example's number
 
 
-def hits(folder: Path, examples: int) -> Hits:
+def correct_examples(folder: Path, examples: int) -> Correct:
     """Of each test example, was it right? Empty where that is not what predictions say, or there are too many.
 
     Args:
@@ -39,15 +39,15 @@ def hits(folder: Path, examples: int) -> Hits:
     return {int(row["index"]): row["label"] == row["prediction"] for row in known}
 
 
-def two_way(mine: Sequence[Hits], others: Sequence[Hits]) -> Estimate | None:
+def two_way(mine: Sequence[Correct], others: Sequence[Correct]) -> Estimate | None:
     """The paired difference with its interval over new seeds and new test examples.
 
     Args:
-        mine: The arm's hits, a mapping for each seed.
+        mine: What the arm got right, a mapping for each seed.
         others: The other arm's, of the same seeds.
 
     Returns:
-        None where seeds were not tested on the same examples, or hits are not known.
+        None where seeds were not tested on the same examples, or it is not known which were right.
     """
     every = [*mine, *others]
     if not every or not every[0] or any(one.keys() != every[0].keys() for one in every):
