@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import Tensor
-from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import RandomResizedCrop
 from torchvision.transforms.v2 import functional as F
 
+from tlx.columns import images
 from tlx.columns.input_spec import ImageSpec
 
 _SHIFT = 2  # pixels
@@ -33,8 +33,5 @@ def flip_crop(image: Tensor, spec: ImageSpec, rng: np.random.Generator) -> Tenso
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(int(rng.integers(2**31)))  # torch.manual_seed would reseed GPUs too
         box = RandomResizedCrop.make_params(RandomResizedCrop(1, scale=(0.35, 1.0)), [image])
-    mode = InterpolationMode(spec.interpolation)
-    size = [spec.height, spec.width]
-    cropped = F.resized_crop(image, box["top"], box["left"], box["height"], box["width"], size, mode, antialias=True)
-    cropped = cropped.clamp(0, 255)  # bicubic overshoots
+    cropped = images.resize_box(image, box["top"], box["left"], box["height"], box["width"], spec)
     return torch.as_tensor(F.horizontal_flip(cropped) if rng.random() < 0.5 else cropped)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from tlx.columns import augment, images
+from tlx.columns.formats.pixels import Array
 from tlx.columns.input_spec import ImageSpec
 from tlx.columns.reading import PLAIN, Indices, Item, Readable, Reading, Values
 from tlx.columns.value_reader import content
@@ -18,12 +19,19 @@ from tlx.columns.value_reader import content
 _MEMORY = 1 << 30  # bytes of prepared images kept per split
 
 
+class Pictures(Readable, Protocol):
+    """A column of images."""
+
+    def scaled(self, value: Array) -> Array:
+        """A decoded image, or several, in 0..255."""
+
+
 class Decoded:
     """The images of a split. What is random is a function of (seed, epoch, index) alone."""
 
     is_light = False
 
-    def __init__(self, column: Readable, values: Values, indices: Indices, reading: Reading) -> None:
+    def __init__(self, column: Pictures, values: Values, indices: Indices, reading: Reading) -> None:
         self.column, self.values, self.indices, self.reading = column, values, indices, reading
         self.spec = spec_of(reading)
 
@@ -49,17 +57,17 @@ class Decoded:
         epoch = epoch % reading.views if reading.views and epoch != PLAIN else epoch
         augmentation = "none" if epoch == PLAIN else reading.augmentation
         if augmentation == "flip_crop":
-            planes = images.planes(self._decoded(index), self.spec.channels)
+            planes = images.planes(self.column.scaled(self._decoded(index)), self.spec.channels)
             rng = augment.generator(reading.seed, epoch, index)
-            return images.normalise(augment.flip_crop(planes, self.spec, rng), self.spec)
+            return images.finished(augment.flip_crop(planes, self.spec, rng), self.spec)
         whole = self.whole
         image = whole[position] if whole is not None else self.column.prepare(self._decoded(index), reading)
         if augmentation == "shift":
             return augment.shift(image, augment.generator(reading.seed, epoch, index))
         return image
 
-    def _decoded(self, index: int) -> images.Array:
-        decoded: images.Array = self.column.read(self.values[index], self.reading.limits)
+    def _decoded(self, index: int) -> Array:
+        decoded: Array = self.column.read(self.values[index], self.reading.limits)
         return decoded
 
     @cached_property
@@ -70,7 +78,7 @@ class Decoded:
             return None
         if len(self.indices) * spec.channels * spec.height * spec.width * 4 > _MEMORY:
             return None
-        return images.prepare_all(values[self.indices], spec, self.reading.limits)
+        return images.prepare_all(self.column.scaled(values[self.indices]), spec, self.reading.limits)
 
 
 def spec_of(reading: Reading) -> ImageSpec:
@@ -81,4 +89,8 @@ def spec_of(reading: Reading) -> ImageSpec:
 
 def stacked(prepared: Sequence[Tensor]) -> Tensor:
     """[images, channels, height, width], channels last in memory: a third faster for convolutions."""
-    return torch.stack(list(prepared)).contiguous(memory_format=torch.channels_last)
+    shape = (len(prepared), *prepared[0].shape)
+    batch = torch.empty(shape, dtype=prepared[0].dtype, memory_format=torch.channels_last)
+    for place, one in enumerate(prepared):
+        batch[place].copy_(one)
+    return batch

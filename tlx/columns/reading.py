@@ -60,7 +60,7 @@ class Inspection:
     fingerprint: str
     origin: Callable[[int], str]  # where an example is from
     notes: list[str] = field(default_factory=list)
-    sizes: dict[int, tuple[int, int]] = field(default_factory=dict)  # height and width of images, by example
+    seen: dict[int, Any] = field(default_factory=dict)  # what a column wants to know of its values later, by example
 
 
 class Readable(Protocol):

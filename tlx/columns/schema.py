@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -70,7 +70,6 @@ class Schema:
         return {column.name: column for column in self.columns if column.role in roles}
 
 
-def channels(columns: Mapping[str, Column] | Sequence[Column]) -> int:
-    """Channels of the images among the columns; 0 where there are none."""
-    every = columns.values() if isinstance(columns, Mapping) else columns
-    return next((column.channels for column in every if isinstance(column, Image)), 0)
+def image(columns: Mapping[str, Column]) -> Image | None:
+    """The first images among the columns."""
+    return next((column for column in columns.values() if isinstance(column, Image)), None)

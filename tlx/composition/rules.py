@@ -22,9 +22,9 @@ from tlx.composition import (
     study_rules,
     sweep_rules,
 )
-from tlx.config import patterns
+from tlx.config import image_values, patterns
 from tlx.config.errors import ConfigError, ConfigIssue
-from tlx.config.fields import RANGE, Range
+from tlx.config.fields import NEUTRAL, RANGE, Range
 from tlx.config.machine import cluster, cores, gpus, num_micro_batches
 from tlx.config.reuse import size, views
 from tlx.config.select import select
@@ -73,6 +73,25 @@ def _modalities(dataset: Any) -> list[str]:
 
 
 _MODALITY = {"number": "table", "category": "table"}
+
+
+def images_can_be_read(config: Any) -> Iterator[ConfigIssue]:
+    """The options of images make sense, and there are images."""
+    dataset = config.dataset
+    columns = getattr(dataset, "columns", None) or {}
+    unread = {"dataset": dataset} if "image" not in _modalities(dataset) else {}
+    unread |= {f"dataset.columns.{name}": one for name, one in columns.items() if one.type != "image"}
+    for key, one in unread.items():
+        for field in fields(image_values.ImageValues):
+            value = getattr(one, field.name)
+            if value is not None and value != field.metadata[NEUTRAL]:
+                yield ConfigIssue(f"{key}.{field.name}", "of images alone; leave it out", value)
+    places = [name for name, one in columns.items() if one.type == "image"] or ([""] if not unread else [])
+    for place in places:
+        try:
+            image_values.of_column(dataset, place)
+        except ConfigError as error:
+            yield from error.problems
 
 
 def columns_make_sense(config: Any) -> Iterator[ConfigIssue]:
@@ -253,6 +272,7 @@ def augmentation_fits(config: Any) -> Iterator[ConfigIssue]:
 
 RULES: list[tuple[tuple[str, ...], Rule]] = [
     (("dataset",), columns_make_sense),
+    (("dataset",), images_can_be_read),
     (("dataset",), validation_is_of_shots),
     (("backbone", "dataset"), modality_fits),
     (("strategy",), strategy_rules.amounts_read),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from omegaconf import MISSING
 
 from tlx.config.fields import option
+from tlx.config.image_values import ImageValues
 
 
 @dataclass
@@ -37,7 +39,7 @@ class Limits:
 
 
 @dataclass
-class Dataset:
+class Dataset(ImageValues):
     """Examples with labels, split into train, val and test."""
 
     kind: str = MISSING
@@ -149,6 +151,14 @@ class Column:
         "a label, input of all others",
         choices=("input", "target", "group", "time", "weight", "id"),
     )
+    scale: Any = option(None, "of images: as dataset.scale; null: that of the data set", neutral=None)
+    window: Any = option(None, "of images: as dataset.window; null: that of the data set", neutral=None)
+    layout: str | None = option(
+        None, "of images: as dataset.layout; null: that of the data set", choices=("auto", "hwc", "chw"), neutral=None
+    )
+    bands: list[int] | None = option(None, "of images: as dataset.bands; null: those of the data set", neutral=None)
+    background: Any = option(None, "of images: as dataset.background; null: that of the data set", neutral=None)
+    frame: int | None = option(None, "of images: as dataset.frame; null: that of the data set", least=0, neutral=None)
 
 
 @dataclass

@@ -12,7 +12,8 @@ from torch.utils.data import Dataset
 
 from tlx.columns import Reader, Reading
 from tlx.columns.batch import Batch
-from tlx.columns.images import TooLarge, allow_resized
+from tlx.columns.formats.pixels import TooLarge
+from tlx.columns.images import allow_resized
 from tlx.columns.input_spec import ImageSpec, InputSpec
 from tlx.columns.reading import DEFAULT, META
 from tlx.columns.value_reader import InMemory
@@ -109,9 +110,9 @@ def too_large(source: Source, specs: Mapping[str, InputSpec], limits: Limits) ->
     for column, spec in specs.items():
         if not isinstance(spec, ImageSpec):
             continue
-        for i, (height, width) in source.sizes.get(column, {}).items():
+        for i, one in source.seen.get(column, {}).items():
             try:
-                allow_resized(height, width, spec, limits)
+                allow_resized(one.height, one.width, spec, limits)
             except TooLarge as error:
                 found[i] = str(error)
     return found

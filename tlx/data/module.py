@@ -11,11 +11,12 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
+from tlx.columns import Image
 from tlx.columns.batch import Batch
 from tlx.columns.input_spec import InputSpec
 from tlx.columns.schema import Schema
 from tlx.components.registry import component
-from tlx.config import dataset
+from tlx.config import dataset, image_values
 from tlx.config.errors import ConfigIssue, DataError
 from tlx.data import splits, validation
 from tlx.data.examples import Examples, too_large
@@ -30,6 +31,10 @@ Load = Callable[[str, Batches], Loader]  # how batches of a split become tensors
 def read(config: dataset.Dataset) -> Source:
     """The source behind a configuration, its values as its columns read them; raises :class:`DataError`."""
     source: Source = component("dataset", config.kind).function()(config)
+    source.columns = [
+        column.declared(image_values.of_column(config, column.name)) if isinstance(column, Image) else column
+        for column in source.columns
+    ]
     return source.encoded(config.limits)
 
 
@@ -57,7 +62,7 @@ class Data:
         source = read(config)
         self.sound = validation.check(source, splits.cut(source, config), config, self.fingerprint)
         self.splits = splits.take_shots(source, self.sound, config, seed)
-        self.source = source.fitted(self.splits["train"])
+        self.source = source.fitted(self.splits["train"], config.limits)
         validation.look_at_splits(self.source, self.splits)
         self.examples: dict[str, Examples] = {}
         self._loaders: dict[str, DataLoader[Batch]] = {}  # with workers, one for each split: they live as long as it
