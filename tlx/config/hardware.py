@@ -59,7 +59,13 @@ class Hardware:
         rounding_only=True,
         above=0,
     )
-    workers: int = option(0, "processes that load data, per device", runtime_only=True, least=0)
+    workers: int | None = option(
+        None,
+        "processes that load data, per device; null: on a GPU all but one of the cores that it can have, at most 16; "
+        "on a CPU none",
+        runtime_only=True,
+        least=0,
+    )
     accumulate: int = option(
         1,
         "shares of a batch that a device takes one after the other, for one optimizer step",

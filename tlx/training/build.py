@@ -54,7 +54,8 @@ def build(trial: Trial) -> TrialComponents:
         trial.dataset,
         seed=trial.seed,
         batch_size=trial.strategy.batch_size,
-        workers=trial.hardware.workers,
+        workers=machine.workers,
+        pinned=machine.accelerator == "gpu",
         order_seed=trial.seed_of_order,
     )
     notes = whole_model.check(trial, data.schema)
