@@ -122,6 +122,10 @@ class Column:
         """An encoded value as JSON has it."""
         return encoded.item() if hasattr(encoded, "item") else encoded
 
+    def read_as(self, spec: Any) -> str:
+        """What a network that expects this will see of it, where there is more to say than its kind; or nothing."""
+        return ""
+
     def settings(self) -> dict[str, Any]:
         """All there is to know of it, as JSON has it."""
         return {"kind": self.kind, **asdict(self)}

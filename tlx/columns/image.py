@@ -20,6 +20,7 @@ from tlx.config.dataset import Limits
 from tlx.config.image_values import Settled
 
 _LOOK = 64  # images looked at to find channels and type
+_SHOWN = 4  # channels whose mean and deviation are shown
 
 
 @dataclass(frozen=True)
@@ -197,6 +198,15 @@ class Image(Column):
         from tlx.columns.image_reader import Decoded  # torch
 
         return Decoded(self, values, indices, reading)
+
+    def read_as(self, spec: Any) -> str:
+        """Channels and scale as they are, size and normalisation as the network has them."""
+        colours = f"{self.channels} channel{'' if self.channels == 1 else 's'}"
+        ends = f"{self.scale[0]:g} black, {self.scale[1]:g} white" if self.scale else "black and white by type"
+        size = f"{spec.channels} x {spec.height} x {spec.width}"
+        mean, std = (" ".join(f"{one:.3g}" for one in values[:_SHOWN]) for values in (spec.mean, spec.std))
+        more = " ..." if len(spec.mean) > _SHOWN else ""
+        return f"{colours}, {ends}; seen as {size}, mean {mean}{more}, deviation {std}{more}"
 
     @property
     def summary(self) -> str:

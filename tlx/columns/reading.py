@@ -43,6 +43,7 @@ class Reading:
         seed: Of it.
         views: With a number, the augmentations of that many epochs come again and again.
         limits: The most that is read of one value.
+        memory: Bytes that prepared values may take to be kept.
     """
 
     spec: InputSpec | None = None
@@ -50,6 +51,7 @@ class Reading:
     seed: int = 0
     views: int = 0
     limits: Limits = field(default_factory=Limits)
+    memory: int = 0
 
 
 @dataclass

@@ -62,6 +62,11 @@ class Schema:
         there = ", ".join(f"{column.name!r} ({column.kind})" for column in self.targets.values()) or "none"
         raise ConfigError([ConfigIssue("task", f"expected one target of kind {wanted}, found {there}")])
 
+    def read_as(self, specs: Mapping[str, Any]) -> list[str]:
+        """What a network will see of each input that there is something to say of; ``specs``: what it expects."""
+        found = {name: column.read_as(specs[name]) for name, column in self.inputs.items() if name in specs}
+        return [f"{name}: {said}" for name, said in found.items() if said]
+
     def settings(self) -> list[dict[str, Any]]:
         """All columns as JSON has them."""
         return [column.settings() for column in self.columns]

@@ -66,6 +66,12 @@ class Hardware:
         runtime_only=True,
         least=0,
     )
+    image_memory: float = option(
+        1.0,
+        "GiB, half for train and half for val: images that fit are decoded once and kept",
+        runtime_only=True,
+        least=0,
+    )
     accumulate: int = option(
         1,
         "shares of a batch that a device takes one after the other, for one optimizer step",

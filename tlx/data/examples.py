@@ -39,15 +39,16 @@ class Examples(Dataset[Batch]):
         seed: int = 0,
         views: int = 0,
         limits: Limits = DEFAULT,
+        memory: int = 0,
     ) -> None:
-        """``specs``: what the backbone expects of the columns that it reads."""
+        """``specs``: what the backbone expects of the columns that it reads; ``memory``: bytes to keep images in."""
         self.indices = indices
         self.specs = specs
         self.readers: dict[str, Reader] = {}
         self.targets: dict[str, Tensor] = {}
         self.meta: dict[str, Any] = {}
         for column in source.columns:
-            reading = Reading(specs.get(column.name), augmentation, seed, views, limits)
+            reading = Reading(specs.get(column.name), augmentation, seed, views, limits, memory)
             values = source.rows[column.name]
             if column.role == "input":
                 self.readers[column.name] = column.reader(values, indices, reading)

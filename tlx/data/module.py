@@ -52,13 +52,14 @@ class Data:
         batch_size: int,
         workers: int = 0,
         pinned: bool = False,
+        memory: int = 0,
         order_seed: int | None = None,
     ) -> None:
         self.config = config
         self.seed = seed
         self.order_seed = seed if order_seed is None else order_seed
         self.batch_size = batch_size
-        self.workers, self.pinned = workers, pinned
+        self.workers, self.pinned, self.memory = workers, pinned, memory
         self.fingerprint = fingerprint(config)
         source = read(config)
         self.sound = validation.check(source, splits.cut(source, config), config, self.fingerprint)
@@ -106,6 +107,7 @@ class Data:
                 seed=self.order_seed,
                 views=views,
                 limits=self.config.limits,
+                memory=0 if name == "test" else self.memory // 2,  # that is read once
             )
 
     def _too_large(self, specs: Mapping[str, InputSpec]) -> dict[int, str]:

@@ -56,6 +56,7 @@ def build(trial: Trial) -> TrialComponents:
         batch_size=trial.strategy.batch_size,
         workers=machine.workers,
         pinned=machine.accelerator == "gpu",
+        memory=int(trial.hardware.image_memory * 2**30),
         order_seed=trial.seed_of_order,
     )
     notes = whole_model.check(trial, data.schema)
