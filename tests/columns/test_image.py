@@ -23,7 +23,7 @@ def test_images_are_prepared_one_by_one_or_all_at_once(
 ) -> None:
     stack = np.random.default_rng(count).integers(256, size=(count, height, width), dtype=np.uint8)
     column, values, _ = Image("image").encode(stack, np.arange(count))
-    assert column == Image("image", channels=1, dtype="uint8")
+    assert (column.channels, column.dtype) == (1, "uint8")
     column = column.fit(values)
     assert column.scale == (0, 255)
     indices = chosen(data, count)

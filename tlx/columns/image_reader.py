@@ -16,7 +16,10 @@ from tlx.columns.input_spec import ImageSpec
 from tlx.columns.kept_images import KeptImages
 from tlx.columns.reading import PLAIN, Indices, Item, Readable, Reading, Values
 from tlx.columns.value_reader import content
+from tlx.config.augmentation import OF_COLOURS, Step
+from tlx.config.errors import ConfigIssue, DataError
 
+_AFTERWARDS = ("none", "shift")  # what happens to an image that has been prepared
 _TYPES = {"uint8": torch.uint8, "float32": torch.float32, "": torch.float32}
 _MEMORY = 1 << 30  # bytes of prepared images kept per split
 
@@ -40,6 +43,7 @@ class Decoded:
     def __init__(self, column: Pictures, values: Values, indices: Indices, reading: Reading) -> None:
         self.column, self.values, self.indices, self.reading = column, values, indices, reading
         self.spec = spec_of(reading)
+        _check(reading.steps, column, self.spec.channels)
         shape, dtype = (self.spec.channels, self.spec.height, self.spec.width), _TYPES[column.dtype]
         fits = KeptImages.bytes(len(indices), shape, dtype) <= reading.memory
         self.kept = KeptImages(len(indices), shape, dtype) if fits and not self._is_array() else None
@@ -70,10 +74,14 @@ class Decoded:
         reading, index = self.reading, int(self.indices[position])
         epoch = epoch % reading.views if reading.views and epoch != PLAIN else epoch
         augmentation = "none" if epoch == PLAIN else reading.augmentation
-        if augmentation == "flip_crop":
+        if augmentation not in _AFTERWARDS:
             planes = images.planes(self.column.scaled(self._decoded(index)), self.spec.channels)
             rng = augment.generator(reading.seed, epoch, index)
-            return images.finished(augment.flip_crop(planes, self.spec, rng), self.spec)
+            if augmentation == "flip_crop":
+                found = augment.flip_crop(planes, self.spec, rng)
+            else:
+                found = augment.stepwise(planes, reading.steps, self.spec, rng)
+            return images.finished(found, self.spec)
         image = self._plain(position)
         if augmentation == "shift":
             return augment.shift(image, augment.generator(reading.seed, epoch, index))
@@ -102,12 +110,24 @@ class Decoded:
     def whole(self) -> Tensor | None:
         """Every image prepared at once, where there is nothing random before it and memory allows."""
         spec, values = self.spec, self.values
-        if self.reading.augmentation == "flip_crop" or not self._is_array():
+        if self.reading.augmentation not in _AFTERWARDS or not self._is_array():
             return None
         assert isinstance(values, np.ndarray)
         if len(self.indices) * spec.channels * spec.height * spec.width * 4 > _MEMORY:
             return None
         return images.prepare_all(self.column.scaled(values[self.indices]), spec, self.reading.limits)
+
+
+def _check(steps: Sequence[Step], column: Pictures, channels: int) -> None:
+    """Refuse steps that are of colours for images that have none."""
+    found = [step for step in steps if isinstance(step, OF_COLOURS)]
+    if found and (column.dtype != "uint8" or channels not in (1, 3)):
+        what = " and ".join(type(step).__name__ for step in found)
+        there = f"{channels} channels" if channels not in (1, 3) else "deeper values than bytes"
+        message = (
+            f"{what} is of bytes in grey or colours, and these images have {there}; light and its steps go with any"
+        )
+        raise DataError([ConfigIssue("dataset.augment", message)])
 
 
 def spec_of(reading: Reading) -> ImageSpec:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from tlx.config.augmentation import Step
 from tlx.config.dataset import Limits
 
 if TYPE_CHECKING:  # torch: who only looks at data needs none
@@ -44,6 +45,7 @@ class Reading:
         views: With a number, the augmentations of that many epochs come again and again.
         limits: The most that is read of one value.
         memory: Bytes that prepared values may take to be kept.
+        steps: Of the augmentation, where it has several.
     """
 
     spec: InputSpec | None = None
@@ -52,6 +54,7 @@ class Reading:
     views: int = 0
     limits: Limits = field(default_factory=Limits)
     memory: int = 0
+    steps: tuple[Step, ...] = ()
 
 
 @dataclass

@@ -22,7 +22,7 @@ from tlx.composition import (
     study_rules,
     sweep_rules,
 )
-from tlx.config import image_values, patterns
+from tlx.config import augmentation, image_values, patterns
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.fields import NEUTRAL, RANGE, Range
 from tlx.config.machine import cluster, cores, gpus, num_micro_batches
@@ -259,7 +259,12 @@ def _views(text: str) -> int | None:
 
 def augmentation_fits(config: Any) -> Iterator[ConfigIssue]:
     """Image augmentation is for images, and an exact solver sees each image once."""
-    augment = config.dataset.augment
+    augment, listed = config.dataset.augment, config.dataset.augment_steps
+    if augment == "steps" and not listed:
+        yield ConfigIssue("dataset.augment_steps", "none are listed; expected some, such as [horizontal_flip]", listed)
+    elif augment != "steps" and listed:
+        yield ConfigIssue("dataset.augment", "the steps that are listed take dataset.augment=steps", augment)
+    yield from augmentation.issues(listed, "dataset.augment_steps")
     if augment == "none":
         return
     if "image" not in (have := _modalities(config.dataset)):

@@ -67,8 +67,17 @@ class Dataset(ImageValues):
         neutral="extra",
     )
     augment: str = option(
-        help="random, in training only: shift (2 px, wrapping), flip_crop (horizontal flip, random resized crop)",
-        choices=("none", "shift", "flip_crop"),
+        help="random, in training only: shift (2 px, wrapping), flip_crop (horizontal flip, random resized crop), "
+        "light (a milder crop, flip), standard (crop, flip, TrivialAugment), strong (a harder crop, flip, RandAugment, "
+        "erasing), or steps: those of augment_steps",
+        choices=("none", "shift", "flip_crop", "light", "standard", "strong", "steps"),
+    )
+    augment_steps: list[Any] = option(
+        help="with augment=steps: in this order, each a word or with its options: [horizontal_flip, {rotation: "
+        "{degrees: 20}}]; resized_crop, horizontal_flip, vertical_flip, rotation, color_jitter, rand_augment, "
+        "trivial_augment, aug_mix, erasing",
+        factory=list,
+        neutral=[],
     )
     on_bad: str = option(help="what to do with an example that cannot be read", choices=("error", "skip"))
     eval_batch_size: int = option(256, "examples at a time in validation and test", rounding_only=True, above=0)

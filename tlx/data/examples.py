@@ -17,6 +17,7 @@ from tlx.columns.images import allow_resized
 from tlx.columns.input_spec import ImageSpec, InputSpec
 from tlx.columns.reading import DEFAULT, META
 from tlx.columns.value_reader import InMemory
+from tlx.config.augmentation import Step
 from tlx.config.dataset import Limits
 from tlx.data.order import PLAIN, Indices, Item
 from tlx.data.source import Source
@@ -40,6 +41,7 @@ class Examples(Dataset[Batch]):
         views: int = 0,
         limits: Limits = DEFAULT,
         memory: int = 0,
+        steps: tuple[Step, ...] = (),
     ) -> None:
         """``specs``: what the backbone expects of the columns that it reads; ``memory``: bytes to keep images in."""
         self.indices = indices
@@ -48,7 +50,7 @@ class Examples(Dataset[Batch]):
         self.targets: dict[str, Tensor] = {}
         self.meta: dict[str, Any] = {}
         for column in source.columns:
-            reading = Reading(specs.get(column.name), augmentation, seed, views, limits, memory)
+            reading = Reading(specs.get(column.name), augmentation, seed, views, limits, memory, steps)
             values = source.rows[column.name]
             if column.role == "input":
                 self.readers[column.name] = column.reader(values, indices, reading)

@@ -15,7 +15,7 @@ from tlx.columns.batch import Batch
 from tlx.columns.input_spec import InputSpec
 from tlx.columns.schema import Schema
 from tlx.components.registry import component
-from tlx.config import dataset, image_values
+from tlx.config import augmentation, dataset, image_values
 from tlx.config.errors import ConfigIssue, DataError
 from tlx.data import splits, validation
 from tlx.data.examples import Examples, too_large
@@ -107,6 +107,7 @@ class Data:
                 seed=self.order_seed,
                 views=views,
                 limits=self.config.limits,
+                steps=augmentation.steps(kind, self.config.augment_steps),
                 memory=0 if name == "test" else self.memory // 2,  # that is read once
             )
 
