@@ -25,7 +25,7 @@ def test_images_are_prepared_one_by_one_or_all_at_once(
     column, values, _ = Image("image").encode(stack, np.arange(count))
     assert (column.channels, column.dtype) == (1, "uint8")
     column = column.fit(values)
-    assert column.scale == (0, 255)
+    assert list(column.scale) == [0, 255]
     indices = chosen(data, count)
     positions = data.draw(st.lists(st.integers(0, len(indices) - 1), min_size=1, max_size=8))
     items = [(PLAIN, at) for at in positions]

@@ -265,14 +265,14 @@ def augmentation_fits(config: Any) -> Iterator[ConfigIssue]:
     elif augment != "steps" and listed:
         yield ConfigIssue("dataset.augment", "the steps that are listed take dataset.augment=steps", augment)
     yield from augmentation.issues(listed, "dataset.augment_steps")
-    if augment == "none":
-        return
-    if "image" not in (have := _modalities(config.dataset)):
-        yield ConfigIssue("dataset.augment", f"images only; use none for {have[0]}s", augment)
-    elif any(phase.solver in strategy_rules.EXACT for phase in config.strategy.phases):
-        yield ConfigIssue(
-            "dataset.augment", "a phase that is solved exactly sees each image once; use dataset.augment=none", augment
-        )
+    for key, value in (("augment", augment), ("mix", config.dataset.mix)):
+        if value == "none":
+            continue
+        if "image" not in (have := _modalities(config.dataset)):
+            yield ConfigIssue(f"dataset.{key}", f"images only; use none for {have[0]}s", value)
+        elif any(phase.solver in strategy_rules.EXACT for phase in config.strategy.phases):
+            message = f"a phase that is solved exactly sees each image once; use dataset.{key}=none"
+            yield ConfigIssue(f"dataset.{key}", message, value)
 
 
 RULES: list[tuple[tuple[str, ...], Rule]] = [

@@ -79,6 +79,14 @@ class Dataset(ImageValues):
         factory=list,
         neutral=[],
     )
+    mix: str = option(
+        help="training batches are mixed with themselves: mixup (Zhang 2018), cutmix (Yun 2019), both: one of them at "
+        "random",
+        choices=("none", "mixup", "cutmix", "both"),
+        neutral="none",
+    )
+    mixup_alpha: float = option(0.2, "of the Beta distribution of the share", above=0, neutral=0.2)
+    cutmix_alpha: float = option(1.0, "of the Beta distribution of the share", above=0, neutral=1.0)
     on_bad: str = option(help="what to do with an example that cannot be read", choices=("error", "skip"))
     eval_batch_size: int = option(256, "examples at a time in validation and test", rounding_only=True, above=0)
     limits: Limits = option(help="the most that is read of one example or file", factory=Limits, neutral=Limits())
