@@ -79,7 +79,7 @@ def _header(stream: IO[bytes]) -> Any:
 
 
 def _numbers(values: Array, dtype: np.dtype[Any]) -> Array:
-    """Numbers; colours get an axis of their own, and what is transparent in them is left out."""
+    """Numbers; colours get an axis of their own."""
     if dtype.names is None:
         return native(values)
     if dtype.names[:3] != _COLOURS:

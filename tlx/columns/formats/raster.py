@@ -62,7 +62,8 @@ def _values(image: Image.Image, background: tuple[int, int, int]) -> Array:
     if image.mode in ("1", "L") and "transparency" not in image.info:
         return np.asarray(image.convert("L"))
     if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
-        shown = image.convert("RGBA")
+        plain = image.convert("LA") if image.mode == "La" else image  # PIL converts premultiplied grey to nothing else
+        shown = plain.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", shown.size, (*background, 255)), shown)
     return np.asarray(image.convert("RGB"))
 
