@@ -38,9 +38,10 @@ def read(path: Path, how: ReadAs, limits: Limits) -> Pixels:
     """
     with regular.opened(path) as stream:
         header, syntax = _header(stream)
-        frames = int(header.get("NumberOfFrames") or 1)
+        frames = _frames(header)
         index = frame_at(how.frame, frames, frames // 2)
         allow(_number(header, "Rows"), _number(header, "Columns"), _number(header, "SamplesPerPixel"), limits)
+        _number(header, "BitsAllocated")
         _see_that_it_is_there(stream, header, syntax, index, frames)
         stream.seek(0)
         stored = native(np.asarray(pixel_array(stream, index=index, transfer_syntax_uid=syntax)))
@@ -65,7 +66,7 @@ def windows(path: Path) -> tuple[tuple[float, float], ...]:
     """
     with regular.opened(path) as stream:
         header, _ = _header(stream)
-    place = _of_frame(header, "FrameVOILUTSequence", int(header.get("NumberOfFrames") or 1) // 2)
+    place = _of_frame(header, "FrameVOILUTSequence", _frames(header) // 2)
     centres, widths = (_floats(place.get(name)) for name in ("WindowCenter", "WindowWidth"))
     return tuple((centre, width) for centre, width in zip(centres, widths, strict=False) if width >= 1)
 
@@ -81,11 +82,16 @@ def _header(stream: IO[bytes]) -> tuple[Any, uid.UID]:
     header = pydicom.dcmread(stream, stop_before_pixels=True, force=True)
     if "Rows" not in header or "Columns" not in header:
         kind = header.file_meta.get("MediaStorageSOPClassUID") or header.get("SOPClassUID")
-        raise ValueError(f"holds no image: {kind.name}" if kind else "no DICOM file, or one without an image")
+        named = kind.name if isinstance(kind, uid.UID) else kind
+        raise ValueError(f"holds no image: {named}" if kind else "no DICOM file, or one without an image")
     implicit, little = header.original_encoding
     native_ = uid.ImplicitVRLittleEndian if implicit else uid.ExplicitVRLittleEndian
     found = header.file_meta.get("TransferSyntaxUID") or (native_ if little else uid.ExplicitVRBigEndian)
     return header, uid.UID(found)
+
+
+def _frames(header: Any) -> int:
+    return _number(header, "NumberOfFrames") if header.get("NumberOfFrames") else 1
 
 
 def _number(header: Any, name: str) -> int:

@@ -38,6 +38,8 @@ def decoded(packed: bytes, runner: Any) -> bytearray:
     if runner.transfer_syntax in _LOSSLESS:
         values = imagecodecs.jpegsof3_decode(packed)
     elif runner.transfer_syntax in uid.JPEGLSTransferSyntaxes:
+        if not packed.rstrip(b"\0").endswith(b"\xff\xd9"):  # CharLS would look for the rest for many seconds
+            raise ValueError("a picture that is cut off")
         values = imagecodecs.jpegls_decode(packed)
     elif runner.samples_per_pixel == 1:
         values = imagecodecs.jpeg8_decode(packed)

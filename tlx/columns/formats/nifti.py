@@ -11,6 +11,7 @@ from typing import IO, Any, cast
 import nibabel
 import numpy as np
 
+from tlx.columns.formats import colour
 from tlx.columns.formats.pixels import Array, Pixels, ReadAs, allow, chosen, frame_at, native
 from tlx.config.dataset import Limits
 from tlx.files import regular
@@ -59,7 +60,7 @@ def _slice(stream: IO[bytes], there: int | None, how: ReadAs, limits: Limits) ->
     if there is not None and offset + frames * length > there:
         raise ValueError(f"claims {offset + frames * length:,} bytes, but holds {there:,}")
     proxy = nibabel.arrayproxy.ArrayProxy(stream, ((width, height, frames), dtype, offset, 1.0, 0.0), mmap=False)
-    values = _numbers(np.asarray(proxy[:, :, index]), dtype)
+    values = _numbers(np.asarray(proxy[:, :, index]), dtype, how.background)
     return Pixels(chosen(_scaled(values, header).swapaxes(0, 1), how.bands), frames)
 
 
@@ -78,13 +79,14 @@ def _header(stream: IO[bytes]) -> Any:
     raise ValueError("no NIfTI file: its first bytes are no size of a header")
 
 
-def _numbers(values: Array, dtype: np.dtype[Any]) -> Array:
-    """Numbers; colours get an axis of their own."""
+def _numbers(values: Array, dtype: np.dtype[Any], background: tuple[int, int, int]) -> Array:
+    """Numbers; colours get an axis of their own, what is transparent is laid over the background."""
     if dtype.names is None:
         return native(values)
     if dtype.names[:3] != _COLOURS:
         raise ValueError(f"expected numbers or colours, found {dtype}")
-    return np.stack([values[name] for name in _COLOURS], axis=-1)
+    colours = np.stack([values[name] for name in _COLOURS], axis=-1)
+    return colour.over(colours, values["A"], background) if "A" in dtype.names else colours
 
 
 def _scaled(values: Array, header: Any) -> Array:

@@ -55,7 +55,7 @@ def read(path: Path, how: ReadAs, limits: Limits) -> Pixels:
 
 def _is_picture(page: Page) -> bool:
     """Does PIL read a page right: all channels, at full depth?"""
-    if page.compression not in _BY_PIL or (page.fill != 1 and page.bits != 1):
+    if page.compression not in _BY_PIL or (page.fill != 1 and page.bits != 1) or (page.big and page.order == ">"):
         return False
     alpha = len(page.extra) == 1 and page.extra[0] in (_PREMULTIPLIED, _ALPHA)
     grey, pair = page.samples == 1, page.samples == 2 and alpha and page.bits == 8 and not page.planar

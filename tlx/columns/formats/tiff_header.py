@@ -31,6 +31,7 @@ class Page:
     Args:
         index: Of the page in the file, from 0 on, smaller copies and masks counted.
         order: Of its bytes: ``<`` or ``>``.
+        big: The file is a BigTIFF.
         height, width, samples: Of it; samples are all channels.
         bits: Of each sample.
         kind: Of numbers: 1 unsigned, 2 signed, 3 floating point; others are no real numbers.
@@ -46,6 +47,7 @@ class Page:
 
     index: int
     order: str
+    big: bool
     height: int
     width: int
     samples: int
@@ -108,7 +110,7 @@ def pages(stream: IO[bytes]) -> list[Page]:
         seen.add(at)
         tags, at = _tags(stream, at, order, big, there)
         if not _is_copy(tags):
-            found.append(_page(tags, len(seen) - 1, order))
+            found.append(_page(tags, len(seen) - 1, order, big))
     if not found:
         raise ValueError("holds no pages")
     return found
@@ -156,7 +158,7 @@ def _is_copy(tags: dict[int, tuple[int, ...]]) -> bool:
     return bool(tags.get(_KIND, (0,))[0] & 5) or tags.get(_OLD_KIND, (0,))[0] == 2
 
 
-def _page(tags: dict[int, tuple[int, ...]], index: int, order: str) -> Page:
+def _page(tags: dict[int, tuple[int, ...]], index: int, order: str, big: bool) -> Page:
     def one(tag: int, otherwise: int) -> int:
         return tags.get(tag, (otherwise,))[0]
 
@@ -175,6 +177,7 @@ def _page(tags: dict[int, tuple[int, ...]], index: int, order: str) -> Page:
     return Page(
         index=index,
         order=order,
+        big=big,
         height=height,
         width=width,
         samples=samples,
