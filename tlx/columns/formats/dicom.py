@@ -55,7 +55,8 @@ def read(path: Path, how: ReadAs, limits: Limits) -> Pixels:
     if how.window:
         shown = windowed(meant, how.window)
         return Pixels(chosen(255 - shown if inverse else shown, how.bands), frames, BYTES)
-    return Pixels(chosen(_inverted(meant, span) if inverse else meant, how.bands), frames, span)
+    shown = _inverted(meant, span) if inverse else meant
+    return Pixels(chosen(shown if meant is stored else shown.astype(np.float32), how.bands), frames, span)
 
 
 def windows(path: Path) -> tuple[tuple[float, float], ...]:
@@ -154,17 +155,20 @@ def _stored_range(header: Any) -> tuple[float, float] | None:
 
 
 def _meant(stored: Array, header: Any, index: int) -> tuple[Array, tuple[float, float] | None]:
-    """Values after the modality's table, or its slope and intercept, and their range: Hounsfield units, for instance."""
+    """Values after the modality's table, or its slope and intercept, and their range: Hounsfield units, for instance.
+
+    They are the stored ones where nothing is said of them, else 64-bit floats.
+    """
     if table := header.get("ModalityLUTSequence"):
         most = 2.0 ** int(table[0].LUTDescriptor[2]) - 1
-        return apply_modality_lut(stored, header), (0.0, most)
+        return apply_modality_lut(stored, header).astype(np.float64), (0.0, most)
     place = _of_frame(header, "PixelValueTransformationSequence", index)
     slope, intercept = (float(next(iter(_floats(place.get(name))), otherwise)) for name, otherwise in _RESCALE)
     span = _stored_range(header)
     if (slope, intercept) == (1, 0):
         return stored, span
     ends = sorted(end * slope + intercept for end in span or ())
-    return (stored * slope + intercept).astype(np.float32), (ends[0], ends[1]) if ends else None
+    return stored * np.float64(slope) + intercept, (ends[0], ends[1]) if ends else None
 
 
 _RESCALE = (("RescaleSlope", 1.0), ("RescaleIntercept", 0.0))

@@ -72,7 +72,7 @@ def _header(stream: IO[bytes]) -> Any:
             rest = stream.read(made.sizeof_hdr - 4)
             if len(rest) < made.sizeof_hdr - 4:
                 raise ValueError("ends within its header")
-            header = made(start + rest, endianness="<" if order == "little" else ">")
+            header = made(start + rest, endianness="<" if order == "little" else ">", check=False)
             if bytes(header["magic"])[:3] not in (b"n+1", b"n+2"):
                 raise ValueError("its pixels are in another file: only .nii files that hold them themselves are read")
             return header
