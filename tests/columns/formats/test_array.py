@@ -6,6 +6,7 @@ import io
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ LAST = replace(PLAIN, layout="hwc")
     fortran=st.booleans(),
     name=st.sampled_from(["a.npy", "a.npz", "b.npz"]),
 )
-def test_arrays_of_all_types(folder: Path, values: Array, order: str, fortran: bool, name: str) -> None:
+def test_arrays_of_all_types(folder: Path, values: Array, order: Literal["<", ">"], fortran: bool, name: str) -> None:
     stored = values.astype(values.dtype.newbyteorder(order), order="F" if fortran else "C")
     if name == "a.npy":
         np.save(folder / name, stored)
@@ -40,13 +41,15 @@ def test_arrays_of_all_types(folder: Path, values: Array, order: str, fortran: b
 @pytest.mark.parametrize("name", ["image", "arr_0"])
 def test_the_one_that_is_called_image_is_taken(folder: Path, name: str) -> None:
     values = noise("u1", (5, 6))
-    np.savez(folder / "a.npz", mask=values > 9, **{name: values})
+    several: dict[str, Any] = {"mask": values > 9, name: values}
+    np.savez(folder / "a.npz", **several)
     np.testing.assert_array_equal(read(folder / "a.npz", PLAIN, LIMITS).values, values)
 
 
 @pytest.mark.parametrize(("names", "wrong"), [(["red", "mask"], "found red, mask"), ([], "found none")])
 def test_which_of_several_is_meant_is_asked(folder: Path, names: list[str], wrong: str) -> None:
-    np.savez(folder / "a.npz", **{name: noise("u1", (5, 6)) for name in names})
+    several: dict[str, Any] = {name: noise("u1", (5, 6)) for name in names}
+    np.savez(folder / "a.npz", **several)
     with pytest.raises(ValueError, match=f"one array, or one called image or arr_0; {wrong}"):
         read(folder / "a.npz", PLAIN, LIMITS)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import nibabel
 import numpy as np
@@ -20,7 +21,14 @@ from tlx.columns import formats
 from tlx.columns.formats import FORMATS, NotInstalled, read, suffix_of
 
 ROOT = Path(__file__).parents[3]
-SMALL = ("MR_small", "MR_small_RLE", "MR_small_jp2klossless", "MR_small_jpeg_ls_lossless", "SC_rgb_small_odd_jpeg", "rtplan")
+SMALL = (
+    "MR_small",
+    "MR_small_RLE",
+    "MR_small_jp2klossless",
+    "MR_small_jpeg_ls_lossless",
+    "SC_rgb_small_odd_jpeg",
+    "rtplan",
+)
 
 
 @pytest.mark.parametrize("suffix", [*FORMATS, *(suffix.upper() for suffix in FORMATS)])
@@ -56,7 +64,9 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[bytes]]:
     """Some sound files of each suffix."""
     folder = tmp_path_factory.mktemp("whole")
     values = noise("u1", (20, 18, 5))
-    for k, how in enumerate(({}, {"compression": "lzw", "tile": (16, 16)}, {"compression": "deflate", "predictor": 2})):
+    packings: list[dict[str, Any]] = [{}, {"compression": "lzw", "tile": (16, 16)}]
+    packings += [{"compression": "deflate", "predictor": 2}]
+    for k, how in enumerate(packings):
         tifffile.imwrite(folder / f"{k}.tif", values, photometric="minisblack", planarconfig="contig", **how)
     Image.fromarray(values[:, :, :3]).save(folder / "3.tif", compression="tiff_lzw")
     np.save(folder / "0.npy", values)
@@ -83,17 +93,18 @@ def test_a_broken_file_gives_an_image_or_an_error(
     path.write_bytes(broken(data, data.draw(st.sampled_from(whole[suffix]))))
     try:
         found = read(path, PLAIN, LIMITS)
-    except Exception as error:
-        assert not isinstance(error, MemoryError)
-    else:
-        assert found.values.ndim in (2, 3)
-        assert found.values.size <= 1 << 20
+    except MemoryError:
+        raise
+    except Exception:  # whatever a decoder raises
+        return
+    assert found.values.ndim in (2, 3)
+    assert found.values.size <= 1 << 20
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_an_empty_file_is_no_image(folder: Path, suffix: str) -> None:
     (folder / f"a{suffix}").write_bytes(b"")
-    with pytest.raises(Exception, match="."):
+    with pytest.raises(Exception, match=r"."):
         read(folder / f"a{suffix}", PLAIN, LIMITS)
 
 

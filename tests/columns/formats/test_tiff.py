@@ -8,6 +8,7 @@ import struct
 from dataclasses import replace
 from importlib.machinery import ModuleSpec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ TILES = st.sampled_from([None, (16, 16), (32, 16)])
 GREEN = replace(PLAIN, background=(10, 200, 30))
 
 
-def written(path: Path, values: Array, planar: bool = False, **how: object) -> Path:
+def written(path: Path, values: Array, planar: bool = False, **how: Any) -> Path:
     """A file of [h, w, channels]; one channel becomes [h, w]."""
     data = values[:, :, 0] if values.shape[2] == 1 else np.moveaxis(values, 2, 0) if planar else values
     several = values.shape[2] > 1
@@ -61,7 +62,13 @@ def test_all_bands_of_all_types(
 ) -> None:
     packed = "deflate" if compression == "packbits" and values.itemsize > 1 else compression
     foresee = (3 if values.dtype.kind == "f" else 2) if predictor and packed in ("lzw", "deflate", "zstd") else None
-    how = {"compression": packed, "tile": tile, "byteorder": order, "bigtiff": big, "predictor": foresee}
+    how: dict[str, Any] = {
+        "compression": packed,
+        "tile": tile,
+        "byteorder": order,
+        "bigtiff": big,
+        "predictor": foresee,
+    }
     found = read(written(folder / "a.tif", values, planar, **how), PLAIN, LIMITS)
     np.testing.assert_array_equal(found.values, plain(values))
     assert found.values.dtype == values.dtype
@@ -69,9 +76,17 @@ def test_all_bands_of_all_types(
     assert (found.frames, found.range) == (1, None)
 
 
-@given(values=images(st.sampled_from(["u1", "i1", "u2", "i2", "u4"]), st.integers(1, 4)), order=ORDERS, packed=st.booleans())
+@given(
+    values=images(st.sampled_from(["u1", "i1", "u2", "i2", "u4"]), st.integers(1, 4)),
+    order=ORDERS,
+    packed=st.booleans(),
+)
 def test_black_is_zero_where_white_was(folder: Path, values: Array, order: str, packed: bool) -> None:
-    how = {"byteorder": order, "compression": "deflate" if packed else None, "photometric": "miniswhite"}
+    how: dict[str, Any] = {
+        "byteorder": order,
+        "compression": "deflate" if packed else None,
+        "photometric": "miniswhite",
+    }
     found = read(written(folder / "a.tif", values, **how), PLAIN, LIMITS).values
     ends = np.iinfo(values.dtype)
     np.testing.assert_array_equal(found, ends.max - (plain(values).astype(object) - ends.min))
@@ -85,7 +100,7 @@ def test_bits_that_fill_no_type_say_what_they_can_be(folder: Path, bits: int, ch
     path = written(folder / "a.tif", values, bitspersample=bits, photometric=photometric)
     found = read(path, PLAIN, LIMITS)
     most = 2**bits - 1
-    assert found.range == (0, most)
+    assert found.range == (0.0, float(most))
     np.testing.assert_array_equal(found.values, plain(values if photometric == "minisblack" else most - values))
 
 
@@ -102,7 +117,7 @@ def test_what_is_transparent_is_laid_over_the_background(
         share[:, :, :-1] *= share[:, :, -1:]
     values = (share * most).astype(dtype)
     extra = "assocalpha" if premultiplied else "unassalpha"
-    how = {"photometric": "rgb" if colours == 3 else "minisblack", "extrasamples": [extra]}
+    how: dict[str, Any] = {"photometric": "rgb" if colours == 3 else "minisblack", "extrasamples": [extra]}
     found = read(written(folder / "a.tif", values, planar, **how), GREEN, LIMITS).values
     alpha = values[:, :, -1:] / most
     own = values[:, :, :-1] / most * (1 if premultiplied else alpha)
@@ -123,7 +138,9 @@ def test_a_fourth_channel_that_nobody_calls_alpha_is_a_band(folder: Path) -> Non
 @pytest.mark.parametrize(
     ("mode", "compression"),
     [
-        *itertools.product(("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "I;16", "I", "F"), (None, "tiff_lzw")),
+        *itertools.product(
+            ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "I;16", "I", "F"), (None, "tiff_lzw")
+        ),
         *itertools.product(("L", "RGB", "CMYK", "YCbCr"), ("jpeg", "packbits", "tiff_adobe_deflate")),
         ("1", "group4"),
     ],
@@ -156,7 +173,9 @@ def test_what_pil_reads_wrong_is_not_left_to_it(folder: Path, monkeypatch: pytes
         read(path, PLAIN, LIMITS)
     gone.update({"imagecodecs"})
     gone.discard("tifffile")
-    with pytest.raises(NotInstalled, match=r"compression deflate\) are read by imagecodecs: pip install 'tlx\[satellite\]'"):
+    with pytest.raises(
+        NotInstalled, match=r"compression deflate\) are read by imagecodecs: pip install 'tlx\[satellite\]'"
+    ):
         read(path, PLAIN, LIMITS)
 
 
@@ -189,11 +208,13 @@ def test_pages_are_frames_and_smaller_copies_are_none(folder: Path, channels: in
         for k in range(3):
             for size, kind in ((8, 0), (4, 1)):
                 page = np.full((size, size, channels), k, "u1")
-                how = {"photometric": "minisblack", "planarconfig": "contig", "subfiletype": kind}
-                file.write(page if channels > 1 else page[:, :, 0], **(how if channels > 1 else how | {"planarconfig": None}))
-    for k in (None, 0, 1, 2):
-        found = read(folder / "a.tif", replace(PLAIN, frame=k), LIMITS)
-        assert (found.frames, found.values.shape[:2], found.values.max()) == (3, (8, 8), k or 0)
+                how: dict[str, Any] = {"photometric": "minisblack", "planarconfig": "contig", "subfiletype": kind}
+                file.write(
+                    page if channels > 1 else page[:, :, 0], **(how if channels > 1 else how | {"planarconfig": None})
+                )
+    for frame in (None, 0, 1, 2):
+        found = read(folder / "a.tif", replace(PLAIN, frame=frame), LIMITS)
+        assert (found.frames, found.values.shape[:2], found.values.max()) == (3, (8, 8), frame or 0)
     with pytest.raises(ValueError, match=r"dataset\.frame=3: there are 3 frames"):
         read(folder / "a.tif", replace(PLAIN, frame=3), LIMITS)
 

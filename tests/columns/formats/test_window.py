@@ -42,7 +42,7 @@ def test_a_window_of_any_file_gives_values_in_bytes(folder: Path) -> None:
     np.save(folder / "a.npy", values)
     found = read(folder / "a.npy", replace(PLAIN, window=((40, 400), (0, 1))), LIMITS)
     assert found.values.shape == (6, 7, 2)
-    assert found.range == (0, 255)
+    assert found.range == (0.0, 255.0)
     np.testing.assert_array_equal(found.values[:, :, 1], np.where(values >= 0, 255, 0))
 
 

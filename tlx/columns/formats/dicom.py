@@ -34,7 +34,8 @@ def read(path: Path, how: ReadAs, limits: Limits) -> Pixels:
     Raises:
         NotInstalled: It is compressed, and what decompresses it is not there.
         TooLarge: A frame is over the limit.
-        Exception: Whatever pydicom raises for a file that is not what it says; :class:`ValueError` for one without pixels.
+        Exception: Whatever pydicom raises for a file that is not what it says.
+        ValueError: It has no pixels.
     """
     with regular.opened(path) as stream:
         header, syntax = _header(stream)
@@ -60,7 +61,7 @@ def read(path: Path, how: ReadAs, limits: Limits) -> Pixels:
 
 
 def windows(path: Path) -> tuple[tuple[float, float], ...]:
-    """The (centre, width) of each window that a file names itself, those of its middle frame where frames have their own.
+    """The (centre, width) of each window that a file names itself, or its middle frame where frames have their own.
 
     Raises:
         ValueError: It is no DICOM file, or has no pixels.
@@ -178,12 +179,12 @@ def _inverted(values: Array, span: tuple[float, float] | None) -> Array:
     """The least is the most, and the other way round: MONOCHROME1 shows low values white."""
     if span is None:
         raise ValueError("white is low (MONOCHROME1), but how high black is is not said: dataset.window says it")
-    return (values.dtype.type(span[0] + span[1]) - values).astype(values.dtype)
+    return np.asarray(values.dtype.type(span[0] + span[1]) - values)
 
 
 def _of_palette(stored: Array, header: Any, how: ReadAs) -> Array:
     """Colours [h, w, 3] as bytes, what is transparent laid over the background."""
-    colours = apply_color_lut(stored, header)
+    colours: Array = apply_color_lut(stored, header)
     if colours.dtype == np.uint16:
         colours = (colours >> 8).astype(np.uint8)
     if colours.shape[2] == 3:

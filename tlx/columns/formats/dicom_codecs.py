@@ -1,4 +1,4 @@
-"""A plugin of pydicom: the JPEGs of radiology that PIL does not read (lossless, JPEG-LS, twelve bits), by imagecodecs."""
+"""A plugin of pydicom: JPEGs that PIL does not read (lossless, JPEG-LS, twelve bits), by imagecodecs."""
 
 from __future__ import annotations
 

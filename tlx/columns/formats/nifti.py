@@ -23,8 +23,8 @@ _COLOURS = ("R", "G", "B")
 def read(path: Path, how: ReadAs, limits: Limits) -> Pixels:
     """One slice along the third axis; the slices of later volumes (time) follow those of the first.
 
-    Where no frame is asked for it is the middle one of the first volume. The first axis of the file becomes the columns,
-    the second the rows.
+    Where no frame is asked for it is the middle one of the first volume. The first axis of the file becomes the
+    columns, the second the rows.
     """
     with regular.opened(path) as stream:
         packed = stream.read(2) == b"\x1f\x8b"

@@ -19,11 +19,12 @@ from tlx.files import regular
 
 _EXTRA = "pip install 'tlx[satellite]'"
 _BY_PIL = {1, 2, 3, 4, 5, 6, 7, 8, 32773, 32809, 32946, 34925, 50000, 50001}  # compressions
-# Those of tifffile whose output is as long as it has to be, whatever they hold; a picture within the file may be any size.
-_BY_TIFFFILE = {1: "none", 5: "LZW", 8: "deflate", 32946: "deflate", 32773: "PackBits", 34925: "LZMA", 50000: "Zstandard"}
+# Those of tifffile whose output is as long as it has to be, whatever they hold; a picture in a file may be of any size.
+_BY_TIFFFILE = {1: "none", 5: "LZW", 8: "deflate", 32773: "PackBits", 32946: "deflate", 34925: "LZMA"}
+_BY_TIFFFILE |= {50000: "Zstandard"}
 _NOT_READ = {6: "JPEG", 7: "JPEG", 34712: "JPEG 2000", 34887: "LERC", 34933: "PNG", 50001: "WebP", 50002: "JPEG XL"}
-_WHITE_IS_ZERO, _BLACK_IS_ZERO, _COLOURS, _PALETTE, _INKS, _LUMA, _LAB = 0, 1, 2, 3, 5, 6, 8  # photometric
-_UNSIGNED, _SIGNED, _FLOAT = 1, 2, 3  # kinds of numbers
+_WHITE_IS_ZERO, _BLACK_IS_ZERO, _COLOURS, _PALETTE = 0, 1, 2, 3  # photometric
+_UNSIGNED, _SIGNED = 1, 2  # kinds of numbers
 _PREMULTIPLIED, _ALPHA = 1, 2  # kinds of extra samples
 _WHOLE = (1, 8, 16, 32, 64)  # bits that fill a type, or are booleans
 
@@ -121,15 +122,17 @@ def _shown(values: Array, palette: Array | None, page: Page, how: ReadAs) -> Arr
             shown = values[:, :, :-1] if clear else values
             shown = _inverted(shown, page.bits) if page.photometric == _WHITE_IS_ZERO else shown
             return colour.over(shown, values[:, :, -1], how.background, last == _PREMULTIPLIED) if clear else shown
-    raise ValueError(f"colours of kind {page.photometric} with {page.samples} channels of {page.bits} bits are not read")
+    raise ValueError(
+        f"colours of kind {page.photometric} with {page.samples} channels of {page.bits} bits are not read"
+    )
 
 
 def _inverted(values: Array, bits: int) -> Array:
     if values.dtype.kind == "f":
         raise ValueError("white is zero (MinIsWhite), but how much black is cannot be told from floats")
     if values.dtype.kind == "u" and bits < 8 * values.dtype.itemsize:
-        return values.dtype.type((1 << bits) - 1) - values
-    return ~values
+        return np.asarray(values.dtype.type((1 << bits) - 1) - values)
+    return np.invert(values)
 
 
 def _upright(values: Array, orientation: int) -> Array:
