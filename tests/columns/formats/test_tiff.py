@@ -5,11 +5,14 @@ from __future__ import annotations
 import importlib.util
 import itertools
 import struct
+import tracemalloc
+import zlib
 from dataclasses import replace
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
 
+import imagecodecs
 import numpy as np
 import pytest
 import tifffile
@@ -275,6 +278,23 @@ def test_what_makes_no_sense_is_said(folder: Path, tags: dict[str, int], wrong: 
     (folder / "a.tif").write_bytes(page(**tags))
     with pytest.raises(Exception, match=wrong):
         read(folder / "a.tif", PLAIN, LIMITS)
+
+
+@pytest.mark.parametrize("code", [5, 8, 32773, 34925, 50000])
+def test_what_unpacks_to_more_than_was_said_takes_no_memory(folder: Path, code: int) -> None:
+    size = 1 << 24
+    pack = {5: imagecodecs.lzw_encode, 8: zlib.compress, 34925: imagecodecs.lzma_encode, 50000: imagecodecs.zstd_encode}
+    bomb = pack[code](bytes(size)) if code in pack else b"\x81\0" * (size // 128)
+    (folder / "a.tif").write_bytes(page(t259=code, t279=len(bomb)).ljust(200, b"\0") + bomb)
+    tracemalloc.start()
+    try:
+        assert read(folder / "a.tif", PLAIN, LIMITS).values.shape == (8, 8, 5)
+    except (RuntimeError, ValueError):  # of imagecodecs
+        pass
+    finally:
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert most < size // 4
 
 
 def test_pages_in_a_circle_end(folder: Path) -> None:
