@@ -39,6 +39,8 @@ SAYS = {  # what a page promises of a command's output, by the command's beginni
     ("tables.md", "tlx sweep", 1): "6 trials run",
     ("columns.md", "tlx train", 1): "columns as found in train: age (number), sex (category)",
     ("columns.md", "tlx train", 2): "rows skipped",
+    ("images.md", "tlx plan", 1): "6 channels, 0 black, 4095 white",
+    ("images.md", "tlx train", 1): "1 % and 99 % of train",
     ("callbacks.md", "tlx train", 1): "grad_norm/head",
     ("callbacks.md", "tlx help", 1): "optimizer steps between looks",
     ("loggers.md", "tlx help", 1): "wandb sync sends the rest",

@@ -28,6 +28,7 @@ from tlx.strategies.phases import PhasePlan, budget_steps, plan, validation_inte
 from tlx.strategies.rates import rates, stage_rates
 from tlx.tasks.check import check
 from tlx.tasks.load import load as load_task
+from tlx.tasks.network import specs
 from tlx.tasks.whole import WholeNetwork
 from tlx.training import whole_model
 from tlx.training.assembly import assemble
@@ -61,6 +62,7 @@ class TrialPlan:
     phases: list[PhaseCost]
     steps_per_epoch: int
     parameters: int
+    inputs: list[str]  # what the network will see of each
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,8 @@ def plan_trial(trial: Trial) -> TrialPlan:
             passed = replace(passed, tensors=passed.tensors - phase.trainable)
         start = stop
     parameters = sum(p.numel() for p in made.model.parameters())
-    return TrialPlan(made.schema, made.stages, costs, made.steps_per_epoch, parameters)
+    inputs = made.schema.read_as(specs(made.model))
+    return TrialPlan(made.schema, made.stages, costs, made.steps_per_epoch, parameters, inputs)
 
 
 def _schema(trial: Trial) -> Schema:

@@ -20,7 +20,7 @@ class ReadAs:
     """How files of a column are read.
 
     Args:
-        layout: Of arrays with several channels: ``hwc``, ``chw``, or ``auto``: the axis that is shorter than both.
+        layout: Of arrays with channels: ``hwc``, ``chw``, or ``auto``: the axis that is shorter than both others.
         bands: Which channels, from 0 on, in this order; empty: all.
         window: (centre, width) of a range of values, as radiology has them; several: a channel each; empty: none.
         background: What lies behind what is transparent, in 0..255: red, green, blue.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
+from tlx._compat import jpeg
 from tlx.columns.formats.pixels import Array, Pixels, ReadAs, allow, chosen, frame_at
 from tlx.config.dataset import Limits
 from tlx.files import regular
@@ -70,12 +70,9 @@ def _values(image: Image.Image, background: tuple[int, int, int]) -> Array:
 
 def _jpeg(path: Path, image: Image.Image) -> Array:
     """Grey [h, w], or colours [h, w, 3]."""
-    if "torchvision" not in sys.modules or image.getexif().get(_ORIENTATION, 1) != 1:
+    upright = image.getexif().get(_ORIENTATION, 1) == 1
+    values = jpeg.decode(path, image.mode == "RGB") if upright else None
+    if values is None:
         image.load()
         return np.asarray(ImageOps.exif_transpose(image))
-    from torchvision.io import ImageReadMode, decode_jpeg, read_file
-
-    mode = ImageReadMode.GRAY if image.mode == "L" else ImageReadMode.RGB
-    planes = decode_jpeg(read_file(str(path)), mode)
-    values: Array = (planes[0] if image.mode == "L" else planes.permute(1, 2, 0)).numpy()
     return values
