@@ -44,7 +44,10 @@ def show_costs(found: TrialPlan, console: Console) -> None:
     counts = found.schema.counts
     sizes = ", ".join(f"{counts[name]} {name}" for name in ("train", "val", "test") if name in counts)
     what = "; ".join(column.summary for column in found.schema.targets.values())
-    console.print(f"data      {what}, {sizes or 'size unknown until fetched'}\n", markup=False)
+    console.print(f"data      {what}, {sizes or 'size unknown until fetched'}", markup=False)
+    if found.sampling is not None:
+        console.print(f"sampler   {found.sampling}", markup=False, soft_wrap=True)
+    console.print()
     shown = table("stage", "parameters", "share")
     for stage in found.stages:
         shown.add_row(stage.name, f"{stage.count:,}", f"{stage.count / max(1, found.parameters):.1%}")

@@ -20,6 +20,7 @@ from tlx.components.registry import component
 from tlx.config.schema import Trial
 from tlx.data.module import read
 from tlx.data.order import Epochs
+from tlx.data.sampling import Sampling, check_targets, sampling
 from tlx.data.splits import assign
 from tlx.feature_cache.cut import FrozenPrefix
 from tlx.planning.cache_estimate import CacheEstimate, cache_estimate
@@ -61,6 +62,7 @@ class TrialPlan:
     phases: list[PhaseCost]
     steps_per_epoch: int
     parameters: int
+    sampling: Sampling | None = None  # how examples are drawn, where not each comes once per epoch
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,7 @@ class MetaModel:
     phases: list[PhasePlan]
     rates: dict[str, tuple[float, ...]]  # parameter to full learning rate, by phase
     steps_per_epoch: int
+    sampling: Sampling | None = None
 
 
 def outline(trial: Trial) -> MetaModel:
@@ -81,7 +84,7 @@ def outline(trial: Trial) -> MetaModel:
     :class:`~tlx.config.errors.RequestError`. A hub data set is not fetched: 1000 examples of 10 labels are assumed,
     and ``schema.counts`` is empty.
     """
-    schema = _schema(trial)
+    schema, drawn = _schema(trial)
     whole_model.check(trial, schema)
     with torch.device("meta"):
         backbone = load.outline(trial.backbone, columns=schema.inputs)
@@ -93,7 +96,8 @@ def outline(trial: Trial) -> MetaModel:
     optimizers.check(trial.strategy.optimizer)
     stopping.check(trial.strategy, task.metric_info)
     phases = plan(trial.strategy, cut, epochs.steps_per_epoch, trial.seed_of_init)
-    return MetaModel(schema, backbone, model, cut, phases, rates(trial.strategy, cut, phases), epochs.steps_per_epoch)
+    found = rates(trial.strategy, cut, phases)
+    return MetaModel(schema, backbone, model, cut, phases, found, epochs.steps_per_epoch, drawn)
 
 
 def plan_trial(trial: Trial) -> TrialPlan:
@@ -113,17 +117,20 @@ def plan_trial(trial: Trial) -> TrialPlan:
             passed = replace(passed, tensors=passed.tensors - phase.trainable)
         start = stop
     parameters = sum(p.numel() for p in made.model.parameters())
-    return TrialPlan(made.schema, made.stages, costs, made.steps_per_epoch, parameters)
+    return TrialPlan(made.schema, made.stages, costs, made.steps_per_epoch, parameters, made.sampling)
 
 
-def _schema(trial: Trial) -> Schema:
+def _schema(trial: Trial) -> tuple[Schema, Sampling | None]:
+    """The columns, and how examples are drawn, where that is known without fetching them."""
     kind = component("dataset", trial.dataset.kind)
     if "outline" in kind.functions:
         found: Schema = kind.function("outline")(trial.dataset)
-        return found
+        check_targets(found.columns, trial.dataset)
+        return found, None
     source = read(trial.dataset)
     splits = assign(source, trial.dataset, trial.seed)
-    return source.fitted(splits["train"]).schema(splits)
+    drawn = sampling(source, splits["train"], trial.dataset)
+    return source.fitted(splits["train"]).schema(splits), drawn
 
 
 def _phase(

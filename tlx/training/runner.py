@@ -148,3 +148,5 @@ def _prepare(built: TrialComponents, events: EventLog, say: Say, progress: Progr
         say(f"{whole_model.KEY}: {note}")
     for note in built.data.source.notes:
         say(f"data: {note}")
+    if (drawn := built.module.epochs.sampling) is not None:
+        say(f"sampler: {drawn}")
