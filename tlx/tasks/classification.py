@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -19,7 +19,7 @@ from tlx.columns.schema import Schema
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.task import Classification, Loss
 from tlx.runs.metric import Metric
-from tlx.tasks import logistic, losses, multilabel
+from tlx.tasks import logistic, losses, multilabel, per_class
 from tlx.tasks.kept import Kept
 from tlx.tasks.many import ManyClassifiers
 from tlx.tasks.metrics import Added, AddedMetric, added, primary
@@ -146,6 +146,11 @@ class ClassificationTask:
             record["probabilities"] = row
             records.append(record)
         return records
+
+    def tables(self, records: Iterable[Mapping[str, Any]], targets: Mapping[str, Tensor]) -> per_class.Tables:
+        """Scores of each class; which is taken for which, of one label per example."""
+        make = per_class.of_several_labels if self.several else per_class.of_one_label
+        return make(self.column.classes, self.target(targets).cpu().numpy(), records)
 
     def solve(
         self, solver: str, features: Tensor, targets: Mapping[str, Tensor], weights: Tensor | None, head: nn.Linear
