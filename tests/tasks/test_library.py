@@ -40,7 +40,9 @@ def _made(multilabel: bool, name: str, option: object, unknown: bool = False) ->
     from dataclasses import make_dataclass
 
     wanted = make_dataclass("Wanted", [name])(option)
-    return ClassificationTask(Classification(multilabel=multilabel, metrics=wanted), schema(multilabel, unknown=unknown))
+    return ClassificationTask(
+        Classification(multilabel=multilabel, metrics=wanted), schema(multilabel, unknown=unknown)
+    )
 
 
 def drawn(present: list[int], seed: int, rows: int = 40) -> tuple[Batch, np.ndarray, np.ndarray]:

@@ -51,6 +51,12 @@ class AutoTask(Task):
 
     kind: str = "auto"
     loss: Loss = option(help="what training minimises; one word is its kind", factory=Loss, neutral=Loss())
+    calibration: str = option(
+        help="temperature: once trained, outputs are divided by one number, fitted on validation so that probabilities "
+        "come true (Guo 2017); the loss of test is of these",
+        choices=("none", "temperature"),
+        neutral="none",
+    )
 
 
 @dataclass
@@ -60,6 +66,12 @@ class Classification(Task):
     kind: str = "classification"
     multilabel: bool = option(False, "several labels per example")
     loss: Loss = option(help="what training minimises; one word is its kind", factory=Loss)
+    calibration: str = option(
+        help="temperature: once trained, outputs are divided by one number, fitted on validation so that probabilities "
+        "come true (Guo 2017); the loss of test is of these",
+        choices=("none", "temperature"),
+        neutral="none",
+    )
 
 
 @dataclass

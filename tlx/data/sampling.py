@@ -78,7 +78,7 @@ class Sampling:
         return found
 
     def _of_stratum(self, seed: int, code: int, start: int, stop: int) -> tuple[Indices, Indices]:
-        """Draws ``start`` to ``stop`` of an endless row of permutations of a stratum, blocks of which share a stream."""
+        """Draws ``start`` to ``stop`` of an endless row of permutations of a stratum; each block has a stream."""
         mine = self._members[code]
         if start == stop:
             return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)

@@ -19,6 +19,7 @@ from tlx.runs.result import Result
 from tlx.tracking.event_log import EventLog
 from tlx.training import trial_callbacks, whole_model
 from tlx.training.build import TrialComponents, build
+from tlx.training.calibration import calibrate
 from tlx.training.callbacks.dispatch import Callbacks
 from tlx.training.callbacks.observer import OnValidation
 from tlx.training.deterministic import deterministic
@@ -110,7 +111,7 @@ def _run(
             steps = run_phases(built, trainer, checkpointer, say, progress)
         prefix.enter(PhaseUsage(module.state.trained, {"val": 1}))
         select_final_weights(built, trainer, say)
-        validated = dict(module.state.metrics)
+        validated = {**module.state.metrics, **calibrate(built, trainer, say)}
         prefix.enter(PhaseUsage(module.state.trained, {"test": 1}))
         file = place.path / layout.PREDICTIONS if events.path is not None else None
         with predictions(file, built.data.source.described) as written:
