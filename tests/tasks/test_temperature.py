@@ -1,4 +1,4 @@
-"""The temperature is the minimum of the loss: against scipy's search, for known answers, and at the ends of its range."""
+"""The temperature is the minimum of the loss: against scipy's search, for known answers, and where there is none."""
 
 from __future__ import annotations
 

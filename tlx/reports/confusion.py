@@ -1,4 +1,4 @@
-"""Which label is taken for which, as one SVG text: labels as rows, predictions as columns, shares of a row as shades."""
+"""Which label is taken for which, as one SVG text: labels as rows, predictions as columns, shades as shares."""
 
 from __future__ import annotations
 
