@@ -99,7 +99,7 @@ def _run(
         checkpointer = trial_callbacks.state_checkpointer(trial, built, place.path, trainer, began, say)
         module.callbacks = Callbacks(
             {
-                **trial_callbacks.of_strategy(module, place.path if events.path is not None else None),
+                **trial_callbacks.of_strategy(module, place.path if events.path is not None else None, say),
                 **trial_callbacks.of_validation(module, events, say, progress),
                 **trial_callbacks.of_configuration(trial),
                 **trial_callbacks.of_observer(on_validation),
