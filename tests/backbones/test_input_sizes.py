@@ -25,7 +25,7 @@ def works(name: str, size: int) -> bool:
     made = load(config(name, size), columns=COLUMNS, pretrained=False)
     try:
         with torch.no_grad():
-            return made.module.eval()(**made.example(1)).shape == (1, made.width)
+            return bool(made.module.eval()(**made.example(1)).shape == (1, made.width))
     except (AssertionError, RuntimeError):
         return False
 

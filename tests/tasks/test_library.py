@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
+from dataclasses import make_dataclass
 
 import numpy as np
 import pytest
@@ -18,13 +19,10 @@ from tlx.columns.batch import Batch
 from tlx.config import metrics as options
 from tlx.config.errors import ConfigError
 from tlx.config.task import Classification
+from tlx.tasks.brier import BrierScore
 from tlx.tasks.classification import ClassificationTask
 
 AVERAGES = ("macro", "micro", "weighted")
-
-
-class Wanted:
-    """Metrics by name, as a configuration has them."""
 
 
 def evaluated(batch: Batch, multilabel: bool, name: str, option: object, unknown: bool = False) -> float | None:
@@ -37,8 +35,6 @@ def evaluated(batch: Batch, multilabel: bool, name: str, option: object, unknown
 
 
 def _made(multilabel: bool, name: str, option: object, unknown: bool = False) -> ClassificationTask:
-    from dataclasses import make_dataclass
-
     wanted = make_dataclass("Wanted", [name])(option)
     return ClassificationTask(
         Classification(multilabel=multilabel, metrics=wanted), schema(multilabel, unknown=unknown)
@@ -125,8 +121,6 @@ def _several(
 
 
 def test_the_brier_score_of_two_classes_is_half() -> None:
-    from tlx.tasks.brier import BrierScore
-
     chances = torch.tensor([[0.8, 0.2], [0.3, 0.7]])
     ours = BrierScore(2)
     ours.update(chances, torch.tensor([0, 0]))

@@ -34,7 +34,7 @@ def problem(config: options.Backbone, backbone: Backbone) -> ConfigIssue | None:
 
     def built(other: int | None) -> Backbone | None:
         """The network for another size."""
-        asked = replace(config, input=replace(config.input, size=other))  # type: ignore[attr-defined]
+        asked = replace(config, input=replace(config.input, size=other))  # type: ignore[attr-defined, call-arg]
         try:
             with torch.random.fork_rng(devices=[]), torch.device("meta"):  # what is drawn for the trial stays the same
                 return outline(asked, columns=columns)
