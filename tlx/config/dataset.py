@@ -10,6 +10,8 @@ from omegaconf import MISSING
 from tlx.config.fields import option
 from tlx.config.image_values import ImageValues
 
+SHUFFLE = "shuffle"  # the sampler by which every example comes once per epoch
+
 
 @dataclass
 class Limits:
@@ -90,6 +92,13 @@ class Dataset(ImageValues):
     on_bad: str = option(help="what to do with an example that cannot be read", choices=("error", "skip"))
     eval_batch_size: int = option(256, "examples at a time in validation and test", rounding_only=True, above=0)
     limits: Limits = option(help="the most that is read of one example or file", factory=Limits, neutral=Limits())
+    sampler: str = option(
+        help="shuffle: every example once per epoch; balanced: as many of each class; square_root: of each class by "
+        "the square root of its size (Mahajan 2018). These two draw some examples several times, others not at all, "
+        "as many in all as there are",
+        choices=(SHUFFLE, "balanced", "square_root"),
+        neutral=SHUFFLE,
+    )
 
 
 @dataclass

@@ -8,6 +8,7 @@ from typing import Any
 
 from tlx.components.parts import parts_without
 from tlx.components.registry import component
+from tlx.config.dataset import SHUFFLE
 from tlx.config.identity import identity_fields
 from tlx.config.machine import num_micro_batches
 from tlx.config.schema import Trial
@@ -69,7 +70,7 @@ def task_key(trial: Trial) -> Any:
 
 def alike(trial: Trial) -> str:
     """Equal for trials that freeze the same of the same backbone and read the same held-out examples."""
-    dataset = trial.dataset
+    dataset = replace(trial.dataset, sampler=SHUFFLE)  # of training alone
     if dataset.validation == "extra":  # else the shots decide what validates
         dataset = replace(dataset, shots=None, shots_seed=None)
     random_weights = trial.strategy.init == "scratch" or trial.backbone.weights == "none"

@@ -20,6 +20,7 @@ from tlx.components.registry import component
 from tlx.config.schema import Trial
 from tlx.data.module import read
 from tlx.data.order import Epochs
+from tlx.data.sampling import Sampling, check_targets, sampling
 from tlx.data.splits import assign
 from tlx.feature_cache.cut import FrozenPrefix
 from tlx.planning.cache_estimate import CacheEstimate, cache_estimate
@@ -63,6 +64,7 @@ class TrialPlan:
     steps_per_epoch: int
     parameters: int
     inputs: list[str]  # what the network will see of each
+    sampling: Sampling | None = None  # how examples are drawn, where not each comes once per epoch
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,7 @@ class MetaModel:
     phases: list[PhasePlan]
     rates: dict[str, tuple[float, ...]]  # parameter to full learning rate, by phase
     steps_per_epoch: int
+    sampling: Sampling | None = None
 
 
 def outline(trial: Trial) -> MetaModel:
@@ -83,7 +86,7 @@ def outline(trial: Trial) -> MetaModel:
     :class:`~tlx.config.errors.RequestError`. A hub data set is not fetched: 1000 examples of 10 labels are assumed,
     and ``schema.counts`` is empty.
     """
-    schema = _schema(trial)
+    schema, drawn = _schema(trial)
     whole_model.check(trial, schema)
     with torch.device("meta"):
         backbone = load.outline(trial.backbone, columns=schema.inputs)
@@ -95,7 +98,8 @@ def outline(trial: Trial) -> MetaModel:
     optimizers.check(trial.strategy.optimizer)
     stopping.check(trial.strategy, task.metric_info)
     phases = plan(trial.strategy, cut, epochs.steps_per_epoch, trial.seed_of_init)
-    return MetaModel(schema, backbone, model, cut, phases, rates(trial.strategy, cut, phases), epochs.steps_per_epoch)
+    found = rates(trial.strategy, cut, phases)
+    return MetaModel(schema, backbone, model, cut, phases, found, epochs.steps_per_epoch, drawn)
 
 
 def plan_trial(trial: Trial) -> TrialPlan:
@@ -116,17 +120,20 @@ def plan_trial(trial: Trial) -> TrialPlan:
         start = stop
     parameters = sum(p.numel() for p in made.model.parameters())
     inputs = made.schema.read_as(specs(made.model))
-    return TrialPlan(made.schema, made.stages, costs, made.steps_per_epoch, parameters, inputs)
+    return TrialPlan(made.schema, made.stages, costs, made.steps_per_epoch, parameters, inputs, made.sampling)
 
 
-def _schema(trial: Trial) -> Schema:
+def _schema(trial: Trial) -> tuple[Schema, Sampling | None]:
+    """The columns, and how examples are drawn, where that is known without fetching them."""
     kind = component("dataset", trial.dataset.kind)
     if "outline" in kind.functions:
         found: Schema = kind.function("outline")(trial.dataset)
-        return found
+        check_targets(found.columns, trial.dataset)
+        return found, None
     source = read(trial.dataset)
     splits = assign(source, trial.dataset, trial.seed)
-    return source.fitted(splits["train"]).schema(splits)
+    drawn = sampling(source, splits["train"], trial.dataset)
+    return source.fitted(splits["train"]).schema(splits), drawn
 
 
 def _phase(
