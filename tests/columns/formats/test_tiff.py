@@ -7,6 +7,7 @@ import itertools
 import struct
 import tracemalloc
 import zlib
+from collections.abc import Callable
 from dataclasses import replace
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -283,7 +284,12 @@ def test_what_makes_no_sense_is_said(folder: Path, tags: dict[str, int], wrong: 
 @pytest.mark.parametrize("code", [5, 8, 32773, 34925, 50000])
 def test_what_unpacks_to_more_than_was_said_takes_no_memory(folder: Path, code: int) -> None:
     size = 1 << 24
-    pack = {5: imagecodecs.lzw_encode, 8: zlib.compress, 34925: imagecodecs.lzma_encode, 50000: imagecodecs.zstd_encode}
+    pack: dict[int, Callable[[bytes], bytes]] = {
+        5: imagecodecs.lzw_encode,
+        8: zlib.compress,
+        34925: imagecodecs.lzma_encode,
+        50000: imagecodecs.zstd_encode,
+    }
     bomb = pack[code](bytes(size)) if code in pack else b"\x81\0" * (size // 128)
     (folder / "a.tif").write_bytes(page(t259=code, t279=len(bomb)).ljust(200, b"\0") + bomb)
     tracemalloc.start()
