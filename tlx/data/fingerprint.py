@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from tlx.columns import remembered
@@ -51,14 +52,7 @@ def of_files(place: str, files: Iterable[tuple[str, str, str | Path]]) -> str:
     fresh: dict[str, str] = {}
     whole, count = hashlib.sha256(), 0
     for name, under, path in files:
-        try:
-            found = regular.look(path)
-            under = f"{under}|{state(found)}"
-            content = known.get(under, "")
-            if len(content) != _DIGITS:
-                content = content_hash(Path(path))
-        except OSError as error:
-            raise DataError([ConfigIssue(str(path), f"cannot be read: {regular.reason(error)}")]) from error
+        found, under, content = _content(known, under, path)
         if is_settled(found):
             fresh[under] = content
         whole.update(f"{name}|{content}\n".encode(errors="surrogateescape"))
@@ -68,3 +62,20 @@ def of_files(place: str, files: Iterable[tuple[str, str, str | Path]]) -> str:
     if fresh != known and (obstacle := remembered.store("hashes", key, fresh)):
         warnings.warn(f"hashes of the data are not remembered: {obstacle}", stacklevel=2)
     return whole.hexdigest()[:32]
+
+
+def contents(place: str, files: Iterable[tuple[str, str, str | Path]]) -> list[str]:
+    """The content hash of each file, as :func:`of_files` remembers it; raises as that does."""
+    known: dict[str, str] = remembered.load("hashes", of_text(place), dict[str, str]) or {}
+    return [_content(known, under, path)[2] for _, under, path in files]
+
+
+def _content(known: Mapping[str, str], under: str, path: str | Path) -> tuple[os.stat_result, str, str]:
+    """What the system says of a file, what its content hash is remembered under, and the hash."""
+    try:
+        found = regular.look(path)
+        under = f"{under}|{state(found)}"
+        content = known.get(under, "")
+        return found, under, content if len(content) == _DIGITS else content_hash(Path(path))
+    except OSError as error:
+        raise DataError([ConfigIssue(str(path), f"cannot be read: {regular.reason(error)}")]) from error
