@@ -52,7 +52,10 @@ def of_files(place: str, files: Iterable[tuple[str, str, str | Path]]) -> str:
     fresh: dict[str, str] = {}
     whole, count = hashlib.sha256(), 0
     for name, under, path in files:
-        found, under, content = _content(known, under, path)
+        try:
+            found, under, content = _content(known, under, path)
+        except OSError as error:
+            raise DataError([ConfigIssue(str(path), f"cannot be read: {regular.reason(error)}")]) from error
         if is_settled(found):
             fresh[under] = content
         whole.update(f"{name}|{content}\n".encode(errors="surrogateescape"))
@@ -65,17 +68,20 @@ def of_files(place: str, files: Iterable[tuple[str, str, str | Path]]) -> str:
 
 
 def contents(place: str, files: Iterable[tuple[str, str, str | Path]]) -> list[str]:
-    """The content hash of each file, as :func:`of_files` remembers it; raises as that does."""
+    """The content hash of each file, as :func:`of_files` remembers it; empty for one that cannot be read."""
     known: dict[str, str] = remembered.load("hashes", of_text(place), dict[str, str]) or {}
-    return [_content(known, under, path)[2] for _, under, path in files]
+    found = []
+    for _, under, path in files:
+        try:
+            found.append(_content(known, under, path)[2])
+        except OSError:  # whoever looks at the examples says so
+            found.append("")
+    return found
 
 
 def _content(known: Mapping[str, str], under: str, path: str | Path) -> tuple[os.stat_result, str, str]:
     """What the system says of a file, what its content hash is remembered under, and the hash."""
-    try:
-        found = regular.look(path)
-        under = f"{under}|{state(found)}"
-        content = known.get(under, "")
-        return found, under, content if len(content) == _DIGITS else content_hash(Path(path))
-    except OSError as error:
-        raise DataError([ConfigIssue(str(path), f"cannot be read: {regular.reason(error)}")]) from error
+    found = regular.look(path)
+    under = f"{under}|{state(found)}"
+    content = known.get(under, "")
+    return found, under, content if len(content) == _DIGITS else content_hash(Path(path))

@@ -105,7 +105,9 @@ def _listed(config: ImageFolder) -> _Listing:
     if problems:
         raise DataError(problems)
     if found.hidden:
-        found.notes.append(f"{root}: {len(found.hidden):,} hidden files and folders were skipped, first {found.hidden[0]}")
+        found.notes.append(
+            f"{root}: {len(found.hidden):,} hidden files and folders were skipped, first {found.hidden[0]}"
+        )
     return found
 
 
@@ -137,9 +139,7 @@ def _look_beside_classes(listing: _Listing, folder: Path, above: str) -> None:
         listing.notes.append(f"{folder}: {len(loose)} images lie outside every class, first {loose[0]}")
 
 
-def _add_class(
-    listing: _Listing, empty: dict[str, str], folder: Path, above: str, name: str, *, nested: bool
-) -> None:
+def _add_class(listing: _Listing, empty: dict[str, str], folder: Path, above: str, name: str, *, nested: bool) -> None:
     """Append the images below a class's folder, named by what is ``above`` it, and notes on what else is there."""
     found, others = tree.Tree(str(folder)), 0
     place = "" if str(folder) == "." else os.path.join(folder, "")
