@@ -27,7 +27,7 @@ class Groups:
     """What belongs together.
 
     Attributes:
-        codes: Of each example, the number of its group [examples].
+        codes: Of each example, the number of its group, -1 for none [examples].
         names: Of the groups.
         what: They are of, for messages: the name of the column.
     """
@@ -59,17 +59,24 @@ def by_pattern(pattern: str, paths: Sequence[str]) -> list[str]:
 def groups_of(source: Source, config: Dataset) -> Groups | None:
     """The groups of all examples, once they are encoded; None where no column has any.
 
+    An example without a group is none of any, where splits are not cut by groups.
+
     Raises:
-        DataError: ``dataset.group.column`` is no column, or examples have no group.
+        DataError: ``dataset.group.column`` is no column; or splits are cut by groups, and examples have none, or it is
+            not clear which column is meant.
     """
-    column = _column(source, "group", "dataset.group.column", config.group.column)
+    has_to_be = config.split_by == "group"
+    column = _column(source, "group", "dataset.group.column", config.group.column, has_to_be=has_to_be)
     if column is None:
         return None
     names = [str(column.shown(value)) for value in source.rows[column.name]]
-    if empty := [i for i, name in enumerate(names) if not name.strip()]:
+    empty = [i for i, name in enumerate(names) if not name.strip()]
+    if empty and has_to_be:
         raise DataError(_named(source, empty, f"no {column.name!r}: to which group it belongs is not known"))
     kinds, codes = np.unique(np.asarray(names, dtype=object), return_inverse=True)
-    return Groups(codes.astype(np.int64), kinds.tolist(), column.name)
+    codes = codes.astype(np.int64)
+    codes[empty] = -1
+    return Groups(codes, kinds.tolist(), column.name)
 
 
 def times_of(source: Source, config: Dataset) -> npt.NDArray[np.float64] | None:
@@ -78,7 +85,7 @@ def times_of(source: Source, config: Dataset) -> npt.NDArray[np.float64] | None:
     Raises:
         DataError: ``dataset.time`` is no column, or a value of it is neither a number nor a date.
     """
-    column = _column(source, "time", "dataset.time", config.time)
+    column = _column(source, "time", "dataset.time", config.time, has_to_be=True)
     if column is None:
         return None
     times = np.array([_moment(value) for value in source.rows[column.name]], dtype=np.float64)
@@ -88,7 +95,7 @@ def times_of(source: Source, config: Dataset) -> npt.NDArray[np.float64] | None:
     return times
 
 
-def _column(source: Source, role: str, key: str, name: str | None) -> Column | None:
+def _column(source: Source, role: str, key: str, name: str | None, *, has_to_be: bool) -> Column | None:
     """The column that an option names, or the one of a role."""
     known = {column.name: column for column in source.columns}
     if name is not None:
@@ -97,10 +104,10 @@ def _column(source: Source, role: str, key: str, name: str | None) -> Column | N
             raise DataError([ConfigIssue(key, f"the data have no such column{hint}", name)])
         return known[name]
     found = [column for column in source.columns if column.role == role]
-    if len(found) > 1:
+    if len(found) > 1 and has_to_be:
         names = ", ".join(repr(column.name) for column in found)
         raise DataError([ConfigIssue(key, f"several columns have the role {role}: {names}; name one of them")])
-    return found[0] if found else None
+    return found[0] if len(found) == 1 else None
 
 
 def _named(source: Source, wrong: Sequence[int], what: str) -> list[ConfigIssue]:

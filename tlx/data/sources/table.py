@@ -114,7 +114,7 @@ def load(config: Table) -> Source:
         places.files.append(rows.file)
         places.starts.append(start)
         for row, line in zip(_examples(rows, wanted, config), rows.lines, strict=True):
-            faults = [fault for name, one in wanted.items() if (fault := _fault(row[name], one, name))]
+            faults = [fault for name, one in wanted.items() if (fault := _fault(row[name], one, name, config))]
             faults += indicators.faults(row)
             if faults:
                 problems.append(ConfigIssue(str(RowLocation(rows.file, line)), "; ".join(faults)))
@@ -218,9 +218,9 @@ def _examples(rows: Rows, wanted: Columns, config: Table) -> Iterator[dict[str, 
         yield dict(zip(cells, row, strict=True))
 
 
-def _fault(cell: Any, one: options.Column, name: str) -> str:
+def _fault(cell: Any, one: options.Column, name: str, config: Table) -> str:
     """Why a cell is no value of its column; empty where it is one."""
-    if one.type == "category" and one.role not in ("group", "time"):
+    if one.type == "category" and one.role != config.split_by:
         return ""
     if one.type == "labels":  # an empty one is none of the classes
         return f"no label in {name!r}" if reading.word(cell) is None else ""
