@@ -52,7 +52,9 @@ def unevenness(part: np.ndarray, labels: np.ndarray, folds: int) -> float:
     return float((counts / counts.sum(0)).std(0).mean())
 
 
-@given(count=st.integers(40, 150), folds=st.integers(2, 4), seed=SEED, classes=st.integers(1, 4), size=st.integers(1, 8))
+@given(
+    count=st.integers(40, 150), folds=st.integers(2, 4), seed=SEED, classes=st.integers(1, 4), size=st.integers(1, 8)
+)
 def test_units_stay_whole_and_classes_as_even_as_scikit_learns(
     count: int, folds: int, seed: int, classes: int, size: int
 ) -> None:

@@ -26,7 +26,7 @@ from tlx.data.splits import cut
 
 
 def source(
-    labels: Sequence[int],
+    labels: Sequence[int] | np.ndarray,
     groups: Sequence[Any] | None = None,
     times: Sequence[Any] | None = None,
     splits: dict[str, Indices] | None = None,
@@ -119,7 +119,7 @@ def test_the_latest_test_and_no_moment_is_parted(as_dates: bool, seed: int, mome
 def test_what_is_no_time_names_its_example(word: str) -> None:
     times = [f"2024-01-{i + 1:02}" for i in range(30)]
     times[7] = word
-    with pytest.raises(DataError, match="example 7 .*neither a number nor an ISO date"):
+    with pytest.raises(DataError, match=r"example 7 .*neither a number nor an ISO date"):
         cut(source([0, 1] * 15, times=times), Digits(split_by="time"))
 
 

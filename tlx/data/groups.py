@@ -65,6 +65,9 @@ def groups_of(source: Source, config: Dataset) -> Groups | None:
         DataError: ``dataset.group.column`` is no column; or splits are cut by groups, and examples have none, or it is
             not clear which column is meant.
     """
+    if config.group.pattern is not None and GROUP not in {column.name for column in source.columns}:
+        message = "these data have no paths of images to search; use dataset.group.column, or leave it at null"
+        raise DataError([ConfigIssue("dataset.group.pattern", message, config.group.pattern)])
     has_to_be = config.split_by == "group"
     column = _column(source, "group", "dataset.group.column", config.group.column, has_to_be=has_to_be)
     if column is None:

@@ -69,6 +69,11 @@ class Data:
         other._loaders = {}
         return other
 
+    @property
+    def has_test(self) -> bool:
+        """Is there a test split? Not with ``dataset.test=0``, unless the data bring one."""
+        return "test" in self.splits
+
     def hashes(self) -> dict[str, str]:
         """Number of examples of each split, and a hash of which and in what order."""
         return {name: splits.hashed(indices) for name, indices in self.splits.items()}
@@ -121,7 +126,7 @@ class Data:
             )
             raise DataError([ConfigIssue("strategy.batch_size", message, self.batch_size)])
         for name in ("val", "test"):
-            if len(self.splits[name]) < world:
+            if name in self.splits and len(self.splits[name]) < world:
                 message = f"{len(self.splits[name])} examples cannot be shared by {world} devices"
                 raise DataError([ConfigIssue(f"dataset.{name}", message)])
         return epochs

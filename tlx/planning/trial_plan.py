@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
@@ -61,6 +61,7 @@ class TrialPlan:
     phases: list[PhaseCost]
     steps_per_epoch: int
     parameters: int
+    notes: list[str] = field(default_factory=list)  # on the data
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ class MetaModel:
     phases: list[PhasePlan]
     rates: dict[str, tuple[float, ...]]  # parameter to full learning rate, by phase
     steps_per_epoch: int
+    notes: list[str] = field(default_factory=list)  # on the data
 
 
 def outline(trial: Trial) -> MetaModel:
@@ -81,7 +83,7 @@ def outline(trial: Trial) -> MetaModel:
     :class:`~tlx.config.errors.RequestError`. A hub data set is not fetched: 1000 examples of 10 labels are assumed,
     and ``schema.counts`` is empty.
     """
-    schema = _schema(trial)
+    schema, notes = _schema(trial)
     whole_model.check(trial, schema)
     with torch.device("meta"):
         backbone = load.outline(trial.backbone, columns=schema.inputs)
@@ -93,7 +95,8 @@ def outline(trial: Trial) -> MetaModel:
     optimizers.check(trial.strategy.optimizer)
     stopping.check(trial.strategy, task.metric_info)
     phases = plan(trial.strategy, cut, epochs.steps_per_epoch, trial.seed_of_init)
-    return MetaModel(schema, backbone, model, cut, phases, rates(trial.strategy, cut, phases), epochs.steps_per_epoch)
+    table = rates(trial.strategy, cut, phases)
+    return MetaModel(schema, backbone, model, cut, phases, table, epochs.steps_per_epoch, notes)
 
 
 def plan_trial(trial: Trial) -> TrialPlan:
@@ -113,17 +116,18 @@ def plan_trial(trial: Trial) -> TrialPlan:
             passed = replace(passed, tensors=passed.tensors - phase.trainable)
         start = stop
     parameters = sum(p.numel() for p in made.model.parameters())
-    return TrialPlan(made.schema, made.stages, costs, made.steps_per_epoch, parameters)
+    return TrialPlan(made.schema, made.stages, costs, made.steps_per_epoch, parameters, made.notes)
 
 
-def _schema(trial: Trial) -> Schema:
+def _schema(trial: Trial) -> tuple[Schema, list[str]]:
+    """What a model must know of the data, and what a person should."""
     kind = component("dataset", trial.dataset.kind)
     if "outline" in kind.functions:
         found: Schema = kind.function("outline")(trial.dataset)
-        return found
+        return found, []
     source = read(trial.dataset)
     splits = assign(source, trial.dataset, trial.seed)
-    return source.fitted(splits["train"]).schema(splits)
+    return source.fitted(splits["train"]).schema(splits), source.notes
 
 
 def _phase(
