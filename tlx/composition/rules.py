@@ -145,6 +145,12 @@ def validation_is_of_shots(config: Any) -> Iterator[ConfigIssue]:
     if config.dataset.validation == "within" and config.dataset.shots is None:
         message = "shares the shots of each class, and there are none: set dataset.shots, or leave it at extra"
         yield ConfigIssue("dataset.validation", message, "within")
+    elif config.dataset.validation == "within" and "group" in (config.dataset.split_by, config.dataset.duplicates):
+        message = "shares shots between training and validation one by one, whatever belongs together; use extra"
+        yield ConfigIssue("dataset.validation", message, "within")
+    elif config.dataset.validation == "within" and config.dataset.split_by == "time":
+        message = "shares shots between training and validation, whatever their time is; use extra"
+        yield ConfigIssue("dataset.validation", message, "within")
 
 
 def networks_have_weights(config: Any) -> Iterator[ConfigIssue]:

@@ -84,12 +84,24 @@ class InUnits:
     def share(self, pool: Indices, share: float, name: str) -> Parts:
         """A share of the examples, in whole units."""
         part = self._dealt(pool, np.array([1 - share, share]), f"dataset.{name}", share)
+        self._leave_one_of_each_class(pool, part)
         return pool[part == 0], pool[part == 1]
 
     def fold(self, pool: Indices, folds: int, fold: int) -> Parts:
         """Folds of one size, in whole units."""
         part = self._dealt(pool, np.full(folds, 1 / folds), "dataset.folds", folds)
         return pool[part != fold], pool[part == fold]
+
+    def _leave_one_of_each_class(self, pool: Indices, part: Indices) -> None:
+        """What trains has each class: one that was all taken gives its smallest unit back, unless it is the last."""
+        if self.strata is None:
+            return
+        codes, units = self.strata.codes[pool], self.units[pool]
+        for missing in np.setdiff1d(codes, codes[part == 0]):
+            numbers, sizes = np.unique(units[codes == missing], return_counts=True)
+            back = units == numbers[sizes.argmin()]
+            if (part[~back] == 1).any():
+                part[back] = 0
 
     def _dealt(self, pool: Indices, shares: npt.NDArray[np.float64], key: str, value: float) -> Indices:
         codes = None if self.strata is None else self.strata.codes[pool]

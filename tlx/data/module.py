@@ -17,7 +17,7 @@ from tlx.columns.schema import Schema
 from tlx.components.registry import component
 from tlx.config import dataset
 from tlx.config.errors import ConfigIssue, DataError
-from tlx.data import splits, validation
+from tlx.data import duplicates, splits, validation
 from tlx.data.examples import Examples, too_large
 from tlx.data.fingerprint import fingerprint
 from tlx.data.order import PLAIN, Batches, Epochs, borders
@@ -55,7 +55,9 @@ class Data:
         self.workers = workers
         self.fingerprint = fingerprint(config)
         source = read(config)
-        self.sound = validation.check(source, splits.cut(source, config), config, self.fingerprint)
+        copies = duplicates.copies_of(source, config)
+        self.sound = validation.check(source, splits.cut(source, config, copies), config, self.fingerprint)
+        duplicates.look(source, self.sound, config, copies)
         self.splits = splits.take_shots(source, self.sound, config, seed)
         self.source = source.fitted(self.splits["train"])
         validation.look_at_splits(self.source, self.splits)

@@ -11,7 +11,9 @@ import numpy as np
 from tlx.columns.reading import Indices
 from tlx.config.dataset import Dataset
 from tlx.config.errors import ConfigIssue, DataError
+from tlx.data import duplicates
 from tlx.data.cutting import AtRandom, InTime, InUnits, Rule
+from tlx.data.duplicates import Copies
 from tlx.data.groups import Groups, groups_of, times_of
 from tlx.data.source import Source
 
@@ -26,11 +28,19 @@ def hashed(indices: Indices) -> str:
 
 def assign(source: Source, config: Dataset, seed: int) -> dict[str, Indices]:
     """Indices of ``train`` (its shots, where asked for), ``val`` and ``test``; raises :class:`DataError`."""
-    return take_shots(source, cut(source, config), config, seed)
+    copies = duplicates.copies_of(source, config)
+    splits = cut(source, config, copies)
+    duplicates.look(source, splits, config, copies)
+    return take_shots(source, splits, config, seed)
 
 
-def cut(source: Source, config: Dataset) -> dict[str, Indices]:
+def cut(source: Source, config: Dataset, copies: Copies | None = None) -> dict[str, Indices]:
     """Splits the source brings are kept; missing ones are cut from train, as ``dataset.split_by`` says.
+
+    Args:
+        source: Of the examples.
+        config: What is asked for.
+        copies: Which examples are equal; None: it is found out, where it decides.
 
     What a person should know of them is put into the source's notes.
 
@@ -39,7 +49,9 @@ def cut(source: Source, config: Dataset) -> dict[str, Indices]:
     """
     splits = dict(source.splits) or {"train": np.arange(len(source))}
     groups = groups_of(source, config)
-    rule = _rule(source, config, groups)
+    if config.duplicates == "group" and copies is None:
+        copies = duplicates.copies_of(source, config)
+    rule = _rule(source, config, groups, copies)
     if config.folds is not None:
         _cut_fold(source, splits, config, rule)
     elif "test" not in splits and config.test == 0:
@@ -57,19 +69,23 @@ def cut(source: Source, config: Dataset) -> dict[str, Indices]:
     return splits
 
 
-def _rule(source: Source, config: Dataset, groups: Groups | None) -> Rule:
+def _rule(source: Source, config: Dataset, groups: Groups | None, copies: Copies | None) -> Rule:
     """How splits are cut."""
+    together = config.duplicates == "group"
     if config.split_by == "group":
         if groups is None:
             message = "no column says what belongs together: set dataset.group.pattern (of paths of images) or "
             message += "dataset.group.column, or declare a column with role: group"
             raise DataError([ConfigIssue("dataset.split_by", message, "group")])
-        return InUnits(source, config, groups.codes, f"groups ({groups.what!r})")
+        units = duplicates.units_of(copies, groups) if together and copies is not None else groups.codes
+        return InUnits(source, config, units, f"groups ({groups.what!r})")
     if config.split_by == "time":
         if (times := times_of(source, config)) is None:
             message = "no column says when an example is from: set dataset.time, or declare a column with role: time"
             raise DataError([ConfigIssue("dataset.split_by", message, "time")])
         return InTime(source, times)
+    if together and copies is not None:
+        return InUnits(source, config, duplicates.units_of(copies, None), "sets of equal examples")
     return AtRandom(source, config)
 
 
