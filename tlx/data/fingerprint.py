@@ -74,7 +74,7 @@ def contents(place: str, files: Iterable[tuple[str, str, str | Path]]) -> list[s
     for _, under, path in files:
         try:
             found.append(_content(known, under, path)[2])
-        except OSError:  # whoever looks at the examples says so
+        except (OSError, ValueError):  # ValueError: no name of a file; whoever looks at the examples says so
             found.append("")
     return found
 
