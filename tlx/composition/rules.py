@@ -23,9 +23,9 @@ from tlx.composition import (
     study_rules,
     sweep_rules,
 )
-from tlx.config import patterns
+from tlx.config import augmentation, image_values, patterns
 from tlx.config.errors import ConfigError, ConfigIssue
-from tlx.config.fields import RANGE, Range
+from tlx.config.fields import NEUTRAL, RANGE, Range
 from tlx.config.machine import cluster, cores, gpus, num_micro_batches
 from tlx.config.reuse import size, views
 from tlx.config.select import select
@@ -74,6 +74,25 @@ def _modalities(dataset: Any) -> list[str]:
 
 
 _MODALITY = {"number": "table", "category": "table"}
+
+
+def images_can_be_read(config: Any) -> Iterator[ConfigIssue]:
+    """The options of images make sense, and there are images."""
+    dataset = config.dataset
+    columns = getattr(dataset, "columns", None) or {}
+    unread = {"dataset": dataset} if "image" not in _modalities(dataset) else {}
+    unread |= {f"dataset.columns.{name}": one for name, one in columns.items() if one.type != "image"}
+    for key, one in unread.items():
+        for field in fields(image_values.ImageValues):
+            value = getattr(one, field.name)
+            if value is not None and value != field.metadata[NEUTRAL]:
+                yield ConfigIssue(f"{key}.{field.name}", "of images alone; leave it out", value)
+    places = [name for name, one in columns.items() if one.type == "image"] or ([""] if not unread else [])
+    for place in places:
+        try:
+            image_values.of_column(dataset, place)
+        except ConfigError as error:
+            yield from error.problems
 
 
 def columns_make_sense(config: Any) -> Iterator[ConfigIssue]:
@@ -247,7 +266,12 @@ def _views(text: str) -> int | None:
 
 def augmentation_fits(config: Any) -> Iterator[ConfigIssue]:
     """Image augmentation is for images, and an exact solver sees each image once."""
-    augment = config.dataset.augment
+    augment, listed = config.dataset.augment, config.dataset.augment_steps
+    if augment == "steps" and not listed:
+        yield ConfigIssue("dataset.augment_steps", "none are listed; expected some, such as [horizontal_flip]", listed)
+    elif augment != "steps" and listed:
+        yield ConfigIssue("dataset.augment", "the steps that are listed take dataset.augment=steps", augment)
+    yield from augmentation.issues(listed, "dataset.augment_steps")
     if augment == "none":
         return
     if "image" not in (have := _modalities(config.dataset)):
@@ -260,6 +284,7 @@ def augmentation_fits(config: Any) -> Iterator[ConfigIssue]:
 
 RULES: list[tuple[tuple[str, ...], Rule]] = [
     (("dataset",), columns_make_sense),
+    (("dataset",), images_can_be_read),
     (("dataset",), validation_is_of_shots),
     (("dataset",), split_rules.groups_are_said_once),
     (("dataset",), split_rules.folds_make_sense),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from omegaconf import MISSING
 
 from tlx.config.fields import option
+from tlx.config.image_values import ImageValues
 
 
 @dataclass
@@ -50,7 +52,7 @@ class Group:
 
 
 @dataclass
-class Dataset:
+class Dataset(ImageValues):
     """Examples with labels, split into train, val and test."""
 
     kind: str = MISSING
@@ -78,8 +80,17 @@ class Dataset:
         neutral="extra",
     )
     augment: str = option(
-        help="random, in training only: shift (2 px, wrapping), flip_crop (horizontal flip, random resized crop)",
-        choices=("none", "shift", "flip_crop"),
+        help="random, in training only: shift (2 px, wrapping), flip_crop (horizontal flip, random resized crop), "
+        "light (a milder crop, flip), standard (crop, flip, TrivialAugment), strong (a harder crop, flip, RandAugment, "
+        "erasing), or steps: those of augment_steps",
+        choices=("none", "shift", "flip_crop", "light", "standard", "strong", "steps"),
+    )
+    augment_steps: list[Any] = option(
+        help="with augment=steps: in this order, each a word or with its options: [horizontal_flip, {rotation: "
+        "{degrees: 20}}]; resized_crop, horizontal_flip, vertical_flip, rotation, color_jitter, rand_augment, "
+        "trivial_augment, aug_mix, erasing",
+        factory=list,
+        neutral=[],
     )
     on_bad: str = option(help="what to do with an example that cannot be read", choices=("error", "skip"))
     eval_batch_size: int = option(256, "examples at a time in validation and test", rounding_only=True, above=0)
@@ -195,6 +206,14 @@ class Column:
         "a label, input of all others",
         choices=("input", "target", "group", "time", "weight", "id"),
     )
+    scale: Any = option(None, "of images: as dataset.scale; null: that of the data set", neutral=None)
+    window: Any = option(None, "of images: as dataset.window; null: that of the data set", neutral=None)
+    layout: str | None = option(
+        None, "of images: as dataset.layout; null: that of the data set", choices=("auto", "hwc", "chw"), neutral=None
+    )
+    bands: list[int] | None = option(None, "of images: as dataset.bands; null: those of the data set", neutral=None)
+    background: Any = option(None, "of images: as dataset.background; null: that of the data set", neutral=None)
+    frame: int | None = option(None, "of images: as dataset.frame; null: that of the data set", least=0, neutral=None)
 
 
 @dataclass

@@ -48,6 +48,8 @@ def show_costs(found: TrialPlan, console: Console) -> None:
     console.print(f"data      {what}, {sizes or 'size unknown until fetched'}", markup=False)
     for note in found.notes:
         console.print(f"          {printable(note)}", markup=False, soft_wrap=True)
+    for line in found.inputs:
+        console.print(f"input     {line}", markup=False, soft_wrap=True)
     console.print()
     shown = table("stage", "parameters", "share")
     for stage in found.stages:

@@ -28,6 +28,7 @@ from tlx.strategies.phases import PhasePlan, budget_steps, plan, validation_inte
 from tlx.strategies.rates import rates, stage_rates
 from tlx.tasks.check import check
 from tlx.tasks.load import load as load_task
+from tlx.tasks.network import specs
 from tlx.tasks.whole import WholeNetwork
 from tlx.training import whole_model
 from tlx.training.assembly import assemble
@@ -61,6 +62,7 @@ class TrialPlan:
     phases: list[PhaseCost]
     steps_per_epoch: int
     parameters: int
+    inputs: list[str]  # what the network will see of each
     notes: list[str] = field(default_factory=list)  # on the data
 
 
@@ -116,7 +118,8 @@ def plan_trial(trial: Trial) -> TrialPlan:
             passed = replace(passed, tensors=passed.tensors - phase.trainable)
         start = stop
     parameters = sum(p.numel() for p in made.model.parameters())
-    return TrialPlan(made.schema, made.stages, costs, made.steps_per_epoch, parameters, made.notes)
+    inputs = made.schema.read_as(specs(made.model))
+    return TrialPlan(made.schema, made.stages, costs, made.steps_per_epoch, parameters, inputs, made.notes)
 
 
 def _schema(trial: Trial) -> tuple[Schema, list[str]]:

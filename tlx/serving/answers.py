@@ -91,7 +91,7 @@ class Answerer:
 
     def _prepared(self, row: Mapping[str, Any]) -> dict[str, Any]:
         def decoded(name: str, value: Any) -> Any:
-            return inputs.decoded(value, self.limits) if isinstance(value, Picture) else value
+            return inputs.decoded(value) if isinstance(value, Picture) else value
 
         return self._model.prepared(inputs.of_row(row, decoded, self.columns), self._most)
 

@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 from tlx.columns import images
+from tlx.columns.formats.pixels import Array
 from tlx.columns.input_spec import ImageSpec
 from tlx.config import dataset
 from tlx.files.printable import printable
@@ -33,7 +34,7 @@ U = TypeVar("U")
 class Picture:
     """A picture that was looked at, and not decoded: a file's bytes, or an array as it was sent."""
 
-    content: bytes | images.Array
+    content: bytes | Array
     pixels: int  # sent or resized, whichever are more
 
 
@@ -57,7 +58,7 @@ def picture(value: Any, limits: Limits | None = None, spec: ImageSpec | None = N
     return Picture(content, measured(content, most, spec))
 
 
-def _array(value: Any) -> images.Array:
+def _array(value: Any) -> Array:
     """Pixels from nested lists [h][w] or [h][w][c] of numbers in 0..255."""
     expected = "expected a picture as nested lists [h][w] or [h][w][c] of numbers in 0..255"
     try:
@@ -124,15 +125,12 @@ def drawing(limits: Limits) -> dataset.Limits:
     return dataset.Limits(pixels=limits.pixels, resized_pixels=limits.pixels)
 
 
-def decoded(found: Picture, limits: Limits) -> images.Array:
-    """The pixels of a picture that was looked at, [h, w] or [h, w, c]; raises :class:`InvalidInput`."""
+def decoded(found: Picture) -> Array | Image.Image:
+    """A picture that was looked at, decoded; an array as it was sent. Raises :class:`InvalidInput`."""
     if isinstance(found.content, np.ndarray):
         return found.content
     with _opened(found.content) as opened:
-        values = images.decode(opened, drawing(limits))
-    if values.dtype.kind == "f" and not np.isfinite(values).all():
-        raise InvalidInput("has pixels that are no numbers")
-    return values
+        return opened.copy()
 
 
 @contextmanager

@@ -54,7 +54,9 @@ def build(trial: Trial) -> TrialComponents:
         trial.dataset,
         seed=trial.seed,
         batch_size=trial.strategy.batch_size,
-        workers=trial.hardware.workers,
+        workers=machine.workers,
+        pinned=machine.accelerator == "gpu",
+        memory=int(trial.hardware.image_memory * 2**30),
         order_seed=trial.seed_of_order,
     )
     notes = whole_model.check(trial, data.schema)

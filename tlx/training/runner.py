@@ -16,6 +16,7 @@ from tlx.runs import layout, signals
 from tlx.runs.folder import RunFolder
 from tlx.runs.recover import recover
 from tlx.runs.result import Result
+from tlx.tasks.network import specs
 from tlx.tracking.event_log import EventLog
 from tlx.training import trial_callbacks, whole_model
 from tlx.training.build import TrialComponents, build
@@ -149,3 +150,5 @@ def _prepare(built: TrialComponents, events: EventLog, say: Say, progress: Progr
         say(f"{whole_model.KEY}: {note}")
     for note in built.data.source.notes:
         say(f"data: {note}")
+    for line in built.data.schema.read_as(specs(built.module.model)):
+        say(f"input: {line}")
