@@ -171,6 +171,8 @@ def test_without_a_test_split_the_only_example_of_a_class_trains() -> None:
     assert len(found["val"]) == 8
     assert any("of 1 class(es) with one example none validates, it trains: '2'" in note for note in whole.notes)
     assert any("no test split: dataset.test=0" in note for note in whole.notes)
+    rest = cut(source([0] * 20 + [1] * 20 + [2, 2]), Digits(folds=2))
+    assert all(any(one >= 40 for one in rest[name].tolist()) for name in ("train", "test"))
     with pytest.raises(DataError, match="3 of 3 examples are the only one of their class"):
         cut(source([0, 1, 2]), Digits(test=0.0))
 

@@ -37,9 +37,10 @@ class AtRandom:
         self.strata = source.strata
 
     def share(self, pool: Indices, share: float, name: str) -> Parts:
-        """Stratified; without a test split, the only example of a class trains."""
+        """Stratified; in folds and without a test split, the only example of a class trains."""
         codes = None if self.strata is None else self.strata.codes[pool]
-        alone = self._alone(pool) if self.config.test == 0 and self.config.folds is None else pool[:0]
+        is_spared = self.config.test == 0 or self.config.folds is not None
+        alone = self._alone(pool) if is_spared else pool[:0]
         shared = ~np.isin(pool, alone)
         try:
             rest, taken = train_test_split(

@@ -36,14 +36,14 @@ def dealt(
     sizes = np.bincount(kinds)
     if len(sizes) < len(shares):
         raise ValueError(f"{len(sizes)} cannot be given to {len(shares)} parts")
-    classes = np.zeros(len(units), dtype=np.int64) if labels is None else np.unique(labels, return_inverse=True)[1]
+    strata = np.zeros(len(units), dtype=np.int64) if labels is None else np.unique(labels, return_inverse=True)[1]
     rng = np.random.RandomState(seed)
     members = np.split(np.argsort(kinds, kind="stable"), np.cumsum(sizes)[:-1])
     part = np.full(len(sizes), -1, dtype=np.int64)
     fill = _deal_groups(
-        part, [members[i] for i in np.flatnonzero(sizes > 1)], np.flatnonzero(sizes > 1), classes, shares, rng
+        part, [members[i] for i in np.flatnonzero(sizes > 1)], np.flatnonzero(sizes > 1), strata, shares, rng
     )
-    _deal_singles(part, np.flatnonzero(sizes == 1), classes[[own[0] for own in members]], fill, classes, shares, rng)
+    _deal_singles(part, np.flatnonzero(sizes == 1), strata[[own[0] for own in members]], fill, strata, shares, rng)
     for empty in np.setdiff1d(np.arange(len(shares)), part):
         fullest = np.bincount(part, minlength=len(shares)).argmax()
         theirs = np.flatnonzero(part == fullest)
@@ -55,15 +55,15 @@ def _deal_groups(
     part: NDArray[np.int64],
     members: list[Indices],
     numbers: NDArray[np.int64],
-    classes: NDArray[np.int64],
+    strata: NDArray[np.int64],
     shares: NDArray[np.float64],
     rng: np.random.RandomState,
 ) -> NDArray[np.float64]:
     """Give each unit of several examples to a part; returns how many of each class a part has [parts, classes]."""
-    totals = np.bincount(classes)
+    totals = np.bincount(strata)
     fill = np.zeros((len(shares), len(totals)))
     mixed = rng.permutation(len(members))
-    counts = [np.bincount(classes[members[i]], minlength=len(totals)) for i in mixed]
+    counts = [np.bincount(strata[members[i]], minlength=len(totals)) for i in mixed]
     uneven = np.array([own.std() if len(totals) > 1 else own.sum() for own in counts], dtype=np.float64)
     wanted = totals * shares[:, None]
     each = np.eye(len(shares))[:, :, None]
@@ -82,12 +82,12 @@ def _deal_singles(
     numbers: NDArray[np.int64],
     kinds: NDArray[np.int64],
     fill: NDArray[np.float64],
-    classes: NDArray[np.int64],
+    strata: NDArray[np.int64],
     shares: NDArray[np.float64],
     rng: np.random.RandomState,
 ) -> None:
     """Give examples that are a unit alone to where their class is short of; what does not go up evenly, at random."""
-    totals = np.bincount(classes)
+    totals = np.bincount(strata)
     own = kinds[numbers]
     for kind in np.unique(own):
         mine = rng.permutation(numbers[own == kind])

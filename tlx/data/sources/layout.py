@@ -74,17 +74,17 @@ def _is_class(root: Path, known: list[str]) -> str:
 
 
 def _refuse_what_is_unclear(root: Path, folders: str, named: dict[str, list[str]]) -> None:
-    classes = "; if these are classes: dataset.folders=classes" if folders == "auto" else ""
+    otherwise = "; if these are classes: dataset.folders=classes" if folders == "auto" else ""
     problems = [
         ConfigIssue(
-            "dataset.root", f"{' and '.join(map(repr, own))} are both names of {split}; leave one{classes}", str(root)
+            "dataset.root", f"{' and '.join(map(repr, own))} are both names of {split}; leave one{otherwise}", str(root)
         )
         for split, own in named.items()
         if len(own) > 1
     ]
     if "train" not in named:
         found = _some([name for own in named.values() for name in own]) or "no split"
-        expected = f"holds {found}, and no folder called {' or '.join(SPLITS['train'])}{classes}"
+        expected = f"holds {found}, and no folder called {' or '.join(SPLITS['train'])}{otherwise}"
         problems.append(ConfigIssue("dataset.root", expected, str(root)))
     if problems:
         raise DataError(problems)
