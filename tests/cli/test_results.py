@@ -28,6 +28,19 @@ def test_the_trials_of_a_sweep_as_a_table(folder: Path, said: Said) -> None:
         result = read_result(Path(row["folder"]))
         assert row["state"] == "done"
         assert (row["test/acc"], row["steps"]) == (result.metrics["test/acc"], result.steps)
+    run = rows[0]["folder"]
+    classes = json.loads(said("results", run, "--per-class", "--json"))["classes"]
+    assert [row["label"] for row in classes] == [str(digit) for digit in range(10)]
+    right = sum(row["recall"] * row["support"] for row in classes)
+    total = sum(row["support"] for row in classes)
+    assert right / total == pytest.approx(read_result(Path(run)).metrics["test/acc"], abs=1e-5)
+    assert "average_precision" in said("results", run, "--per-class").splitlines()[0]
+    assert "10 classes are in classes.csv" in said("results", run, "--per-class", "--csv", "classes.csv")
+    assert Path("classes.csv").read_text() == Path(run, "per_class.csv").read_text()  # but for the ends of lines
+    assert "has 2 trials; name one" in said("results", "mine", "--per-class", code=2)
+    Path(run, "per_class.csv").rename(Path("elsewhere.csv"))
+    assert "per_class.csv" in said("results", run, "--per-class", code=2)
+    Path("elsewhere.csv").rename(Path(run, "per_class.csv"))
     said("results", "runs/mine", "--csv", "table.csv")
     with Path("table.csv").open(newline="") as stream:
         read = list(csv.DictReader(stream))

@@ -154,3 +154,14 @@ def test_a_group_that_is_wrong_is_not_also_said_not_to_fit() -> None:
 def test_problems_of_several_rules_come_together() -> None:
     found = told("backbone=bert_base", "dataset=digits", f"{BUDGET}=long", "strategy.lr=0", "hardware.devices=9")
     assert set(found) == {"backbone", BUDGET, "strategy.lr", "hardware.devices", "strategy.batch_size"}
+
+
+def test_a_sampler_needs_a_phase_that_draws_and_evens_out_alone() -> None:
+    assert not told(*BASE, "dataset.sampler=balanced")
+    assert list(told(*BASE, "dataset.sampler=balanced", "strategy=logistic")) == ["dataset.sampler"]
+    phases = "strategy.phases=[{train: [head], solver: logistic}, {train: [all]}]"
+    assert not told(*BASE, "dataset.sampler=balanced", phases)
+    twice = told(*BASE, "dataset.sampler=square_root", "task.loss.class_weight=auto")
+    assert list(twice) == ["task.loss.class_weight"]
+    assert "leave one of the two" in twice["task.loss.class_weight"]
+    assert not told(*BASE, "task.loss.class_weight=auto")

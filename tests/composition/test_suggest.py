@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,10 @@ from omegaconf import OmegaConf
 
 import tlx
 from tests.composition.told import BASE, the_problem
-from tlx.composition.suggest import ELSEWHERE
+from tlx.components import groups
+from tlx.composition import elsewhere
+from tlx.composition.suggest import suggestion
+from tlx.config.schema import GROUPS
 
 
 @pytest.mark.parametrize(
@@ -72,9 +76,41 @@ def test_a_name_from_elsewhere_is_answered_with_ours(word: str, meant: str) -> N
 
 def test_every_name_from_elsewhere_leads_to_a_setting() -> None:
     config = OmegaConf.structured(tlx.compose([*BASE, "strategy.phases.0.plateau={patience: 2}"]))
-    for key in ELSEWHERE.values():
+    for key in elsewhere.KEYS.values():
         path, _, name = key.rpartition(".")
         assert name in (OmegaConf.select(config, path) if path else config), key
+
+
+@pytest.mark.parametrize("words", sorted({*elsewhere.WORDS.values(), *elsewhere.CHOICES["strategy"].values()}))
+def test_every_name_from_elsewhere_leads_to_words_that_are_taken(words: str) -> None:
+    tlx.compose([*BASE, *words.split()])
+
+
+@pytest.mark.parametrize(("word", "words"), sorted(elsewhere.CHOICES["task"].items()))
+def test_a_choice_from_elsewhere_is_answered_with_words_that_are_taken(word: str, words: str) -> None:
+    assert f"write {words} (" in the_problem([*BASE, f"task={word}"]).message
+    tlx.compose([*BASE, *words.split()])
+
+
+NAMES = sorted(
+    {(group, one.name) for group in GROUPS for kind in groups.options(group).values() for one in fields(kind)}
+    - {(group, name) for group in GROUPS for name in ("name", "kind", "modality")}
+)
+
+
+@pytest.mark.parametrize(("group", "name"), NAMES)
+def test_every_option_is_found_by_its_last_name(group: str, name: str) -> None:
+    """In whatever group it is looked for: the answer has its key, or that of a shorter one of the same name."""
+    config = OmegaConf.structured(tlx.compose(BASE))
+    hint = suggestion(config, f"elsewhere.{name}", "", "elsewhere", [])
+    keys = [word.rstrip("?:;,").removesuffix("=...") for word in hint.split()]
+    assert any(key == name or key.endswith(f".{name}") or key == elsewhere.KEYS.get(name) for key in keys), hint
+
+
+def test_settings_of_what_is_not_chosen_are_answered_with_the_choice() -> None:
+    problem = the_problem([*BASE, "root=images"])
+    assert "write dataset=imagefolder dataset.root=..." in problem.message
+    assert "dataset=csv" in the_problem([*BASE, "dataset.label_type=number"]).message  # a file has another name
 
 
 @pytest.mark.parametrize(

@@ -192,3 +192,16 @@ def test_steps_of_colours_are_refused_for_other_channels() -> None:
 def test_steps_that_make_no_sense_are_refused(listed: list[object], message: str) -> None:
     (problem,) = issues(listed, "dataset.augment_steps")
     assert re.search(message, f"{problem.message}")
+
+
+@pytest.mark.parametrize("augment", ["flip_crop", "light"])
+def test_any_number_of_threads_makes_the_same_batches(augment: str) -> None:
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        one = epochs_of(augment, workers=0)
+        torch.set_num_threads(4)
+        four = epochs_of(augment, workers=0)
+    finally:
+        torch.set_num_threads(before)
+    assert all(torch.equal(a.inputs["image"], b.inputs["image"]) for a, b in zip(one, four, strict=True))

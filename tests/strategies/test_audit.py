@@ -136,3 +136,55 @@ def test_overflow_is_named(net: MakeNet) -> None:
         parameter.grad = torch.full_like(parameter, float("inf"))
     with pytest.raises(AuditError, match="overflowed in every step"):
         audit(model, before)
+
+
+class Gated(nn.Module):
+    """A residual branch that ends in a factor of zero."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.branch = nn.Sequential(nn.Linear(8, 8), nn.BatchNorm1d(8), nn.Linear(8, 8), nn.BatchNorm1d(8))
+        nn.init.zeros_(self.branch[-1].get_parameter("weight"))
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = x + self.branch(x)
+        return out
+
+
+def _gated(steps: int, frozen: tuple[str, ...] = (), unused: bool = False) -> tuple[nn.Module, dict[str, int]]:
+    """A network of such branches after some steps, and its checksums before."""
+    torch.manual_seed(0)
+    model = nn.Sequential(Gated(), Gated(), nn.Linear(8, 2))
+    if unused:
+        model.add_module("aside", nn.Linear(8, 8))
+    freeze(model, frozenset(name for name, _ in model.named_parameters() if not name.endswith(frozen or ("?",))))
+    before = checksums(model)
+    optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], 0.1)
+    x = torch.randn(16, 8)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        out = model[2](model[1](model[0](x)))
+        if unused:
+            out = out + 0 * model.get_submodule("aside")(x).sum()
+        out.square().sum().backward()
+        optimizer.step()
+    return model, before
+
+
+def test_what_lies_behind_a_zero_is_told_and_no_error() -> None:
+    model, before = _gated(1)
+    waiting = audit(model, before)
+    assert {name.rpartition("branch.")[0] for name in waiting} == {"0.", "1."}
+    assert "0.branch.0.weight" in waiting
+    assert not any(name.startswith("2.") or name.endswith("branch.3.weight") for name in waiting)
+    model, before = _gated(3)
+    assert audit(model, before) == []
+
+
+def test_a_zero_that_stays_and_a_tensor_beside_the_branch_are_errors() -> None:
+    model, before = _gated(1, frozen=("branch.3.weight",))
+    with pytest.raises(AuditError, match="did not move"):  # it would never let anything through
+        audit(model, before)
+    model, before = _gated(1, unused=True)
+    with pytest.raises(AuditError, match=r"2 of \d+ trained tensors did not move, first aside"):
+        audit(model, before)

@@ -28,6 +28,7 @@ KINDS = [
     Loss(),
     Loss(label_smoothing=0.2),
     Loss(class_weight="auto"),
+    Loss(class_weight="effective"),
     Loss(kind="focal"),
     Loss(kind="focal", gamma=0.5, class_weight="auto", weights={"owl": 3.0}),
 ]
@@ -75,6 +76,37 @@ def test_automatic_weights_of_several_labels_even_out_positives_and_negatives() 
     positive = torch.tensor([9 / 3, 1.0, 0 / 12, 3 / 9])  # a label that train never has weighs 1
     expected = F.binary_cross_entropy_with_logits(logits, labels, pos_weight=positive)
     torch.testing.assert_close(loss(logits, labels), expected)
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.9, 0.999])
+def test_effective_weights_are_those_of_the_paper(beta: float) -> None:
+    """Cui et al. 2019: (1 - beta) / (1 - beta^n), here with a mean of 1 over train."""
+    counts = [30, 6, 3, 1]
+    train = torch.tensor([label for label, count in enumerate(counts) for _ in range(count)])
+    labels, logits = truth_and_outputs(drawn(multilabel=False))
+    weights = np.array([(1 - beta) / (1 - beta**count) for count in counts])
+    weights *= sum(counts) / (weights * counts).sum()
+    loss = criterion(Loss(class_weight="effective", beta=beta), CLASSES, train)
+    whole = F.cross_entropy(logits, labels, weight=torch.tensor(weights).float(), reduction="sum")
+    torch.testing.assert_close(loss(logits, labels), whole / 40)
+
+
+def test_effective_weights_lie_between_none_and_those_that_even_out() -> None:
+    train = torch.tensor([[1.0, 0.0]] * 3 + [[0.0, 1.0]] * 9)
+    labels, logits = torch.tensor([[1.0, 1.0]]), torch.zeros(1, 2)
+    found = [
+        criterion(options, CLASSES[:2], train)(logits, labels)
+        for options in (
+            Loss(class_weight="effective", beta=0.0),
+            Loss(class_weight="effective", beta=0.8),
+            Loss(class_weight="effective", beta=0.99999),
+        )
+    ]
+    plain = criterion(Loss(), CLASSES[:2], train)(logits, labels)
+    evened = criterion(Loss(class_weight="auto"), CLASSES[:2], train)(logits, labels)
+    torch.testing.assert_close(found[0], plain)
+    torch.testing.assert_close(found[2], evened, rtol=1e-3, atol=0)
+    assert plain < found[1] < evened
 
 
 @settings(max_examples=25)

@@ -100,6 +100,20 @@ def test_the_focal_loss_is_the_mean_over_what_is_known() -> None:
     torch.testing.assert_close(out.loss, (-((1 - right) ** 2) * right.log())[~labels.isnan()].mean().float())
 
 
+def test_the_focal_loss_weighs_the_positives_of_a_label() -> None:
+    """By hand: -w y (1 - p)^gamma log p - (1 - y) p^gamma log(1 - p), w of what is known of train."""
+    batch = forgotten()
+    one = made(Loss(kind="focal", gamma=1.5, class_weight="auto", weights={"cat": 0.5}), multilabel=True, unknown=True)
+    one.fit(batch.targets)
+    labels, logits = (value.double() for value in truth_and_outputs(batch))
+    known, p = ~labels.isnan(), logits.sigmoid()
+    positives = labels.nansum(0)
+    weights = (known.sum(0) - positives) / positives
+    weights[CLASSES.index("cat")] = 0.5
+    entries = -weights * labels * (1 - p) ** 1.5 * p.log() - (1 - labels) * p**1.5 * (1 - p).log()
+    torch.testing.assert_close(descended(one, batch)[0].loss, entries[known].mean().float())
+
+
 @pytest.mark.parametrize("options", KINDS)
 def test_what_is_unknown_has_a_gradient_of_zero(options: Loss) -> None:
     batch = forgotten()

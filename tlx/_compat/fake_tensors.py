@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,7 +13,8 @@ from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.nn.utils.stateless import _reparametrize_module
 from torch.utils._python_dispatch import TorchDispatchMode
 
-__all__ = ["FakeTensor", "FakeTensorMode", "TorchDispatchMode", "fake", "fake_parameters"]
+__all__ = ["FakeTensor", "FakeTensorMode", "TorchDispatchMode", "failures_untold", "fake", "fake_parameters"]
+_LOG = logging.getLogger("torch._subclasses.fake_tensor")
 
 
 def fake(value: Any) -> Any:
@@ -20,6 +22,16 @@ def fake(value: Any) -> Any:
     if not isinstance(value, Tensor) or isinstance(value, FakeTensor):
         return value
     return torch.empty_strided(value.shape, value.stride(), dtype=value.dtype, device=value.device)
+
+
+@contextmanager
+def failures_untold() -> Iterator[None]:
+    """Keep torch from printing the trace of an operation that fails inside, which whoever asks catches."""
+    before, _LOG.disabled = _LOG.disabled, True
+    try:
+        yield
+    finally:
+        _LOG.disabled = before
 
 
 @contextmanager

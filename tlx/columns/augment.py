@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from tlx.config import augmentation
 from tlx.config.augmentation import ResizedCrop, Step
 
 _SHIFT = 2  # pixels
+_ONE_THREAD = Lock()
 
 
 def generator(seed: int, epoch: int, index: int) -> np.random.Generator:
@@ -38,7 +40,8 @@ def flip_crop(image: Tensor, spec: ImageSpec, rng: np.random.Generator) -> Tenso
     The crop follows Szegedy et al. 2015 with a milder area, as few labels ask for.
     """
     with _seeded(rng):
-        cropped = _crop(image, ResizedCrop(), spec)
+        box = _box(image, ResizedCrop())
+    cropped = images.resize_box(image, *box, spec)
     return torch.as_tensor(F.horizontal_flip(cropped) if rng.random() < 0.5 else cropped)
 
 
@@ -53,7 +56,7 @@ def stepwise(image: Tensor, steps: Sequence[Step], spec: ImageSpec, rng: np.rand
     """
     with _seeded(rng):
         if steps and isinstance(steps[0], ResizedCrop):
-            found, rest = _crop(image, steps[0], spec), steps[1:]
+            found, rest = images.resize_box(image, *_box(image, steps[0]), spec), steps[1:]
         else:
             found, rest = images.resize(image, spec), steps
         for step in rest:
@@ -63,16 +66,17 @@ def stepwise(image: Tensor, steps: Sequence[Step], spec: ImageSpec, rng: np.rand
 
 @contextmanager
 def _seeded(rng: np.random.Generator) -> Iterator[None]:
-    """torchvision draws from torch's own generator, which is left as it was."""
-    with torch.random.fork_rng(devices=[]):
+    """torchvision draws from torch's own generator, which is left as it was; one thread at a time does so."""
+    with _ONE_THREAD, torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(int(rng.integers(2**31)))  # torch.manual_seed would reseed GPUs too
         yield
 
 
-def _crop(image: Tensor, step: ResizedCrop, spec: ImageSpec) -> Tensor:
+def _box(image: Tensor, step: ResizedCrop) -> tuple[int, int, int, int]:
+    """Top, left, height and width of what is cut out."""
     crop = v2.RandomResizedCrop(1, scale=(step.least, step.most), ratio=(step.narrowest, step.widest))
     box = crop.make_params([image])
-    return images.resize_box(image, box["top"], box["left"], box["height"], box["width"], spec)
+    return box["top"], box["left"], box["height"], box["width"]
 
 
 @lru_cache(maxsize=64)

@@ -199,6 +199,11 @@ class Image(Column):
 
         return Decoded(self, values, indices, reading)
 
+    @property
+    def is_of_bytes(self) -> bool:
+        """Is 0 black and 255 white?"""
+        return self.scale in ((), BYTES)
+
     def read_as(self, spec: Any) -> str:
         """Channels and scale as they are, size and normalisation as the network has them."""
         colours = f"{self.channels} channel{'' if self.channels == 1 else 's'}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -63,14 +64,19 @@ class Decoded:
                 return self.whole[torch.tensor(positions)].contiguous(memory_format=torch.channels_last)
             assert self.kept is not None
             return self.kept.take(positions)
-        return stacked([self._image(epoch, position) for epoch, position in items])
+        threads = min(torch.get_num_threads(), len(items))  # a worker has one
+        if threads == 1:
+            return stacked([self._image(item) for item in items])
+        with ThreadPoolExecutor(threads) as pool:  # decoding and resizing let other threads run
+            return stacked(list(pool.map(self._image, items)))
 
     def facts(self) -> Mapping[str, Any]:
         """The images, and what the backbone wants to see."""
         known = {"transform": repr(self.spec), "column": self.column.settings()}
         return {**known, "values": content(self.values, self.indices)}
 
-    def _image(self, epoch: int, position: int) -> Tensor:
+    def _image(self, item: Item) -> Tensor:
+        epoch, position = item
         reading, index = self.reading, int(self.indices[position])
         epoch = epoch % reading.views if reading.views and epoch != PLAIN else epoch
         augmentation = "none" if epoch == PLAIN else reading.augmentation

@@ -96,8 +96,9 @@ def scaled(values: Array, known: Range | None, to_bytes: bool) -> Array:
     low, high = known or of_type(values.dtype)
     if (low, high) == BYTES and values.dtype == np.uint8:
         return values if to_bytes else values.astype(np.float32)
-    is_exact = values.dtype.itemsize <= 2 or values.dtype == np.float32  # in floats of 32 bits
-    inside: Array = values.astype(np.float32 if is_exact else np.float64)
+    inside: Array = values.astype(np.float32)
+    if values.dtype.itemsize > 2 and not np.array_equal(inside, values):  # the same numbers give the same bits
+        inside = values.astype(np.float64)
     if (low, high) != BYTES:
         inside = (inside - low) * (255 / (high - low))
     inside = inside.clip(0, 255)

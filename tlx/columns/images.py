@@ -46,13 +46,13 @@ def prepare_all(values: Array, spec: ImageSpec, limits: Limits = DEFAULT) -> Ten
 
 
 def planes(values: Array, channels: int) -> Tensor:
-    """[c, h, w] of the same type with the wanted number of channels: grey is repeated, colour made grey by luma."""
+    """[c, h, w] of the same type with the wanted number of channels: grey becomes colour, colour grey by luma."""
     tensor = torch.from_numpy(np.require(values, requirements=("C", "W")))  # else torch warns
     tensor = tensor.unsqueeze(0) if tensor.ndim == 2 else tensor.permute(2, 0, 1)
     have = tensor.shape[0]
     if have == channels:
         return tensor
-    if have == 1:
+    if have == 1 and channels == 3:
         return tensor.expand(channels, -1, -1)
     if channels == 1 and have == 3:
         return torch.as_tensor(F.rgb_to_grayscale(tensor))

@@ -42,15 +42,25 @@ register(
 
 _LIBRARY, _MEASURED = "tlx.tasks.library", _ALL - {"batchable_head"}  # heads side by side have metrics of their own
 for _kind, _options in {
+    "balanced_accuracy": metrics.BalancedAccuracy,
+    "precision": metrics.Precision,
+    "recall": metrics.Recall,
+    "f1": metrics.F1,
+    "average_precision": metrics.AveragePrecision,
+    "brier": metrics.Brier,
     "fbeta": metrics.FBeta,
     "matthews": metrics.Matthews,
     "top_k": metrics.TopK,
-    "auroc": metrics.AUROC,
     "calibration_error": metrics.CalibrationError,
     "pearson": metrics.Pearson,
     "mape": metrics.MAPE,
 }.items():
     register("metric", _kind, _options, f"{_LIBRARY}:{_kind}", capabilities=_MEASURED)
+register(
+    *("metric", "auroc", metrics.AUROC, f"{_LIBRARY}:auroc"),
+    numerics=2,  # 1 took that of a class that is not there for 0
+    capabilities=_MEASURED,
+)
 
 _BATCHING = "tlx.tasks.batching"
 register(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tlx.composition import defaults, files, request, search_path, values
+from tlx.composition import defaults, elsewhere, files, request, search_path, values
 from tlx.composition.request import NOTHING, SELECTABLE, Request, Setting
 from tlx.composition.timm_names import timm_architectures
 from tlx.config.errors import ConfigError, ConfigIssue, suggest
@@ -44,6 +44,8 @@ def _option(group: str, setting: Setting) -> list[ConfigIssue]:
     if search_path.is_named(group, str(option)):
         return []
     close = suggest(str(option), known)
+    if words := elsewhere.CHOICES.get(group, {}).get(str(option)):
+        close = f"; write {words}"
     if group == "backbone" and not close:
         close = suggest(str(option), timm_architectures())
     if not close and len(known) <= _FEW:

@@ -18,6 +18,7 @@ from tlx.composition import (
     limit_rules,
     name_rules,
     package_rules,
+    sampler_rules,
     split_rules,
     strategy_rules,
     study_rules,
@@ -272,14 +273,14 @@ def augmentation_fits(config: Any) -> Iterator[ConfigIssue]:
     elif augment != "steps" and listed:
         yield ConfigIssue("dataset.augment", "the steps that are listed take dataset.augment=steps", augment)
     yield from augmentation.issues(listed, "dataset.augment_steps")
-    if augment == "none":
-        return
-    if "image" not in (have := _modalities(config.dataset)):
-        yield ConfigIssue("dataset.augment", f"images only; use none for {have[0]}s", augment)
-    elif any(phase.solver in strategy_rules.EXACT for phase in config.strategy.phases):
-        yield ConfigIssue(
-            "dataset.augment", "a phase that is solved exactly sees each image once; use dataset.augment=none", augment
-        )
+    for key, value in (("augment", augment), ("mix", config.dataset.mix)):
+        if value == "none":
+            continue
+        if "image" not in (have := _modalities(config.dataset)):
+            yield ConfigIssue(f"dataset.{key}", f"images only; use none for {have[0]}s", value)
+        elif any(phase.solver in strategy_rules.EXACT for phase in config.strategy.phases):
+            message = f"a phase that is solved exactly sees each image once; use dataset.{key}=none"
+            yield ConfigIssue(f"dataset.{key}", message, value)
 
 
 RULES: list[tuple[tuple[str, ...], Rule]] = [
@@ -308,6 +309,7 @@ RULES: list[tuple[tuple[str, ...], Rule]] = [
     (("hardware",), devices_are_there),
     (("hardware", "strategy"), batch_divides),
     (("dataset", "strategy"), augmentation_fits),
+    (("dataset", "strategy", "task"), sampler_rules.sampler_fits),
     (("reuse",), reuse_reads),
     (("reuse",), folder_rules.features_have_a_place),
     (("reuse",), folder_rules.cache_has_a_place),

@@ -10,6 +10,8 @@ from omegaconf import MISSING
 from tlx.config.fields import option
 from tlx.config.image_values import ImageValues
 
+SHUFFLE = "shuffle"  # the sampler by which every example comes once per epoch
+
 
 @dataclass
 class Limits:
@@ -92,9 +94,24 @@ class Dataset(ImageValues):
         factory=list,
         neutral=[],
     )
+    mix: str = option(
+        help="training batches are mixed with themselves: mixup (Zhang 2018), cutmix (Yun 2019), both: one of them at "
+        "random",
+        choices=("none", "mixup", "cutmix", "both"),
+        neutral="none",
+    )
+    mixup_alpha: float = option(0.2, "of the Beta distribution of the share", above=0, neutral=0.2)
+    cutmix_alpha: float = option(1.0, "of the Beta distribution of the share", above=0, neutral=1.0)
     on_bad: str = option(help="what to do with an example that cannot be read", choices=("error", "skip"))
     eval_batch_size: int = option(256, "examples at a time in validation and test", rounding_only=True, above=0)
     limits: Limits = option(help="the most that is read of one example or file", factory=Limits, neutral=Limits())
+    sampler: str = option(
+        help="shuffle: every example once per epoch; balanced: as many of each class; square_root: of each class by "
+        "the square root of its size (Mahajan 2018). These two draw some examples several times, others not at all, "
+        "as many in all as there are",
+        choices=(SHUFFLE, "balanced", "square_root"),
+        neutral=SHUFFLE,
+    )
     split_by: str = option(
         help="what is cut by: random; group: no group lies in two splits; time: the latest tests, the latest of the "
         "rest validates",

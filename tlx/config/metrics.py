@@ -15,6 +15,36 @@ class FBeta:
     average: str = option(help="over classes, or over examples", choices=("macro", "micro", "weighted"))
 
 
+_AVERAGE = "macro: classes alike; micro: examples alike; weighted: classes by how many examples they have"
+_AVERAGES = ("macro", "micro", "weighted")
+
+
+@dataclass
+class BalancedAccuracy:
+    """Mean recall of the classes that are there: 1 / classes is chance, however unequal they are."""
+
+
+@dataclass
+class Precision:
+    """Of what is predicted to be of a class, the share that is; 0 for a class that is never predicted."""
+
+    average: str = option(help=_AVERAGE, choices=_AVERAGES)
+
+
+@dataclass
+class Recall:
+    """Of what is of a class, the share that is predicted so."""
+
+    average: str = option(help=_AVERAGE, choices=_AVERAGES)
+
+
+@dataclass
+class F1:
+    """Harmonic mean of precision and recall."""
+
+    average: str = option(help=_AVERAGE, choices=_AVERAGES)
+
+
 @dataclass
 class Matthews:
     """Matthews' correlation of classes (Matthews 1975): 0 is chance, however unequal the classes."""
@@ -29,7 +59,20 @@ class TopK:
 
 @dataclass
 class AUROC:
-    """Area under the ROC curve, of each class against the others, the mean over classes."""
+    """Area under the ROC curve, of each class against the others, the mean over the classes that are there."""
+
+
+@dataclass
+class AveragePrecision:
+    """Average precision of each class against the others, the mean over the classes that are there."""
+
+
+@dataclass
+class Brier:
+    """Squared distance of the probabilities from what is true, summed over classes (Brier 1950).
+
+    Of two classes it is half of that, and of several labels the mean over labels, as in scikit-learn.
+    """
 
 
 @dataclass

@@ -24,12 +24,20 @@ class Loss:
     )
     gamma: float = option(2.0, "focal: how much less; 0 is cross entropy", least=0)
     class_weight: str = option(
-        help="auto: in train, every class weighs as much as any other, and a label's positives as its negatives",
-        choices=("none", "auto"),
+        help="auto: in train, every class weighs as much as any other, and a label's positives as its negatives; "
+        "effective: by the effective number of examples (Cui 2019), which evens out less",
+        choices=("none", "auto", "effective"),
         refused={"balanced": "is called auto here"},
     )
     weights: dict[str, float] = option(
         help="class -> its weight, in place of what class_weight says; 1 for the others", factory=dict, above=0
+    )
+    beta: float = option(
+        0.999,
+        "effective: how much of an example the next of its class adds; 0 weighs all alike, towards 1 is auto",
+        least=0,
+        below=1,
+        neutral=0.999,
     )
 
 
@@ -51,6 +59,12 @@ class AutoTask(Task):
 
     kind: str = "auto"
     loss: Loss = option(help="what training minimises; one word is its kind", factory=Loss, neutral=Loss())
+    calibration: str = option(
+        help="temperature: once trained, outputs are divided by one number, fitted on validation so that probabilities "
+        "come true (Guo 2017); the loss of test is of these",
+        choices=("none", "temperature"),
+        neutral="none",
+    )
 
 
 @dataclass
@@ -60,6 +74,12 @@ class Classification(Task):
     kind: str = "classification"
     multilabel: bool = option(False, "several labels per example")
     loss: Loss = option(help="what training minimises; one word is its kind", factory=Loss)
+    calibration: str = option(
+        help="temperature: once trained, outputs are divided by one number, fitted on validation so that probabilities "
+        "come true (Guo 2017); the loss of test is of these",
+        choices=("none", "temperature"),
+        neutral="none",
+    )
 
 
 @dataclass

@@ -22,6 +22,7 @@ from tlx.data.examples import Examples, too_large
 from tlx.data.fingerprint import fingerprint
 from tlx.data.loading import Loading
 from tlx.data.order import PLAIN, Batches, Epochs, Item, borders
+from tlx.data.sampling import sampling
 from tlx.data.source import Source
 
 Loader = Iterable[Batch]
@@ -127,7 +128,8 @@ class Data:
     def epochs(self, world: int = 1, accumulate: int = 1) -> Epochs:
         """The training order. Every process gets at least two examples of every batch, as norm layers need."""
         count = len(self.splits["train"])
-        epochs = Epochs(count, self.batch_size, self.order_seed)
+        drawn = sampling(self.source, self.splits["train"], self.config)
+        epochs = Epochs(count, self.batch_size, self.order_seed, sampling=drawn)
         smallest = min(b - a for a, b in itertools.pairwise(epochs.borders))
         if smallest < 2 * world * accumulate:
             what = f"{count} training examples" if count == smallest else f"a batch of {smallest} (of {count} examples)"

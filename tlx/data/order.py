@@ -1,8 +1,8 @@
 """The order in which examples are seen: a pure function of (seed, epoch), the same for any worker or device count.
 
 Training runs in *rounds*: a round is the stretch between two validations, an epoch of the data unless the strategy
-validates more or less often. Every example is seen exactly once per epoch; a remainder too small for a batch of its
-own (norm layers need two examples per device) joins the batch before it.
+validates more or less often. Every example is seen exactly once per epoch, unless a sampler draws as many of them; a
+remainder too small for a batch of its own (norm layers need two examples per device) joins the batch before it.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 from torch.utils.data import Sampler
 
 from tlx.columns.reading import PLAIN, Indices, Item
+from tlx.data.sampling import Sampling
 
 __all__ = ["PLAIN", "Batches", "Epochs", "Indices", "Item", "borders"]
 
@@ -23,16 +24,17 @@ SMALLEST = 8  # does not depend on the hardware, as what a trial computes does n
 
 @dataclass(frozen=True)
 class Epochs:
-    """Batches of ``count`` shuffled examples, epoch after epoch."""
+    """Batches of ``count`` shuffled or drawn examples, epoch after epoch."""
 
     count: int
     batch_size: int
     seed: int
     least: int = SMALLEST  # a remainder of fewer examples joins the batch before it
+    sampling: Sampling | None = None  # how examples are drawn; None: each once per epoch
 
     @property
     def steps_per_epoch(self) -> int:
-        """Optimizer steps that see every example once."""
+        """Optimizer steps that see as many examples as there are."""
         return len(self.borders) - 1
 
     @property
@@ -47,21 +49,28 @@ class Epochs:
 
     def batches(self, start: int, stop: int = sys.maxsize) -> Iterator[list[Item]]:
         """The batches of optimizer steps ``start`` to ``stop``, counted from the beginning of training."""
-        for epoch, positions in self.positions(start, stop):
-            yield [(epoch, int(i)) for i in positions]
+        for passes, positions in self.positions(start, stop):
+            yield list(zip(passes.tolist(), positions.tolist(), strict=True))
 
-    def positions(self, start: int, stop: int) -> Iterator[tuple[int, Indices]]:
-        """The same as arrays: the epoch, and positions among the examples."""
+    def positions(self, start: int, stop: int) -> Iterator[tuple[Indices, Indices]]:
+        """The same as arrays: how often each example was seen before, and positions among the examples."""
         cuts, steps = self.borders, self.steps_per_epoch
-        epoch, order = -1, np.empty(0, dtype=np.int64)
+        epoch, passes, order = -1, np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
         for step in range(start, stop):
             now, place = divmod(step, steps)
             if now != epoch:
-                epoch, order = now, self.order(now)
-            yield epoch, order[cuts[place] : cuts[place + 1]]
+                epoch, (passes, order) = now, self.draw(now)
+            chosen = slice(cuts[place], cuts[place + 1])
+            yield passes[chosen], order[chosen]
+
+    def draw(self, epoch: int) -> tuple[Indices, Indices]:
+        """The examples of one epoch: how often each was seen before, which tells its augmentations apart, and where."""
+        if self.sampling is not None:
+            return self.sampling.draw(self.seed, epoch)
+        return np.full(self.count, epoch), self.order(epoch)
 
     def order(self, epoch: int) -> Indices:
-        """The permutation of one epoch."""
+        """The permutation of one epoch that sees every example once."""
         return np.random.default_rng([self.seed, epoch]).permutation(self.count)
 
 

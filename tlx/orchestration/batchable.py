@@ -8,6 +8,7 @@ from typing import Any
 
 from tlx.components.parts import parts_without
 from tlx.components.registry import component
+from tlx.config.dataset import SHUFFLE
 from tlx.config.identity import identity_fields
 from tlx.config.machine import num_micro_batches
 from tlx.config.schema import Trial
@@ -24,7 +25,7 @@ def key(trial: Trial) -> str | None:
     Rate, decay, schedule, early ending and what is kept may differ, and what the task allows of its options. So may the
     seeds, unless they decide the examples or the backbone's weights.
     """
-    if parts_without(trial, "batchable_head") or trial.strategy.on_nan == "skip":
+    if parts_without(trial, "batchable_head") or trial.dataset.mix != "none" or trial.strategy.on_nan == "skip":
         return None
     if not (_is_plain(trial.strategy) and _is_simple(trial)) or begins_from(trial):  # a head that is drawn for nobody
         return None
@@ -69,7 +70,7 @@ def task_key(trial: Trial) -> Any:
 
 def alike(trial: Trial) -> str:
     """Equal for trials that freeze the same of the same backbone and read the same held-out examples."""
-    dataset = trial.dataset
+    dataset = replace(trial.dataset, sampler=SHUFFLE)  # of training alone
     if dataset.validation == "extra":  # else the shots decide what validates
         dataset = replace(dataset, shots=None, shots_seed=None)
     random_weights = trial.strategy.init == "scratch" or trial.backbone.weights == "none"

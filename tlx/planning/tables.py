@@ -50,6 +50,8 @@ def show_costs(found: TrialPlan, console: Console) -> None:
         console.print(f"          {printable(note)}", markup=False, soft_wrap=True)
     for line in found.inputs:
         console.print(f"input     {line}", markup=False, soft_wrap=True)
+    if found.sampling is not None:
+        console.print(f"sampler   {found.sampling}", markup=False, soft_wrap=True)
     console.print()
     shown = table("stage", "parameters", "share")
     for stage in found.stages:

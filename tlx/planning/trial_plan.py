@@ -20,6 +20,7 @@ from tlx.components.registry import component
 from tlx.config.schema import Trial
 from tlx.data.module import read
 from tlx.data.order import Epochs
+from tlx.data.sampling import Sampling, check_targets, sampling
 from tlx.data.splits import assign
 from tlx.feature_cache.cut import FrozenPrefix
 from tlx.planning.cache_estimate import CacheEstimate, cache_estimate
@@ -63,6 +64,7 @@ class TrialPlan:
     steps_per_epoch: int
     parameters: int
     inputs: list[str]  # what the network will see of each
+    sampling: Sampling | None = None  # how examples are drawn, where not each comes once per epoch
     notes: list[str] = field(default_factory=list)  # on the data
 
 
@@ -77,6 +79,7 @@ class MetaModel:
     phases: list[PhasePlan]
     rates: dict[str, tuple[float, ...]]  # parameter to full learning rate, by phase
     steps_per_epoch: int
+    sampling: Sampling | None = None
     notes: list[str] = field(default_factory=list)  # on the data
 
 
@@ -85,7 +88,7 @@ def outline(trial: Trial) -> MetaModel:
     :class:`~tlx.config.errors.RequestError`. A hub data set is not fetched: 1000 examples of 10 labels are assumed,
     and ``schema.counts`` is empty.
     """
-    schema, notes = _schema(trial)
+    schema, drawn, notes = _schema(trial)
     whole_model.check(trial, schema)
     with torch.device("meta"):
         backbone = load.outline(trial.backbone, columns=schema.inputs)
@@ -98,7 +101,7 @@ def outline(trial: Trial) -> MetaModel:
     stopping.check(trial.strategy, task.metric_info)
     phases = plan(trial.strategy, cut, epochs.steps_per_epoch, trial.seed_of_init)
     table = rates(trial.strategy, cut, phases)
-    return MetaModel(schema, backbone, model, cut, phases, table, epochs.steps_per_epoch, notes)
+    return MetaModel(schema, backbone, model, cut, phases, table, epochs.steps_per_epoch, drawn, notes)
 
 
 def plan_trial(trial: Trial) -> TrialPlan:
@@ -119,18 +122,21 @@ def plan_trial(trial: Trial) -> TrialPlan:
         start = stop
     parameters = sum(p.numel() for p in made.model.parameters())
     inputs = made.schema.read_as(specs(made.model))
-    return TrialPlan(made.schema, made.stages, costs, made.steps_per_epoch, parameters, inputs, made.notes)
+    drawn = made.sampling
+    return TrialPlan(made.schema, made.stages, costs, made.steps_per_epoch, parameters, inputs, drawn, made.notes)
 
 
-def _schema(trial: Trial) -> tuple[Schema, list[str]]:
-    """What a model must know of the data, and what a person should."""
+def _schema(trial: Trial) -> tuple[Schema, Sampling | None, list[str]]:
+    """The columns, how examples are drawn and what there is to say, where that is known without fetching them."""
     kind = component("dataset", trial.dataset.kind)
     if "outline" in kind.functions:
         found: Schema = kind.function("outline")(trial.dataset)
-        return found, []
+        check_targets(found.columns, trial.dataset)
+        return found, None, []
     source = read(trial.dataset)
     splits = assign(source, trial.dataset, trial.seed)
-    return source.fitted(splits["train"]).schema(splits), source.notes
+    drawn = sampling(source, splits["train"], trial.dataset)
+    return source.fitted(splits["train"]).schema(splits), drawn, source.notes
 
 
 def _phase(

@@ -22,6 +22,7 @@ from tlx.prediction.machine import as_tested
 from tlx.prediction.matched import Matched, matched
 from tlx.prediction.model import Model
 from tlx.tasks.load import load as load_task
+from tlx.training import per_class
 from tlx.training.precision import floats
 from tlx.training.predictions import predictions
 
@@ -104,7 +105,7 @@ def measure(model: Model, chosen: Chosen, config: Dataset, file: Path) -> Measur
         model: A trained one.
         chosen: The examples.
         config: Of the data.
-        file: Where the predictions go, a line for each example.
+        file: Where the predictions go, a line for each example; what they say of each class goes beside it.
     """
     source = chosen.found.source
     examples = Examples(source, chosen.indices, model.specs, limits=config.limits)
@@ -120,6 +121,7 @@ def measure(model: Model, chosen: Chosen, config: Dataset, file: Path) -> Measur
                 out = task.eval_step(model.network, batch, metrics)
                 written.add(task.predict(model.network, batch, out))
         values = task.compute(metrics)
+    per_class.write(file.parent, task, examples.targets)
     unknown, left_out = chosen.found.unknown, len(chosen.found.left_out)
     return Measured(values, len(chosen.indices), chosen.skipped, unknown, left_out, chosen.notes)
 

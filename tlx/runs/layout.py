@@ -10,6 +10,8 @@ from tlx.tracking.loggers import csv, tensorboard
 RESULT, PREPARED, CONFIG = "result.json", "result.json.partial", "config.yaml"
 STATES = ("state.pt", "state.before.pt")  # the last one to go on from, and the one before it
 CHECKPOINT, PREDICTIONS, SCHEDULE = "checkpoint.safetensors", "predictions.jsonl", "schedule.svg"
+# what the predictions say of each class
+PER_CLASS, CONFUSION, CONFUSION_FIGURE = "per_class.csv", "confusion.csv", "confusion.svg"
 SCHEMA = "schema.json"
 FROZEN, FROZEN_TENSORS = "frozen.json", "frozen.safetensors"  # of what never trained: its hash, and itself
 EVALUATION = "evaluation.json"  # of a finished trial on other data, in a folder of its own
@@ -25,7 +27,7 @@ ARCHITECTURE_FILES = frozenset(
 # the trial's files
 OWN = (
     *(RESULT, PREPARED, CONFIG, *STATES, CHECKPOINT, FROZEN, FROZEN_TENSORS, SCHEMA, PREDICTIONS, SCHEDULE, GROUP),
-    *(BATCH, MANIFEST, METRICS, PLUGINS, EVALUATION),
+    *(BATCH, MANIFEST, METRICS, PLUGINS, EVALUATION, PER_CLASS, CONFUSION, CONFUSION_FIGURE),
 )
 # folders of the trial, each with the names in it, and its mark
 FOLDERS = {
@@ -36,5 +38,8 @@ FOLDERS = {
     ),
 }
 # what the result of a finished trial names, where it is there
-PROMISED = (CONFIG, CHECKPOINT, FROZEN, FROZEN_TENSORS, SCHEMA, PREDICTIONS, SCHEDULE, MANIFEST, PLUGINS)
+PROMISED = (
+    *(CONFIG, CHECKPOINT, FROZEN, FROZEN_TENSORS, SCHEMA, PREDICTIONS, SCHEDULE, MANIFEST, PLUGINS),
+    *(PER_CLASS, CONFUSION, CONFUSION_FIGURE),
+)
 INNER = tuple(f"{ARCHITECTURE}/{name}" for name in sorted(ARCHITECTURE_FILES))

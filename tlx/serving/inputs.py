@@ -38,38 +38,39 @@ class Picture:
     pixels: int  # sent or resized, whichever are more
 
 
-def picture(value: Any, limits: Limits | None = None, spec: ImageSpec | None = None) -> Picture:
+def picture(value: Any, limits: Limits | None = None, spec: ImageSpec | None = None, of_bytes: bool = True) -> Picture:
     """A picture in base64, with or without ``data:image/...;base64,`` before it, or as nested lists.
 
     Args:
         value: What was sent.
         limits: Null: the defaults.
         spec: What the picture will be resized to.
+        of_bytes: Do numbers have to lie in 0..255, as the model was trained on bytes?
 
     Raises:
         InvalidInput: It is no picture, or larger than the limits.
     """
     most = limits or Limits()
     if isinstance(value, (list, np.ndarray)):
-        array = _array(value)
+        array = _array(value, of_bytes)
         height, width, channels = array.shape if array.ndim == 3 else (*array.shape, 1)
         return Picture(array, _allowed(width, height, -(-channels // 4), most, spec))
     content = payload(value, most)
     return Picture(content, measured(content, most, spec))
 
 
-def _array(value: Any) -> Array:
-    """Pixels from nested lists [h][w] or [h][w][c] of numbers in 0..255."""
-    expected = "expected a picture as nested lists [h][w] or [h][w][c] of numbers in 0..255"
+def _array(value: Any, of_bytes: bool) -> Array:
+    """Pixels from nested lists [h][w] or [h][w][c] of numbers."""
+    expected = f"expected a picture as nested lists [h][w] or [h][w][c] of numbers{' in 0..255' if of_bytes else ''}"
     try:
         found = np.asarray(value.tolist() if isinstance(value, np.ndarray) else value)
     except (ValueError, TypeError, OverflowError):  # lists of unequal lengths
         raise InvalidInput(f"{expected}, found lists of unequal lengths") from None
     if found.dtype.kind not in "if" or found.ndim not in (2, 3) or 0 in found.shape:
         raise InvalidInput(f"{expected}, found {list(found.shape)} of {found.dtype.name}")
-    if not (found >= 0).all() or not (found <= 255).all():  # NaN is neither
+    if not np.isfinite(found).all() or (of_bytes and not ((found >= 0) & (found <= 255)).all()):
         raise InvalidInput(f"{expected}, found others")
-    return found.astype(np.uint8 if found.dtype.kind == "i" else np.float32)
+    return found.astype(np.uint8) if of_bytes and found.dtype.kind == "i" else found
 
 
 def payload(value: Any, limits: Limits) -> bytes:

@@ -7,7 +7,7 @@ data under ``requires_grad=False``, and a "frozen" tensor shared with a trained 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -71,10 +71,15 @@ def _checksum(tensor: Tensor) -> int:
     return zlib.crc32(flat.numpy().data)  # not torch.hash_tensor: its XOR cannot see 64 equal values become 64 others
 
 
-def audit(model: nn.Module, before: Mapping[str, int], frozen_norm: str = "eval") -> None:
+def audit(model: nn.Module, before: Mapping[str, int], frozen_norm: str = "eval") -> list[str]:
     """Raise :class:`AuditError` if anything frozen moved since ``before``, or anything trainable did not.
 
-    A tensor that did get a gradient in the last step, but one too small for its values, is fine.
+    A tensor that did get a gradient in the last step, but one too small for its values, is fine. So is one whose
+    gradient was exactly zero, as what its branch is multiplied by was all zero when the last step began: a norm's
+    scale at the end of a residual branch, a layer scale, LoRA's second matrix.
+
+    Returns:
+        The names of those behind such a zero.
     """
     after = checksums(model)
     trainable = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
@@ -89,6 +94,8 @@ def audit(model: nn.Module, before: Mapping[str, int], frozen_norm: str = "eval"
     still = sorted(
         name for name in trainable & before.keys() if after[name] == before[name] and not _too_small(own[name])
     )
+    waiting = _behind_zeros(model, [name for name in still if _is_zero(own[name].grad)], before, after)
+    still = [name for name in still if name not in waiting]
     if moved:
         raise AuditError(f"{len(moved)} frozen tensors moved, first {moved[0]}")
     if still:
@@ -98,6 +105,29 @@ def audit(model: nn.Module, before: Mapping[str, int], frozen_norm: str = "eval"
         )
         why = _OVERFLOW if overflown else _NO_GRADIENT
         raise AuditError(f"{count}: {why}; strategy.audit=off goes on")
+    return waiting
+
+
+def _behind_zeros(
+    model: nn.Module, names: Sequence[str], before: Mapping[str, int], after: Mapping[str, int]
+) -> list[str]:
+    """Those in a module that also holds a factor which was all zero ``before``, and has moved."""
+    own = dict(model.named_parameters()) if names else {}
+    places: set[str] = set()
+    for name, parameter in own.items():
+        if before.get(name) == after.get(name) or name.rpartition(".")[2] == "bias":  # a sum lets gradients through
+            continue
+        if before[name] == _checksum(torch.zeros_like(_held(parameter.detach()), device="cpu")):
+            place = name.rpartition(".")[0].rpartition(".")[0]
+            while place and isinstance(model.get_submodule(place), (nn.ModuleDict, nn.ModuleList, nn.Sequential)):
+                place = place.rpartition(".")[0]
+            places.add(f"{place}." if place else "")
+    return [name for name in names if any(name.startswith(place) for place in places)]
+
+
+def _is_zero(gradient: Tensor | None) -> bool:
+    """Is there a gradient, and is it exactly zero?"""
+    return gradient is not None and not bool(_held(gradient).any())
 
 
 _OVERFLOW = "their gradients overflowed in every step, which was left out; hardware.precision=bf16-mixed has the range"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -19,7 +19,7 @@ from tlx.columns.schema import Schema
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.task import Classification, Loss
 from tlx.runs.metric import Metric
-from tlx.tasks import logistic, losses, multilabel
+from tlx.tasks import logistic, losses, multilabel, per_class, temperature
 from tlx.tasks.kept import Kept
 from tlx.tasks.many import ManyClassifiers
 from tlx.tasks.metrics import Added, AddedMetric, added, primary
@@ -57,6 +57,7 @@ class ClassificationTask:
         losses.check(options.loss, self.column.classes)
         self._own = losses.own(options.loss, [self.column])
         self.options = options
+        self.calibrated = options.calibration != "none"
         self.weight = schema.weight
         self.unknown = isinstance(self.column, Labels) and self.column.unknown
         self._criterion: losses.Criterion | None = None
@@ -72,7 +73,7 @@ class ClassificationTask:
 
     def build(self, backbone: Backbone, schema: Schema) -> Network:
         """A network with one output per class."""
-        return Network(backbone, schema, len(self.column.classes))
+        return Network(backbone, schema, len(self.column.classes), calibrated=self.calibrated)
 
     def fit(self, targets: Mapping[str, Tensor]) -> None:
         """Make the loss, whose class weights are of train."""
@@ -146,6 +147,19 @@ class ClassificationTask:
             record["probabilities"] = row
             records.append(record)
         return records
+
+    def fitted_temperature(
+        self, outputs: Tensor, targets: Mapping[str, Tensor], meta: Mapping[str, Any]
+    ) -> temperature.Temperature:
+        """Fit what logits are divided by, each example counting as in the loss."""
+        fit = temperature.of_several_labels if self.several else temperature.of_one_label
+        counts = meta[self.weight].cpu().numpy() if self.weight is not None else None
+        return fit(outputs.cpu().numpy(), self.target(targets).cpu().numpy(), counts)
+
+    def tables(self, records: Iterable[Mapping[str, Any]], targets: Mapping[str, Tensor]) -> per_class.Tables:
+        """Scores of each class; which is taken for which, of one label per example."""
+        make = per_class.of_several_labels if self.several else per_class.of_one_label
+        return make(self.column.classes, self.target(targets).cpu().numpy(), records)
 
     def solve(
         self, solver: str, features: Tensor, targets: Mapping[str, Tensor], weights: Tensor | None, head: nn.Linear

@@ -1,17 +1,24 @@
-"""The metrics that can be added to a task, from torchmetrics."""
+"""The metrics that can be added to a task."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from torchmetrics import Metric as Torch
 from torchmetrics.classification import (
     MulticlassAccuracy,
-    MulticlassAUROC,
     MulticlassCalibrationError,
+    MulticlassF1Score,
     MulticlassFBetaScore,
     MulticlassMatthewsCorrCoef,
+    MulticlassPrecision,
+    MulticlassRecall,
+    MultilabelF1Score,
     MultilabelFBetaScore,
+    MultilabelPrecision,
+    MultilabelRecall,
 )
+from torchmetrics.functional.classification import binary_auroc, binary_average_precision
 from torchmetrics.regression import MeanAbsolutePercentageError, PearsonCorrCoef
 
 from tlx.columns import Column, Label, Labels, Number
@@ -19,6 +26,8 @@ from tlx.config import metrics
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.runs.metric import Metric
 from tlx.tasks import multilabel
+from tlx.tasks.brier import BrierScore
+from tlx.tasks.class_means import MeanRecall, OneAgainstRest
 from tlx.tasks.metrics import AddedMetric
 
 
@@ -33,6 +42,35 @@ def fbeta(options: metrics.FBeta, targets: Sequence[Column]) -> AddedMetric:
         return AddedMetric(several, info)
     count = _classes("fbeta", targets)
     return AddedMetric(MulticlassFBetaScore(options.beta, count, average=options.average), info)  # type: ignore[arg-type]
+
+
+def precision(options: metrics.Precision, targets: Sequence[Column]) -> AddedMetric:
+    """Precision, of one label or several."""
+    return _averaged("precision", options.average, targets, MulticlassPrecision, MultilabelPrecision)
+
+
+def recall(options: metrics.Recall, targets: Sequence[Column]) -> AddedMetric:
+    """Recall, of one label or several."""
+    return _averaged("recall", options.average, targets, MulticlassRecall, MultilabelRecall)
+
+
+def f1(options: metrics.F1, targets: Sequence[Column]) -> AddedMetric:
+    """F1, of one label or several."""
+    return _averaged("f1", options.average, targets, MulticlassF1Score, MultilabelF1Score)
+
+
+def balanced_accuracy(options: metrics.BalancedAccuracy, targets: Sequence[Column]) -> AddedMetric:
+    """Mean recall of the classes that are there."""
+    count = _classes("balanced_accuracy", targets)
+    return AddedMetric(MeanRecall(count), Metric("balanced_accuracy", "balanced accuracy", "max", percent=True))
+
+
+def brier(options: metrics.Brier, targets: Sequence[Column]) -> AddedMetric:
+    """Brier score, of one label or several."""
+    info = Metric("brier", "Brier score", "min")
+    if len(targets) == 1 and isinstance(targets[0], Labels):
+        return AddedMetric(BrierScore(), info)
+    return AddedMetric(BrierScore(_classes("brier", targets)), info)
 
 
 def matthews(options: metrics.Matthews, targets: Sequence[Column]) -> AddedMetric:
@@ -52,8 +90,14 @@ def top_k(options: metrics.TopK, targets: Sequence[Column]) -> AddedMetric:
 
 def auroc(options: metrics.AUROC, targets: Sequence[Column]) -> AddedMetric:
     """Area under the ROC curve; several labels have theirs anyway."""
-    count = _classes("auroc", targets)
-    return AddedMetric(MulticlassAUROC(count), Metric("auroc", "macro AUROC", "max", percent=True))
+    found = OneAgainstRest(binary_auroc, _classes("auroc", targets))
+    return AddedMetric(found, Metric("auroc", "macro AUROC", "max", percent=True))
+
+
+def average_precision(options: metrics.AveragePrecision, targets: Sequence[Column]) -> AddedMetric:
+    """Average precision; several labels have theirs anyway."""
+    found = OneAgainstRest(binary_average_precision, _classes("average_precision", targets))
+    return AddedMetric(found, Metric("average_precision", "macro average precision", "max", percent=True))
 
 
 def calibration_error(options: metrics.CalibrationError, targets: Sequence[Column]) -> AddedMetric:
@@ -74,6 +118,17 @@ def mape(options: metrics.MAPE, targets: Sequence[Column]) -> AddedMetric:
     _one_number("mape", targets)
     info = Metric("mape", "mean absolute percentage error", "min", percent=True)
     return AddedMetric(MeanAbsolutePercentageError(), info)
+
+
+def _averaged(
+    name: str, average: str, targets: Sequence[Column], one: Callable[..., Torch], several: Callable[..., Torch]
+) -> AddedMetric:
+    """A metric that torchmetrics has of one label and of several, a label being there above the threshold."""
+    info = Metric(name, f"{average} {'F1' if name == 'f1' else name}", "max", percent=True)
+    if len(targets) == 1 and isinstance(targets[0], Labels):
+        count = len(targets[0].classes)
+        return AddedMetric(several(count, multilabel.THRESHOLD, average, ignore_index=-1), info)
+    return AddedMetric(one(_classes(name, targets), average=average), info)
 
 
 def _classes(name: str, targets: Sequence[Column]) -> int:

@@ -1,7 +1,7 @@
 """What a classification minimises: the mean over examples of a loss, each weighed by its class where that is asked for.
 
 The mean is over examples and not over weights, so that any cut of a batch into parts gives the same gradients. Weights
-from ``class_weight=auto`` have a mean of 1 over train: the size of the loss, and so the rate that fits it, stays.
+from ``class_weight`` have a mean of 1 over train: the size of the loss, and so the rate that fits it, stays.
 """
 
 from __future__ import annotations
@@ -146,15 +146,28 @@ def _weights(options: Loss, classes: Sequence[str], labels: Tensor) -> Tensor | 
     if options.class_weight == "none" and not options.weights:
         return None
     found = torch.ones(len(classes))
-    if options.class_weight == "auto" and labels.ndim == 2:
+    if options.class_weight != "none" and labels.ndim == 2:
         positives, known = labels.nansum(0), (~labels.isnan()).sum(0)
-        found = torch.where(positives > 0, (known - positives) / positives.clamp(min=1), found)
+        if options.class_weight == "auto":
+            found = torch.where(positives > 0, (known - positives) / positives.clamp(min=1), found)
+        else:
+            others = _effective(known - positives, options.beta) / _effective(positives.clamp(min=1), options.beta)
+            found = torch.where(positives > 0, others.float(), found)
     elif options.class_weight == "auto":
         counts = torch.bincount(labels, minlength=len(classes))
         found = len(labels) / (len(classes) * counts.clamp(min=1).float())
+    elif options.class_weight == "effective":
+        counts = torch.bincount(labels, minlength=len(classes))
+        weights = 1 / _effective(counts.clamp(min=1), options.beta)
+        found = (len(labels) * weights / (weights * counts).sum()).float()
     for name, weight in options.weights.items():
         found[list(classes).index(name)] = weight
     return found
+
+
+def _effective(counts: Tensor, beta: float) -> Tensor:
+    """The effective number of examples: each adds ``beta`` times what the one before it did."""
+    return (1 - beta ** counts.double()) / (1 - beta)
 
 
 def _of_classes(logits: Tensor, target: Tensor, smoothing: float, gamma: float, weights: Tensor | None) -> Tensor:

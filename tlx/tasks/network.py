@@ -15,6 +15,8 @@ from tlx.columns.input_spec import ImageSpec, InputSpec, arguments
 from tlx.columns.schema import Schema
 from tlx.config.errors import ConfigError, ConfigIssue
 
+TEMPERATURE = "temperature"  # the buffer of what outputs are divided by
+
 
 class Network(nn.Module):
     """A backbone and a linear head on its features.
@@ -22,8 +24,13 @@ class Network(nn.Module):
     Numbers and categories that the backbone does not read go to the head beside its features.
     """
 
-    def __init__(self, backbone: Backbone, schema: Schema, outputs: int) -> None:
-        """Raises :class:`ConfigError` where the backbone cannot read the inputs of the data, or leaves some unread."""
+    temperature: Tensor | None
+
+    def __init__(self, backbone: Backbone, schema: Schema, outputs: int, *, calibrated: bool = False) -> None:
+        """``calibrated``: outputs are divided by a number, which is 1 until it is fitted.
+
+        Raises :class:`ConfigError` where the backbone cannot read the inputs of the data, or leaves some unread.
+        """
         super().__init__()
         self.takes = backbone.takes
         self.reads = bind(backbone.takes, schema.inputs)  # argument to column
@@ -32,6 +39,7 @@ class Network(nn.Module):
         self.backbone = backbone.module
         self.beside = _beside(schema.inputs, set(self.reads.values()))
         self.head = nn.Linear(backbone.width + (self.beside.width if self.beside is not None else 0), outputs)
+        self.register_buffer(TEMPERATURE, torch.ones(()) if calibrated else None)
 
     @property
     def specs(self) -> dict[str, InputSpec]:
@@ -51,9 +59,9 @@ class Network(nn.Module):
         return torch.cat([features, self.beside(**arguments(self.beside.reads, inputs))], dim=1)
 
     def forward(self, inputs: Mapping[str, Any]) -> Tensor:
-        """Outputs [batch, outputs] of the head."""
+        """Outputs [batch, outputs] of the head, divided by the temperature where there is one."""
         outputs: Tensor = self.head(self.features(inputs))
-        return outputs
+        return outputs if self.temperature is None else outputs / self.temperature
 
     def example(self, count: int, tokens: int | None = None) -> dict[str, Any]:
         """Empty inputs by column for ``count`` examples, for passes that only look at shapes."""

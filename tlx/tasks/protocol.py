@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -12,6 +12,8 @@ from tlx.backbones.backbone import Backbone, Form
 from tlx.columns.batch import Batch
 from tlx.columns.schema import Schema
 from tlx.runs.metric import Metric
+from tlx.tasks import temperature
+from tlx.tasks.per_class import Tables
 
 
 @dataclass
@@ -83,6 +85,26 @@ class BatchableTask(Task, Protocol):
 
     def target(self, targets: Mapping[str, Tensor]) -> Tensor:
         """The targets of a batch as one tensor [examples, ...]."""
+
+
+@runtime_checkable
+class CalibratedTask(Task, Protocol):
+    """A task whose model may divide its outputs by a number, once that is fitted."""
+
+    calibrated: bool  # is it to be fitted?
+
+    def fitted_temperature(
+        self, outputs: Tensor, targets: Mapping[str, Tensor], meta: Mapping[str, Any]
+    ) -> temperature.Temperature:
+        """Fit it to outputs [examples, ...] and what is known of their examples, in the same order."""
+
+
+@runtime_checkable
+class TabulatedTask(Task, Protocol):
+    """A task whose predictions are counted name by name."""
+
+    def tables(self, records: Iterable[Mapping[str, Any]], targets: Mapping[str, Tensor]) -> Tables:
+        """What its recorded predictions say of each name; ``targets`` are in the order of the records."""
 
 
 @runtime_checkable

@@ -17,7 +17,7 @@ RECORD = ("config.yaml", "result.json", "evaluation.json", "events.jsonl", "sche
 # what its trained network is built from again, and what it predicted
 MODEL = (
     *("schema.json", "frozen.json", "checkpoint.safetensors", "frozen.safetensors", "plugins.json"),
-    "predictions.jsonl",
+    *("predictions.jsonl", "per_class.csv", "confusion.csv", "confusion.svg"),
 )
 NAMES = (*RECORD, *MODEL)
 ARCHITECTURE = "architecture"

@@ -125,6 +125,8 @@ def _obstacles(trial: Trial, machine: Machine, task: Task) -> tuple[str, str]:
         nothing = "inputs are converted to 64 bits on their way"
     elif left := parts_without(trial, "cacheable"):
         nothing = f"{left[0][0]}={left[0][1].kind} looks at every batch as it passes through the whole network"
+    elif trial.dataset.mix != "none":
+        nothing = "the images of a batch are mixed"
     elif task.form != "vector":
         nothing = f"task={trial.task.kind} reads more of the backbone than one vector for each example"
     inner = "the network is compiled" if hardware.compile else ""

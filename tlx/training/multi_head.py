@@ -248,8 +248,8 @@ def _order(seat: HeadTrial) -> Iterator[Indices]:
     """Row numbers of the trial's batches, one after the other."""
     module = seat.built.module
     views, count = module.prefix.views("train"), len(module.data.splits["train"])
-    for epoch, positions in module.epochs.positions(0, module.state.stop):
-        yield positions + (epoch % views * count if views else 0)
+    for passes, positions in module.epochs.positions(0, module.state.stop):
+        yield positions + (passes % views * count if views else 0)
 
 
 def _many(active: Sequence[HeadTrial]) -> ManyHeads:

@@ -28,7 +28,7 @@ from tlx.tracking import event_log
 from tlx.tracking.event_log import EventLog
 from tlx.tracking.log_integrity import metrics_sha
 from tlx.tracking.logger_feed import feed
-from tlx.training import frozen
+from tlx.training import frozen, per_class
 from tlx.training.build import TrialComponents
 from tlx.training.checkpoint import save
 from tlx.training.machine import Machine
@@ -142,6 +142,7 @@ def record(
         save(place.path / layout.CHECKPOINT, state, built.origin)
         architecture.keep(place.path, trial.backbone, built.backbone)
         schema_file.write(place.path, built.data.schema)
+        per_class.write(place.path, module.task, built.data.examples["test"].targets)
         _draw_schedule(place.path, built)
     trained = sum(module.model.get_parameter(name).numel() for name in module.state.trained)
     result = Result(

@@ -20,6 +20,7 @@ from tlx.tasks.network import specs
 from tlx.tracking.event_log import EventLog
 from tlx.training import trial_callbacks, whole_model
 from tlx.training.build import TrialComponents, build
+from tlx.training.calibration import calibrate
 from tlx.training.callbacks.dispatch import Callbacks
 from tlx.training.callbacks.observer import OnValidation
 from tlx.training.deterministic import deterministic
@@ -99,7 +100,7 @@ def _run(
         checkpointer = trial_callbacks.state_checkpointer(trial, built, place.path, trainer, began, say)
         module.callbacks = Callbacks(
             {
-                **trial_callbacks.of_strategy(module, place.path if events.path is not None else None),
+                **trial_callbacks.of_strategy(module, place.path if events.path is not None else None, say),
                 **trial_callbacks.of_validation(module, events, say, progress),
                 **trial_callbacks.of_configuration(trial),
                 **trial_callbacks.of_observer(on_validation),
@@ -111,7 +112,7 @@ def _run(
             steps = run_phases(built, trainer, checkpointer, say, progress)
         prefix.enter(PhaseUsage(module.state.trained, {"val": 1}))
         select_final_weights(built, trainer, say)
-        validated = dict(module.state.metrics)
+        validated = {**module.state.metrics, **calibrate(built, trainer, say)}
         if built.data.has_test:
             prefix.enter(PhaseUsage(module.state.trained, {"test": 1}))
             file = place.path / layout.PREDICTIONS if events.path is not None else None
@@ -152,3 +153,5 @@ def _prepare(built: TrialComponents, events: EventLog, say: Say, progress: Progr
         say(f"data: {note}")
     for line in built.data.schema.read_as(specs(built.module.model)):
         say(f"input: {line}")
+    if (drawn := built.module.epochs.sampling) is not None:
+        say(f"sampler: {drawn}")

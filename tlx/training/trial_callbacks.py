@@ -41,12 +41,12 @@ def of_validation(
     }
 
 
-def of_strategy(module: TrialModule, folder: Path | None) -> dict[str, Callback]:
+def of_strategy(module: TrialModule, folder: Path | None, say: Callable[[str], None]) -> dict[str, Callback]:
     """Those that a strategy asks for; ``folder``: where a batch is kept whose loss is not finite."""
     strategy, per_epoch = module.strategy, module.epochs.steps_per_epoch
     found: dict[str, Callback] = {}
     if strategy.audit == "error":
-        found["freeze_audit"] = FreezeAudit(strategy.frozen_norm)
+        found["freeze_audit"] = FreezeAudit(strategy.frozen_norm, say)
     if strategy.on_nan == "skip":
         found["nan_skip"] = NanSkip()
     else:

@@ -14,6 +14,7 @@ from tlx.columns.schema import Schema
 from tlx.config.errors import ConfigError, ConfigIssue, WeightsError
 from tlx.config.schema import Trial
 from tlx.data import schema_file
+from tlx.tasks.network import TEMPERATURE
 from tlx.training import earlier_runs, rebuild
 
 KEY = "strategy.init"
@@ -44,7 +45,9 @@ def check(trial: Trial, schema: Schema) -> list[str]:
 
 def begin(model: nn.Module, backbone: Backbone, earlier: nn.Module, its: Backbone, source: str) -> None:
     """Give a model every parameter and buffer of an earlier one; raises :class:`WeightsError` where they differ."""
-    state = rebuild.parameters_and_buffers(earlier)
+    state, own = rebuild.parameters_and_buffers(earlier), rebuild.parameters_and_buffers(model)
+    state.pop(TEMPERATURE, None)  # it belonged to those weights: whoever trains on fits another
+    state |= {TEMPERATURE: own[TEMPERATURE]} if TEMPERATURE in own else {}
     try:
         rebuild.check_fits(model, {name: list(tensor.shape) for name, tensor in state.items()})
     except WeightsError as error:

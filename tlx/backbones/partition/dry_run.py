@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tlx._compat.fake_tensors import FakeTensor, FakeTensorMode, TorchDispatchMode
+from tlx._compat.fake_tensors import FakeTensor, FakeTensorMode, TorchDispatchMode, failures_untold
 from tlx._compat.operations import READS_A_NUMBER
 from tlx._compat.pytree import tree_leaves, tree_map
 
@@ -34,6 +34,11 @@ def first_use(model: nn.Module, example: Mapping[str, Any]) -> tuple[dict[int, i
     return used, False
 
 
+def ends(model: nn.Module, example: Mapping[str, Any]) -> bool:
+    """Does ``model(**example)`` run to its end on shapes alone, where no value that it asks for is true?"""
+    return dry_run(model, (), example, _FirstUse(model, truth=False), evaluating=True)
+
+
 def dry_run(
     model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], watch: Watch, *, evaluating: bool = False
 ) -> bool:
@@ -46,7 +51,8 @@ def dry_run(
             model.eval()
         inputs = tree_map(watch.stand_in, (tuple(args), dict(kwargs)))
         try:
-            model(*inputs[0], **inputs[1])
+            with failures_untold():
+                model(*inputs[0], **inputs[1])
         except Exception:  # foreign code, asked to run without values: it may fail in any way
             return False
     return True

@@ -9,7 +9,7 @@ an example makes one possible, puts the stages in the order in which they are fi
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from torch import nn
@@ -28,12 +28,18 @@ _log = logging.getLogger(__name__)
 __all__ = ["HEAD", "Stage", "digest", "merge", "outlet", "stages", "table", "verify"]
 
 
-def stages(model: nn.Module, explicit: Sequence[str] = (), example: Mapping[str, Any] | None = None) -> list[Stage]:
+def stages(
+    model: nn.Module,
+    explicit: Sequence[str] = (),
+    example: Mapping[str, Any] | None = None,
+    unfinished: Callable[[], None] = lambda: None,
+) -> list[Stage]:
     """The stages of a bare backbone, of a timm or transformers model with its head, or of ``backbone`` + ``head``.
 
     ``explicit`` are regular expressions, one per stage in order, looked for in the backbone's parameter names; the
-    first that is found decides. ``example`` are keyword inputs of the backbone's forward. Raises :class:`ValueError`
-    for a parameter that no pattern finds, for a pattern that finds nothing, and for one that cannot be searched for.
+    first that is found decides. ``example`` are keyword inputs of the backbone's forward; ``unfinished`` is called
+    where a dry run with them does not end, and may raise. Raises :class:`ValueError` for a parameter that no pattern
+    finds, for a pattern that finds nothing, and for one that cannot be searched for.
     """
     backbone, head = getattr(model, "backbone", None), getattr(model, "head", None)
     whole = isinstance(backbone, nn.Module) and isinstance(head, nn.Module) and not _has_head_of_its_own(model)
@@ -41,7 +47,7 @@ def stages(model: nn.Module, explicit: Sequence[str] = (), example: Mapping[str,
     held = [] if whole else head_names(body)
     names = [name for name, _ in body.named_parameters(remove_duplicate=False)]
     rest = [name for name in names if name not in set(held)]
-    times = _times(body, rest, example) if not explicit else {}
+    times = _times(body, rest, example, unfinished) if not explicit else {}
     groups = _by_patterns(rest, explicit) if explicit else _by_towers(body, rest, times)
     groups = [Group(g.block, [path + name for name in g.names], g.tower, g.name) for g in named(groups)]
     if whole and isinstance(head, nn.Module):
@@ -57,7 +63,9 @@ def _has_head_of_its_own(model: nn.Module) -> bool:
     return hasattr(model, "group_matcher") or hasattr(model, "base_model_prefix")
 
 
-def _times(body: nn.Module, names: list[str], example: Mapping[str, Any] | None) -> dict[str, int]:
+def _times(
+    body: nn.Module, names: list[str], example: Mapping[str, Any] | None, unfinished: Callable[[], None]
+) -> dict[str, int]:
     """When the tensors called ``names`` are first used; a tied one counts at its first name alone.
 
     Empty where the dry run ended before it had been in every block; many fail after that, in a head that asks for
@@ -66,6 +74,8 @@ def _times(body: nn.Module, names: list[str], example: Mapping[str, Any] | None)
     if example is None:
         return {}
     used, finished = first_use(body, example)
+    if not finished:
+        unfinished()
     wanted = set(names)
     times = {name: used[id(p)] for name, p in body.named_parameters() if id(p) in used and name in wanted}
     blocks = [part for part in parts(body, names) if part.block]

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
-from tlx.columns.formats.pixels import Pixels, ReadAs
+from tlx.columns.formats.pixels import NotInstalled, Pixels, ReadAs
+from tlx.columns.formats.window import BYTES, windowed
 from tlx.config.dataset import Limits
 
+__all__ = ["FORMATS", "Format", "NotInstalled", "Read", "read", "suffix_of"]
 Read = Callable[[Path, ReadAs, Limits], Pixels]
 
 
@@ -22,23 +24,26 @@ class Format:
         module: Of this package; its ``read`` reads a file.
         packages: Without which it cannot.
         extra: Of tlx, which installs them.
+        windows: Its ``read`` applies windows itself.
     """
 
     module: str
     packages: tuple[str, ...] = ()
     extra: str = ""
+    windows: bool = False
 
 
 RASTER, ARRAY = Format("raster"), Format("array")
+TIFF = Format("tiff", extra="satellite")  # which only some files need
+DICOM = Format("dicom", ("pydicom",), "medical", windows=True)  # some are inverted after it
+NIFTI = Format("nifti", ("nibabel",), "medical")
 FORMATS: dict[str, Format] = {
     **dict.fromkeys((".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"), RASTER),
-    **dict.fromkeys((".tif", ".tiff"), RASTER),
-    **dict.fromkeys((".npy",), ARRAY),
+    **dict.fromkeys((".tif", ".tiff"), TIFF),
+    **dict.fromkeys((".npy", ".npz"), ARRAY),
+    **dict.fromkeys((".dcm", ".dicom", ".ima"), DICOM),
+    **dict.fromkeys((".nii", ".nii.gz"), NIFTI),
 }
-
-
-class NotInstalled(ValueError):
-    """A package that reads these files is not there."""
 
 
 def suffix_of(name: str) -> str:
@@ -61,4 +66,7 @@ def read(path: Path, how: ReadAs, limits: Limits) -> Pixels:
     if missing:
         raise NotInstalled(f"{suffix} files are read by {', '.join(missing)}: pip install 'tlx[{found.extra}]'")
     function: Read = import_module(f"{__name__}.{found.module}").read
-    return function(path, how, limits)
+    pixels = function(path, how, limits)
+    if how.window and not found.windows:
+        return replace(pixels, values=windowed(pixels.values, how.window), range=BYTES)
+    return pixels

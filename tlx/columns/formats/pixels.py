@@ -63,6 +63,10 @@ class TooLarge(ValueError):
         self.found, self.most, self.setting = found, most, setting
 
 
+class NotInstalled(ValueError):
+    """A package that reads these files is not there."""
+
+
 def over_pixels(height: int, width: int, channels: int, limits: Limits) -> TooLarge | None:
     """Why an image of this size is not decoded; ``None`` where it is."""
     if height * width * -(-channels // 4) <= limits.pixels:
@@ -126,3 +130,21 @@ def chosen(values: Array, bands: Sequence[int]) -> Array:
     if not all(-there.shape[2] <= band < there.shape[2] for band in bands):
         raise ValueError(f"dataset.bands={list(bands)}: there are {there.shape[2]} channels, counted from 0")
     return there[:, :, list(bands)]
+
+
+def frame_at(frame: int | None, frames: int, otherwise: int) -> int:
+    """Which frame is read.
+
+    Args:
+        frame: That was asked for; None: none.
+        frames: That there are.
+        otherwise: The one that is read where none was asked for.
+
+    Raises:
+        ValueError: It is not there.
+    """
+    if frame is None:
+        return otherwise
+    if not 0 <= frame < frames:
+        raise ValueError(f"dataset.frame={frame}: there are {frames} frames, counted from 0")
+    return frame

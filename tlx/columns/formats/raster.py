@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from tlx._compat import jpeg
-from tlx.columns.formats.pixels import Array, Pixels, ReadAs, allow, chosen
+from tlx.columns.formats.pixels import Array, Pixels, ReadAs, allow, chosen, frame_at
 from tlx.config.dataset import Limits
 from tlx.files import regular
 
@@ -36,9 +36,7 @@ def picture(image: Image.Image, how: ReadAs) -> Pixels:
     """A picture of PIL's: the frame that is asked for, upright, what is transparent over the background."""
     frames = getattr(image, "n_frames", 1)
     if how.frame is not None:
-        if not 0 <= how.frame < frames:
-            raise ValueError(f"dataset.frame={how.frame}: there are {frames} frames, counted from 0")
-        image.seek(how.frame)
+        image.seek(frame_at(how.frame, frames, 0))
     image.load()
     return Pixels(chosen(_values(ImageOps.exif_transpose(image), how.background), how.bands), frames)
 
@@ -64,7 +62,8 @@ def _values(image: Image.Image, background: tuple[int, int, int]) -> Array:
     if image.mode in ("1", "L") and "transparency" not in image.info:
         return np.asarray(image.convert("L"))
     if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
-        shown = image.convert("RGBA")
+        plain = image.convert("LA") if image.mode == "La" else image  # PIL converts premultiplied grey to nothing else
+        shown = plain.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", shown.size, (*background, 255)), shown)
     return np.asarray(image.convert("RGB"))
 
