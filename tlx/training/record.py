@@ -142,7 +142,8 @@ def record(
         save(place.path / layout.CHECKPOINT, state, built.origin)
         architecture.keep(place.path, trial.backbone, built.backbone)
         schema_file.write(place.path, built.data.schema)
-        per_class.write(place.path, module.task, built.data.examples["test"].targets)
+        if built.data.has_test:
+            per_class.write(place.path, module.task, built.data.examples["test"].targets)
         _draw_schedule(place.path, built)
     trained = sum(module.model.get_parameter(name).numel() for name in module.state.trained)
     result = Result(
