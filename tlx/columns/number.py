@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from tlx.columns.column import Column
-from tlx.columns.reading import DEFAULT, Indices, Inspection, Reader, Reading, Values
+from tlx.columns.reading import DEFAULT, META, Indices, Inspection, Reader, Reading, Values
 from tlx.config.dataset import Limits
 from tlx.config.errors import ConfigIssue
 
@@ -109,11 +109,13 @@ class Category(Column):
         return self, np.array([word(value) for value in values], dtype=object), {}
 
     def fit(self, values: Values, seen: Sequence[Any] = (), limits: Limits = DEFAULT) -> Self:
-        """Its categories are the words of train."""
-        return self if self.categories else replace(self, categories=tuple(sorted(set(values))))
+        """Its categories are the words of train; what is not read, such as a patient's name, is not kept."""
+        return self if self.categories or self.role in META else replace(self, categories=tuple(sorted(set(values))))
 
     def notes(self, values: Values, splits: Mapping[str, Indices], seen: Mapping[int, Any] | None = None) -> list[str]:
-        """How many words of a split train has not."""
+        """How many words of a split train has not, where that matters."""
+        if self.role in META:
+            return []
         known = set(self.categories)
         new = {name: sum(values[i] not in known for i in indices) for name, indices in splits.items()}
         return [

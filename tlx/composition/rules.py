@@ -19,6 +19,7 @@ from tlx.composition import (
     name_rules,
     package_rules,
     sampler_rules,
+    split_rules,
     strategy_rules,
     study_rules,
     sweep_rules,
@@ -164,6 +165,12 @@ def validation_is_of_shots(config: Any) -> Iterator[ConfigIssue]:
     if config.dataset.validation == "within" and config.dataset.shots is None:
         message = "shares the shots of each class, and there are none: set dataset.shots, or leave it at extra"
         yield ConfigIssue("dataset.validation", message, "within")
+    elif config.dataset.validation == "within" and "group" in (config.dataset.split_by, config.dataset.duplicates):
+        message = "shares shots between training and validation one by one, whatever belongs together; use extra"
+        yield ConfigIssue("dataset.validation", message, "within")
+    elif config.dataset.validation == "within" and config.dataset.split_by == "time":
+        message = "shares shots between training and validation, whatever their time is; use extra"
+        yield ConfigIssue("dataset.validation", message, "within")
 
 
 def networks_have_weights(config: Any) -> Iterator[ConfigIssue]:
@@ -280,6 +287,11 @@ RULES: list[tuple[tuple[str, ...], Rule]] = [
     (("dataset",), columns_make_sense),
     (("dataset",), images_can_be_read),
     (("dataset",), validation_is_of_shots),
+    (("dataset",), split_rules.groups_are_said_once),
+    (("dataset",), split_rules.folds_make_sense),
+    (("dataset",), split_rules.duplicates_can_be_kept_together),
+    (("dataset",), split_rules.labels_are_said_once),
+    (("dataset",), split_rules.studies_have_a_test),
     (("backbone", "dataset"), modality_fits),
     (("strategy",), strategy_rules.amounts_read),
     (("strategy",), strategy_rules.phases_make_sense),

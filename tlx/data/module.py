@@ -17,7 +17,7 @@ from tlx.columns.schema import Schema
 from tlx.components.registry import component
 from tlx.config import augmentation, dataset, image_values
 from tlx.config.errors import ConfigIssue, DataError
-from tlx.data import splits, validation
+from tlx.data import duplicates, splits, validation
 from tlx.data.examples import Examples, too_large
 from tlx.data.fingerprint import fingerprint
 from tlx.data.loading import Loading
@@ -63,7 +63,9 @@ class Data:
         self.workers, self.pinned, self.memory = workers, pinned, memory
         self.fingerprint = fingerprint(config)
         source = read(config)
-        self.sound = validation.check(source, splits.cut(source, config), config, self.fingerprint)
+        copies = duplicates.copies_of(source, config)
+        self.sound = validation.check(source, splits.cut(source, config, copies), config, self.fingerprint)
+        duplicates.look(source, self.sound, config, copies)
         self.splits = splits.take_shots(source, self.sound, config, seed)
         self.source = source.fitted(self.splits["train"], config.limits)
         validation.look_at_splits(self.source, self.splits)
@@ -76,6 +78,11 @@ class Data:
         other.seed, other.order_seed = seed, order_seed
         other._loading = None
         return other
+
+    @property
+    def has_test(self) -> bool:
+        """Is there a test split? Not with ``dataset.test=0``, unless the data bring one."""
+        return "test" in self.splits
 
     def hashes(self) -> dict[str, str]:
         """Number of examples of each split, and a hash of which and in what order."""
@@ -132,7 +139,7 @@ class Data:
             )
             raise DataError([ConfigIssue("strategy.batch_size", message, self.batch_size)])
         for name in ("val", "test"):
-            if len(self.splits[name]) < world:
+            if name in self.splits and len(self.splits[name]) < world:
                 message = f"{len(self.splits[name])} examples cannot be shared by {world} devices"
                 raise DataError([ConfigIssue(f"dataset.{name}", message)])
         return epochs

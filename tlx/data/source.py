@@ -28,6 +28,8 @@ class Source:
         splits: Those that the source brings, as numbers of examples; the others are cut from train.
         origin: Where an example is from, for messages.
         notes: What a person should know: skipped files, empty classes.
+        contents: By the name of a column, what gives a hash of the content of each of its values, where the source
+            knows a cheaper way than to read them.
         seen: What was seen of values when they were looked at, by column and example.
 
     Example:
@@ -40,6 +42,7 @@ class Source:
     origin: Callable[[int], str] = field(default=lambda i: f"example {i}")
     notes: list[str] = field(default_factory=list)
     seen: dict[str, dict[int, Any]] = field(default_factory=dict)
+    contents: Mapping[str, Callable[[], Sequence[str]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         names = [column.name for column in self.columns]

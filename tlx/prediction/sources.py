@@ -119,21 +119,20 @@ def _unfit(word: str, what: str, columns: Mapping[str, Column]) -> ConfigError:
 def _folder(folder: Path) -> Inputs:
     """The images below a folder, in the order of their paths; hidden files and others are left out and counted."""
     walk = tree.Tree(str(folder))
-    images, hidden, others = list[str](), 0, 0
+    images, others = list[str](), 0
     try:
         for name, _ in walk.files():
-            if any(part.startswith(".") for part in name.split("/")):
-                hidden += 1
-            elif os.path.splitext(name)[1].lower() in SUFFIXES:
+            if os.path.splitext(name)[1].lower() in SUFFIXES:
                 images.append(name)
             else:
                 others += 1
     except OSError as error:
         raise ConfigError([ConfigIssue("input", f"cannot be looked into: {regular.reason(error)}", folder)]) from error
     told = {
-        "hidden files left out": hidden,
+        "hidden files and folders left out": len(walk.hidden),
         "files that are no images": others,
         "names without a file behind them": len(walk.special),
+        "links to folders, which are not followed": len(walk.links),
         "folders that may not be looked into": len(walk.closed),
     }
     if not images:

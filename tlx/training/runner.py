@@ -113,11 +113,12 @@ def _run(
         prefix.enter(PhaseUsage(module.state.trained, {"val": 1}))
         select_final_weights(built, trainer, say)
         validated = {**module.state.metrics, **calibrate(built, trainer, say)}
-        prefix.enter(PhaseUsage(module.state.trained, {"test": 1}))
-        file = place.path / layout.PREDICTIONS if events.path is not None else None
-        with predictions(file, built.data.source.described) as written:
-            module.predicted = written.add
-            trainer.test(module, verbose=False)
+        if built.data.has_test:
+            prefix.enter(PhaseUsage(module.state.trained, {"test": 1}))
+            file = place.path / layout.PREDICTIONS if events.path is not None else None
+            with predictions(file, built.data.source.described) as written:
+                module.predicted = written.add
+                trainer.test(module, verbose=False)
         prefix.close()
         return record(trial, built, place, steps, validated, checkpointer.spent())
 
