@@ -15,7 +15,6 @@ from tlx.columns.formats.pixels import Array, Pixels, ReadAs, allow, chosen, lai
 from tlx.columns.formats.window import windowed
 from tlx.config.dataset import Limits
 
-SUFFIXES = frozenset(formats.FORMATS)
 DEFAULT = Limits()
 PLAIN = ReadAs()
 

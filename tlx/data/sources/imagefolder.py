@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from tlx.columns import Category, Image, Label
-from tlx.columns.decoding import SUFFIXES
+from tlx.columns.formats import suffix_of
 from tlx.config.dataset import ImageFolder
 from tlx.config.errors import ConfigIssue, DataError
 from tlx.data.fingerprint import contents, of_files
@@ -175,4 +175,4 @@ def _add_class(listing: _Listing, empty: dict[str, str], folder: Path, above: st
 
 
 def _is_image(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in SUFFIXES
+    return bool(suffix_of(name))
