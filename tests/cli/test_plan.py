@@ -104,7 +104,7 @@ def test_examples_are_drawn_as_the_network_sees_them(
     first = data.splits["train"][np.asarray(data.source.rows["label"])[data.splits["train"]] == 0][0]
     digit = np.asarray(data.source.rows["image"])[first].astype(float)
     drawn = pixels[6 + 16 : 6 + 16 + 112, 6 : 6 + 112].reshape(8, 14, 8, 14).mean((1, 3))
-    assert np.corrcoef(drawn.ravel(), digit.ravel())[0, 1] > 0.98
+    assert np.corrcoef(drawn.ravel(), digit.ravel())[0, 1] > 0.95
     before = (folder / "examples.png").stat().st_mtime_ns
     assert main([*words, "--figure", "examples.png"]) == 0  # its own is written again
     assert (folder / "examples.png").stat().st_mtime_ns > before

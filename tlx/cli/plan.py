@@ -27,6 +27,7 @@ from tlx.reports.console import Terminal
 
 _FIGURE = "--figure"
 _SHEET = ".png"
+_EXAMPLES = "tlx examples"
 
 
 def run(words: list[str]) -> int:
@@ -75,7 +76,7 @@ def run(words: list[str]) -> int:
         from tlx.planning import example_sheet, schedule
 
         if figure.suffix == _SHEET:
-            durable.write(figure, example_sheet.draw(trial))
+            durable.write(figure, example_sheet.draw(trial, _EXAMPLES))
         else:
             svg = schedule.of_plan(found, trial.strategy, f"{trial.backbone.name} on {trial.dataset.name}")
             durable.write(figure, svg)
@@ -114,10 +115,9 @@ def _figure(words: list[str]) -> tuple[list[str], Path | None]:
 
 def _check(figure: Path) -> None:
     """Refuse before any work to write over what was not made here."""
-    from tlx.planning import example_sheet
-    from tlx.reports import timeline
+    from tlx.reports.timeline import MARK
 
-    mark = example_sheet.MARK if figure.suffix == _SHEET else timeline.MARK
+    mark = _EXAMPLES if figure.suffix == _SHEET else MARK
     message = ""
     if fault := path_fault(str(figure)):
         message = fault

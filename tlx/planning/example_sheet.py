@@ -21,13 +21,16 @@ from tlx.data.module import Data
 from tlx.planning.trial_plan import outline
 from tlx.tasks.network import specs
 
-MARK = "tlx examples"  # near the beginning: how a picture made here is known again
 _CLASSES, _EXAMPLES, _VIEWS = 10, 3, 3  # rows; images of each class; augmentations of each
 _EDGE, _GAP, _TEXT = 112, 6, 16  # pixels
 
 
-def draw(trial: Trial) -> bytes:
+def draw(trial: Trial, software: str) -> bytes:
     """Draw the sheet: a row for each class, each image followed by its augmentations.
+
+    Args:
+        trial: Whose images.
+        software: What is written near its beginning, by which it is known again.
 
     Returns:
         A PNG.
@@ -48,7 +51,7 @@ def draw(trial: Trial) -> bytes:
         (title, [_pixels(reader.take([(epoch, place)])[0], spec) for place in places for epoch in epochs])
         for title, places in _rows(data)
     ]
-    return _sheet(rows, len(epochs))
+    return _sheet(rows, len(epochs), software)
 
 
 def _rows(data: Data) -> Iterator[tuple[str, list[int]]]:
@@ -75,7 +78,7 @@ def _pixels(image: Tensor, spec: ImageSpec) -> npt.NDArray[np.uint8]:
     return values
 
 
-def _sheet(rows: list[tuple[str, list[npt.NDArray[np.uint8]]]], group: int) -> bytes:
+def _sheet(rows: list[tuple[str, list[npt.NDArray[np.uint8]]]], group: int, software: str) -> bytes:
     """``group``: images that belong together, the first of them plain."""
     columns = max((len(images) for _, images in rows), default=1)
     heights = [_TEXT + _GAP + (_EDGE if images else 0) for _, images in rows]
@@ -95,6 +98,6 @@ def _sheet(rows: list[tuple[str, list[npt.NDArray[np.uint8]]]], group: int) -> b
                 )
     stream = io.BytesIO()
     known = PngInfo()
-    known.add_text("Software", MARK)
+    known.add_text("Software", software)
     sheet.save(stream, "PNG", pnginfo=known)
     return stream.getvalue()
