@@ -85,7 +85,7 @@ def notes(column: Pictures, seen: Mapping[int, Seen], splits: Mapping[str, Indic
     if not seen:
         return []
     train = [seen[i] for i in splits["train"].tolist() if i in seen]
-    usual = column.dtype == "uint8" and column.channels in (1, 3) and column.scale == BYTES
+    usual = column.channels in (1, 3) and column.scale == BYTES and all(one.dtype == "uint8" for one in train)
     return [*([_described(column, train)] if train and not usual else []), *_warned(column, train, seen, splits)]
 
 
