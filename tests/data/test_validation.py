@@ -5,13 +5,17 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from tests.data.conftest import inputs, load
-from tlx.config.dataset import ImageFolder, Table
+from tlx.columns import Image as Column
+from tlx.columns.decoding import DEFAULT
+from tlx.columns.formats.pixels import Pixels
+from tlx.config.dataset import ImageFolder, Limits, Table
 from tlx.config.errors import DataError
 from tlx.data.module import Data
 from tlx.data.validation import check
@@ -106,14 +110,31 @@ def test_a_palette_with_transparency_is_a_sound_image(root: Path) -> None:
     assert data(root).schema.counts["train"] == 10
 
 
-def test_the_result_is_remembered_under_the_fingerprint(root: Path) -> None:
+def test_what_was_seen_is_remembered_by_content(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded: list[str] = []
+    usual = Column.decoded
+
+    def counted(self: Column, value: Any, limits: Limits = DEFAULT) -> Pixels:
+        decoded.append(str(value))
+        return usual(self, value, limits)
+
+    monkeypatch.setattr(Column, "decoded", counted)
     config = ImageFolder(root=str(root))
-    source = load(config)
-    check(source, source.splits, config, "remembered-1")
+
+    def looked_at() -> set[str]:
+        source = load(config)
+        decoded.clear()
+        check(source, source.splits, config, "")
+        return {str(Path(one).relative_to(root)) for one in decoded}
+
+    assert len(looked_at()) == 27
+    assert looked_at() == set()
+    write(root / "train" / "a" / "new.png", seed=99)
+    (root / "test" / "c" / "1.png").rename(root / "test" / "c" / "renamed.png")
+    assert looked_at() == {"train/a/new.png"}
     truncate(root / "train" / "a" / "0.png")
-    check(source, source.splits, config, "remembered-1")
     with pytest.raises(DataError, match=r"train/a/0\.png"):
-        check(source, source.splits, config, "remembered-2")
+        looked_at()
 
 
 def test_a_changed_file_is_looked_at_again(root: Path) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -22,6 +22,7 @@ from tlx.config.machine import cores
 
 _AT_ONCE = 1024  # images of an array
 _READ_BY = ("window", "window_of_file", "layout", "bands", "background", "frame")  # what is seen depends on these
+_VERSION = 1  # of what is seen
 _FORM = dict[str, list[Any]]
 
 
@@ -30,9 +31,6 @@ class Looks(Protocol):
 
     def seen(self, value: Any, limits: Limits = DEFAULT) -> Seen:
         """Look at an image; raises for one that cannot be used."""
-
-    def file(self, value: Any) -> Path | None:
-        """The file of a value."""
 
     def settings(self) -> dict[str, Any]:
         """All there is to know of the column."""
@@ -45,7 +43,7 @@ def look_at(column: Looks, values: Values, used: Indices, look: Inspection) -> d
         column: Of them.
         values: Paths, pictures or arrays.
         used: Which of them.
-        look: With the limits, and the fingerprint under which what was seen is remembered.
+        look: With the limits, and the contents or else the fingerprint under which what was seen is remembered.
 
     Returns:
         By example, why an image cannot be used.
@@ -54,12 +52,12 @@ def look_at(column: Looks, values: Values, used: Indices, look: Inspection) -> d
         look.seen = dict(_of_array(column, values, used, look.limits))
         return {i: "holds NaN or infinity" for i, one in look.seen.items() if not np.isfinite(one.low + one.high)}
     how = {name: value for name, value in column.settings().items() if name in _READ_BY}
-    key = hashlib.sha256(json.dumps([look.fingerprint, how]).encode()).hexdigest()[:32]
+    names = {i: look.contents[i] or look.origin(i) if look.contents else look.origin(i) for i in used.tolist()}
+    where = look.fingerprint
+    if look.contents and len(values):  # what was seen of a content stays known when others change
+        where = os.path.commonpath([look.origin(0), look.origin(len(values) - 1)])
+    key = hashlib.sha256(json.dumps([_VERSION, where, how]).encode(errors="surrogateescape")).hexdigest()[:32]
     known: dict[str, list[Any]] = remembered.load("seen", key, _FORM) or {}
-    are_files = isinstance(values, list)
-    names = {
-        i: str(values[i]) if are_files and column.file(values[i]) is not None else look.origin(i) for i in used.tolist()
-    }
     look.seen = {i: seen for i, name in names.items() if (seen := _parsed(known.get(name))) is not None}
     faults: dict[int, str] = {}
     fresh = {}
@@ -78,7 +76,8 @@ def look_at(column: Looks, values: Values, used: Indices, look: Inspection) -> d
             else:
                 look.seen[i] = found
                 fresh[names[i]] = list(found)
-    if fresh and (obstacle := remembered.store("seen", key, {**known, **fresh})):
+    kept = {name: known[name] for name in names.values() if name in known}
+    if fresh and (obstacle := remembered.store("seen", key, {**kept, **fresh})):
         look.notes.append(f"that the images are sound is not remembered: {obstacle}")
     return faults
 

@@ -65,6 +65,7 @@ class Inspection:
     fingerprint: str
     origin: Callable[[int], str]  # where an example is from
     notes: list[str] = field(default_factory=list)
+    contents: Sequence[str] = ()  # a hash of each value's, where they are files
     seen: dict[int, Any] = field(default_factory=dict)  # what a column wants to know of its values later, by example
 
 

@@ -28,7 +28,8 @@ def problems(source: Source, used: Indices, config: Dataset, fingerprint: str) -
     """Why examples cannot be used, by their numbers in order; what was seen of images is put into ``source.seen``."""
     bad: dict[int, str] = {}
     for column in source.columns:
-        look = Inspection(config.limits, fingerprint, source.origin, source.notes)
+        contents = source.contents[column.name]() if column.name in source.contents else ()
+        look = Inspection(config.limits, fingerprint, source.origin, source.notes, contents)
         for i, problem in column.problems(source.rows[column.name], used, look).items():
             bad.setdefault(i, problem)
         if look.seen:
