@@ -71,8 +71,8 @@ def notes(run: Path, trial: Trial, config: Dataset, data: Mapping[str, str], ind
 def _words(name: str, value: Any) -> list[str]:
     """An option as it is written on the command line; a part by its own options."""
     if is_dataclass(value) and not isinstance(value, type):
-        return [f"dataset.{name}.{inner}={one}" for inner, one in asdict(value).items()]
-    return [f"dataset.{name}={value}"]
+        return [word for inner, one in asdict(value).items() for word in _words(f"{name}.{inner}", one)]
+    return [f"dataset.{name}={'null' if value is None else value}"]
 
 
 def _recorded(run: Path) -> dict[str, Any]:
