@@ -26,6 +26,9 @@ from typing import Any
 
 import numpy as np
 
+from tlx.training.callbacks.callback import Callback
+from tlx.training.callbacks.context import Context
+
 SIZE, CLASSES, BANDS, SIDE = (375, 500), 4, 6, 224
 ARMS = {
     "jpeg": (
@@ -36,11 +39,24 @@ ARMS = {
 }
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 WARM = 2  # batches
+TIMES: list[float] = []  # after each step
 
 
 @dataclass
 class Options:
     """Of the stopwatch: none."""
+
+
+class Stopwatch(Callback):
+    """Notes the time after every step."""
+
+    def __init__(self, options: Options) -> None:
+        TIMES.clear()
+
+    def on_step(self, ctx: Context) -> None:
+        """Note it."""
+        _wait()
+        TIMES.append(time.perf_counter())
 
 
 def make(folder: Path, count: int) -> None:
@@ -80,6 +96,8 @@ def words(asked: argparse.Namespace, *more: str) -> list[str]:
     ]
     found += [f"strategy.batch_size={asked.batch}", "tracking=none", "strategy.audit=off", "reuse.when=off"]
     found += ["checkpoint.every_minutes=null", f"hardware.precision={asked.precision}"]
+    if not asked.is_before:
+        found.append("hardware.image_memory=0")  # every image is decoded each time, as by the others
     if asked.workers is not None:
         found.append(f"hardware.workers={asked.workers}")
     return [*found, *more]
@@ -122,27 +140,13 @@ def tlx_frozen(asked: argparse.Namespace) -> float:
 def tlx_train(asked: argparse.Namespace, augment: str = "none") -> float:
     """``tlx.train``, timed by a callback."""
     import tlx
-    from tlx.training.callbacks.callback import Callback
-
-    times: list[float] = []
-
-    class Stopwatch(Callback):
-        """Notes the time after every step."""
-
-        def __init__(self, options: Any) -> None:
-            times.clear()
-
-        def on_step(self, ctx: Any) -> None:
-            """Note it."""
-            _wait()
-            times.append(time.perf_counter())
 
     tlx.register.callback("stopwatch", config=Options, capabilities={"trainable", "cacheable"})(Stopwatch)
     steps = asked.steps + WARM
     lengths = [f"strategy.budget={steps} steps", f"strategy.validate_every={steps} steps", f"dataset.augment={augment}"]
     with tempfile.TemporaryDirectory() as output:
         tlx.train(words(asked, "strategy=fine_tune", *lengths, f"output={output}", "callbacks.stopwatch={}"))
-    return asked.batch * (len(times) - WARM) / (times[-1] - times[WARM - 1])
+    return asked.batch * (len(TIMES) - WARM) / (TIMES[-1] - TIMES[WARM - 1])
 
 
 # -- others --------------------------------------------------------------------------------------------------------
@@ -371,6 +375,7 @@ def measure(asked: argparse.Namespace) -> None:
                 arm, checkout = way
                 command = [sys.executable, __file__, str(asked.folder), "--arm", arm, "--kind", kind]
                 command += ["--model", asked.model, "--batch", str(asked.batch), "--precision", asked.precision]
+                command += ["--is-before"] if checkout else []
                 command += ["--steps", str(asked.images // asked.batch)]
                 command += ["--workers", str(asked.workers)] if asked.workers is not None else []
                 with tempfile.TemporaryDirectory() as cache:
@@ -404,6 +409,7 @@ def main() -> None:
     parser.add_argument("--kinds", nargs="+", default=list(ARMS), choices=list(ARMS))
     parser.add_argument("--arm", help=argparse.SUPPRESS)
     parser.add_argument("--kind", help=argparse.SUPPRESS)
+    parser.add_argument("--is-before", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--steps", type=int, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.arm:

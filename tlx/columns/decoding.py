@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,9 @@ from PIL import Image
 from tlx.columns import formats
 from tlx.columns.formats import raster
 from tlx.columns.formats.pixels import Array, Pixels, ReadAs, allow, chosen, laid_out, native, size
+from tlx.columns.formats.window import windowed
 from tlx.config.dataset import Limits
 
-SUFFIXES = frozenset(formats.FORMATS)
 DEFAULT = Limits()
 PLAIN = ReadAs()
 
@@ -32,15 +33,19 @@ def decode(item: Any, how: ReadAs = PLAIN, limits: Limits = DEFAULT) -> Pixels:
     """
     if isinstance(item, np.ndarray):
         allow(*size(item.shape, how.layout), limits)
-        found = Pixels(chosen(laid_out(native(item), how.layout), how.bands))
+        found = _windowed(Pixels(chosen(laid_out(native(item), how.layout), how.bands)), how)
     elif isinstance(item, Image.Image):
         allow(item.height, item.width, 1, limits)
-        found = raster.picture(item, how)
+        found = _windowed(raster.picture(item, how), how)
     else:
         found = formats.read(Path(item), how, limits)
     if found.values.dtype == np.bool_:
         found = Pixels(found.values.astype(np.uint8) * np.uint8(255), found.frames)
     return found
+
+
+def _windowed(found: Pixels, how: ReadAs) -> Pixels:
+    return replace(found, values=windowed(found.values, how.window)) if how.window else found
 
 
 def array_of(item: Any, limits: Limits = DEFAULT) -> Array:

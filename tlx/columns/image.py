@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from tlx.columns import decoding, image_scale, image_statistics
+from tlx.columns import decoding, formats, image_scale, image_statistics
 from tlx.columns.column import Column
 from tlx.columns.formats.pixels import Array, Pixels, ReadAs, over_pixels
 from tlx.columns.image_scale import BYTES, Range, Seen
@@ -221,9 +221,7 @@ class Image(Column):
     def _how(self, value: Any) -> ReadAs:
         window = tuple(zip(self.window[::2], self.window[1::2], strict=True))
         if self.window_of_file:
-            from tlx.columns.formats.dicom import windows
-
-            window = windows(Path(value))[:1]
+            window = _window_of(value)
         red, green, blue = self.background
         frame = None if self.frame < 0 else self.frame
         return ReadAs(self.layout, self.bands, window, (red, green, blue), frame)
@@ -231,3 +229,13 @@ class Image(Column):
 
 def _channels(pixels: Array) -> int:
     return 1 if pixels.ndim == 2 else int(pixels.shape[2])
+
+
+def _window_of(value: Any) -> tuple[tuple[float, float], ...]:
+    """The first window that a DICOM file names; raises :class:`ValueError` where there is none."""
+    if isinstance(value, (str, Path)) and formats.FORMATS.get(formats.suffix_of(Path(value).name)) is formats.DICOM:
+        from tlx.columns.formats.dicom import windows
+
+        if found := windows(Path(value)):
+            return found[:1]
+    raise ValueError("names no window: dataset.window=[centre, width] says which")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from tlx.columns import Column, Image, Text
-from tlx.columns.decoding import SUFFIXES
+from tlx.columns.formats import FORMATS, suffix_of
 from tlx.composition.name_rules import is_there, path_fault
 from tlx.config.dataset import Limits
 from tlx.config.errors import ConfigError, ConfigIssue
@@ -98,7 +97,7 @@ def _inputs(word: str, trial: Trial, columns: Mapping[str, Column], limits: Limi
     if suffix in rows.SUFFIXES:
         table = Table(path, trial, columns, limits)
         return Inputs(table.examples(), None, table.notes)
-    if suffix in SUFFIXES:
+    if suffix_of(path.name):
         if not isinstance(alone, Image):
             raise _unfit(word, "is an image", columns)
         return Inputs(iter([(word, path)]), 1)
@@ -107,7 +106,7 @@ def _inputs(word: str, trial: Trial, columns: Mapping[str, Column], limits: Limi
             raise _unfit(word, "holds texts", columns)
         notes: list[str] = []
         return Inputs(_texts_of(path, limits, notes), None, notes)
-    known = sorted({*SUFFIXES, *rows.SUFFIXES, ".txt"})
+    known = sorted({*FORMATS, *rows.SUFFIXES, ".txt"})
     raise ConfigError([ConfigIssue("input", f"expected a folder, - or a file of {', '.join(known)}", word)])
 
 
@@ -122,7 +121,7 @@ def _folder(folder: Path) -> Inputs:
     images, others = list[str](), 0
     try:
         for name, _ in walk.files():
-            if os.path.splitext(name)[1].lower() in SUFFIXES:
+            if suffix_of(name):
                 images.append(name)
             else:
                 others += 1

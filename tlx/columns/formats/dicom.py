@@ -13,6 +13,7 @@ import pydicom
 from PIL import Image
 from pydicom import uid
 from pydicom.encaps import get_frame
+from pydicom.filereader import read_dataset, read_preamble
 from pydicom.pixels import apply_color_lut, apply_modality_lut, get_decoder, pixel_array
 
 from tlx.columns.formats import colour, dicom_codecs
@@ -22,6 +23,7 @@ from tlx.config.dataset import Limits
 from tlx.files import regular
 
 _PIXELS = {"PixelData", "FloatPixelData", "DoubleFloatPixelData"}
+_RESCALE = (("RescaleSlope", 1.0), ("RescaleIntercept", 0.0))  # and what they are where nothing is said
 _BY_PIL = {uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit, *uid.JPEG2000TransferSyntaxes}
 
 dicom_codecs.register()
@@ -63,6 +65,8 @@ def read(path: Path, how: ReadAs, limits: Limits) -> Pixels:
 def windows(path: Path) -> tuple[tuple[float, float], ...]:
     """The (centre, width) of each window that a file names itself, or its middle frame where frames have their own.
 
+    Those narrower than 1 have no meaning, and are left out.
+
     Raises:
         ValueError: It is no DICOM file, or has no pixels.
     """
@@ -75,9 +79,8 @@ def windows(path: Path) -> tuple[tuple[float, float], ...]:
 
 def _header(stream: IO[bytes]) -> tuple[Any, uid.UID]:
     """All but the pixels, before which the stream is left, and how these are packed."""
-    meta: Any = pydicom.Dataset()
-    if pydicom.filereader.read_preamble(stream, force=True) is not None or stream.tell() == 0:
-        meta = pydicom.filereader.read_dataset(stream, False, True, stop_when=lambda tag, _, __: tag.group != 2)
+    read_preamble(stream, force=True)
+    meta = read_dataset(stream, False, True, stop_when=lambda tag, *_: tag.group != 2)
     if meta.get("TransferSyntaxUID") == uid.DeflatedExplicitVRLittleEndian:  # nothing bounds what it inflates to
         raise ValueError("the whole file is deflated: write it again as Explicit VR Little Endian")
     stream.seek(0)
@@ -87,8 +90,8 @@ def _header(stream: IO[bytes]) -> tuple[Any, uid.UID]:
         named = kind.name if isinstance(kind, uid.UID) else kind
         raise ValueError(f"holds no image: {named}" if kind else "no DICOM file, or one without an image")
     implicit, little = header.original_encoding
-    native_ = uid.ImplicitVRLittleEndian if implicit else uid.ExplicitVRLittleEndian
-    found = header.file_meta.get("TransferSyntaxUID") or (native_ if little else uid.ExplicitVRBigEndian)
+    usual = uid.ImplicitVRLittleEndian if implicit else uid.ExplicitVRLittleEndian
+    found = header.file_meta.get("TransferSyntaxUID") or (usual if little else uid.ExplicitVRBigEndian)
     return header, uid.UID(found)
 
 
@@ -130,7 +133,8 @@ def _see_that_it_is_there(stream: IO[bytes], header: Any, syntax: uid.UID, index
         raise NotInstalled(f"compressed as {syntax.name}, for which pydicom needs more: pip install {what}")
     if by_pil:
         stream.seek(12, os.SEEK_CUR)  # tag, type and length of the element
-        packed = get_frame(stream, index, number_of_frames=frames)
+        table = (header.get("ExtendedOffsetTable"), header.get("ExtendedOffsetTableLengths"))
+        packed = get_frame(stream, index, number_of_frames=frames, extended_offsets=table if all(table) else None)
         with Image.open(io.BytesIO(packed), formats=("JPEG", "JPEG2000")) as picture:
             if picture.size != (header.Columns, header.Rows):
                 width, height = picture.size
@@ -170,9 +174,6 @@ def _meant(stored: Array, header: Any, index: int) -> tuple[Array, tuple[float, 
         return stored, span
     ends = sorted(end * slope + intercept for end in span or ())
     return stored * np.float64(slope) + intercept, (ends[0], ends[1]) if ends else None
-
-
-_RESCALE = (("RescaleSlope", 1.0), ("RescaleIntercept", 0.0))
 
 
 def _inverted(values: Array, span: tuple[float, float] | None) -> Array:

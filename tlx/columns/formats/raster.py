@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -43,16 +45,36 @@ def picture(image: Image.Image, how: ReadAs) -> Pixels:
 
 @contextmanager
 def allowing(limits: Limits) -> Iterator[None]:
-    """Let PIL decode as many pixels as the limits do, where somebody raised them above PIL's own."""
-    before = Image.MAX_IMAGE_PIXELS
-    if before is None or limits.pixels <= 2 * before:  # PIL refuses above twice its number, and warns above it
+    """Let PIL decode as many pixels as the limits do, where somebody raised them above PIL's own.
+
+    PIL's limit is of the whole process: it goes back to what it was when the last thread that raised it is done.
+    """
+    usual = _RAISED.usual if _RAISED.usual is not None else Image.MAX_IMAGE_PIXELS
+    if usual is None or limits.pixels <= 2 * usual:  # PIL refuses above twice its number, and warns above it
         yield
         return
-    Image.MAX_IMAGE_PIXELS = limits.pixels
+    with _RAISED.lock:
+        _RAISED.usual, _RAISED.count = usual, _RAISED.count + 1
+        Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS or 0, limits.pixels)
     try:
         yield
     finally:
-        Image.MAX_IMAGE_PIXELS = before
+        with _RAISED.lock:
+            _RAISED.count -= 1
+            if not _RAISED.count:
+                Image.MAX_IMAGE_PIXELS, _RAISED.usual = usual, None
+
+
+@dataclass
+class _Raised:
+    """Those who have raised PIL's limit, and what it was."""
+
+    lock: Lock = field(default_factory=Lock)
+    count: int = 0
+    usual: int | None = None
+
+
+_RAISED = _Raised()
 
 
 def _values(image: Image.Image, background: tuple[int, int, int]) -> Array:

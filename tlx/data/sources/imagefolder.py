@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from tlx.columns import Category, Image, Label
-from tlx.columns.decoding import SUFFIXES
+from tlx.columns.formats import suffix_of
 from tlx.config.dataset import ImageFolder
 from tlx.config.errors import ConfigIssue, DataError
 from tlx.data.fingerprint import contents, of_files
@@ -32,6 +32,7 @@ class _Listing:
         ends: Split -> how many images there are with it and the splits before it; empty where there are no splits.
         notes: On files that are left out.
         hidden: Files and folders that were skipped, below the root.
+        deep: The first folder of images below each class that has some.
     """
 
     paths: list[str] = field(default_factory=list)
@@ -40,6 +41,7 @@ class _Listing:
     ends: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     hidden: list[str] = field(default_factory=list)
+    deep: list[str] = field(default_factory=list)
 
 
 def fingerprint(config: ImageFolder) -> str:
@@ -104,6 +106,10 @@ def _listed(config: ImageFolder) -> _Listing:
         problems = [ConfigIssue("dataset.root", f"no images found; expected {expected}", config.root)]
     if problems:
         raise DataError(problems)
+    if found.deep:
+        count = f"{len(found.deep):,} class{'' if len(found.deep) == 1 else 'es'}"
+        message = f"folders below {count} count for the class above them, first {found.deep[0]}"
+        found.notes.append(f"{root}: {message}; dataset.nested=true makes classes of them")
     if found.hidden:
         found.notes.append(
             f"{root}: {len(found.hidden):,} hidden files and folders were skipped, first {found.hidden[0]}"
@@ -160,8 +166,7 @@ def _add_class(listing: _Listing, empty: dict[str, str], folder: Path, above: st
         full = {"/".join(own.split("/")[:depth]) for own in deep for depth in range(1, own.count("/") + 2)}
         empty.update({place + own: "an empty class" for own in found.folders if own not in full})
     elif deep:
-        message = f"{len(deep)} folders below it count for {name!r} as well, first {deep[0]}"
-        listing.notes.append(f"{folder}: {message}; dataset.nested=true makes classes of them")
+        listing.deep.append(f"{above}{name}/{deep[0]}")
     listing.hidden += [f"{above}{name}/{inner}" for inner in found.hidden]
     listing.notes += [f"{folder}: {others} files are not images"] if others else []
     if found.special:
@@ -175,4 +180,4 @@ def _add_class(listing: _Listing, empty: dict[str, str], folder: Path, above: st
 
 
 def _is_image(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in SUFFIXES
+    return bool(suffix_of(name))
