@@ -193,7 +193,11 @@ def test_mlflow_knows_it_as_a_run_of_its_own(own: Runs, said: Said, folder: Path
 
 @pytest.mark.parametrize(
     ("word", "recorded"),
-    [("dataset.split_seed=1", "dataset.split_seed=0"), ("dataset.test=0.5", "dataset.test=0.2")],
+    [
+        ("dataset.split_seed=1", "dataset.split_seed=0"),
+        ("dataset.test=0.5", "dataset.test=0.2"),
+        ("dataset.folds=3", "dataset.folds=null"),
+    ],
 )
 def test_a_test_cut_anew_from_its_own_data_is_refused(own: Runs, said: Said, word: str, recorded: str) -> None:
     run = own("table")

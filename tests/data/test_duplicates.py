@@ -163,6 +163,16 @@ def test_copies_of_images_are_told_by_their_files(theme: Path, monkeypatch: pyte
         Data(ImageFolder(root=str(theme), duplicates="error"), seed=0, batch_size=4)
 
 
+def test_files_of_which_a_source_knows_no_hash_are_read_where_that_is_asked_for(theme: Path) -> None:
+    paths = [str(path) for path in sorted(theme.rglob("*.png"))]
+    source = Source([Image("image", channels=3)], {"image": paths}, {})
+    assert len(copies_of(source, Digits(duplicates="group")).codes) == 72
+    assert len(set(copies_of(source, Digits(duplicates="group")).codes.tolist())) == 32
+    assert copies_of(source, Digits()).notes == (
+        "duplicates of 'image' are not looked for, as each would be fetched: dataset.duplicates=group or error does",
+    )
+
+
 @given(seed=st.integers(0, 1000), distance=st.integers(0, 16), block=st.sampled_from([1, 50, 1 << 22]))
 def test_near_hashes_are_those_that_counting_finds(seed: int, distance: int, block: int) -> None:
     rng = np.random.default_rng(seed)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from tlx.columns import Column
 from tlx.columns.reading import Indices, Values
 from tlx.config.dataset import Dataset
 from tlx.config.errors import ConfigIssue, DataError
-from tlx.data import perceptual
+from tlx.data import fingerprint, perceptual
 from tlx.data.groups import Groups
 from tlx.data.source import Source
 
@@ -40,19 +43,20 @@ class Copies:
 
 def copies_of(source: Source, config: Dataset) -> Copies:
     """Compare all examples of an encoded source by what a network reads of them."""
-    found, notes = np.zeros(len(source), dtype=np.int64), list[str]()
+    found = np.zeros(len(source), dtype=np.int64)
     looks, pairs = np.zeros(0, dtype=np.int64), _NOBODY
     for column in source.columns:
         if column.role != "input":
             continue
         values = source.rows[column.name]
-        if not isinstance(values, (list, np.ndarray)) and not _is_asked_for(config):
-            notes.append(
-                f"duplicates of {column.name!r} are not looked for, as each would be fetched: set "
-                "dataset.duplicates to group or error"
-            )
-            return Copies(np.arange(len(source)), notes=tuple(notes))
+        files = _files(column, values) if column.name not in source.contents else []
+        is_cheap = isinstance(values, (list, np.ndarray)) and not files
+        if not is_cheap and not _is_asked_for(config):
+            message = f"duplicates of {column.name!r} are not looked for, as each would be fetched"
+            return Copies(np.arange(len(source)), notes=(f"{message}: dataset.duplicates=group or error does",))
         contents = source.contents[column.name]() if column.name in source.contents else None
+        if files:
+            contents = fingerprint.contents("", ((str(file), os.path.abspath(file), file) for file in files))
         codes = _numbers(values) if contents is None else _of_files(contents)
         found = np.unique(found * (codes.max(initial=0) + 1) + codes, return_inverse=True)[1]
         if column.kind == "image" and config.near_duplicates is not None and not len(looks):
@@ -61,7 +65,15 @@ def copies_of(source: Source, config: Dataset) -> Copies:
             looks = np.where(hashes == 0, -1, looks)
             pairs = perceptual.near(different, config.near_duplicates)
             pairs = pairs[(different[pairs] != 0).all(1)]
-    return Copies(found.astype(np.int64), looks, pairs, tuple(notes))
+    return Copies(found.astype(np.int64), looks, pairs)
+
+
+def _files(column: Column, values: Values) -> list[Path]:
+    """The files that values name; none where they are the values themselves."""
+    if not isinstance(values, list) or not values or column.file(values[0]) is None:
+        return []
+    found = [column.file(value) for value in values]
+    return [file for file in found if file is not None] if None not in found else []
 
 
 def _is_asked_for(config: Dataset) -> bool:

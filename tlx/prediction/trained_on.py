@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, is_dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,7 @@ def notes(run: Path, trial: Trial, config: Dataset, data: Mapping[str, str], ind
         return unknown
     trained, chosen = (int(np.isin(indices, own.splits[name]).sum()) for name in ("train", "val"))
     if trained:
-        mine = [f"dataset.{name}={cut[name]}" for name in _CUT if getattr(config, name) != cut[name]]
+        mine = [word for name in _CUT if getattr(config, name) != cut[name] for word in _words(name, cut[name])]
         message = (
             f"the model was trained on {trained:,} of its {len(indices):,} examples; the trial's own splits are those "
             f"of {', '.join(mine) or 'other settings'}. Measure those, or all examples knowingly: --split all"
@@ -66,6 +66,13 @@ def notes(run: Path, trial: Trial, config: Dataset, data: Mapping[str, str], ind
     if chosen and split == "test":
         return [f"{chosen:,} of {len(indices):,} examples of test are of the trial's val, by which weights are chosen"]
     return []
+
+
+def _words(name: str, value: Any) -> list[str]:
+    """An option as it is written on the command line; a part by its own options."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return [word for inner, one in asdict(value).items() for word in _words(f"{name}.{inner}", one)]
+    return [f"dataset.{name}={'null' if value is None else value}"]
 
 
 def _recorded(run: Path) -> dict[str, Any]:
