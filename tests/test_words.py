@@ -15,6 +15,7 @@ ALLOWED = {
     "backbones/families/timm_images.py": {"num_classes"},  # timm's own name: 0, so that there is no head
     "data/sources/digits.py": {"classes"},  # sources give label columns their classes
     "data/sources/glyphs.py": {"classes"},
+    "data/sources/indicators.py": {"classes"},
     "data/sources/hub.py": {"classes"},
     "prediction/answers.py": {"classes"},  # the probability of each by name
     "prediction/card.py": {"classes"},

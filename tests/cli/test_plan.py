@@ -7,9 +7,13 @@ import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from tlx.cli import main
+from tlx.config.dataset import Digits
+from tlx.data.module import Data
 
 TRIAL = ["backbone=pixels", "strategy=feature_extraction", "dataset=digits"]
 
@@ -42,7 +46,8 @@ def test_no_figure_unless_asked_for(folder: Path) -> None:
     [
         ("mine.svg", "write --figure mine-schedule.svg"),
         ("folder.svg", "write --figure folder-schedule.svg"),
-        ("out.png", "write --figure out.svg"),
+        ("out.pdf", "write --figure out.svg or --figure out.png"),
+        ("mine.png", "write --figure mine-examples.png"),
         ("nowhere/out.svg", "mkdir -p nowhere"),
     ],
 )
@@ -51,13 +56,15 @@ def test_what_is_not_its_own_is_left_as_it_is(
 ) -> None:
     (folder / "folder.svg").mkdir()
     (folder / "mine.svg").write_text("<svg>mine</svg>")
+    (folder / "mine.png").write_text("mine")
     assert main(["plan", *TRIAL, "--figure", name]) == 2
     told = capsys.readouterr()
     assert told.out == ""
     assert f"--figure = {name}" in told.err
     assert hint in told.err
     assert (folder / "mine.svg").read_text() == "<svg>mine</svg>"
-    assert {file.name for file in folder.iterdir()} == {"folder.svg", "mine.svg"}
+    assert (folder / "mine.png").read_text() == "mine"
+    assert {file.name for file in folder.iterdir()} == {"folder.svg", "mine.svg", "mine.png"}
 
 
 @pytest.mark.parametrize("words", [["-m", *TRIAL, "seed=0,1"], ["experiment=quickstart"]], ids=" ".join)
@@ -80,3 +87,24 @@ print(code, sorted({{"torch", "matplotlib"}} & set(sys.modules)))
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stdout) == (0, "2 []\n"), done.stderr
+
+
+@pytest.mark.parametrize("augment", ["none", "flip_crop"])
+def test_examples_are_drawn_as_the_network_sees_them(
+    folder: Path, capsys: pytest.CaptureFixture[str], augment: str
+) -> None:
+    words = ["plan", "backbone=narrow_resnet", "strategy=fine_tune", "dataset=digits", "tracking=none"]
+    assert main([*words, f"dataset.augment={augment}", "--figure", "examples"]) == 0
+    assert "examples.png" in capsys.readouterr().out
+    with Image.open(folder / "examples.png") as sheet:
+        pixels = np.asarray(sheet.convert("L"))
+    each = 1 if augment == "none" else 4  # the image, and three augmentations of it
+    assert pixels.shape == (10 * (112 + 16 + 6) + 6, 3 * each * (112 + 6) + 6)
+    data = Data(Digits(), seed=0, batch_size=32)
+    first = data.splits["train"][np.asarray(data.source.rows["label"])[data.splits["train"]] == 0][0]
+    digit = np.asarray(data.source.rows["image"])[first].astype(float)
+    drawn = pixels[6 + 16 : 6 + 16 + 112, 6 : 6 + 112].reshape(8, 14, 8, 14).mean((1, 3))
+    assert np.corrcoef(drawn.ravel(), digit.ravel())[0, 1] > 0.95
+    before = (folder / "examples.png").stat().st_mtime_ns
+    assert main([*words, "--figure", "examples.png"]) == 0  # its own is written again
+    assert (folder / "examples.png").stat().st_mtime_ns > before

@@ -68,7 +68,7 @@ def test_a_folder_of_images(runs: Runs, said: Said, folder: Path) -> None:  # no
     for name in (".hidden/a.png", "note.md", ".b.png"):
         (folder / "more" / name).write_text("x")
     text = said("predict", str(run), "more", "--out", "out.csv", "--top-k", "1")
-    assert "hidden files left out: 2" in text
+    assert "hidden files and folders left out: 2" in text
     assert "files that are no images: 1" in text
     assert "40 predicted: out.csv" in text
     found = pd.read_csv(folder / "out.csv")

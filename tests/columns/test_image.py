@@ -14,6 +14,7 @@ from PIL import Image as Pictures
 
 from tests.columns.strategies import PIXELS, back, chosen, look
 from tlx.columns import Image, Reading, images
+from tlx.columns.input_spec import ImageSpec
 from tlx.columns.reading import PLAIN
 
 
@@ -23,7 +24,9 @@ def test_images_are_prepared_one_by_one_or_all_at_once(
 ) -> None:
     stack = np.random.default_rng(count).integers(256, size=(count, height, width), dtype=np.uint8)
     column, values, _ = Image("image").encode(stack, np.arange(count))
-    assert column == Image("image", channels=1)
+    assert (column.channels, column.dtype) == (1, "uint8")
+    column = column.fit(values)
+    assert list(column.scale) == [0, 255]
     indices = chosen(data, count)
     positions = data.draw(st.lists(st.integers(0, len(indices) - 1), min_size=1, max_size=8))
     items = [(PLAIN, at) for at in positions]
@@ -43,7 +46,7 @@ def test_channels_are_those_of_most(folder: Path, modes: str, expected: int) -> 
     values: list[Any] = []
     for i, mode in enumerate(modes):
         if mode == "4":
-            values.append(np.zeros((3, 5, 4), np.uint8))
+            values.append(np.zeros((6, 5, 4), np.uint8))
             continue
         picture = Pictures.new("L" if mode == "L" else "RGB", (5, 3))
         picture.save(folder / f"{i}.png")
@@ -52,16 +55,33 @@ def test_channels_are_those_of_most(folder: Path, modes: str, expected: int) -> 
     assert column.channels == expected
     seen = look()
     assert column.problems(values, np.arange(len(values)), seen) == {}
-    assert seen.sizes == dict.fromkeys(range(len(values)), (3, 5))
+    assert {(one.height, one.width) for one in seen.seen.values()} == {(6 if modes == "4" else 3, 5)}
     assert [column.file(value) is not None for value in values] == [isinstance(value, Path) for value in values]
 
 
 def test_bad_images_are_told_by_example(folder: Path) -> None:
     (folder / "text.png").write_text("no image")
-    sound = np.zeros((3, 5, 3), np.uint8)
-    values = [sound, folder / "text.png", np.zeros((3, 5, 7)), np.full((2, 2, 3), np.nan), folder / "none.png", sound]
+    sound = np.zeros((4, 5, 3), np.uint8)
+    values = [sound, folder / "text.png", np.zeros((9, 8, 7)), np.full((4, 4, 3), np.nan), folder / "none.png", sound]
     found = Image("image", channels=3).problems(values, np.array([0, 1, 2, 3, 4]), look())
     assert list(found) == [1, 2, 3, 4]
     assert [word in found[i] for i, word in enumerate(["unreadable", "7 channels", "NaN", "FileNotFound"], 1)] == [
         True
     ] * 4
+
+
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=30), st.booleans())
+def test_images_that_are_kept_are_those_that_are_decoded(order: list[int], deep: bool) -> None:
+    rng = np.random.default_rng(0)
+    values = [rng.integers(256, size=(9 + i, 8, 3)).astype(np.uint16 if deep else np.uint8) for i in range(6)]
+    spec = ImageSpec(3, 6, 5, (0.5,) * 3, (0.25,) * 3)
+    column, encoded, _ = Image("image").encode(values, np.arange(6))
+    column = column.fit(encoded)
+    usual, kept = (
+        column.reader(encoded, np.arange(6), Reading(spec, memory=memory)) for memory in (0, 6 * 3 * 6 * 5 * 4)
+    )
+    for at in range(0, len(order), 4):
+        items = [(PLAIN, position) for position in order[at : at + 4]]
+        assert torch.equal(usual.take(items), kept.take(items))
+    assert kept.is_ready == (set(order) == set(range(6)))
+    assert not usual.is_ready

@@ -9,12 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from PIL import Image
+from PIL import Image as pictures
 from timm.data import create_transform
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms._presets import ImageClassification
 
 from tlx.columns import images
+from tlx.columns.decoding import array_of
 from tlx.columns.input_spec import ImageSpec
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -33,44 +34,43 @@ def spec(size: int = 112, interpolation: str = "bilinear", crop: float = 0.875, 
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.tif", "a.npy"])
-def test_sixteen_bits_are_scaled_not_cut(folder: Path, name: str) -> None:
+def test_sixteen_bits_are_kept(folder: Path, name: str) -> None:
     values = np.array([[0, 255, 256], [1000, 32768, 65535]], dtype=np.uint16)
     if name == "a.npy":
         np.save(folder / name, values)
     else:
-        Image.fromarray(values).save(folder / name)
-    found = images.decode(folder / name)
-    np.testing.assert_allclose(found, values / 65535 * 255, rtol=1e-5)
-    assert len(np.unique(found)) == 6
+        pictures.fromarray(values).save(folder / name)
+    found = array_of(folder / name)
+    assert found.dtype == np.uint16
+    np.testing.assert_array_equal(found, values)
 
 
 def test_colour_grey_and_palette(folder: Path) -> None:
     colour, grey = noise(5, 7, 3), noise(5, 7)
-    Image.fromarray(colour).save(folder / "rgb.png")
-    Image.fromarray(grey).save(folder / "grey.png")
-    indexed = Image.fromarray(colour).quantize(200)
+    pictures.fromarray(colour).save(folder / "rgb.png")
+    pictures.fromarray(grey).save(folder / "grey.png")
+    indexed = pictures.fromarray(colour).quantize(200)
     indexed.save(folder / "palette.png")
-    Image.fromarray(grey > 128).save(folder / "bits.png")
-    np.testing.assert_array_equal(images.decode(folder / "rgb.png"), colour)
-    np.testing.assert_array_equal(images.decode(folder / "grey.png"), grey)
+    pictures.fromarray(grey > 128).save(folder / "bits.png")
+    np.testing.assert_array_equal(array_of(folder / "rgb.png"), colour)
+    np.testing.assert_array_equal(array_of(folder / "grey.png"), grey)
     palette = np.array(indexed.getpalette(), dtype=np.uint8).reshape(-1, 3)
-    np.testing.assert_array_equal(images.decode(folder / "palette.png"), palette[np.asarray(indexed)])
-    np.testing.assert_array_equal(images.decode(folder / "bits.png"), (grey > 128) * 255)
+    np.testing.assert_array_equal(array_of(folder / "palette.png"), palette[np.asarray(indexed)])
+    np.testing.assert_array_equal(array_of(folder / "bits.png"), (grey > 128) * 255)
 
 
 @pytest.mark.parametrize("alpha", [255, 128, 0])
 def test_transparency_is_laid_over_black(folder: Path, alpha: int) -> None:
     colour = noise(4, 4, 3)
-    Image.fromarray(np.dstack([colour, np.full((4, 4), alpha, np.uint8)])).save(folder / "a.png")
-    np.testing.assert_allclose(images.decode(folder / "a.png"), colour * (alpha / 255), atol=1)
+    pictures.fromarray(np.dstack([colour, np.full((4, 4), alpha, np.uint8)])).save(folder / "a.png")
+    np.testing.assert_allclose(array_of(folder / "a.png"), colour * (alpha / 255), atol=1)
 
 
 def test_arrays_of_many_channels(folder: Path) -> None:
-    values = np.random.default_rng(0).integers(65536, size=(6, 5, 13)).astype(np.uint16)
+    values = np.random.default_rng(0).integers(65536, size=(16, 15, 13)).astype(np.uint16)
     np.save(folder / "a.npy", values)
-    np.testing.assert_allclose(images.decode(folder / "a.npy"), values / 65535 * 255, rtol=1e-5)
-    assert images.channels_of([folder / "a.npy"]) == 13
-    assert tuple(images.planes(images.decode(folder / "a.npy"), 13).shape) == (13, 6, 5)
+    np.testing.assert_array_equal(array_of(folder / "a.npy"), values)
+    assert tuple(images.planes(values.astype(np.float32), 13).shape) == (13, 16, 15)
     with pytest.raises(ValueError, match="13 channels, the backbone reads 3"):
         images.planes(values.astype(np.float32), 3)
 
@@ -78,7 +78,7 @@ def test_arrays_of_many_channels(folder: Path) -> None:
 def test_an_array_that_is_no_image(folder: Path) -> None:
     np.save(folder / "a.npy", np.zeros(5))
     with pytest.raises(ValueError, match=r"expected an array \[h, w\]"):
-        images.decode(folder / "a.npy")
+        array_of(folder / "a.npy")
 
 
 def test_channels_are_matched_by_rule() -> None:
@@ -87,14 +87,14 @@ def test_channels_are_matched_by_rule() -> None:
         np.testing.assert_array_equal(images.planes(values, 1), grey[None])
         np.testing.assert_array_equal(images.planes(values, 3), np.stack([grey] * 3))
     np.testing.assert_array_equal(images.planes(colour, 3), colour.transpose(2, 0, 1))
-    luma = np.asarray(Image.fromarray(colour).convert("L"), dtype=np.float32)
+    luma = np.asarray(pictures.fromarray(colour).convert("L"), dtype=np.float32)
     np.testing.assert_allclose(images.planes(colour, 1)[0], luma, atol=1.0)
 
 
 def test_normalise() -> None:
     values = noise(4, 5, 3, low=0, high=255)
     expected = (values / 255 - np.array(MEAN)) / np.array(STD)
-    found = images.normalise(images.planes(values, 3), spec())
+    found = spec().normalise(images.planes(values, 3))
     np.testing.assert_allclose(found.permute(1, 2, 0), expected, rtol=1e-4, atol=1e-5)
 
 
@@ -102,41 +102,46 @@ def test_normalise() -> None:
 @pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
 @pytest.mark.parametrize(("height", "width"), [(300, 421), (421, 300), (160, 180)])
 def test_prepare_is_the_evaluation_of_timm(interpolation: str, crop: float, height: int, width: int) -> None:
-    """Within 1.5 grey levels: PIL rounds to whole levels after each direction, tensors do not."""
+    """Within 1.5 grey levels: PIL rounds to whole levels after each direction, floats do not; bytes at the end."""
     values = noise(height, width, 3)
     transform = create_transform((3, 224, 224), interpolation=interpolation, mean=MEAN, std=STD, crop_pct=crop)
-    expected = transform(Image.fromarray(values))
-    found = images.prepare(values, spec(224, interpolation, crop))
-    torch.testing.assert_close(found, expected, rtol=0, atol=1.5 * LEVEL)
+    expected = transform(pictures.fromarray(values))
+    wanted = spec(224, interpolation, crop)
+    for given in (values, values.astype(np.float32)):
+        found = wanted.as_floats(images.prepare(given, wanted)[None])[0]
+        torch.testing.assert_close(found, expected, rtol=0, atol=(1.5 if given.dtype == np.float32 else 2.5) * LEVEL)
 
 
 def test_prepare_keeps_the_shape_of_things_for_inputs_that_are_not_square() -> None:
     values = noise(150, 150, 3)
     transform = create_transform((3, 64, 96), interpolation="bilinear", mean=MEAN, std=STD, crop_pct=0.8)
-    found = images.prepare(values, spec(64, crop=0.8, width=96))
-    torch.testing.assert_close(found, transform(Image.fromarray(values)), rtol=0, atol=1.5 * LEVEL)
+    wanted = spec(64, crop=0.8, width=96)
+    found = wanted.normalise(images.prepare(values, wanted))
+    torch.testing.assert_close(found, transform(pictures.fromarray(values)), rtol=0, atol=1.5 * LEVEL)
 
 
 def test_prepare_is_the_evaluation_of_torchvision() -> None:
     values = noise(150, 211, 3)
     preset = ImageClassification(crop_size=112, resize_size=128, interpolation=InterpolationMode.BILINEAR)
-    expected = preset(Image.fromarray(values))
-    torch.testing.assert_close(images.prepare(values, spec()), expected, rtol=0, atol=1.5 * LEVEL)
+    expected = preset(pictures.fromarray(values))
+    torch.testing.assert_close(spec().normalise(images.prepare(values, spec())), expected, rtol=0, atol=1.5 * LEVEL)
 
 
 def test_cubic_interpolation_stays_black_and_white() -> None:
     """PIL cuts the overshoot at an edge; a backbone trained on PIL's images has never seen it."""
     values = np.zeros((150, 150, 3), np.uint8)
     values[:, 75:] = 255
-    pixels = images.prepare(values, spec(64, "bicubic")) * torch.tensor(STD)[:, None, None]
-    pixels = (pixels + torch.tensor(MEAN)[:, None, None]) * 255
-    assert -0.5 <= float(pixels.min()) <= float(pixels.max()) <= 255.5
+    for given in (values, values.astype(np.float32)):
+        pixels = spec(64, "bicubic").as_floats(images.prepare(given, spec(64, "bicubic"))[None])[0]
+        pixels = (pixels * torch.tensor(STD)[:, None, None] + torch.tensor(MEAN)[:, None, None]) * 255
+        assert -0.5 <= float(pixels.min()) <= float(pixels.max()) <= 255.5
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize(("side", "crop"), [(8, 1.0), (32, 0.875), (12, 1.0)])
-def test_prepare_all_is_prepare_of_each(channels: int, side: int, crop: float) -> None:
-    stack = noise(5, 12, 12, low=0, high=255)
+@pytest.mark.parametrize("kind", [np.uint8, np.float32])
+def test_prepare_all_is_prepare_of_each(channels: int, side: int, crop: float, kind: Any) -> None:
+    stack = noise(5, 12, 12, low=0, high=255).astype(kind)
     wanted = ImageSpec(channels, side, side, MEAN[:channels], STD[:channels], "bilinear", crop)
     each = torch.stack([images.prepare(image, wanted) for image in stack])
     torch.testing.assert_close(images.prepare_all(stack, wanted), each, rtol=1e-5, atol=1e-5)

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torchvision.transforms import v2
 
-from tlx.columns.augment import flip_crop, generator, shift
+from tlx.columns import Image, Reading, images
+from tlx.columns.augment import flip_crop, generator, shift, stepwise
 from tlx.columns.batch import Batch
 from tlx.columns.input_spec import ImageSpec
+from tlx.config.augmentation import PRESETS, issues, steps
 from tlx.config.dataset import Digits
+from tlx.config.errors import DataError
 from tlx.data.module import Data
 
 SPEC = ImageSpec(3, 20, 16, (0.5,) * 3, (0.25,) * 3)
@@ -29,20 +35,20 @@ def by_index(batches: list[Batch]) -> dict[int, Tensor]:
     return {i: x for b in batches for i, x in zip(b.index.tolist(), b.inputs["image"], strict=True)}
 
 
-@pytest.mark.parametrize("augment", ["shift", "flip_crop"])
+@pytest.mark.parametrize("augment", ["shift", "flip_crop", "light"])
 def test_any_number_of_workers_makes_the_same_batches(augment: str) -> None:
     here, there = epochs_of(augment, workers=0), epochs_of(augment, workers=2)
     assert [b.index.tolist() for b in here] == [b.index.tolist() for b in there]
     assert all(torch.equal(a.inputs["image"], b.inputs["image"]) for a, b in zip(here, there, strict=True))
 
 
-@pytest.mark.parametrize("augment", ["shift", "flip_crop"])
+@pytest.mark.parametrize("augment", ["shift", "flip_crop", "light"])
 def test_resumed_in_the_middle_the_images_are_the_same(augment: str) -> None:
     whole, rest = epochs_of(augment, 0), epochs_of(augment, 0, steps=(3, 8))
     assert all(torch.equal(a.inputs["image"], b.inputs["image"]) for a, b in zip(whole[3:], rest, strict=True))
 
 
-@pytest.mark.parametrize("augment", ["shift", "flip_crop"])
+@pytest.mark.parametrize("augment", ["shift", "flip_crop", "light"])
 def test_epochs_and_seeds_differ(augment: str) -> None:
     first, second = by_index(epochs_of(augment, 0, (0, 4))), by_index(epochs_of(augment, 0, (4, 8)))
     other = by_index(epochs_of(augment, 0, (0, 4), seed=4))
@@ -120,3 +126,82 @@ def test_the_global_random_numbers_are_left_alone(augment: str, monkeypatch: pyt
     assert torch.equal(torch.get_rng_state(), expected)
     assert np.array_equal(np.random.get_state()[1], numpy_before)  # type: ignore[index]
     assert seeded == []
+
+
+BYTES = (IMAGE).to(torch.uint8)
+ORACLES = {
+    "horizontal_flip": v2.RandomHorizontalFlip(0.5),
+    "vertical_flip": v2.RandomVerticalFlip(0.5),
+    "rotation": v2.RandomRotation(15, v2.InterpolationMode.BILINEAR),
+    "color_jitter": v2.ColorJitter(0.4, 0.4, 0.4, 0.0),
+    "rand_augment": v2.RandAugment(2, 9),
+    "trivial_augment": v2.TrivialAugmentWide(),
+    "aug_mix": v2.AugMix(3, 3),
+    "erasing": v2.RandomErasing(0.25, value=[128, 128, 128]),
+}
+
+
+@pytest.mark.parametrize("name", ORACLES)
+def test_a_step_is_that_of_torchvision(name: str) -> None:
+    """With torch's generator seeded by the example's own numbers, and left as it was."""
+    before = torch.get_rng_state()
+    changed = 0
+    for index in range(12):
+        found = stepwise(BYTES, steps("steps", [name]), SPEC, generator(0, 1, index))
+        with torch.random.fork_rng():
+            torch.manual_seed(int(generator(0, 1, index).integers(2**31)))
+            expected = ORACLES[name](images.resize(BYTES, SPEC))
+        assert torch.equal(found, expected)
+        assert found.dtype == torch.uint8
+        changed += not torch.equal(found, images.resize(BYTES, SPEC))
+    assert changed
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_presets_give_the_size_of_the_spec(preset: str) -> None:
+    found = [stepwise(BYTES, PRESETS[preset], SPEC, generator(0, epoch, 0)) for epoch in range(4)]
+    assert {tuple(one.shape) for one in found} == {(3, 20, 16)}
+    assert any(not torch.equal(found[0], one) for one in found[1:])
+
+
+def test_steps_of_colours_are_refused_for_other_channels() -> None:
+    bands = np.random.default_rng(0).integers(255, size=(6, 20, 16, 5), dtype=np.uint8)
+    column, values, _ = Image("image").encode(bands, np.arange(6))
+    spec = ImageSpec(5, 20, 16, (0.5,) * 5, (0.25,) * 5)
+    with pytest.raises(
+        DataError, match="TrivialAugment is of bytes in grey or colours, and these images have 5 channels"
+    ):
+        column.reader(values, np.arange(6), Reading(spec, "standard", steps=PRESETS["standard"]))
+    found = column.reader(values, np.arange(6), Reading(spec, "light", steps=PRESETS["light"])).take([(0, 1), (1, 2)])
+    assert tuple(found.shape) == (2, 5, 20, 16)
+
+
+@pytest.mark.parametrize(
+    ("listed", "message"),
+    [
+        (["flip"], "expected one of|horizontal_flip"),
+        (["horizontal_flip", "resized_crop"], "first step"),
+        ([{"rotation": {"degrees": 400}}], "0 to 180"),
+        ([{"rotation": {"angle": 4}}], "no such option"),
+        ([{"rand_augment": {"magnitude": 2.5}}], "a whole number"),
+        ([{"resized_crop": {"least": 0.9, "most": 0.5}}], "above most"),
+        ([5], "expected a step"),
+    ],
+)
+def test_steps_that_make_no_sense_are_refused(listed: list[object], message: str) -> None:
+    (problem,) = issues(listed, "dataset.augment_steps")
+    assert re.search(message, f"{problem.message}")
+
+
+@pytest.mark.parametrize("augment", ["flip_crop", "light"])
+def test_any_number_of_threads_makes_the_same_batches(augment: str) -> None:
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        one = epochs_of(augment, workers=0)
+        torch.set_num_threads(4)
+        four = epochs_of(augment, workers=0)
+    finally:
+        torch.set_num_threads(before)
+    assert all(torch.equal(a.inputs["image"], b.inputs["image"]) for a, b in zip(one, four, strict=True))

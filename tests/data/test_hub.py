@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from tests.data.conftest import channels, inputs, words
-from tlx.columns.images import decode
+from tlx.columns.decoding import array_of
 from tlx.config.dataset import Hub
 from tlx.config.errors import DataError
 from tlx.data.fingerprint import fingerprint
@@ -88,7 +88,7 @@ def test_images_are_decoded_when_asked_for(mode: str, count: int) -> None:
     made = pictures([picture(10, mode), picture(200, mode)], ["a", "b"])
     source = hub.from_parts(Hub(name="x/y", modality="image"), {"train": made}).encoded()
     assert channels(source) == count
-    found = decode(inputs(source)[1])
+    found = array_of(inputs(source)[1])
     np.testing.assert_array_equal(found, np.full((3, 4) if mode == "L" else (3, 4, 3), 200))
 
 

@@ -82,7 +82,7 @@ def test_an_empty_class_is_named(folder: Path) -> None:
 
 def test_stray_files_in_a_class_are_counted(folder: Path) -> None:
     images(folder / "a", folder / "b")
-    for name in ("Thumbs.db", "notes.txt"):
+    for name in ("licence.md", "notes.txt"):
         (folder / "a" / name).write_text("stray")
     source = load(ImageFolder(root=str(folder)))
     assert len(inputs(source)) == 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -88,4 +89,4 @@ def test_a_schema_of_a_stranger_is_not_larger_than_a_network_should_be() -> None
         {**Image("a").settings(), "channels": -1},
     ):
         with pytest.raises(foreign.Unreadable, match="expected at most"):
-            schema_file.parsed([column], {})
+            schema_file.parsed(json.loads(json.dumps([column])), {})

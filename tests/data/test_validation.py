@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,10 +30,9 @@ def write(path: Path, seed: int = 0) -> Path:
 @pytest.fixture
 def root(folder: Path) -> Path:
     """Three classes in three splits, all sound."""
-    for split in ("train", "val", "test"):
-        for seed, name in enumerate(CLASSES):
-            for i in range(3):
-                write(folder / "images" / split / name / f"{i}.png", seed)
+    names = itertools.product(("train", "val", "test"), CLASSES, range(3))
+    for seed, (split, name, i) in enumerate(names, start=1):
+        write(folder / "images" / split / name / f"{i}.png", seed)
     return folder / "images"
 
 

@@ -144,6 +144,16 @@ def test_sources_of_variation_are_apart(words: list[str]) -> None:
     assert {t.dataset.validation for t in split} == {"within"}
 
 
+def test_folds_are_a_source_of_variation(words: list[str]) -> None:
+    """Each seed is a fold, the same for every arm."""
+    asked = [*words, "study.vary=[fold]", "dataset.folds=3", "study.tune_seeds=null", "study.points=[5]"]
+    trials = [job.trial for job in conduct.plan(asked)[0]]
+    assert {(t.seed, t.dataset.fold, t.dataset.split_seed, t.init_seed) for t in trials} == {
+        (s, s, 0, 0) for s in range(3)
+    }
+    assert {t.strategy.name: 0 for t in trials if t.dataset.fold == 2}.keys() == {t.strategy.name for t in trials}
+
+
 def test_a_failed_candidate_hides_no_finished_trial(words: list[str]) -> None:
     """The report of a study in which one candidate diverged has every seed of the candidate that went on."""
     scheduler = StudyScheduler("mine", words)
@@ -225,6 +235,10 @@ def test_what_is_tuned_beside_the_axis_leaves_each_point_its_own(
         ("study.tune_seeds=[]", "no seed would tune"),
         ("study.vary=[shots,odrer]", "did you mean order"),
         ("study.vary=[]", "nothing would be run"),
+        ("study.vary=[fold]", "set dataset.folds"),
+        ("study.axis=dataset.fold", "a seed is no axis"),
+        ("dataset.test=0", "a study reports the test split"),
+        ("study.arms.fixed.tune={dataset.split_by: [random, group]}", "could not be compared"),
         ("study.variance={seeds: [1]}", "no variance"),
         ("study.variance={seeds: [1,2], arms: [palin]}", "did you mean plain"),
         ("study.axis=hardware.threads", "the same trial"),

@@ -19,7 +19,8 @@ from hypothesis import strategies as some
 from PIL import Image
 
 from tlx.columns import images
-from tlx.columns.images import TooLarge
+from tlx.columns.decoding import array_of, decode
+from tlx.columns.formats.pixels import ReadAs, TooLarge
 from tlx.columns.input_spec import ImageSpec
 from tlx.config.cache import cache_folder
 from tlx.config.dataset import Glyphs, ImageFolder, Limits, Table
@@ -94,7 +95,7 @@ def test_too_many_pixels_are_named_by_the_header_and_by_what_is_remembered(root:
 def test_a_raised_limit_is_above_that_of_pil(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     large = png(root / "test" / "b" / "large.png", 100, 100)
-    assert images.decode(large, Limits(pixels=10_000)).shape == (100, 100)
+    assert array_of(large, Limits(pixels=10_000)).shape == (100, 100)
     assert Image.MAX_IMAGE_PIXELS == 100
 
 
@@ -125,7 +126,7 @@ def header(shape: Any, kind: str = "'<f8'", more: bytes = b"") -> bytes:
     [
         (header("(1000000, 1000000, 3)"), "at most 178,956,970 pixels"),
         (header("(1000, 1000)"), "claims 8,000,000 bytes of pixels, but holds 0"),
-        (header("(1, 1, 1000000000000)"), "channels; at most"),
+        (header("(1, 1, 1000000000000)"), "dataset.layout=hwc"),
         (header("(0, 4, 3)"), "without pixels"),
         (header("(-1, 4, 3)"), "without pixels"),
         (header("(4, 4)", "'|O'", b"pickle"), "expected an array of numbers"),
@@ -148,17 +149,17 @@ def test_any_header_of_an_array(folder: Path, shape: list[int], size: int) -> No
     path.write_bytes(header(tuple(shape), "'|u1'", bytes(size)))
     sound = len(shape) in (2, 3) and min(shape) > 0 and int(np.prod(shape)) <= size
     if sound:
-        assert list(images.decode(path).shape) == shape
+        assert list(decode(path, ReadAs("hwc")).values.shape) == shape
     else:
         with pytest.raises(ValueError, match=r"expected an array|without pixels|claims"):
-            images.decode(path)
+            decode(path, ReadAs("hwc"))
 
 
 def test_numbers_of_the_other_byte_order_are_the_same(folder: Path) -> None:
     values = np.arange(12, dtype=np.uint16).reshape(3, 4) * 5000
     np.save(folder / "here.npy", values)
     np.save(folder / "there.npy", values.astype(">u2"))
-    np.testing.assert_array_equal(images.decode(folder / "here.npy"), images.decode(folder / "there.npy"))
+    np.testing.assert_array_equal(array_of(folder / "here.npy"), array_of(folder / "there.npy"))
 
 
 def test_postscript_is_no_picture(root: Path) -> None:

@@ -86,6 +86,7 @@ VALUES: dict[str, Vary | str] = {
     "hardware.nodes": "machines are Slurm's: tests/orchestration/test_slurm.py",
     "hardware.threads": to("hardware.threads=2"),
     "hardware.workers": to("hardware.workers=1"),
+    "hardware.image_memory": to("hardware.image_memory=0"),
     "hardware.accumulate": to(asked=("hardware.devices=2", "hardware.accumulate=1")),
     "hardware.deterministic": to("hardware.deterministic=never"),
     "hardware.compile": to("hardware.compile=true", trains=False),

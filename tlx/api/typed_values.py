@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from tlx.api.label_lists import is_nothing
-from tlx.columns.decoding import decode
+from tlx.columns.decoding import array_of
 from tlx.columns.number import number
 from tlx.columns.number import word as category
 from tlx.data.sources.rows import word
@@ -73,7 +73,7 @@ def _pixels(value: Any) -> tuple[Any, str]:
     if not is_image(value):
         return None, f"is no image, but a {type(value).__name__}"
     try:
-        pixels = decode(value) if isinstance(value, (Image.Image, Path)) else np.asarray(value)
+        pixels = array_of(value) if isinstance(value, (Image.Image, Path)) else np.asarray(value)
     except Exception as error:  # decoders raise anything: OSError, SyntaxError, struct.error, ...
         return None, f"unreadable image: {type(error).__name__}: {error}"
     if pixels.dtype.kind not in "buif" or pixels.ndim not in (2, 3) or 0 in pixels.shape:

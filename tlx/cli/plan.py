@@ -6,6 +6,8 @@ tlx plan experiment=quickstart --json                (each trial as data: [{"ide
 tlx plan -m backbone=resnet18,vit_tiny seed=0,1,2 dataset=digits
 tlx plan backbone=resnet18 strategy=chain_thaw dataset=digits --figure [schedule.svg]
                                                      (also draws which stage trains when, at what learning rate)
+tlx plan backbone=resnet18 strategy=fine_tune dataset=imagefolder dataset.root=photos --figure examples
+                                                     (draws images of each class, as they are and augmented, as a PNG)
 """
 
 from __future__ import annotations
@@ -24,6 +26,8 @@ from tlx.planning.tables import WIDTH, show_choices, show_costs
 from tlx.reports.console import Terminal
 
 _FIGURE = "--figure"
+_SHEET = ".png"
+_EXAMPLES = "tlx examples"
 
 
 def run(words: list[str]) -> int:
@@ -69,10 +73,13 @@ def run(words: list[str]) -> int:
     found = plan_trial(trial)
     show_costs(found, console)
     if figure is not None:
-        from tlx.planning import schedule
+        from tlx.planning import example_sheet, schedule
 
-        svg = schedule.of_plan(found, trial.strategy, f"{trial.backbone.name} on {trial.dataset.name}")
-        durable.write(figure, svg)
+        if figure.suffix == _SHEET:
+            durable.write(figure, example_sheet.draw(trial, _EXAMPLES))
+        else:
+            svg = schedule.of_plan(found, trial.strategy, f"{trial.backbone.name} on {trial.dataset.name}")
+            durable.write(figure, svg)
         console.print(f"\nfigure    {figure}", markup=False, soft_wrap=True)
     return 0
 
@@ -103,22 +110,25 @@ def _figure(words: list[str]) -> tuple[list[str], Path | None]:
     name, rest = words[at].partition("=")[2], words[at + 1 :]
     if not name and rest and "=" not in rest[0] and not rest[0].startswith(("-", "~")):  # else it is an override
         name, rest = rest[0], rest[1:]
-    return words[:at] + rest, Path(name or "schedule.svg")
+    return words[:at] + rest, Path({"": "schedule.svg", "examples": f"examples{_SHEET}"}.get(name, name))
 
 
 def _check(figure: Path) -> None:
     """Refuse before any work to write over what was not made here."""
     from tlx.reports.timeline import MARK
 
+    mark = _EXAMPLES if figure.suffix == _SHEET else MARK
     message = ""
     if fault := path_fault(str(figure)):
         message = fault
-    elif figure.suffix != ".svg":
-        message = f"the figure is an SVG; write {_FIGURE} {figure.with_suffix('.svg')}"
+    elif figure.suffix not in (".svg", _SHEET):
+        svg, sheet = figure.with_suffix(".svg"), figure.with_suffix(_SHEET)
+        message = f"a schedule is an SVG, examples are a PNG; write {_FIGURE} {svg} or {_FIGURE} {sheet}"
     elif not figure.parent.is_dir():
         message = f"there is no such folder; first: mkdir -p {figure.parent}"
-    elif figure.exists() and not (_begins(figure, MARK)):
-        other = figure.with_name(f"{figure.stem}-schedule.svg")
+    elif figure.exists() and not _begins(figure, mark):
+        kind = "examples" if figure.suffix == _SHEET else "schedule"
+        other = figure.with_name(f"{figure.stem}-{kind}{figure.suffix}")
         message = f"is there already and is no figure of tlx plan; it was left as it is: write {_FIGURE} {other}"
     if message:
         raise ConfigError([ConfigIssue(_FIGURE, message, figure)])

@@ -60,7 +60,8 @@ def _per_class(word: str, file: str | None, *, as_json: bool) -> int:
         text = foreign.text(run / PER_CLASS)
     except (FileNotFoundError, foreign.Unreadable) as error:
         why = str(error) if isinstance(error, foreign.Unreadable) else "is not there"
-        message = f"{why}: it is written for a classification; of a run from before that, tlx evaluate {word} writes it"
+        message = f"{why}: it is written for the test of a classification; of another split, and of a run from before "
+        message += f"that, tlx evaluate {word} writes it"
         raise ConfigError([ConfigIssue(PER_CLASS, message, run)]) from None
     rows = list(csv.DictReader(io.StringIO(text, newline="")))
     if file is not None:

@@ -83,6 +83,7 @@ def _show(sweep: Sweep, console: Console) -> None:
     table = Table(box=None, pad_edge=False)
     primary = dict.fromkeys(result.primary.name for result in sweep.results.values())
     scores = [f"{split}/{name}" for name in primary for split in ("val", "test")]
+    scores = [name for name in scores if any(name in result.metrics for result in sweep.results.values())]
     for title in ("trial", *scores, "CPU-s"):
         table.add_column(title, justify="left" if title == "trial" else "right")
     named = [(sweep.labels.get(result.folder, result.name), result) for result in sweep.results.values()]

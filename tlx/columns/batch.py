@@ -40,9 +40,13 @@ class Batch:
 
         def move(tensor: Tensor) -> Tensor:
             tensor = tensor.float() if single and tensor.dtype == torch.float64 else tensor
-            return tensor.to(device, non_blocking=non_blocking)
+            return tensor.to(device, non_blocking=non_blocking or tensor.is_pinned())
 
         return self.map(move)
+
+    def pin_memory(self) -> Batch:
+        """The batch where a GPU copies it from without anybody waiting; torch's loader calls this."""
+        return self.map(lambda tensor: tensor.pin_memory())
 
     def map(self, change: Callable[[Tensor], Tensor]) -> Batch:
         """The batch with every tensor changed."""

@@ -7,7 +7,7 @@ overrides what differs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -45,8 +45,15 @@ class Column:
         """
         return self, values, {}
 
-    def fit(self, values: Values) -> Self:
-        """Learn what else is of train alone, such as a mean, from its encoded values."""
+    def fit(self, values: Values, seen: Sequence[Any] = (), limits: Limits = DEFAULT) -> Self:
+        """Learn what else is of train alone, such as a mean, from its encoded values.
+
+        Args:
+            values: Of train.
+            seen: What :meth:`problems` has put into ``look.seen`` of each of them; where it was nothing, neither this
+                nor the limits are given.
+            limits: The most that is read of one value.
+        """
         return self
 
     def read(self, value: Any, limits: Limits = DEFAULT) -> Any:
@@ -73,8 +80,14 @@ class Column:
         """What is wrong with how values are split, such as a class that train lacks; the column has been fitted."""
         return []
 
-    def notes(self, values: Values, splits: Mapping[str, Indices]) -> list[str]:
-        """What a person should know of the values of a split, now that train is known."""
+    def notes(self, values: Values, splits: Mapping[str, Indices], seen: Mapping[int, Any] | None = None) -> list[str]:
+        """What a person should know of the values of a split, now that train is known.
+
+        Args:
+            values: Of all examples.
+            splits: Of the examples.
+            seen: What :meth:`problems` has put into ``look.seen``; not given where it was nothing.
+        """
         return []
 
     def file(self, value: Any) -> Path | None:
@@ -108,6 +121,10 @@ class Column:
     def shown(self, encoded: Any) -> Any:
         """An encoded value as JSON has it."""
         return encoded.item() if hasattr(encoded, "item") else encoded
+
+    def read_as(self, spec: Any) -> str:
+        """What a network that expects this will see of it, where there is more to say than its kind; or nothing."""
+        return ""
 
     def settings(self) -> dict[str, Any]:
         """All there is to know of it, as JSON has it."""

@@ -2,41 +2,140 @@
 
 from __future__ import annotations
 
-import warnings
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from tlx.columns import decoding, remembered
+from tlx.columns import decoding, formats, image_scale, image_statistics
 from tlx.columns.column import Column
+from tlx.columns.formats.pixels import Array, Pixels, ReadAs, over_pixels
+from tlx.columns.image_scale import BYTES, Range, Seen
+from tlx.columns.inspection import look_at
 from tlx.columns.reading import DEFAULT, Indices, Inspection, Reader, Reading, Values
 from tlx.config.dataset import Limits
+from tlx.config.image_values import Settled
 
-_Size = tuple[int, int, int]  # height, width, channels
+_LOOK = 64  # images looked at to find channels and type
+_SHOWN = 4  # channels whose mean and deviation are shown
 
 
 @dataclass(frozen=True)
 class Image(Column):
-    """An image: a path, a picture of PIL's, or an array [h, w] or [h, w, c] of values in 0..255.
+    """An image: a path, a picture of PIL's, or an array of numbers.
 
     Args:
         channels: Of most images; 0: looked up in some of them.
+        dtype: ``uint8``: they are bytes, and are resized and batched as such; ``float32``: they are deeper, or few and
+            small; empty: looked up.
+        scale: Which values are black and white; empty: each image's own type says so, once the column has been fitted.
+        scale_by: How that is found out: ``auto``, ``dtype``, ``percentile``; empty: it is given.
+        window: Centre and width, one after the other, of each window of radiology; empty: none.
+        window_of_file: The first window that a file names is taken.
+        layout: Of arrays with channels: ``auto``, ``hwc`` or ``chw``.
+        bands: Channels that are read; empty: all.
+        background: Red, green and blue behind what is transparent.
+        frame: Of a file that holds several; -1: the first of an animation, the middle of a volume.
+        mean, std: Of train in 0..1, for each channel, where they are not those of grey or colours.
     """
 
     kind: ClassVar[str] = "image"
     channels: int = 0
+    dtype: str = ""
+    scale: tuple[float, ...] = ()
+    scale_by: str = "auto"
+    window: tuple[float, ...] = ()
+    window_of_file: bool = False
+    layout: str = "auto"
+    bands: tuple[int, ...] = ()
+    background: tuple[int, ...] = (0, 0, 0)
+    frame: int = -1
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+
+    def declared(self, values: Settled) -> Self:
+        """The same, read as a configuration says."""
+        scale: tuple[float, ...]
+        if values.window != ():
+            scale, scale_by = BYTES, ""
+        elif isinstance(values.scale, tuple):
+            scale, scale_by = values.scale, ""
+        else:
+            scale, scale_by = self.scale, values.scale
+        return replace(
+            self,
+            scale=scale,
+            scale_by=scale_by,
+            window=() if isinstance(values.window, str) else tuple(one for pair in values.window for one in pair),
+            window_of_file=values.window == "file",
+            layout=values.layout,
+            bands=values.bands,
+            background=values.background,
+            frame=-1 if values.frame is None else values.frame,
+        )
+
+    # -- what the values are ---------------------------------------------------------------------------------------
 
     def encode(self, values: Values, train: Indices, limits: Limits = DEFAULT) -> tuple[Self, Values, dict[int, str]]:
-        """Find out how many channels the images have."""
-        if self.channels or not len(values):
+        """Find out how many channels the images have, and whether they are bytes, from some of them."""
+        if (self.channels and self.dtype) or not len(values):
             return self, values, {}
-        return replace(self, channels=decoding.channels_of(values, limits)), values, {}
+        channels: Counter[int] = Counter()
+        types: Counter[str] = Counter()
+        for i in range(0, len(values), max(1, len(values) // _LOOK)):
+            try:
+                pixels = self.decoded(values[i], limits).values
+            except Exception:  # decoders raise anything; the look at all of them names such files
+                continue
+            channels[_channels(pixels)] += 1
+            types[str(pixels.dtype)] += 1
+        most = 3 if set(channels) == {1, 3} else channels.most_common(1)[0][0] if channels else 3
+        usual = types.most_common(1)[0][0] if types else "uint8"
+        windowed = self.window != () or self.window_of_file
+        dtype = "uint8" if image_scale.is_of_bytes(usual) and not windowed else "float32"
+        return replace(self, channels=self.channels or most, dtype=self.dtype or dtype), values, {}
 
-    def read(self, value: Any, limits: Limits = DEFAULT) -> decoding.Array:
-        """Decode it."""
-        return decoding.decode(value, limits)
+    def fit(self, values: Values, seen: Sequence[Seen] = (), limits: Limits = DEFAULT) -> Self:
+        """Settle the scale, and mean and deviation of channels that are neither grey nor colours, from train.
+
+        Args:
+            values: Of train.
+            seen: What was seen of each when it was looked at; empty: they are looked at now.
+            limits: The most that is read of one.
+        """
+        scale: tuple[float, ...] = self.scale
+        if self.scale_by == "percentile":
+            scale = image_scale.percentiles(image_statistics.sample(self, values, limits))
+        elif self.scale_by == "auto" and not scale:
+            known = seen or [self.seen(value, limits) for value in values] if self.dtype != "uint8" else ()
+            scale = image_scale.found(known) if known else BYTES
+        fitted = replace(self, scale=scale)
+        if self.channels in (1, 3):
+            return fitted
+        mean, std = image_statistics.moments(fitted, values, limits)
+        return replace(fitted, mean=mean, std=std)
+
+    def decoded(self, value: Any, limits: Limits = DEFAULT) -> Pixels:
+        """An image as its file has it."""
+        return decoding.decode(value, self._how(value), limits)
+
+    def read(self, value: Any, limits: Limits = DEFAULT) -> Array:
+        """Decode it: values of the file's own type."""
+        return self.decoded(value, limits).values
+
+    def seen(self, value: Any, limits: Limits = DEFAULT) -> Seen:
+        """Look at an image; raises whatever a decoder raises, and :class:`ValueError` for one that cannot be used."""
+        found = self.decoded(value, limits)
+        if problem := self.problem(found.values):
+            raise ValueError(problem)
+        pixels = found.values
+        height, width = pixels.shape[:2]
+        least, most = found.range or (None, None)
+        low, high = float(pixels.min()), float(pixels.max())
+        return Seen(height, width, _channels(pixels), str(pixels.dtype), low, high, found.frames, least, most)
 
     def file(self, value: Any) -> Path | None:
         """The image's own."""
@@ -46,60 +145,47 @@ class Image(Column):
         """Why a decoded image cannot be used."""
         if 0 in value.shape:
             return "an image without pixels"
-        return "" if _is_finite(value) else "holds NaN or infinity"
+        return "holds NaN or infinity" if value.dtype.kind == "f" and not np.isfinite(value).all() else ""
 
     def problems(self, values: Values, used: Indices, look: Inspection) -> dict[int, str]:
-        """Decode every image; the sizes of sound ones are remembered, and they are not decoded again."""
-        if isinstance(values, np.ndarray):
-            return {}
-        known = remembered.load("vetted", look.fingerprint, dict[str, list[int]]) or {}
-        faults: dict[int, str] = {}
-        fresh: dict[str, list[int]] = {}
-        for i in used.tolist():
-            name = str(values[i]) if isinstance(values, list) and self.file(values[i]) is not None else look.origin(i)
-            size = known.get(name)
-            if size is None or len(size) != 3 or min(size) < 1:
-                found = self._look(values, i, look.limits)
-                if isinstance(found, str):
-                    faults[i] = found
-                    continue
-                size = fresh[name] = list(found)
-            if fault := self._fault(size, look.limits):
+        """Decode every image; what was seen of sound ones is remembered, and they are not decoded again."""
+        faults = look_at(self, values, used, look)
+        for i, one in look.seen.items():
+            if fault := self._fault(one, look.limits):
                 faults[i] = fault
-            look.sizes[i] = (size[0], size[1])
-        if fresh and (obstacle := remembered.store("vetted", look.fingerprint, {**known, **fresh})):
-            look.notes.append(f"that the images are sound is not remembered: {obstacle}")
-        return faults
+        return dict(sorted(faults.items()))
 
-    def _look(self, values: Values, i: int, limits: Limits) -> _Size | str:
-        """The size of an image, or why it cannot be read."""
-        try:
-            with warnings.catch_warnings():
-                warnings.filterwarnings("error", message=".*[Tt]runcated.*")  # only a warning to some decoders
-                warnings.filterwarnings("ignore", message="Palette images with Transparency.*")
-                with decoding.allowing(limits):  # an image of the hub is decoded where it is asked for
-                    pixels = self.read(values[i], limits)
-        except Exception as error:  # decoders raise anything: OSError, SyntaxError, struct.error, ...
+    def _fault(self, seen: Seen, limits: Limits) -> str:
+        """Why an image is not of this column, although it can be read."""
+        if error := over_pixels(seen.height, seen.width, seen.channels, limits):  # remembered under a higher limit
             return f"unreadable image: {type(error).__name__}: {error}"
-        if problem := self.problem(pixels):
-            return problem
-        return (pixels.shape[0], pixels.shape[1], 1 if pixels.ndim == 2 else pixels.shape[2])
-
-    def _fault(self, size: list[int], limits: Limits) -> str:
-        """Why an image of this size is not of this column, although it can be read."""
-        height, width, channels = size
-        if error := decoding.over_pixels(height, width, channels, limits):  # it was remembered under a higher limit
-            return f"unreadable image: {type(error).__name__}: {error}"
-        if channels != self.channels and {channels, self.channels} != {1, 3}:
-            return f"has {channels} channels, the others have {self.channels}"
+        if seen.channels != self.channels and {seen.channels, self.channels} != {1, 3}:
+            return f"has {seen.channels} channels, the others have {self.channels}"
+        deep = not image_scale.is_of_bytes(seen.dtype)
+        mixed = self.dtype and deep == (self.dtype == "uint8")
+        if mixed and not self.scale and self.scale_by in ("auto", "percentile"):
+            others = "bytes" if deep else "no bytes"
+            what = f"holds {seen.dtype} from {seen.low:g} to {seen.high:g}, the others {others}"
+            return f"{what}: dataset.scale=dtype takes each by its own type"
         return ""
 
+    def notes(self, values: Values, splits: Mapping[str, Indices], seen: Mapping[int, Seen] | None = None) -> list[str]:
+        """What the network will see of the images, and what is lost on the way."""
+        return image_statistics.notes(self, seen or {}, splits)
+
+    # -- towards a network -----------------------------------------------------------------------------------------
+
+    def scaled(self, value: Array) -> Array:
+        """A decoded image in 0..255: ``uint8``, or ``float32`` where it is deeper."""
+        known: Range | None = (self.scale[0], self.scale[1]) if self.scale else None
+        return image_scale.scaled(value, known, self.dtype == "uint8")
+
     def prepare(self, value: Any, reading: Reading) -> Any:
-        """[channels, height, width] as the backbone wants them; nothing is random."""
+        """[channels, height, width] as the backbone wants them, bytes still to be normalised; nothing is random."""
         from tlx.columns import images  # torch
         from tlx.columns.image_reader import spec_of
 
-        return images.prepare(value, spec_of(reading), reading.limits)
+        return images.prepare(self.scaled(value), spec_of(reading), reading.limits)
 
     def collate(self, prepared: Values, reading: Reading) -> Any:
         """[images, channels, height, width], channels last in memory: a third faster for convolutions."""
@@ -114,10 +200,42 @@ class Image(Column):
         return Decoded(self, values, indices, reading)
 
     @property
+    def is_of_bytes(self) -> bool:
+        """Is 0 black and 255 white?"""
+        return self.scale in ((), BYTES)
+
+    def read_as(self, spec: Any) -> str:
+        """Channels and scale as they are, size and normalisation as the network has them."""
+        colours = f"{self.channels} channel{'' if self.channels == 1 else 's'}"
+        ends = f"{self.scale[0]:g} black, {self.scale[1]:g} white" if self.scale else "black and white by type"
+        size = f"{spec.channels} x {spec.height} x {spec.width}"
+        mean, std = (" ".join(f"{one:.3g}" for one in values[:_SHOWN]) for values in (spec.mean, spec.std))
+        more = " ..." if len(spec.mean) > _SHOWN else ""
+        return f"{colours}, {ends}; seen as {size}, mean {mean}{more}, deviation {std}{more}"
+
+    @property
     def summary(self) -> str:
         """Its channels."""
         return f"images of {self.channels} channels"
 
+    def _how(self, value: Any) -> ReadAs:
+        window = tuple(zip(self.window[::2], self.window[1::2], strict=True))
+        if self.window_of_file:
+            window = _window_of(value)
+        red, green, blue = self.background
+        frame = None if self.frame < 0 else self.frame
+        return ReadAs(self.layout, self.bands, window, (red, green, blue), frame)
 
-def _is_finite(values: decoding.Array) -> bool:
-    return values.dtype.kind != "f" or bool(np.isfinite(values).all())
+
+def _channels(pixels: Array) -> int:
+    return 1 if pixels.ndim == 2 else int(pixels.shape[2])
+
+
+def _window_of(value: Any) -> tuple[tuple[float, float], ...]:
+    """The first window that a DICOM file names; raises :class:`ValueError` where there is none."""
+    if isinstance(value, (str, Path)) and formats.FORMATS.get(formats.suffix_of(Path(value).name)) is formats.DICOM:
+        from tlx.columns.formats.dicom import windows
+
+        if found := windows(Path(value)):
+            return found[:1]
+    raise ValueError("names no window: dataset.window=[centre, width] says which")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, ClassVar, Protocol
 
 import torch
+
+from tlx.config.errors import ConfigError, ConfigIssue
 
 
 class InputSpec(Protocol):
@@ -39,6 +42,32 @@ class ImageSpec:
     def example(self, count: int, tokens: int | None = None) -> torch.Tensor:
         """[count, channels, height, width]."""
         return torch.empty(count, self.channels, self.height, self.width)
+
+    def normalise(self, pixels: torch.Tensor) -> torch.Tensor:
+        """``(pixel / 255 - mean) / std`` [..., channels, height, width] in floats of 32 bits, where the pixels are."""
+        mean, std = _constants(self.mean, self.std, pixels.device)
+        return ((pixels / 255 - mean) / std).contiguous()
+
+    def as_floats(self, images: torch.Tensor, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+        """A batch as the backbone reads it: bytes are normalised, floats have been.
+
+        Args:
+            images: [images, channels, height, width].
+            dtype: Of the weights.
+        """
+        if images.dtype != torch.uint8:
+            return images
+        mean, std = _constants(self.mean, self.std, images.device)
+        return images.float().div_(255).sub_(mean).div_(std).to(dtype)
+
+
+@lru_cache(maxsize=32)
+def _constants(
+    mean: tuple[float, ...], std: tuple[float, ...], device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean and deviation [channels, 1, 1]: copied to a device once, as every copy waits for it."""
+    first, second = (torch.tensor(one, dtype=torch.float32).view(-1, 1, 1).to(device) for one in (mean, std))
+    return first, second
 
 
 @dataclass(frozen=True)
@@ -73,12 +102,19 @@ class ValueSpec:
         return torch.zeros(count, dtype=torch.long if self.kind == "category" else torch.float32)
 
 
-def arguments(reads: Mapping[str, str], inputs: Mapping[str, Any]) -> dict[str, Any]:
+def arguments(
+    reads: Mapping[str, str],
+    inputs: Mapping[str, Any],
+    takes: Mapping[str, InputSpec] | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> dict[str, Any]:
     """The arguments of a backbone's forward, from the columns that it reads.
 
     Args:
         reads: Argument to column.
         inputs: By column: a tensor, or tensors that have arguments of their own, as a text's ids and mask.
+        takes: By argument, what the backbone expects: images that are bytes are normalised by it.
+        dtype: Of the backbone's weights.
     """
     found: dict[str, Any] = {}
     for argument, column in reads.items():
@@ -86,14 +122,29 @@ def arguments(reads: Mapping[str, str], inputs: Mapping[str, Any]) -> dict[str, 
         if isinstance(value, dict):
             found |= value
         elif value is not None:
-            found[argument] = value
+            spec = takes.get(argument) if takes is not None else None
+            found[argument] = spec.as_floats(value, dtype) if isinstance(spec, ImageSpec) else value
     return found
 
 
-def per_channel(values: tuple[float, ...], channels: int) -> tuple[float, ...]:
-    """Statistics of RGB for another number of channels: their mean for one, cycled for more (as timm does weights)."""
-    if channels == len(values):
-        return values
+def per_channel(known: Sequence[float], channels: int, of_train: Sequence[float]) -> tuple[float, ...]:
+    """Means or deviations of the channels that a backbone reads.
+
+    Args:
+        known: Of the channels that it was trained with, or as somebody has set them.
+        channels: That it reads now. One gets the mean of those that are known, three get one that is known alike.
+        of_train: Of the channels of train, for all other numbers of channels.
+
+    Raises:
+        ConfigError: They are none of these.
+    """
+    if len(known) == channels:
+        return tuple(known)
     if channels == 1:
-        return (sum(values) / len(values),)
-    return tuple(values[i % len(values)] for i in range(channels))
+        return (sum(known) / len(known),)
+    if len(of_train) == channels:
+        return tuple(of_train)
+    if len(known) == 1:
+        return tuple(known) * channels
+    message = f"{len(known)} values for {channels} channels; leave it out, to take those of train"
+    raise ConfigError([ConfigIssue("backbone.input", message, list(known))])

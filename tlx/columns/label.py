@@ -122,7 +122,9 @@ class Labels(Column):
         return {int(i): "a label is not 0, 1 or unknown" for i in wrong}
 
     def split_problems(self, values: Values, splits: Mapping[str, Indices]) -> list[ConfigIssue]:
-        """Classes of which train knows nothing at all."""
+        """Classes of which train knows nothing at all, and data without any."""
+        if not self.classes:
+            return [ConfigIssue("dataset (train)", f"no example has any label in {self.name!r}")]
         unknown = np.isnan(np.asarray(values)[splits["train"]]).all(0)
         return [
             ConfigIssue("dataset (train)", f"whether it is {self.classes[i]!r} is unknown of every example")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from tlx.columns.column import Column
-from tlx.columns.reading import DEFAULT, Indices, Inspection, Reader, Reading, Values
+from tlx.columns.reading import DEFAULT, META, Indices, Inspection, Reader, Reading, Values
 from tlx.config.dataset import Limits
 from tlx.config.errors import ConfigIssue
 
@@ -37,7 +37,7 @@ class Number(Column):
             return self, values.astype(np.float64), {}
         return self, np.array([number(value) for value in values], dtype=np.float64), {}
 
-    def fit(self, values: Values) -> Self:
+    def fit(self, values: Values, seen: Sequence[Any] = (), limits: Limits = DEFAULT) -> Self:
         """Mean and deviation of train."""
         numbers = np.asarray(values, dtype=np.float64)
         numbers = numbers[np.abs(numbers) <= _LARGEST]
@@ -108,12 +108,14 @@ class Category(Column):
         """Words."""
         return self, np.array([word(value) for value in values], dtype=object), {}
 
-    def fit(self, values: Values) -> Self:
-        """Its categories are the words of train."""
-        return self if self.categories else replace(self, categories=tuple(sorted(set(values))))
+    def fit(self, values: Values, seen: Sequence[Any] = (), limits: Limits = DEFAULT) -> Self:
+        """Its categories are the words of train; what is not read, such as a patient's name, is not kept."""
+        return self if self.categories or self.role in META else replace(self, categories=tuple(sorted(set(values))))
 
-    def notes(self, values: Values, splits: Mapping[str, Indices]) -> list[str]:
-        """How many words of a split train has not."""
+    def notes(self, values: Values, splits: Mapping[str, Indices], seen: Mapping[int, Any] | None = None) -> list[str]:
+        """How many words of a split train has not, where that matters."""
+        if self.role in META:
+            return []
         known = set(self.categories)
         new = {name: sum(values[i] not in known for i in indices) for name, indices in splits.items()}
         return [

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from tlx.config.augmentation import Step
 from tlx.config.dataset import Limits
 
 if TYPE_CHECKING:  # torch: who only looks at data needs none
@@ -43,6 +44,8 @@ class Reading:
         seed: Of it.
         views: With a number, the augmentations of that many epochs come again and again.
         limits: The most that is read of one value.
+        memory: Bytes that prepared values may take to be kept.
+        steps: Of the augmentation, where it has several.
     """
 
     spec: InputSpec | None = None
@@ -50,6 +53,8 @@ class Reading:
     seed: int = 0
     views: int = 0
     limits: Limits = field(default_factory=Limits)
+    memory: int = 0
+    steps: tuple[Step, ...] = ()
 
 
 @dataclass
@@ -60,7 +65,7 @@ class Inspection:
     fingerprint: str
     origin: Callable[[int], str]  # where an example is from
     notes: list[str] = field(default_factory=list)
-    sizes: dict[int, tuple[int, int]] = field(default_factory=dict)  # height and width of images, by example
+    seen: dict[int, Any] = field(default_factory=dict)  # what a column wants to know of its values later, by example
 
 
 class Readable(Protocol):

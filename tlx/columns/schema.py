@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -62,6 +62,11 @@ class Schema:
         there = ", ".join(f"{column.name!r} ({column.kind})" for column in self.targets.values()) or "none"
         raise ConfigError([ConfigIssue("task", f"expected one target of kind {wanted}, found {there}")])
 
+    def read_as(self, specs: Mapping[str, Any]) -> list[str]:
+        """What a network will see of each input that there is something to say of; ``specs``: what it expects."""
+        found = {name: column.read_as(specs[name]) for name, column in self.inputs.items() if name in specs}
+        return [f"{name}: {said}" for name, said in found.items() if said]
+
     def settings(self) -> list[dict[str, Any]]:
         """All columns as JSON has them."""
         return [column.settings() for column in self.columns]
@@ -70,7 +75,6 @@ class Schema:
         return {column.name: column for column in self.columns if column.role in roles}
 
 
-def channels(columns: Mapping[str, Column] | Sequence[Column]) -> int:
-    """Channels of the images among the columns; 0 where there are none."""
-    every = columns.values() if isinstance(columns, Mapping) else columns
-    return next((column.channels for column in every if isinstance(column, Image)), 0)
+def image(columns: Mapping[str, Column]) -> Image | None:
+    """The first images among the columns."""
+    return next((column for column in columns.values() if isinstance(column, Image)), None)

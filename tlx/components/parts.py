@@ -11,6 +11,8 @@ from tlx.components.registry import Component, component, of_group
 from tlx.config.identity import TRAINING
 
 _OF_STRATEGY = ("peft", "regulariser", "controller", "averaging")
+_IMAGES = 2  # 1 resized floats, took 65535 for white in all of 16 bits and 255 in floats, and turned no image upright
+_FLOATS = ("digits", "glyphs")  # whose images are so small that they are floats, as they were
 CODE = "code: "  # how the fingerprints of plugins are named
 
 
@@ -57,7 +59,14 @@ def parts_without(config: Any, capability: str) -> list[tuple[str, Component]]:
 def numerics(config: Any) -> dict[str, int]:
     """The numerics version of each part of a trial, where it is not the first."""
     found = {"training": TRAINING, **{key: part.numerics for key, part in parts(config)}}
+    if config.dataset.kind not in _FLOATS and _reads_images(config.dataset):
+        found["dataset.image"] = _IMAGES
     return {key: version for key, version in found.items() if version != 1}
+
+
+def _reads_images(dataset: Any) -> bool:
+    columns = getattr(dataset, "columns", None) or {}
+    return dataset.modality == "image" or any(one.type == "image" for one in columns.values())
 
 
 def make_part(group: str, options: Any, *arguments: Any) -> Any:

@@ -19,13 +19,14 @@ from tlx.composition import (
     name_rules,
     package_rules,
     sampler_rules,
+    split_rules,
     strategy_rules,
     study_rules,
     sweep_rules,
 )
-from tlx.config import patterns
+from tlx.config import augmentation, image_values, patterns
 from tlx.config.errors import ConfigError, ConfigIssue
-from tlx.config.fields import RANGE, Range
+from tlx.config.fields import NEUTRAL, RANGE, Range
 from tlx.config.machine import cluster, cores, gpus, num_micro_batches
 from tlx.config.reuse import size, views
 from tlx.config.select import select
@@ -74,6 +75,25 @@ def _modalities(dataset: Any) -> list[str]:
 
 
 _MODALITY = {"number": "table", "category": "table"}
+
+
+def images_can_be_read(config: Any) -> Iterator[ConfigIssue]:
+    """The options of images make sense, and there are images."""
+    dataset = config.dataset
+    columns = getattr(dataset, "columns", None) or {}
+    unread = {"dataset": dataset} if "image" not in _modalities(dataset) else {}
+    unread |= {f"dataset.columns.{name}": one for name, one in columns.items() if one.type != "image"}
+    for key, one in unread.items():
+        for field in fields(image_values.ImageValues):
+            value = getattr(one, field.name)
+            if value is not None and value != field.metadata[NEUTRAL]:
+                yield ConfigIssue(f"{key}.{field.name}", "of images alone; leave it out", value)
+    places = [name for name, one in columns.items() if one.type == "image"] or ([""] if not unread else [])
+    for place in places:
+        try:
+            image_values.of_column(dataset, place)
+        except ConfigError as error:
+            yield from error.problems
 
 
 def columns_make_sense(config: Any) -> Iterator[ConfigIssue]:
@@ -144,6 +164,12 @@ def validation_is_of_shots(config: Any) -> Iterator[ConfigIssue]:
     """Only shots can be shared between training and validation."""
     if config.dataset.validation == "within" and config.dataset.shots is None:
         message = "shares the shots of each class, and there are none: set dataset.shots, or leave it at extra"
+        yield ConfigIssue("dataset.validation", message, "within")
+    elif config.dataset.validation == "within" and "group" in (config.dataset.split_by, config.dataset.duplicates):
+        message = "shares shots between training and validation one by one, whatever belongs together; use extra"
+        yield ConfigIssue("dataset.validation", message, "within")
+    elif config.dataset.validation == "within" and config.dataset.split_by == "time":
+        message = "shares shots between training and validation, whatever their time is; use extra"
         yield ConfigIssue("dataset.validation", message, "within")
 
 
@@ -241,20 +267,31 @@ def _views(text: str) -> int | None:
 
 def augmentation_fits(config: Any) -> Iterator[ConfigIssue]:
     """Image augmentation is for images, and an exact solver sees each image once."""
-    augment = config.dataset.augment
-    if augment == "none":
-        return
-    if "image" not in (have := _modalities(config.dataset)):
-        yield ConfigIssue("dataset.augment", f"images only; use none for {have[0]}s", augment)
-    elif any(phase.solver in strategy_rules.EXACT for phase in config.strategy.phases):
-        yield ConfigIssue(
-            "dataset.augment", "a phase that is solved exactly sees each image once; use dataset.augment=none", augment
-        )
+    augment, listed = config.dataset.augment, config.dataset.augment_steps
+    if augment == "steps" and not listed:
+        yield ConfigIssue("dataset.augment_steps", "none are listed; expected some, such as [horizontal_flip]", listed)
+    elif augment != "steps" and listed:
+        yield ConfigIssue("dataset.augment", "the steps that are listed take dataset.augment=steps", augment)
+    yield from augmentation.issues(listed, "dataset.augment_steps")
+    for key, value in (("augment", augment), ("mix", config.dataset.mix)):
+        if value == "none":
+            continue
+        if "image" not in (have := _modalities(config.dataset)):
+            yield ConfigIssue(f"dataset.{key}", f"images only; use none for {have[0]}s", value)
+        elif any(phase.solver in strategy_rules.EXACT for phase in config.strategy.phases):
+            message = f"a phase that is solved exactly sees each image once; use dataset.{key}=none"
+            yield ConfigIssue(f"dataset.{key}", message, value)
 
 
 RULES: list[tuple[tuple[str, ...], Rule]] = [
     (("dataset",), columns_make_sense),
+    (("dataset",), images_can_be_read),
     (("dataset",), validation_is_of_shots),
+    (("dataset",), split_rules.groups_are_said_once),
+    (("dataset",), split_rules.folds_make_sense),
+    (("dataset",), split_rules.duplicates_can_be_kept_together),
+    (("dataset",), split_rules.labels_are_said_once),
+    (("dataset",), split_rules.studies_have_a_test),
     (("backbone", "dataset"), modality_fits),
     (("strategy",), strategy_rules.amounts_read),
     (("strategy",), strategy_rules.phases_make_sense),

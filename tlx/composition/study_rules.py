@@ -14,6 +14,8 @@ from tlx.config.study import SOURCES
 SEEDS = ("seed", *SOURCES.values())
 # what decides which examples validate: candidates that differ in it cannot be compared on validation
 _EXAMPLES = (
+    *("dataset.split_by", "dataset.group.column", "dataset.group.pattern", "dataset.time", "dataset.folds"),
+    *("dataset.duplicates", "dataset.near_duplicates", "dataset.folders", "dataset.nested"),
     *("dataset.val", "dataset.test", "dataset.shots", "dataset.validation", "dataset.root", "dataset.file"),
     *("dataset.val_file", "dataset.test_file", "dataset.name", "dataset.kind"),
 )

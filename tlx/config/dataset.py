@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from omegaconf import MISSING
 
 from tlx.config.fields import option
+from tlx.config.image_values import ImageValues
 
 SHUFFLE = "shuffle"  # the sampler by which every example comes once per epoch
 
@@ -39,7 +41,20 @@ class Limits:
 
 
 @dataclass
-class Dataset:
+class Group:
+    """What examples belong together by: a patient, a speaker, a place."""
+
+    column: str | None = option(None, "a column of the file of rows, or a field of the data", neutral=None)
+    pattern: str | None = option(
+        None,
+        "a regular expression whose first group is searched in the path of each image, below the root or as the row "
+        "has it: '(patient[0-9]+)'",
+        neutral=None,
+    )
+
+
+@dataclass
+class Dataset(ImageValues):
     """Examples with labels, split into train, val and test."""
 
     kind: str = MISSING
@@ -51,7 +66,7 @@ class Dataset:
         above=0,
         below=1,
     )
-    test: float = option(0.2, "where the source has no test split: its share of train", above=0, below=1)
+    test: float = option(0.2, "where the source has no test split: its share of train; 0: none", least=0, below=1)
     split_seed: int = option(0, "of the splits that are cut")
     shots: int | None = option(
         None,
@@ -67,9 +82,26 @@ class Dataset:
         neutral="extra",
     )
     augment: str = option(
-        help="random, in training only: shift (2 px, wrapping), flip_crop (horizontal flip, random resized crop)",
-        choices=("none", "shift", "flip_crop"),
+        help="random, in training only: shift (2 px, wrapping), flip_crop (horizontal flip, random resized crop), "
+        "light (a milder crop, flip), standard (crop, flip, TrivialAugment), strong (a harder crop, flip, RandAugment, "
+        "erasing), or steps: those of augment_steps",
+        choices=("none", "shift", "flip_crop", "light", "standard", "strong", "steps"),
     )
+    augment_steps: list[Any] = option(
+        help="with augment=steps: in this order, each a word or with its options: [horizontal_flip, {rotation: "
+        "{degrees: 20}}]; resized_crop, horizontal_flip, vertical_flip, rotation, color_jitter, rand_augment, "
+        "trivial_augment, aug_mix, erasing",
+        factory=list,
+        neutral=[],
+    )
+    mix: str = option(
+        help="training batches are mixed with themselves: mixup (Zhang 2018), cutmix (Yun 2019), both: one of them at "
+        "random",
+        choices=("none", "mixup", "cutmix", "both"),
+        neutral="none",
+    )
+    mixup_alpha: float = option(0.2, "of the Beta distribution of the share", above=0, neutral=0.2)
+    cutmix_alpha: float = option(1.0, "of the Beta distribution of the share", above=0, neutral=1.0)
     on_bad: str = option(help="what to do with an example that cannot be read", choices=("error", "skip"))
     eval_batch_size: int = option(256, "examples at a time in validation and test", rounding_only=True, above=0)
     limits: Limits = option(help="the most that is read of one example or file", factory=Limits, neutral=Limits())
@@ -79,6 +111,33 @@ class Dataset:
         "as many in all as there are",
         choices=(SHUFFLE, "balanced", "square_root"),
         neutral=SHUFFLE,
+    )
+    split_by: str = option(
+        help="what is cut by: random; group: no group lies in two splits; time: the latest tests, the latest of the "
+        "rest validates",
+        choices=("random", "group", "time"),
+        neutral="random",
+    )
+    group: Group = option(help="what examples belong together by", factory=Group, neutral=Group())
+    time: str | None = option(
+        None, "the column of numbers or ISO dates for split_by=time; null: the one of role time", neutral=None
+    )
+    folds: int | None = option(
+        None, "cut into so many parts of which `fold` is the test, in place of the share `test`", neutral=None, least=2
+    )
+    fold: int = option(0, "which of the folds tests, from 0 on", neutral=0, least=0)
+    duplicates: str = option(
+        help="examples of equal content in several splits: warn: said; group: kept in one split; error: refused",
+        choices=("warn", "group", "error"),
+        neutral="warn",
+    )
+    near_duplicates: int | None = option(
+        None,
+        "images count as duplicates whose perceptual hashes (dHash, 64 bits) differ in at most so many bits; null: "
+        "those of equal content alone",
+        neutral=None,
+        least=0,
+        most=16,
     )
 
 
@@ -138,6 +197,12 @@ class ImageFolder(Dataset):
     modality: str = "image"
     name: str = option("imagefolder", "what runs are called by", runtime_only=True)
     root: str = option(MISSING, "the folder", runtime_only=True)
+    folders: str = option(
+        help="what the folders of the root are; auto: splits where two of them or more have the name of one",
+        choices=("auto", "classes", "splits"),
+        neutral="auto",
+    )
+    nested: bool = option(False, "a class is the whole path of the folder that holds its images", neutral=False)
 
 
 @dataclass
@@ -158,6 +223,14 @@ class Column:
         "a label, input of all others",
         choices=("input", "target", "group", "time", "weight", "id"),
     )
+    scale: Any = option(None, "of images: as dataset.scale; null: that of the data set", neutral=None)
+    window: Any = option(None, "of images: as dataset.window; null: that of the data set", neutral=None)
+    layout: str | None = option(
+        None, "of images: as dataset.layout; null: that of the data set", choices=("auto", "hwc", "chw"), neutral=None
+    )
+    bands: list[int] | None = option(None, "of images: as dataset.bands; null: those of the data set", neutral=None)
+    background: Any = option(None, "of images: as dataset.background; null: that of the data set", neutral=None)
+    frame: int | None = option(None, "of images: as dataset.frame; null: that of the data set", least=0, neutral=None)
 
 
 @dataclass
@@ -187,6 +260,16 @@ class Table(Dataset):
         "numbers and categories: every column of the file, numbers where no cell of train is anything else",
         factory=dict,
         neutral={},
+    )
+    labels: list[str] = option(
+        help="columns of 1 and 0, one for each label of an example, in place of label; blank, NaN and -1 are unknown",
+        factory=list,
+        neutral=[],
+    )
+    unknown: str = option(
+        help="what an unknown label is: ignore: it counts neither in the loss nor in a metric; zeros: 0; ones: 1",
+        choices=("ignore", "zeros", "ones"),
+        neutral="ignore",
     )
 
 

@@ -59,7 +59,19 @@ class Hardware:
         rounding_only=True,
         above=0,
     )
-    workers: int = option(0, "processes that load data, per device", runtime_only=True, least=0)
+    workers: int | None = option(
+        None,
+        "processes that load data, per device; null: on a GPU all but one of the cores that it can have, at most 16; "
+        "on a CPU none",
+        runtime_only=True,
+        least=0,
+    )
+    image_memory: float = option(
+        1.0,
+        "GiB, half for train and half for val: images that fit are decoded once and kept",
+        runtime_only=True,
+        least=0,
+    )
     accumulate: int = option(
         1,
         "shares of a batch that a device takes one after the other, for one optimizer step",

@@ -12,22 +12,23 @@ import re
 import subprocess
 import sys
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 SECONDS = 1  # of a processor, that one pattern may take for all the names it is given
+_MANY = 50_000  # names, for each of which there is a second more
 LONGEST = 1000  # letters of a pattern
 _PATIENCE = 120.0  # seconds on the clock, where the processors are busy with something else
 _MEMORY = 1 << 30  # bytes
 _SEARCH = f"""
 import json, re, resource, sys, warnings
-resource.setrlimit(resource.RLIMIT_CPU, ({SECONDS}, {SECONDS}))
+resource.setrlimit(resource.RLIMIT_CPU, (int(sys.argv[1]), int(sys.argv[1])))
 resource.setrlimit(resource.RLIMIT_AS, ({_MEMORY}, {_MEMORY}))
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 warnings.simplefilter("ignore")
 pattern, names = json.load(sys.stdin)
 found = re.compile(pattern)
-json.dump([i for i, name in enumerate(names) if found.search(name)], sys.stdout)
+json.dump([match and [match[0], *match.groups()] for match in map(found.search, names)], sys.stdout)
 """
 _REPEATS = re.compile(r"[*+?{]")
 _ENDS_BY_ITSELF = 2  # repetitions; with names of 100 letters that is a millisecond each at worst
@@ -58,7 +59,22 @@ def found(pattern: str, names: Iterable[str]) -> list[str]:
     compiled = _compiled(pattern)
     if _ends(pattern):
         return [name for name in names if compiled.search(name)]
-    return list(_elsewhere(pattern, tuple(names)))
+    names = tuple(names)
+    return [name for name, match in zip(names, _elsewhere(pattern, names), strict=True) if match is not None]
+
+
+def captured(pattern: str, names: Sequence[str]) -> list[str | None]:
+    """What the first group of a pattern matches in each name; None where it does not.
+
+    Raises:
+        Refused: As :func:`found`, or the pattern has not exactly one group.
+    """
+    compiled = _compiled(pattern)
+    if compiled.groups != 1:
+        raise Refused(f"has {compiled.groups} groups; expected one in parentheses, the others as (?:...)")
+    if _ends(pattern):
+        return [match[1] if (match := compiled.search(name)) else None for name in names]
+    return [None if match is None else match[1] for match in _elsewhere(pattern, tuple(names))]
 
 
 def _ends(pattern: str) -> bool:
@@ -67,17 +83,22 @@ def _ends(pattern: str) -> bool:
 
 
 @lru_cache(64)
-def _elsewhere(pattern: str, names: tuple[str, ...]) -> tuple[str, ...]:
-    """Search in a process of its own; Python starts in 20 ms without its site packages."""
-    command = [sys.executable, "-I", "-S", "-c", _SEARCH]
+def _elsewhere(pattern: str, names: tuple[str, ...]) -> list[list[str | None] | None]:
+    """Each match and its groups, None where there is none, found in a process of its own.
+
+    Python starts in 20 ms without its site packages.
+    """
+    seconds = SECONDS + len(names) // _MANY
+    command = [sys.executable, "-I", "-S", "-c", _SEARCH, str(seconds)]
     try:
         done = subprocess.run(
             command, input=json.dumps([pattern, names]).encode(), capture_output=True, timeout=_PATIENCE, check=True
         )
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired):  # its limits end it: the pattern itself is sound
-        message = f"takes more than {SECONDS} s: repetitions within each other, as in (a+)+, try every division"
+        message = f"takes more than {seconds} s: repetitions within each other, as in (a+)+, try every division"
         raise Refused(f"{message}; write it with fewer") from None
-    return tuple(names[i] for i in json.loads(done.stdout))
+    matches: list[list[str | None] | None] = json.loads(done.stdout)
+    return matches
 
 
 @lru_cache(256)

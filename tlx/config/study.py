@@ -10,7 +10,13 @@ from omegaconf import MISSING
 from tlx.config.fields import option
 
 # sources of variation, and the setting that is the seed of each; ``seed`` itself is of all that have none of their own
-SOURCES = {"split": "dataset.split_seed", "shots": "dataset.shots_seed", "init": "init_seed", "order": "order_seed"}
+SOURCES = {
+    "split": "dataset.split_seed",
+    "fold": "dataset.fold",
+    "shots": "dataset.shots_seed",
+    "init": "init_seed",
+    "order": "order_seed",
+}
 
 
 @dataclass
@@ -59,8 +65,8 @@ class Study:
         choices=("loss", "score"),
     )
     vary: list[str] = option(
-        help="what differs from seed to seed: split (where it is cut), shots, init (new weights, dropout), order (of "
-        "examples, augmentation); the rest is that of the first seed",
+        help="what differs from seed to seed: split (where it is cut), fold (each seed is one), shots, init (new "
+        "weights, dropout), order (of examples, augmentation); the rest is that of the first seed",
         factory=lambda: ["shots", "init", "order"],
     )
     variance: Variance | None = option(None, "measure the share of each of those sources in the spread over seeds")

@@ -12,10 +12,12 @@ from torch.utils.data import Dataset
 
 from tlx.columns import Reader, Reading
 from tlx.columns.batch import Batch
-from tlx.columns.images import TooLarge, allow_resized
+from tlx.columns.formats.pixels import TooLarge
+from tlx.columns.images import allow_resized
 from tlx.columns.input_spec import ImageSpec, InputSpec
 from tlx.columns.reading import DEFAULT, META
 from tlx.columns.value_reader import InMemory
+from tlx.config.augmentation import Step
 from tlx.config.dataset import Limits
 from tlx.data.order import PLAIN, Indices, Item
 from tlx.data.source import Source
@@ -38,15 +40,17 @@ class Examples(Dataset[Batch]):
         seed: int = 0,
         views: int = 0,
         limits: Limits = DEFAULT,
+        memory: int = 0,
+        steps: tuple[Step, ...] = (),
     ) -> None:
-        """``specs``: what the backbone expects of the columns that it reads."""
+        """``specs``: what the backbone expects of the columns that it reads; ``memory``: bytes to keep images in."""
         self.indices = indices
         self.specs = specs
         self.readers: dict[str, Reader] = {}
         self.targets: dict[str, Tensor] = {}
         self.meta: dict[str, Any] = {}
         for column in source.columns:
-            reading = Reading(specs.get(column.name), augmentation, seed, views, limits)
+            reading = Reading(specs.get(column.name), augmentation, seed, views, limits, memory, steps)
             values = source.rows[column.name]
             if column.role == "input":
                 self.readers[column.name] = column.reader(values, indices, reading)
@@ -109,9 +113,9 @@ def too_large(source: Source, specs: Mapping[str, InputSpec], limits: Limits) ->
     for column, spec in specs.items():
         if not isinstance(spec, ImageSpec):
             continue
-        for i, (height, width) in source.sizes.get(column, {}).items():
+        for i, one in source.seen.get(column, {}).items():
             try:
-                allow_resized(height, width, spec, limits)
+                allow_resized(one.height, one.width, spec, limits)
             except TooLarge as error:
                 found[i] = str(error)
     return found

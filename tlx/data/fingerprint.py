@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from tlx.columns import remembered
@@ -52,11 +53,7 @@ def of_files(place: str, files: Iterable[tuple[str, str, str | Path]]) -> str:
     whole, count = hashlib.sha256(), 0
     for name, under, path in files:
         try:
-            found = regular.look(path)
-            under = f"{under}|{state(found)}"
-            content = known.get(under, "")
-            if len(content) != _DIGITS:
-                content = content_hash(Path(path))
+            found, under, content = _content(known, under, path)
         except OSError as error:
             raise DataError([ConfigIssue(str(path), f"cannot be read: {regular.reason(error)}")]) from error
         if is_settled(found):
@@ -68,3 +65,23 @@ def of_files(place: str, files: Iterable[tuple[str, str, str | Path]]) -> str:
     if fresh != known and (obstacle := remembered.store("hashes", key, fresh)):
         warnings.warn(f"hashes of the data are not remembered: {obstacle}", stacklevel=2)
     return whole.hexdigest()[:32]
+
+
+def contents(place: str, files: Iterable[tuple[str, str, str | Path]]) -> list[str]:
+    """The content hash of each file, as :func:`of_files` remembers it; empty for one that cannot be read."""
+    known: dict[str, str] = remembered.load("hashes", of_text(place), dict[str, str]) or {}
+    found = []
+    for _, under, path in files:
+        try:
+            found.append(_content(known, under, path)[2])
+        except (OSError, ValueError):  # ValueError: no name of a file; whoever looks at the examples says so
+            found.append("")
+    return found
+
+
+def _content(known: Mapping[str, str], under: str, path: str | Path) -> tuple[os.stat_result, str, str]:
+    """What the system says of a file, what its content hash is remembered under, and the hash."""
+    found = regular.look(path)
+    under = f"{under}|{state(found)}"
+    content = known.get(under, "")
+    return found, under, content if len(content) == _DIGITS else content_hash(Path(path))

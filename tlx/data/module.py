@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import copy
 import itertools
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 
 import numpy as np
-import torch
-from torch.utils.data import DataLoader
 
+from tlx.columns import Image
 from tlx.columns.batch import Batch
 from tlx.columns.input_spec import InputSpec
 from tlx.columns.schema import Schema
 from tlx.components.registry import component
-from tlx.config import dataset
+from tlx.config import augmentation, dataset, image_values
 from tlx.config.errors import ConfigIssue, DataError
-from tlx.data import splits, validation
+from tlx.data import duplicates, splits, validation
 from tlx.data.examples import Examples, too_large
 from tlx.data.fingerprint import fingerprint
-from tlx.data.order import PLAIN, Batches, Epochs, borders
+from tlx.data.loading import Loading
+from tlx.data.order import PLAIN, Batches, Epochs, Item, borders
 from tlx.data.sampling import sampling
 from tlx.data.source import Source
 
@@ -31,6 +32,10 @@ Load = Callable[[str, Batches], Loader]  # how batches of a split become tensors
 def read(config: dataset.Dataset) -> Source:
     """The source behind a configuration, its values as its columns read them; raises :class:`DataError`."""
     source: Source = component("dataset", config.kind).function()(config)
+    source.columns = [
+        column.declared(image_values.of_column(config, column.name)) if isinstance(column, Image) else column
+        for column in source.columns
+    ]
     return source.encoded(config.limits)
 
 
@@ -47,28 +52,37 @@ class Data:
         seed: int,
         batch_size: int,
         workers: int = 0,
+        pinned: bool = False,
+        memory: int = 0,
         order_seed: int | None = None,
     ) -> None:
         self.config = config
         self.seed = seed
         self.order_seed = seed if order_seed is None else order_seed
         self.batch_size = batch_size
-        self.workers = workers
+        self.workers, self.pinned, self.memory = workers, pinned, memory
         self.fingerprint = fingerprint(config)
         source = read(config)
-        self.sound = validation.check(source, splits.cut(source, config), config, self.fingerprint)
+        copies = duplicates.copies_of(source, config)
+        self.sound = validation.check(source, splits.cut(source, config, copies), config, self.fingerprint)
+        duplicates.look(source, self.sound, config, copies)
         self.splits = splits.take_shots(source, self.sound, config, seed)
-        self.source = source.fitted(self.splits["train"])
+        self.source = source.fitted(self.splits["train"], config.limits)
         validation.look_at_splits(self.source, self.splits)
         self.examples: dict[str, Examples] = {}
-        self._loaders: dict[str, DataLoader[Batch]] = {}  # with workers, one for each split: they live as long as it
+        self._loading: Loading | None = None
 
     def reseeded(self, seed: int, order_seed: int) -> Data:
         """The same examples in another order; their shots must not depend on the seed."""
         other = copy.copy(self)
         other.seed, other.order_seed = seed, order_seed
-        other._loaders = {}
+        other._loading = None
         return other
+
+    @property
+    def has_test(self) -> bool:
+        """Is there a test split? Not with ``dataset.test=0``, unless the data bring one."""
+        return "test" in self.splits
 
     def hashes(self) -> dict[str, str]:
         """Number of examples of each split, and a hash of which and in what order."""
@@ -92,7 +106,7 @@ class Data:
         if bad := self._too_large(specs):
             self.sound = validation.without(self.source, self.sound, self.config, bad)
             self.splits = splits.take_shots(self.source, self.sound, self.config, self.seed)
-        self._loaders = {}
+        self._loading = None
         for name, indices in self.splits.items():
             kind = self.config.augment if name == "train" else "none"
             self.examples[name] = Examples(
@@ -101,6 +115,8 @@ class Data:
                 seed=self.order_seed,
                 views=views,
                 limits=self.config.limits,
+                steps=augmentation.steps(kind, self.config.augment_steps),
+                memory=0 if name == "test" else self.memory // 2,  # that is read once
             )
 
     def _too_large(self, specs: Mapping[str, InputSpec]) -> dict[int, str]:
@@ -123,7 +139,7 @@ class Data:
             )
             raise DataError([ConfigIssue("strategy.batch_size", message, self.batch_size)])
         for name in ("val", "test"):
-            if len(self.splits[name]) < world:
+            if name in self.splits and len(self.splits[name]) < world:
                 message = f"{len(self.splits[name])} examples cannot be shared by {world} devices"
                 raise DataError([ConfigIssue(f"dataset.{name}", message)])
         return epochs
@@ -141,10 +157,13 @@ class Data:
         load: Load | None = None,
     ) -> Loader:
         """Optimizer steps ``start`` to ``stop`` of training; ``plain``: without augmentation."""
-        batches = list(epochs.batches(start, stop))
-        if plain:
-            batches = [[(PLAIN, position) for _, position in batch] for batch in batches]
-        return (load or self.loader)("train", Batches(batches, accumulate, rank, world))
+
+        def ordered(start: int, stop: int = sys.maxsize) -> Iterator[list[Item]]:
+            for batch in epochs.batches(start, stop):
+                yield [(PLAIN, position) for _, position in batch] if plain else batch
+
+        batches = Batches(list(ordered(start, stop)), accumulate, rank, world, partial(ordered, stop))
+        return (load or self.loader)("train", batches)
 
     def eval_loader(self, name: str, *, rank: int = 0, world: int = 1, load: Load | None = None) -> Loader:
         """A split in its own order, each example exactly once over all processes."""
@@ -154,30 +173,7 @@ class Data:
         return (load or self.loader)(name, Batches(batches, 1, rank, world))
 
     def loader(self, name: str, batches: Batches) -> Loader:
-        """Batches of a split, decoded and prepared.
-
-        Workers are started once for a split, and told of the batches of each round. Whoever asks for the batches of a
-        split therefore ends those that were asked for before.
-        """
-        examples = self.examples[name]
-        if not self.workers or examples.is_ready:
-            return DataLoader(examples, batch_sampler=batches, collate_fn=_as_it_is, generator=torch.Generator())
-        if name not in self._loaders:
-            self._loaders[name] = DataLoader(
-                examples,
-                batch_sampler=Batches([]),
-                collate_fn=_as_it_is,
-                num_workers=self.workers,
-                multiprocessing_context="fork",  # a sweep's trials would have another by default
-                persistent_workers=True,
-                generator=torch.Generator(),  # it draws a number whenever it starts: not from those training draws
-            )
-        loader = self._loaders[name]
-        assert isinstance(loader.batch_sampler, Batches)
-        loader.batch_sampler.batches = batches.batches
-        return loader
-
-
-def _as_it_is(batch: Any) -> Any:
-    """What a split gives is a batch already."""
-    return batch
+        """Batches of a split, decoded and prepared."""
+        if self._loading is None:
+            self._loading = Loading(self.examples, self.workers, self.pinned)
+        return self._loading.batches(name, batches)

@@ -7,7 +7,8 @@ remainder too small for a batch of its own (norm layers need two examples per de
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,7 +47,7 @@ class Epochs:
         position = step % self.steps_per_epoch
         return self.borders[position + 1] - self.borders[position]
 
-    def batches(self, start: int, stop: int) -> Iterator[list[Item]]:
+    def batches(self, start: int, stop: int = sys.maxsize) -> Iterator[list[Item]]:
         """The batches of optimizer steps ``start`` to ``stop``, counted from the beginning of training."""
         for passes, positions in self.positions(start, stop):
             yield list(zip(passes.tolist(), positions.tolist(), strict=True))
@@ -82,10 +83,33 @@ def borders(count: int, batch_size: int, least: int) -> list[int]:
 
 
 class Batches(Sampler[list[Item]]):
-    """This process's share of a list of batches: every ``world``-th example, beginning at ``rank``."""
+    """This process's share of a list of batches: every ``world``-th example, beginning at ``rank``.
 
-    def __init__(self, batches: Sequence[list[Item]], accumulate: int = 1, rank: int = 0, world: int = 1) -> None:
+    Args:
+        batches: Of the examples of all processes.
+        accumulate: Parts that a process takes one after the other.
+        rank: Of this process.
+        world: How many there are.
+        following: The batches that will be asked for after these, for those who read ahead.
+    """
+
+    def __init__(
+        self,
+        batches: Sequence[list[Item]],
+        accumulate: int = 1,
+        rank: int = 0,
+        world: int = 1,
+        following: Callable[[], Iterator[list[Item]]] | None = None,
+    ) -> None:
         self.batches = [part for batch in batches for part in _parts(batch, accumulate, rank, world)]
+        self._share = (accumulate, rank, world)
+        self._following = following
+
+    def onwards(self, number: int) -> Iterator[list[Item]]:
+        """From the batch of this number on, then those that follow."""
+        yield from self.batches[number:]
+        for batch in self._following() if self._following is not None else ():
+            yield from _parts(batch, *self._share)
 
     def __len__(self) -> int:
         return len(self.batches)

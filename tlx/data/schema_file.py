@@ -8,7 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from tlx.columns import KINDS, Column
+from tlx.columns import KINDS, Column, Image
 from tlx.columns.reading import Role
 from tlx.columns.schema import Schema
 from tlx.config.errors import ConfigIssue, WeightsError
@@ -16,6 +16,8 @@ from tlx.files import durable, foreign
 from tlx.runs.layout import SCHEMA as FILE
 
 _LARGEST = 16 << 20
+# What runs that were trained before do not say; the defaults read their images as they did.
+_ADDED = {"image": {field.name for field in fields(Image)} - {"name", "role", "channels"}}
 _MOST_CHANNELS, _MOST_WORDS = 256, 100_000  # a network is built as large as a stranger's file says
 
 
@@ -54,9 +56,10 @@ def _column(settings: Any) -> Column:
     kind = KINDS[str(settings["kind"])]
     known = {field.name: field for field in fields(kind)}
     given = {name: value for name, value in settings.items() if name != "kind"}
-    if set(given) != set(known):
+    if not set(known) - _ADDED.get(kind.kind, set()) <= set(given) <= set(known):
         raise foreign.Unreadable(f"expected {', '.join(known)} of a {kind.kind}, found {', '.join(map(str, given))}")
     wanted = {"str": str, "Role": Role, "int": int, "float": float, "bool": bool, "tuple[str, ...]": list[str]}
+    wanted |= {"tuple[int, ...]": list[int], "tuple[float, ...]": list[float]}
     for name, value in given.items():
         if not foreign.conforms(value, wanted[str(known[name].type)]):
             raise foreign.Unreadable(f"{name} of a {kind.kind} is no {known[name].type}")

@@ -28,7 +28,9 @@ class Source:
         splits: Those that the source brings, as numbers of examples; the others are cut from train.
         origin: Where an example is from, for messages.
         notes: What a person should know: skipped files, empty classes.
-        sizes: Height and width of the images that were looked at, by column and example.
+        contents: By the name of a column, what gives a hash of the content of each of its values, where the source
+            knows a cheaper way than to read them.
+        seen: What was seen of values when they were looked at, by column and example.
 
     Example:
         >>> Source([Text("review"), Label("stars")], {"review": texts, "stars": names}, splits={})
@@ -39,7 +41,8 @@ class Source:
     splits: dict[str, Indices]
     origin: Callable[[int], str] = field(default=lambda i: f"example {i}")
     notes: list[str] = field(default_factory=list)
-    sizes: dict[str, dict[int, tuple[int, int]]] = field(default_factory=dict)
+    seen: dict[str, dict[int, Any]] = field(default_factory=dict)
+    contents: Mapping[str, Callable[[], Sequence[str]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         names = [column.name for column in self.columns]
@@ -70,10 +73,18 @@ class Source:
             raise DataError([*problems[:_SHOWN], *more])
         return replace(self, columns=columns, rows=rows)
 
-    def fitted(self, train: Indices) -> Source:
+    def fitted(self, train: Indices, limits: Limits = DEFAULT) -> Source:
         """The same with what the columns learn from the examples that train."""
-        chosen = {column.name: _some(self.rows[column.name], train) for column in self.columns}
-        return replace(self, columns=[column.fit(chosen[column.name]) for column in self.columns])
+        columns = []
+        for column in self.columns:
+            values, seen = _some(self.rows[column.name], train), self.seen.get(column.name)
+            known = (
+                [seen[i] for i in train.tolist()]
+                if seen is not None and all(i in seen for i in train.tolist())
+                else None
+            )
+            columns.append(column.fit(values) if known is None else column.fit(values, known, limits))
+        return replace(self, columns=columns)
 
     @property
     def strata(self) -> Strata | None:

@@ -1,7 +1,9 @@
-"""Which examples train, which choose, which test: given, stratified, or k shots of each stratum."""
+"""Which examples train, which choose, which test: given, cut, or k shots of each stratum."""
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Mapping
 from hashlib import sha256
 
 import numpy as np
@@ -9,8 +11,14 @@ import numpy as np
 from tlx.columns.reading import Indices
 from tlx.config.dataset import Dataset
 from tlx.config.errors import ConfigIssue, DataError
+from tlx.data import duplicates
+from tlx.data.cutting import AtRandom, InTime, InUnits, Rule
+from tlx.data.duplicates import Copies
+from tlx.data.groups import Groups, groups_of, times_of
 from tlx.data.source import Source
-from tlx.data.stratify import train_test_split
+
+NO_TEST = "no test split: dataset.test=0"
+_SHOWN = 5  # groups that are named
 
 
 def hashed(indices: Indices) -> str:
@@ -20,19 +28,107 @@ def hashed(indices: Indices) -> str:
 
 def assign(source: Source, config: Dataset, seed: int) -> dict[str, Indices]:
     """Indices of ``train`` (its shots, where asked for), ``val`` and ``test``; raises :class:`DataError`."""
-    return take_shots(source, cut(source, config), config, seed)
+    copies = duplicates.copies_of(source, config)
+    splits = cut(source, config, copies)
+    duplicates.look(source, splits, config, copies)
+    return take_shots(source, splits, config, seed)
 
 
-def cut(source: Source, config: Dataset) -> dict[str, Indices]:
-    """Splits the source brings are kept; missing ones are cut from train by share, stratified by the target."""
+def cut(source: Source, config: Dataset, copies: Copies | None = None) -> dict[str, Indices]:
+    """Splits the source brings are kept; missing ones are cut from train, as ``dataset.split_by`` says.
+
+    Args:
+        source: Of the examples.
+        config: What is asked for.
+        copies: Which examples are equal; None: it is found out, where it decides.
+
+    What a person should know of them is put into the source's notes.
+
+    Raises:
+        DataError: They cannot be cut, or given ones are not as was asked for.
+    """
     splits = dict(source.splits) or {"train": np.arange(len(source))}
+    groups = groups_of(source, config)
+    if config.duplicates == "group" and copies is None:
+        copies = duplicates.copies_of(source, config)
+    rule = _rule(source, config, groups, copies)
+    if config.folds is not None:
+        _cut_fold(source, splits, config, rule)
+    elif "test" not in splits and config.test == 0:
+        source.notes.append(NO_TEST)
     for name, share in (("test", config.test), ("val", config.val)):
-        if name not in splits:
-            splits["train"], splits[name] = _cut(source, splits["train"], share, config.split_seed, name)
+        if name not in splits and share > 0:
+            splits["train"], splits[name] = rule.share(splits["train"], share, name)
     empty = [ConfigIssue(f"dataset ({name})", "no examples") for name, indices in splits.items() if len(indices) == 0]
     if empty:
         raise DataError(empty)
+    if groups is not None:
+        _look_at_groups(source, splits, config, groups)
+    if isinstance(rule, InTime):
+        _look_at_times(splits, rule)
     return splits
+
+
+def _rule(source: Source, config: Dataset, groups: Groups | None, copies: Copies | None) -> Rule:
+    """How splits are cut."""
+    together = config.duplicates == "group"
+    if config.split_by == "group":
+        if groups is None:
+            message = "no column says what belongs together: set dataset.group.pattern (of paths of images) or "
+            message += "dataset.group.column, or declare a column with role: group"
+            raise DataError([ConfigIssue("dataset.split_by", message, "group")])
+        units = duplicates.units_of(copies, groups) if together and copies is not None else groups.codes
+        return InUnits(source, config, units, f"groups ({groups.what!r})")
+    if config.split_by == "time":
+        if (times := times_of(source, config)) is None:
+            message = "no column says when an example is from: set dataset.time, or declare a column with role: time"
+            raise DataError([ConfigIssue("dataset.split_by", message, "time")])
+        return InTime(source, times)
+    if together and copies is not None:
+        return InUnits(source, config, duplicates.units_of(copies, None), "sets of equal examples")
+    return AtRandom(source, config)
+
+
+def _cut_fold(source: Source, splits: dict[str, Indices], config: Dataset, rule: Rule) -> None:
+    """Have one of the folds test."""
+    assert config.folds is not None
+    if config.fold >= config.folds:
+        message = f"expected 0 to {config.folds - 1}, as dataset.folds={config.folds}"
+        raise DataError([ConfigIssue("dataset.fold", message, config.fold)])
+    if "test" in splits:
+        message = "the data bring a test split; folds are cut where they have none: leave it at null"
+        raise DataError([ConfigIssue("dataset.folds", message, config.folds)])
+    splits["train"], splits["test"] = rule.fold(splits["train"], config.folds, config.fold)
+
+
+def _look_at_groups(source: Source, splits: Mapping[str, Indices], config: Dataset, groups: Groups) -> None:
+    """Refuse given splits that share a group, or say how many groups lie in several splits."""
+    own = [groups.codes[indices] for indices in splits.values()]
+    there = np.stack([np.bincount(codes[codes >= 0], minlength=len(groups.names)) > 0 for codes in own])
+    shared = np.flatnonzero(there.sum(0) > 1).tolist()
+    known = int(there.any(0).sum())
+    if not shared:
+        return
+    if config.split_by == "group":
+        names = ", ".join(repr(groups.names[i]) for i in shared[:_SHOWN])
+        more = f" and {len(shared) - _SHOWN} more" if len(shared) > _SHOWN else ""
+        message = (
+            f"the splits that the data bring share {len(shared)} of {known} groups ({groups.what!r}): {names}{more}"
+        )
+        raise DataError([ConfigIssue("dataset.group", f"{message}; give splits that share none, or leave them out")])
+    otherwise = "" if config.split_by == "time" else ": dataset.split_by=group keeps them apart"
+    source.notes.append(f"{len(shared):,} of {known:,} groups ({groups.what!r}) lie in more than one split{otherwise}")
+
+
+def _look_at_times(splits: Mapping[str, Indices], rule: InTime) -> None:
+    """Given splits follow each other in time as well."""
+    names = [name for name in ("train", "val", "test") if name in splits]
+    for before, after in itertools.pairwise(names):
+        late = rule.times[splits[before]] > rule.times[splits[after]].min()
+        if late.any():
+            message = f"{int(late.sum()):,} examples of {before} are later than the first of {after}; the data bring "
+            message += "splits that do not follow each other in time: dataset.split_by=random takes them as they are"
+            raise DataError([ConfigIssue("dataset.split_by", message, "time")])
 
 
 def take_shots(source: Source, splits: dict[str, Indices], config: Dataset, seed: int) -> dict[str, Indices]:
@@ -51,28 +147,6 @@ def take_shots(source: Source, splits: dict[str, Indices], config: Dataset, seed
         raise DataError([ConfigIssue("dataset.validation", f"{message}dataset.shots=2 is the least", "within")])
     parts = {"train": [one[:-count] for one in drawn], "val": [one[-count:] for one in drawn]}
     return {**splits, **{name: np.sort(np.concatenate(part)) for name, part in parts.items()}}
-
-
-def _cut(source: Source, pool: Indices, share: float, seed: int, name: str) -> tuple[Indices, Indices]:
-    strata = source.strata
-    codes = None if strata is None else strata.codes[pool]
-    try:
-        rest, taken = train_test_split(pool, test_size=share, labels=codes, seed=seed)
-    except ValueError as error:
-        raise DataError([_too_few(source, pool, share, name, error)]) from None
-    return np.sort(rest), np.sort(taken)
-
-
-def _too_few(source: Source, pool: Indices, share: float, name: str, error: ValueError) -> ConfigIssue:
-    strata = source.strata
-    if strata is not None and len(pool):
-        counts = np.bincount(strata.codes[pool], minlength=len(strata.names))
-        rare = int(counts.argmin())
-        if counts[rare] < 2:
-            who = f"{strata.what} {strata.names[rare]!r}"
-            message = f"{who} has {counts[rare]} example(s): too few to give one to {name}{strata.hint}"
-            return ConfigIssue(f"dataset.{name}", message, share)
-    return ConfigIssue(f"dataset.{name}", f"cannot be cut from {len(pool)} examples: {error}", share)
 
 
 def _shots(source: Source, pool: Indices, config: Dataset, seed: int) -> list[Indices]:

@@ -17,22 +17,22 @@ _SHOWN = 20  # problems listed; the rest are counted
 def check(source: Source, splits: dict[str, Indices], config: Dataset, fingerprint: str) -> dict[str, Indices]:
     """The splits without unreadable examples (``on_bad=skip``), or :class:`DataError` naming each (``error``).
 
-    Sound examples are remembered under the data set's fingerprint and not read again. The sizes of images are put into
-    ``source.sizes``.
+    Sound examples are remembered under the data set's fingerprint and not read again. What was seen of images is put
+    into ``source.seen``.
     """
     used = np.unique(np.concatenate(list(splits.values())))
     return without(source, splits, config, problems(source, used, config, fingerprint))
 
 
 def problems(source: Source, used: Indices, config: Dataset, fingerprint: str) -> dict[int, str]:
-    """Why examples cannot be used, by their numbers in order; sizes of images are put into ``source.sizes``."""
+    """Why examples cannot be used, by their numbers in order; what was seen of images is put into ``source.seen``."""
     bad: dict[int, str] = {}
     for column in source.columns:
         look = Inspection(config.limits, fingerprint, source.origin, source.notes)
         for i, problem in column.problems(source.rows[column.name], used, look).items():
             bad.setdefault(i, problem)
-        if look.sizes:
-            source.sizes[column.name] = look.sizes
+        if look.seen:
+            source.seen[column.name] = look.seen
     return dict(sorted(bad.items()))
 
 
@@ -81,7 +81,8 @@ def look_at_splits(source: Source, splits: Mapping[str, Indices]) -> None:
         values = source.rows[column.name]
         if column.role != "target":  # of which it was seen to before
             problems += column.split_problems(values, splits)
-        source.notes += column.notes(values, splits)
+        seen = source.seen.get(column.name)
+        source.notes += column.notes(values, splits) if seen is None else column.notes(values, splits, seen)
     if problems:
         raise DataError(problems)
 

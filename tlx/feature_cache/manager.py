@@ -126,7 +126,9 @@ class CacheManager:
         return {site: address.key(facts, site) for site in cut.sites}
 
     def _facts(self, split: Split) -> dict[str, object]:
-        augmentation = f"{self.data.config.augment}, {split.views} views" if split.views else "none"
+        config = self.data.config
+        listed = f" {config.augment_steps}" if config.augment_steps else ""
+        augmentation = f"{config.augment}{listed}, {split.views} views" if split.views else "none"
         return {
             **address.network(self.model),
             **address.inputs(self.data, split.name, augmentation, self.model.reads),  # type: ignore[arg-type]

@@ -25,7 +25,7 @@ def key(trial: Trial) -> str | None:
     Rate, decay, schedule, early ending and what is kept may differ, and what the task allows of its options. So may the
     seeds, unless they decide the examples or the backbone's weights.
     """
-    if parts_without(trial, "batchable_head") or trial.strategy.on_nan == "skip":
+    if parts_without(trial, "batchable_head") or trial.dataset.mix != "none" or trial.strategy.on_nan == "skip":
         return None
     if not (_is_plain(trial.strategy) and _is_simple(trial)) or begins_from(trial):  # a head that is drawn for nobody
         return None

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tlx.config.schema import Trial
+from tlx.files.printable import printable
 from tlx.runs.describe import beginning
 
 if TYPE_CHECKING:  # torch: choices are shown before it is imported
@@ -45,6 +46,10 @@ def show_costs(found: TrialPlan, console: Console) -> None:
     sizes = ", ".join(f"{counts[name]} {name}" for name in ("train", "val", "test") if name in counts)
     what = "; ".join(column.summary for column in found.schema.targets.values())
     console.print(f"data      {what}, {sizes or 'size unknown until fetched'}", markup=False)
+    for note in found.notes:
+        console.print(f"          {printable(note)}", markup=False, soft_wrap=True)
+    for line in found.inputs:
+        console.print(f"input     {line}", markup=False, soft_wrap=True)
     if found.sampling is not None:
         console.print(f"sampler   {found.sampling}", markup=False, soft_wrap=True)
     console.print()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +29,7 @@ from tlx.strategies.phases import PhasePlan, budget_steps, plan, validation_inte
 from tlx.strategies.rates import rates, stage_rates
 from tlx.tasks.check import check
 from tlx.tasks.load import load as load_task
+from tlx.tasks.network import specs
 from tlx.tasks.whole import WholeNetwork
 from tlx.training import whole_model
 from tlx.training.assembly import assemble
@@ -62,7 +63,9 @@ class TrialPlan:
     phases: list[PhaseCost]
     steps_per_epoch: int
     parameters: int
+    inputs: list[str]  # what the network will see of each
     sampling: Sampling | None = None  # how examples are drawn, where not each comes once per epoch
+    notes: list[str] = field(default_factory=list)  # on the data
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,7 @@ class MetaModel:
     rates: dict[str, tuple[float, ...]]  # parameter to full learning rate, by phase
     steps_per_epoch: int
     sampling: Sampling | None = None
+    notes: list[str] = field(default_factory=list)  # on the data
 
 
 def outline(trial: Trial) -> MetaModel:
@@ -84,7 +88,7 @@ def outline(trial: Trial) -> MetaModel:
     :class:`~tlx.config.errors.RequestError`. A hub data set is not fetched: 1000 examples of 10 labels are assumed,
     and ``schema.counts`` is empty.
     """
-    schema, drawn = _schema(trial)
+    schema, drawn, notes = _schema(trial)
     whole_model.check(trial, schema)
     with torch.device("meta"):
         backbone = load.outline(trial.backbone, columns=schema.inputs)
@@ -96,8 +100,8 @@ def outline(trial: Trial) -> MetaModel:
     optimizers.check(trial.strategy.optimizer)
     stopping.check(trial.strategy, task.metric_info)
     phases = plan(trial.strategy, cut, epochs.steps_per_epoch, trial.seed_of_init)
-    found = rates(trial.strategy, cut, phases)
-    return MetaModel(schema, backbone, model, cut, phases, found, epochs.steps_per_epoch, drawn)
+    table = rates(trial.strategy, cut, phases)
+    return MetaModel(schema, backbone, model, cut, phases, table, epochs.steps_per_epoch, drawn, notes)
 
 
 def plan_trial(trial: Trial) -> TrialPlan:
@@ -117,20 +121,22 @@ def plan_trial(trial: Trial) -> TrialPlan:
             passed = replace(passed, tensors=passed.tensors - phase.trainable)
         start = stop
     parameters = sum(p.numel() for p in made.model.parameters())
-    return TrialPlan(made.schema, made.stages, costs, made.steps_per_epoch, parameters, made.sampling)
+    inputs = made.schema.read_as(specs(made.model))
+    drawn = made.sampling
+    return TrialPlan(made.schema, made.stages, costs, made.steps_per_epoch, parameters, inputs, drawn, made.notes)
 
 
-def _schema(trial: Trial) -> tuple[Schema, Sampling | None]:
-    """The columns, and how examples are drawn, where that is known without fetching them."""
+def _schema(trial: Trial) -> tuple[Schema, Sampling | None, list[str]]:
+    """The columns, how examples are drawn and what there is to say, where that is known without fetching them."""
     kind = component("dataset", trial.dataset.kind)
     if "outline" in kind.functions:
         found: Schema = kind.function("outline")(trial.dataset)
         check_targets(found.columns, trial.dataset)
-        return found, None
+        return found, None, []
     source = read(trial.dataset)
     splits = assign(source, trial.dataset, trial.seed)
     drawn = sampling(source, splits["train"], trial.dataset)
-    return source.fitted(splits["train"]).schema(splits), drawn
+    return source.fitted(splits["train"]).schema(splits), drawn, source.notes
 
 
 def _phase(

@@ -138,4 +138,7 @@ def _split(found: Matched, config: Dataset, split: str, seed: int) -> Indices:
     if split in source.splits and not of_shots:  # nothing else has to be there
         return source.splits[split]
     cut = splits.cut(source, config)
+    if split not in cut:
+        message = f"{splits.NO_TEST}; measure another split, as in --split val, or set dataset.test"
+        raise DataError([ConfigIssue(f"dataset ({split})", message)])
     return (splits.take_shots(source, cut, config, seed) if of_shots else cut)[split]

@@ -61,8 +61,8 @@ def matched(source: Source, schema: Schema, limits: Limits) -> Matched:
             column, rows[name], faults = column.encode(values, np.arange(len(source)), limits)
             problems += [ConfigIssue(source.origin(i), fault) for i, fault in faults.items()]
         columns.append(column)
-    for column in source.columns:  # what else tells of an example, in the predictions
-        if column.name not in needed and column.role in ("id", "group"):
+    for column in source.columns:  # what else tells of an example, in the predictions and where splits are cut
+        if column.name not in needed and column.role in ("id", "group", "time"):
             known, rows[column.name], _ = column.encode(source.rows[column.name], np.arange(len(source)), limits)
             columns.append(known)
     if problems:

@@ -226,7 +226,9 @@ class Model(nn.Module):
         reads: dict[str, str] = self.network.reads  # type: ignore[assignment]
 
         def compute(batch: Batch) -> list[Tensor]:
-            given = arguments(reads, self.placed(batch).inputs)
+            given = arguments(
+                reads, self.placed(batch).inputs, self.backbone.takes, floats(self.trial.hardware.precision)
+            )
             with self._computing():
                 (found,) = self.backbone.features(given, wanted, (depth,))
             return of_each(found, given.get("attention_mask") if wanted == "tokens" else None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from tlx.columns import Column, Image, Text
-from tlx.columns.decoding import SUFFIXES
+from tlx.columns.formats import FORMATS, suffix_of
 from tlx.composition.name_rules import is_there, path_fault
 from tlx.config.dataset import Limits
 from tlx.config.errors import ConfigError, ConfigIssue
@@ -98,7 +97,7 @@ def _inputs(word: str, trial: Trial, columns: Mapping[str, Column], limits: Limi
     if suffix in rows.SUFFIXES:
         table = Table(path, trial, columns, limits)
         return Inputs(table.examples(), None, table.notes)
-    if suffix in SUFFIXES:
+    if suffix_of(path.name):
         if not isinstance(alone, Image):
             raise _unfit(word, "is an image", columns)
         return Inputs(iter([(word, path)]), 1)
@@ -107,7 +106,7 @@ def _inputs(word: str, trial: Trial, columns: Mapping[str, Column], limits: Limi
             raise _unfit(word, "holds texts", columns)
         notes: list[str] = []
         return Inputs(_texts_of(path, limits, notes), None, notes)
-    known = sorted({*SUFFIXES, *rows.SUFFIXES, ".txt"})
+    known = sorted({*FORMATS, *rows.SUFFIXES, ".txt"})
     raise ConfigError([ConfigIssue("input", f"expected a folder, - or a file of {', '.join(known)}", word)])
 
 
@@ -119,21 +118,20 @@ def _unfit(word: str, what: str, columns: Mapping[str, Column]) -> ConfigError:
 def _folder(folder: Path) -> Inputs:
     """The images below a folder, in the order of their paths; hidden files and others are left out and counted."""
     walk = tree.Tree(str(folder))
-    images, hidden, others = list[str](), 0, 0
+    images, others = list[str](), 0
     try:
         for name, _ in walk.files():
-            if any(part.startswith(".") for part in name.split("/")):
-                hidden += 1
-            elif os.path.splitext(name)[1].lower() in SUFFIXES:
+            if suffix_of(name):
                 images.append(name)
             else:
                 others += 1
     except OSError as error:
         raise ConfigError([ConfigIssue("input", f"cannot be looked into: {regular.reason(error)}", folder)]) from error
     told = {
-        "hidden files left out": hidden,
+        "hidden files and folders left out": len(walk.hidden),
         "files that are no images": others,
         "names without a file behind them": len(walk.special),
+        "links to folders, which are not followed": len(walk.links),
         "folders that may not be looked into": len(walk.closed),
     }
     if not images:

@@ -18,14 +18,10 @@ from tlx.data.module import Data
 from tlx.runs import manifest
 from tlx.runs.result import read_result
 
-_CUT = (
-    "test",
-    "val",
-    "split_seed",
-    "shots",
-    "shots_seed",
-    "validation",
-)  # the options that say which example is in which split
+_CUT = (  # the options that say which example is in which split
+    *("test", "val", "split_seed", "shots", "shots_seed", "validation"),
+    *("split_by", "group", "time", "folds", "fold", "duplicates", "near_duplicates"),
+)
 
 
 def notes(run: Path, trial: Trial, config: Dataset, data: Mapping[str, str], indices: Indices) -> list[str]:

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image as pictures
 
 from tlx.columns import Category, Column, Image, Number, Text
-from tlx.columns.decoding import TooLarge
+from tlx.columns.formats.pixels import Array, TooLarge
 from tlx.columns.number import number, word
 from tlx.config.dataset import Limits
 from tlx.config.errors import suggest
@@ -23,6 +23,7 @@ from tlx.files.regular import reason
 Row = Mapping[str, Any]  # a value for each input column
 _LARGEST, _FAR = 1e150, 1e30  # as training allows: deviations from the mean of train
 _SHOWN = 10  # names in a message
+_CONTRAST = 1 / 64  # of black to white: what has less was probably meant otherwise
 
 
 class InvalidInput(ValueError):
@@ -120,8 +121,6 @@ def _image(column: Image, value: Any, limits: Limits) -> Any:
     if isinstance(value, np.ndarray):
         if value.dtype.kind not in "buif" or value.ndim not in (2, 3):
             raise InvalidInput(f"expected {expected}, found {kind_of(value)}")
-        if value.dtype.kind == "f" and value.size > 0 and 0 < float(np.abs(value).max()) <= 1:
-            warnings.warn("an image of floats in 0..1: expected 0..255, so it is nearly black", stacklevel=2)
     elif not isinstance(value, (str, Path, pictures.Image)):
         raise InvalidInput(f"expected {expected}, found {kind_of(value)}")
     try:
@@ -136,7 +135,21 @@ def _image(column: Image, value: Any, limits: Limits) -> Any:
         raise InvalidInput(f"unreadable image: {_first(error)}") from error
     if problem := column.problem(pixels):
         raise InvalidInput(problem)
+    _look_at_range(column, pixels)
     return pixels
+
+
+def _look_at_range(column: Image, pixels: Array) -> None:
+    """Warn of an image whose values are not those of train, as one in 0..1 is nearly black where they are bytes."""
+    if not column.scale or (pixels.dtype == np.uint8 and column.dtype == "uint8"):
+        return
+    black, white = column.scale
+    low, high = float(pixels.min()), float(pixels.max())
+    if low < high and (high - low < _CONTRAST * (white - black) or low > white or high < black):
+        message = (
+            f"an image of values from {low:g} to {high:g}: this model takes {black:g} for black and {white:g} for white"
+        )
+        warnings.warn(message, stacklevel=3)
 
 
 def _text(value: Any) -> str:

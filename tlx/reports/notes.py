@@ -132,7 +132,7 @@ def methods(found: StudyResults) -> Iterator[str]:
     elif kept:
         yield f"Tested are {' or '.join(kept)} of a trial."
     yield "The test set chose nothing."
-    fixed = [source for source in SOURCES if source not in study.vary]
+    fixed = [source for source in SOURCES if source not in (*study.vary, "fold")]
     same = f"; {', '.join(fixed)} {'is' if len(fixed) == 1 else 'are'} the same for all" if fixed else ""
     yield f"From seed to seed differ {', '.join(study.vary)}{same}. Arms are compared within a seed."
     yield (

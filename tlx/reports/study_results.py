@@ -198,7 +198,7 @@ def _with_examples(
     record: StudyRecord, runs: Mapping[Key, Sequence[Run]], gains: Sequence[Pair], metric: Metric
 ) -> list[Pair]:
     """The comparisons with their two-way intervals, where the metric is the share of test examples that are right."""
-    if metric.name != "acc" or "split" in record.study.vary:
+    if metric.name != "acc" or {"split", "fold"} & set(record.study.vary):
         return list(gains)
     known: dict[str, Correct] = {}
 

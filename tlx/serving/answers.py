@@ -71,7 +71,7 @@ class Answerer:
         if isinstance(column, Image):
             spec = self._model.specs[name]
             assert isinstance(spec, ImageSpec)
-            return inputs.picture(value, self.limits, spec)
+            return inputs.picture(value, self.limits, spec, column.is_of_bytes)
         if isinstance(column, Text) or (isinstance(column, Category) and isinstance(value, str)):
             return inputs.text(value, self.limits)
         return canonical(column, value, self._most)
@@ -91,7 +91,7 @@ class Answerer:
 
     def _prepared(self, row: Mapping[str, Any]) -> dict[str, Any]:
         def decoded(name: str, value: Any) -> Any:
-            return inputs.decoded(value, self.limits) if isinstance(value, Picture) else value
+            return inputs.decoded(value) if isinstance(value, Picture) else value
 
         return self._model.prepared(inputs.of_row(row, decoded, self.columns), self._most)
 

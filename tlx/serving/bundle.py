@@ -137,7 +137,8 @@ def _check_answer(model: Model) -> None:
 def _some(column: Column) -> Any:
     """A value of a column."""
     if isinstance(column, Image):
-        return np.zeros((8, 8, column.channels), np.uint8)
+        channels = max([column.channels, *(band + 1 for band in column.bands)])
+        return np.zeros((channels + 8, channels + 8, channels), np.uint8)
     if isinstance(column, Number):
         return column.mean
     if isinstance(column, Category):

@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 from tlx.columns import images
+from tlx.columns.formats.pixels import Array
 from tlx.columns.input_spec import ImageSpec
 from tlx.config import dataset
 from tlx.files.printable import printable
@@ -33,42 +34,43 @@ U = TypeVar("U")
 class Picture:
     """A picture that was looked at, and not decoded: a file's bytes, or an array as it was sent."""
 
-    content: bytes | images.Array
+    content: bytes | Array
     pixels: int  # sent or resized, whichever are more
 
 
-def picture(value: Any, limits: Limits | None = None, spec: ImageSpec | None = None) -> Picture:
+def picture(value: Any, limits: Limits | None = None, spec: ImageSpec | None = None, of_bytes: bool = True) -> Picture:
     """A picture in base64, with or without ``data:image/...;base64,`` before it, or as nested lists.
 
     Args:
         value: What was sent.
         limits: Null: the defaults.
         spec: What the picture will be resized to.
+        of_bytes: Do numbers have to lie in 0..255, as the model was trained on bytes?
 
     Raises:
         InvalidInput: It is no picture, or larger than the limits.
     """
     most = limits or Limits()
     if isinstance(value, (list, np.ndarray)):
-        array = _array(value)
+        array = _array(value, of_bytes)
         height, width, channels = array.shape if array.ndim == 3 else (*array.shape, 1)
         return Picture(array, _allowed(width, height, -(-channels // 4), most, spec))
     content = payload(value, most)
     return Picture(content, measured(content, most, spec))
 
 
-def _array(value: Any) -> images.Array:
-    """Pixels from nested lists [h][w] or [h][w][c] of numbers in 0..255."""
-    expected = "expected a picture as nested lists [h][w] or [h][w][c] of numbers in 0..255"
+def _array(value: Any, of_bytes: bool) -> Array:
+    """Pixels from nested lists [h][w] or [h][w][c] of numbers."""
+    expected = f"expected a picture as nested lists [h][w] or [h][w][c] of numbers{' in 0..255' if of_bytes else ''}"
     try:
         found = np.asarray(value.tolist() if isinstance(value, np.ndarray) else value)
     except (ValueError, TypeError, OverflowError):  # lists of unequal lengths
         raise InvalidInput(f"{expected}, found lists of unequal lengths") from None
     if found.dtype.kind not in "if" or found.ndim not in (2, 3) or 0 in found.shape:
         raise InvalidInput(f"{expected}, found {list(found.shape)} of {found.dtype.name}")
-    if not (found >= 0).all() or not (found <= 255).all():  # NaN is neither
+    if not np.isfinite(found).all() or (of_bytes and not ((found >= 0) & (found <= 255)).all()):
         raise InvalidInput(f"{expected}, found others")
-    return found.astype(np.uint8 if found.dtype.kind == "i" else np.float32)
+    return found.astype(np.uint8) if of_bytes and found.dtype.kind == "i" else found
 
 
 def payload(value: Any, limits: Limits) -> bytes:
@@ -124,15 +126,12 @@ def drawing(limits: Limits) -> dataset.Limits:
     return dataset.Limits(pixels=limits.pixels, resized_pixels=limits.pixels)
 
 
-def decoded(found: Picture, limits: Limits) -> images.Array:
-    """The pixels of a picture that was looked at, [h, w] or [h, w, c]; raises :class:`InvalidInput`."""
+def decoded(found: Picture) -> Array | Image.Image:
+    """A picture that was looked at, decoded; an array as it was sent. Raises :class:`InvalidInput`."""
     if isinstance(found.content, np.ndarray):
         return found.content
     with _opened(found.content) as opened:
-        values = images.decode(opened, drawing(limits))
-    if values.dtype.kind == "f" and not np.isfinite(values).all():
-        raise InvalidInput("has pixels that are no numbers")
-    return values
+        return opened.copy()
 
 
 @contextmanager

@@ -24,7 +24,10 @@ def takes(model: Model) -> list[dict[str, Any]]:
 def _sent(column: Column) -> dict[str, Any]:
     if isinstance(column, Image):
         lists = "nested lists [h][w]" + (f"[{column.channels}]" if column.channels > 1 else "")
-        form = {"layout": f"[h, w, {column.channels}]", "dtype": "numbers in 0..255"}
+        numbers = "numbers in 0..255"
+        if not column.is_of_bytes:
+            numbers = f"numbers; {column.scale[0]:g} is black, {column.scale[1]:g} white"
+        form = {"layout": f"[h, w, {column.channels}]", "dtype": numbers}
         return {"sent": f"a file in base64, or {lists}" if column.channels in _COLOURS else lists, **form}
     if isinstance(column, Category):
         return {"sent": "a word; others than those of train count as none of them"}

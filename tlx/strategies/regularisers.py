@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from tlx.backbones.partition.stages import HEAD, Stage, outlet
-from tlx.columns.input_spec import arguments
+from tlx.columns.input_spec import InputSpec, arguments
 from tlx.components.parts import make_part
 from tlx.config.strategy import Strategy
 from tlx.config.strategy_parts import Regulariser
@@ -86,6 +86,7 @@ class Delta(Penalty):
         self.alpha = options.alpha
         self.backbone: nn.Module = model.get_submodule("backbone")
         self.reads: dict[str, str] = model.reads  # type: ignore[assignment]
+        self.takes: dict[str, InputSpec] = model.takes  # type: ignore[assignment]
         self.teacher = copy.deepcopy(self.backbone).eval().requires_grad_(False)
         blocks = [stage for stage in stages if any(letter.isdigit() for letter in stage.name)]  # no stem, neck or head
         self.places = [outlet(model, block).removeprefix("backbone").removeprefix(".") for block in blocks]
@@ -93,9 +94,10 @@ class Delta(Penalty):
 
     @contextmanager
     def watching(self, inputs: Mapping[str, Any]) -> Iterator[None]:
-        self.teacher.to(next(self.backbone.parameters()).device)
+        weight = next(self.backbone.parameters())
+        self.teacher.to(weight.device)
         with _outputs(self.teacher, self.places) as old, torch.no_grad():
-            self.teacher(**arguments(self.reads, inputs))
+            self.teacher(**arguments(self.reads, inputs, self.takes, weight.dtype))
         with _outputs(self.backbone, self.places) as new:
             yield
         self.pairs = [(new[place], old[place]) for place in self.places if place in new]

@@ -48,7 +48,7 @@ class Network(nn.Module):
 
     def backbone_features(self, inputs: Mapping[str, Any]) -> Tensor:
         """What the backbone makes of its columns [batch, width]."""
-        features: Tensor = self.backbone(**arguments(self.reads, inputs))
+        features: Tensor = self.backbone(**arguments(self.reads, inputs, self.takes, next(self.parameters()).dtype))
         return features
 
     def features(self, inputs: Mapping[str, Any]) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor, nn
@@ -10,7 +11,7 @@ from tlx.backbones.backbone import Backbone
 from tlx.backbones.partition.stage import HEAD, Stage, verify
 from tlx.backbones.whole import WholeModel
 from tlx.columns.batch import Batch
-from tlx.columns.input_spec import InputSpec
+from tlx.columns.input_spec import ImageSpec, InputSpec
 from tlx.columns.schema import Schema
 from tlx.tasks.network import bind
 
@@ -49,11 +50,21 @@ class WholeNetwork(nn.Module):
 
     def loss(self, batch: Batch) -> tuple[Tensor, float | Tensor]:
         """The loss, and what it is a mean of."""
-        return self.whole.loss(batch)
+        return self.whole.loss(self._as_floats(batch))
 
     def predict(self, batch: Batch, **options: Any) -> list[dict[str, Any]]:
         """One record per example."""
-        return self.whole.predict(batch, **options)
+        return self.whole.predict(self._as_floats(batch), **options)
+
+    def _as_floats(self, batch: Batch) -> Batch:
+        """The batch with images normalised that are bytes."""
+        dtype = next(self.parameters()).dtype
+        images = {
+            column: spec.as_floats(batch.inputs[column], dtype)
+            for column, spec in self.specs.items()
+            if isinstance(spec, ImageSpec) and column in batch.inputs
+        }
+        return replace(batch, inputs={**batch.inputs, **images}) if images else batch
 
     def forward(self, batch: Batch) -> Tensor:
         """The loss alone, for passes that count operations."""

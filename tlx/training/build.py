@@ -54,7 +54,9 @@ def build(trial: Trial) -> TrialComponents:
         trial.dataset,
         seed=trial.seed,
         batch_size=trial.strategy.batch_size,
-        workers=trial.hardware.workers,
+        workers=machine.workers,
+        pinned=machine.accelerator == "gpu",
+        memory=int(trial.hardware.image_memory * 2**30),
         order_seed=trial.seed_of_order,
     )
     notes = whole_model.check(trial, data.schema)
@@ -123,6 +125,8 @@ def _obstacles(trial: Trial, machine: Machine, task: Task) -> tuple[str, str]:
         nothing = "inputs are converted to 64 bits on their way"
     elif left := parts_without(trial, "cacheable"):
         nothing = f"{left[0][0]}={left[0][1].kind} looks at every batch as it passes through the whole network"
+    elif trial.dataset.mix != "none":
+        nothing = "the images of a batch are mixed"
     elif task.form != "vector":
         nothing = f"task={trial.task.kind} reads more of the backbone than one vector for each example"
     inner = "the network is compiled" if hardware.compile else ""

@@ -11,16 +11,19 @@ from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.hardware import Hardware
 from tlx.config.machine import cores
 
+_MOST_WORKERS = 16  # of a device
+
 
 @dataclass(frozen=True)
 class Machine:
-    """Accelerator (cpu | gpu | mps), processes of a node, and CPU threads of each."""
+    """Accelerator (cpu | gpu | mps), processes of a node, and CPU threads and workers of each."""
 
     accelerator: str
     devices: int
     threads: int
     precision: str
     nodes: int = 1
+    workers: int = 0
 
     @property
     def world(self) -> int:
@@ -45,7 +48,10 @@ def choose_machine(hardware: Hardware) -> Machine:
         message = f"torch sees {have} here; use hardware=cpu or fewer devices"
         raise ConfigError([ConfigIssue("hardware.devices", message, devices)])
     threads = hardware.threads or max(1, cores() // devices)
-    return Machine(accelerator, devices, threads, hardware.precision, hardware.nodes)
+    workers = hardware.workers
+    if workers is None:
+        workers = max(1, min(_MOST_WORKERS, cores() // max(1, have) - 1)) if accelerator == "gpu" else 0
+    return Machine(accelerator, devices, threads, hardware.precision, hardware.nodes, workers)
 
 
 def rank() -> int:

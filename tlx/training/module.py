@@ -23,13 +23,14 @@ from tlx.strategies import freezing, groups, optimizers, schedule
 from tlx.strategies.phases import PhasePlan, validation_interval
 from tlx.strategies.regularisers import penalty
 from tlx.strategies.sharded import shard
-from tlx.tasks.protocol import Task
+from tlx.tasks.protocol import StepOutput, Task
 from tlx.tracking.event_log import EventLog
 from tlx.training.callbacks.callback import Record, Request, ScaleRates, SetTrainable, SkipStep, Stop, SwapWeights
 from tlx.training.callbacks.context import Context
 from tlx.training.callbacks.dispatch import Callbacks
 from tlx.training.callbacks.metric_rows import MetricRows
 from tlx.training.checkpoint import restore, tensors
+from tlx.training.mixing import mixing
 from tlx.training.scaling import carried, is_skipped
 from tlx.training.state import TrainingState
 from tlx.training.step_weights import StepWeights
@@ -62,6 +63,7 @@ class TrialModule(LightningModule):
         self.accumulate = accumulate
         self.interval = validation_interval(strategy, epochs.steps_per_epoch)
         self.metrics = task.metrics()
+        self.mixing = mixing(data.config, data.order_seed, task)
         self.penalty = penalty(strategy, model, stages)
         self.state = TrainingState()
         self.callbacks = Callbacks({})
@@ -180,16 +182,24 @@ class TrialModule(LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         with self.prefix.replaying(batch) as seen:
             if self.penalty is None:
-                out, extra = self.task.training_step(self.model, seen), None
+                out, extra = self._learn(seen, batch_idx), None
             else:
                 with self.penalty.watching(seen.inputs):
-                    out = self.task.training_step(self.model, seen)
+                    out = self._learn(seen, batch_idx)
                 extra = self.penalty.value()
         if out.loss is None:
             raise RuntimeError(f"{type(self.task).__name__}.training_step gave no loss")
         self.ctx.losses.add(out.loss, out.weight)
         self.ctx.batch = batch
         return (out.loss if extra is None else out.loss + extra) * self._weight(out.weight)
+
+    def _learn(self, batch: Batch, number: int) -> StepOutput:
+        """The loss of a batch, which is mixed where that is asked for."""
+        if self.mixing is None:
+            return self.task.training_step(self.model, batch)
+        rank, world = self._share()
+        share = number % self.accumulate * world + rank
+        return self.mixing.training_step(self.task, self.model, batch, int(self.trainer.global_step), share)
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         self.call("on_before_step")

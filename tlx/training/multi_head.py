@@ -103,7 +103,8 @@ def _begin(seats: Sequence[HeadTrial]) -> None:
         sums = {**shared, **{f"head.{name}": value for name, value in freezing.checksums(seat.head).items()}}
         built.origin = origin(stages_digest, sums)
         seat.before = sums
-        test_ledger.require(place.output)
+        if built.data.has_test:
+            test_ledger.require(place.output)
         set_aside(place, seat.say)
         durable.sweep(place.path, layout.OWN)
         event_log.set_aside(place.path)
@@ -193,24 +194,32 @@ def _conclude(seats: Sequence[HeadTrial], began: tuple[float, float]) -> None:
     for seat in seats:
         keep_best(seat.built.module)
         validated.append(dict(seat.built.module.state.metrics))
+    if first.data.has_test:
+        _test(seats)
+    spent = (time.process_time() - began[0]) / len(seats), time.perf_counter() - began[1]
+    finished = []
+    for seat, found in zip(seats, validated, strict=True):
+        step = seat.built.module.state.step
+        finished.append((seat.place, record(seat.trial, seat.built, seat.place, step, found, spent)))
+    finish_together(finished)
+    for seat in seats:
+        _end(seat, "FINISHED", "")
+    first.prefix.close()
+
+
+def _test(seats: Sequence[HeadTrial]) -> None:
+    """Test every head, and write its predictions."""
+    first = seats[0].built.module
     first.prefix.enter(PhaseUsage(first.state.trained, {"test": 1}))
     test = _Split(first.prefix, "test", seats[0].task, seats[0].head.weight.device)
     with torch.no_grad():
         outputs = torch.stack([seat.head(test.features) for seat in seats])
     measured = _many(seats).metrics(outputs, test.targets)
-    spent = (time.process_time() - began[0]) / len(seats), time.perf_counter() - began[1]
     examples = first.data.examples["test"]
     batch = Batch(torch.from_numpy(examples.indices), {}, examples.targets)
-    finished = []
-    for seat, values, found, scores in zip(seats, measured, validated, outputs, strict=True):
-        module = seat.built.module
-        module.state.metrics = values
+    for seat, values, scores in zip(seats, measured, outputs, strict=True):
+        seat.built.module.state.metrics = values
         _predict(seat, batch, scores)
-        finished.append((seat.place, record(seat.trial, seat.built, seat.place, module.state.step, found, spent)))
-    finish_together(finished)
-    for seat in seats:
-        _end(seat, "FINISHED", "")
-    first.prefix.close()
 
 
 def _predict(seat: HeadTrial, batch: Batch, scores: Tensor) -> None:

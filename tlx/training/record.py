@@ -39,7 +39,8 @@ Say = Callable[[str], None]
 
 def open_record(trial: Trial, built: TrialComponents, place: RunFolder, say: Say) -> EventLog:
     """Begin the record of a trial whose folder is locked, or go on with that of an interrupted one."""
-    test_ledger.require(place.output)
+    if built.data.has_test:
+        test_ledger.require(place.output)
     set_aside(place, say)
     inner = place.path / layout.ARCHITECTURE
     if isinstance(trial.backbone, TransformersBackbone) and (reason := marks.obstacle(inner, layout.ARCHITECTURE_KIND)):
@@ -127,11 +128,13 @@ def record(
 ) -> Result:
     """Write what a trained and tested trial leaves beside its predictions, all but ``result.json``.
 
-    The test is in ``module.state.metrics``. When this returns, everything that the result names is on the disk.
+    The test, where there is one, is in ``module.state.metrics``. When this returns, everything that the result names is
+    on the disk.
     """
     module = built.module
     metrics = {f"val/{name}": value for name, value in validated.items()}
-    metrics |= {f"test/{name}": value for name, value in module.state.metrics.items()}
+    if built.data.has_test:
+        metrics |= {f"test/{name}": value for name, value in module.state.metrics.items()}
     module.events.write("metrics", step=steps, epoch=steps / module.epochs.steps_per_epoch, values=metrics)
     state, first = module.snapshot(), module.events.path is not None  # on every process: shards are put together
     frozen.write(place.path, module.model, state, trial, place.fingerprints["weights"], first=first)
@@ -139,7 +142,8 @@ def record(
         save(place.path / layout.CHECKPOINT, state, built.origin)
         architecture.keep(place.path, trial.backbone, built.backbone)
         schema_file.write(place.path, built.data.schema)
-        per_class.write(place.path, module.task, built.data.examples["test"].targets)
+        if built.data.has_test:
+            per_class.write(place.path, module.task, built.data.examples["test"].targets)
         _draw_schedule(place.path, built)
     trained = sum(module.model.get_parameter(name).numel() for name in module.state.trained)
     result = Result(
@@ -163,8 +167,9 @@ def record(
         outcome = {"identity": place.identity, "metrics": metrics, "steps": steps, **results.hashes(place.path)}
         outcome |= {"metrics_sha": metrics_sha(place.path), "files": results.content_hashes(place.path)}
         manifest.write(place.path, asdict(trial), found, outcome)
-        split = test_ledger.split_of(place.fingerprints["data"], built.data.hashes()["test"])
-        test_ledger.add(place.output, split, "reproduce" if place.reproduces else "train", place.path.name)
+        if built.data.has_test:
+            split = test_ledger.split_of(place.fingerprints["data"], built.data.hashes()["test"])
+            test_ledger.add(place.output, split, "reproduce" if place.reproduces else "train", place.path.name)
         module.events.sync()
         result = replace(result, files=results.promised_files(place.path))
     return result

@@ -16,6 +16,7 @@ from tlx.runs import layout, signals
 from tlx.runs.folder import RunFolder
 from tlx.runs.recover import recover
 from tlx.runs.result import Result
+from tlx.tasks.network import specs
 from tlx.tracking.event_log import EventLog
 from tlx.training import trial_callbacks, whole_model
 from tlx.training.build import TrialComponents, build
@@ -112,11 +113,12 @@ def _run(
         prefix.enter(PhaseUsage(module.state.trained, {"val": 1}))
         select_final_weights(built, trainer, say)
         validated = {**module.state.metrics, **calibrate(built, trainer, say)}
-        prefix.enter(PhaseUsage(module.state.trained, {"test": 1}))
-        file = place.path / layout.PREDICTIONS if events.path is not None else None
-        with predictions(file, built.data.source.described) as written:
-            module.predicted = written.add
-            trainer.test(module, verbose=False)
+        if built.data.has_test:
+            prefix.enter(PhaseUsage(module.state.trained, {"test": 1}))
+            file = place.path / layout.PREDICTIONS if events.path is not None else None
+            with predictions(file, built.data.source.described) as written:
+                module.predicted = written.add
+                trainer.test(module, verbose=False)
         prefix.close()
         return record(trial, built, place, steps, validated, checkpointer.spent())
 
@@ -149,5 +151,7 @@ def _prepare(built: TrialComponents, events: EventLog, say: Say, progress: Progr
         say(f"{whole_model.KEY}: {note}")
     for note in built.data.source.notes:
         say(f"data: {note}")
+    for line in built.data.schema.read_as(specs(built.module.model)):
+        say(f"input: {line}")
     if (drawn := built.module.epochs.sampling) is not None:
         say(f"sampler: {drawn}")

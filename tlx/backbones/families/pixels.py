@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 from tlx.backbones import weights
 from tlx.backbones.backbone import Backbone
-from tlx.columns import Column
+from tlx.columns import Column, Image
 from tlx.columns.input_spec import ImageSpec, per_channel
-from tlx.columns.schema import channels as channels_of
+from tlx.columns.schema import image
 from tlx.config.backbone import PixelsBackbone
 
 
@@ -24,13 +24,14 @@ class Pixels(nn.Module):
 
 def load(config: PixelsBackbone, *, columns: Mapping[str, Column], pretrained: bool, read: weights.Reader) -> Backbone:
     """Raw pixels at the size, mean and std of the configuration."""
-    size, channels = config.input.size or 8, channels_of(columns) or 3
+    images = image(columns) or Image("image", channels=3)
+    size, channels = config.input.size or 8, images.channels
     spec = ImageSpec(
         channels=channels,
         height=size,
         width=size,
-        mean=per_channel(tuple(config.input.mean or (0.0,)), channels),
-        std=per_channel(tuple(config.input.std or (1.0,)), channels),
+        mean=per_channel(config.input.mean or [0.0] * channels, channels, images.mean),
+        std=per_channel(config.input.std or [1.0] * channels, channels, images.std),
         interpolation=config.input.interpolation or "bilinear",
     )
     return Backbone(Pixels(), channels * size * size, {"x": spec})

@@ -15,19 +15,20 @@ from torch import Tensor, nn
 
 from tlx.backbones import hub, weights
 from tlx.backbones.backbone import Backbone
-from tlx.columns import Column
+from tlx.columns import Column, Image
 from tlx.columns.input_spec import ImageSpec, per_channel
-from tlx.columns.schema import channels as channels_of
+from tlx.columns.schema import image
 from tlx.config.backbone import TimmBackbone
 from tlx.config.errors import ConfigIssue, WeightsError, suggest
 
 
 def load(config: TimmBackbone, *, columns: Mapping[str, Column], pretrained: bool, read: weights.Reader) -> Backbone:
     """The timm model with its pooled features as output, weights loaded and counted."""
-    channels = channels_of(columns) or 3
+    images = image(columns) or Image("image", channels=3)
+    channels = images.channels
     model = _create(config, channels)
     width = int(getattr(model, "head_hidden_size", None) or model.num_features)  # type: ignore[arg-type]
-    loaded = Backbone(model, width, {"x": image_spec(config, model, channels)})
+    loaded = Backbone(model, width, {"x": image_spec(config, model, images)})
     if hasattr(model, "forward_intermediates"):
         loaded.forms = {"pyramid": partial(_pyramid, model)}
         loaded.widths = {"pyramid": [int(level["num_chs"]) for level in getattr(model, "feature_info", ())]}
@@ -79,17 +80,17 @@ def _places(model: Any, depths: Sequence[int]) -> list[int]:
     return [depth % count for depth in depths]
 
 
-def image_spec(config: TimmBackbone, model: nn.Module, channels: int) -> ImageSpec:
-    """The model's own data configuration, with what the user set on top."""
+def image_spec(config: TimmBackbone, model: nn.Module, images: Image) -> ImageSpec:
+    """The model's own data configuration, with what the user set on top; other channels have statistics of train."""
     own = resolve_model_data_config(model)
     _, height, width = own["input_size"]
     size = config.input.size
     return ImageSpec(
-        channels=channels,
+        channels=images.channels,
         height=size or height,
         width=size or width,
-        mean=per_channel(tuple(config.input.mean or own["mean"]), channels),
-        std=per_channel(tuple(config.input.std or own["std"]), channels),
+        mean=per_channel(config.input.mean or own["mean"], images.channels, images.mean),
+        std=per_channel(config.input.std or own["std"], images.channels, images.std),
         interpolation=config.input.interpolation or own["interpolation"],
         crop=1.0 if size else float(own["crop_pct"]),
     )

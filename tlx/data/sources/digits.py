@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tlx.columns import Image, Label
+from tlx.columns.image_scale import BYTES
 from tlx.config.dataset import Digits
 from tlx.data.fingerprint import of_text
 from tlx.data.source import Source
@@ -29,7 +30,10 @@ def load(config: Digits) -> Source:
     pool, test = train_test_split(everything, test_size=897, labels=labels, seed=seed)
     train, val = train_test_split(pool, test_size=200, labels=labels[pool], seed=seed)
     return Source(
-        columns=[Image("image", channels=1), Label("label", classes=tuple(str(i) for i in range(10)))],
+        columns=[
+            Image("image", channels=1, dtype="float32", scale=BYTES),
+            Label("label", classes=tuple(str(i) for i in range(10))),
+        ],
         rows={"image": images, "label": labels},
         splits={"train": np.sort(train), "val": np.sort(val), "test": np.sort(test)},
         origin=lambda i: f"digits[{i}]",

@@ -20,6 +20,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from tlx.columns import Image as ImageColumn
 from tlx.columns import Label
+from tlx.columns.image_scale import BYTES
 from tlx.config.cache import cache_folder
 from tlx.config.dataset import Glyphs
 from tlx.data.source import Source
@@ -67,7 +68,7 @@ def load(config: Glyphs) -> Source:
     train, val, test = np.split(np.arange(ends[-1]), ends[:-1])
     return Source(
         columns=[
-            ImageColumn("image", channels=1),
+            ImageColumn("image", channels=1, dtype="float32", scale=BYTES),
             Label("label", classes=tuple(_CHARACTERS[config.characters])),
         ],
         rows={"image": images, "label": labels.astype(np.int64)},

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from tlx.columns import Image, Label
-from tlx.columns.decoding import SUFFIXES
+from tlx.columns import Category, Image, Label
+from tlx.columns.formats import suffix_of
 from tlx.config.dataset import ImageFolder
 from tlx.config.errors import ConfigIssue, DataError
-from tlx.data.fingerprint import of_files
+from tlx.data.fingerprint import contents, of_files
+from tlx.data.groups import GROUP, by_pattern
 from tlx.data.source import Source
 from tlx.data.sources import tree
+from tlx.data.sources.layout import class_folders, layout_of
 from tlx.files.regular import reason
-
-SPLITS = {"train": ("train", "training"), "val": ("val", "valid", "validation"), "test": ("test", "testing")}
 
 
 @dataclass
@@ -30,6 +31,8 @@ class _Listing:
         labels: The class of each.
         ends: Split -> how many images there are with it and the splits before it; empty where there are no splits.
         notes: On files that are left out.
+        hidden: Files and folders that were skipped, below the root.
+        deep: The first folder of images below each class that has some.
     """
 
     paths: list[str] = field(default_factory=list)
@@ -37,13 +40,15 @@ class _Listing:
     labels: list[str] = field(default_factory=list)
     ends: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    hidden: list[str] = field(default_factory=list)
+    deep: list[str] = field(default_factory=list)
 
 
 def fingerprint(config: ImageFolder) -> str:
     """Of every image that :func:`load` reads, by its name below ``root``; of nothing else that lies there."""
     found = _listed(config)
-    pairs = sorted(zip(found.names, found.paths, strict=True), key=lambda pair: pair[0].split("/"))
-    return of_files(os.path.realpath(root_of(config)), ((name, name, path) for name, path in pairs))
+    files = sorted(_files(found), key=lambda file: file[0].split("/"))
+    return of_files(os.path.realpath(root_of(config)), files)
 
 
 def load(config: ImageFolder) -> Source:
@@ -55,13 +60,24 @@ def load(config: ImageFolder) -> Source:
     found = _listed(config)
     starts = [0, *found.ends.values()]
     splits = {split: np.arange(start, end) for (split, end), start in zip(found.ends.items(), starts, strict=False)}
+    columns, rows = [Image("image"), Label("label")], {"image": found.paths, "label": found.labels}
+    if config.group.pattern is not None:
+        columns.append(Category(GROUP, role="group"))
+        rows[GROUP] = by_pattern(config.group.pattern, found.names)
+    place = os.path.realpath(root_of(config))
     return Source(
-        columns=[Image("image"), Label("label")],
-        rows={"image": found.paths, "label": found.labels},
+        columns=columns,
+        rows=rows,
         splits=splits,
         origin=lambda i: found.paths[i],
         notes=found.notes,
+        contents={"image": lambda: contents(place, _files(found))},
     )
+
+
+def _files(found: _Listing) -> Iterable[tuple[str, str, str]]:
+    """The images as :func:`~tlx.data.fingerprint.of_files` takes them."""
+    return ((name, name, path) for name, path in zip(found.names, found.paths, strict=True))
 
 
 def root_of(config: ImageFolder) -> Path:
@@ -80,7 +96,7 @@ def _listed(config: ImageFolder) -> _Listing:
     """The images below ``root``, or a :class:`DataError` that says why they are no data set."""
     root = root_of(config)
     try:
-        found, empty = _walked(root)
+        found, empty = _walked(root, config)
     except OSError as error:
         message = f"cannot be looked into: {reason(error)}"
         raise DataError([ConfigIssue("dataset.root", message, error.filename or config.root)]) from error
@@ -90,23 +106,28 @@ def _listed(config: ImageFolder) -> _Listing:
         problems = [ConfigIssue("dataset.root", f"no images found; expected {expected}", config.root)]
     if problems:
         raise DataError(problems)
+    if found.deep:
+        count = f"{len(found.deep):,} class{'' if len(found.deep) == 1 else 'es'}"
+        message = f"folders below {count} count for the class above them, first {found.deep[0]}"
+        found.notes.append(f"{root}: {message}; dataset.nested=true makes classes of them")
+    if found.hidden:
+        found.notes.append(
+            f"{root}: {len(found.hidden):,} hidden files and folders were skipped, first {found.hidden[0]}"
+        )
     return found
 
 
-def _walked(root: Path) -> tuple[_Listing, dict[str, str]]:
+def _walked(root: Path, config: ImageFolder) -> tuple[_Listing, dict[str, str]]:
     """What is below ``root``, and the folders without an image, each with what it was to be."""
-    folders = split_folders(root)
-    notes = [note for folder in dict.fromkeys([root, *folders.values()]) for note in _loose(folder)]
-    found, empty = _Listing(notes=notes), dict[str, str]()
-    for split, folder in (folders or {"": root}).items():
+    layout = layout_of(root, config.folders)
+    found, empty = _Listing(notes=list(layout.notes)), dict[str, str]()
+    for folder in dict.fromkeys([root, *layout.splits.values()]):
+        _look_beside_classes(found, folder, "" if folder == root else f"{folder.name}/")
+    for split, folder in (layout.splits or {"": root}).items():
         above = f"{folder.name}/" if split else ""
-        children = _class_folders(folder)
+        children = class_folders(folder)
         for child in children:
-            before = len(found.paths)
-            _add_images(found, folder / child, f"{above}{child}/")
-            if len(found.paths) == before:
-                empty[str(folder / child)] = "an empty class"
-            found.labels += [child] * (len(found.paths) - before)
+            _add_class(found, empty, folder / child, above, child, nested=config.nested)
         if split:
             found.ends[split] = len(found.paths)
             if not children:
@@ -114,40 +135,39 @@ def _walked(root: Path) -> tuple[_Listing, dict[str, str]]:
     return found, empty
 
 
-def split_folders(root: Path) -> dict[str, Path]:
-    """The folders of the splits, when ``root`` holds them; empty when it holds the classes themselves."""
-    with os.scandir(root) as entries:
-        folders = {name.lower(): root / name for name in sorted(e.name for e in entries if tree.leads_to_folder(e))}
-    found = {}
-    for split, words in SPLITS.items():
-        there = [folders[word] for word in words if word in folders]
-        if there:
-            found[split] = there[0]
-    return found if "train" in found else {}
-
-
-def _class_folders(folder: Path) -> list[str]:
+def _look_beside_classes(listing: _Listing, folder: Path, above: str) -> None:
+    """Count what is hidden in a folder of classes, and the images beside these."""
     with os.scandir(folder) as entries:
-        return sorted(e.name for e in entries if tree.leads_to_folder(e) and not e.name.startswith("."))
+        there = sorted(entries, key=lambda entry: entry.name)
+    listing.hidden += [f"{above}{entry.name}" for entry in there if tree.is_hidden(entry.name)]
+    loose = [one.name for one in there if _is_image(one.name) and not tree.is_hidden(one.name) and tree.is_file(one)]
+    if loose:
+        listing.notes.append(f"{folder}: {len(loose)} images lie outside every class, first {loose[0]}")
 
 
-def _loose(folder: Path) -> list[str]:
-    """A note on images beside the classes, if there are any."""
-    with os.scandir(folder) as entries:
-        loose = [entry.name for entry in entries if _is_image(entry.name) and tree.is_file(entry)]
-    return [f"{folder}: {len(loose)} images lie outside every class, first {min(loose)}"] if loose else []
-
-
-def _add_images(listing: _Listing, folder: Path, above: str) -> None:
+def _add_class(listing: _Listing, empty: dict[str, str], folder: Path, above: str, name: str, *, nested: bool) -> None:
     """Append the images below a class's folder, named by what is ``above`` it, and notes on what else is there."""
     found, others = tree.Tree(str(folder)), 0
     place = "" if str(folder) == "." else os.path.join(folder, "")
-    for name, entry in found.files():
-        if _is_image(entry.name):
-            listing.paths.append(place + name)
-            listing.names.append(above + name)
-        else:
+    holding = dict.fromkeys([""], 0)  # images by the folder that holds them
+    for inner, entry in found.files():
+        if not _is_image(entry.name):
             others += 1
+            continue
+        own = inner.rpartition("/")[0]
+        holding[own] = holding.get(own, 0) + 1
+        listing.paths.append(place + inner)
+        listing.names.append(f"{above}{name}/{inner}")
+        listing.labels.append(f"{name}/{own}" if nested and own else name)
+    deep = [own for own, count in holding.items() if own and count]
+    if not any(holding.values()):
+        empty[str(folder)] = "an empty class"
+    elif nested:
+        full = {"/".join(own.split("/")[:depth]) for own in deep for depth in range(1, own.count("/") + 2)}
+        empty.update({place + own: "an empty class" for own in found.folders if own not in full})
+    elif deep:
+        listing.deep.append(f"{above}{name}/{deep[0]}")
+    listing.hidden += [f"{above}{name}/{inner}" for inner in found.hidden]
     listing.notes += [f"{folder}: {others} files are not images"] if others else []
     if found.special:
         first = found.special[0]
@@ -155,7 +175,9 @@ def _add_images(listing: _Listing, folder: Path, above: str) -> None:
         listing.notes.append(f"{folder}: {len(found.special)} names were left out as no file is behind them, {what}")
     if found.closed:
         listing.notes.append(f"{folder}: {len(found.closed)} folders may not be looked into, first {found.closed[0]}")
+    if found.links:
+        listing.notes.append(f"{folder}: {len(found.links)} links to folders are not followed, first {found.links[0]}")
 
 
 def _is_image(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in SUFFIXES
+    return bool(suffix_of(name))

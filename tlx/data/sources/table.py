@@ -8,25 +8,36 @@ import sys
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tlx.columns import KINDS, Column
+from tlx.columns import Category
 from tlx.columns.number import number
 from tlx.config import dataset as options
 from tlx.config.dataset import Table
 from tlx.config.errors import ConfigIssue, DataError
-from tlx.data.fingerprint import of_files
+from tlx.data.fingerprint import contents, of_files
+from tlx.data.groups import GROUP, by_pattern
 from tlx.data.source import RowLocation, Source
 from tlx.data.sources import rows as reading
+from tlx.data.sources.indicators import Indicators, cell_of
 from tlx.data.sources.rows import ITEMS, Rows
 from tlx.data.sources.sqlite_guard import journals
+from tlx.data.sources.table_columns import (
+    Columns,
+    column,
+    declared,
+    inferred,
+    known_of,
+    option_of,
+    refuse_names_taken_twice,
+)
 from tlx.files import regular
 
 _SHOWN = 100  # problems listed; the rest are counted
-Columns = Mapping[str, options.Column]
 
 
 @dataclass
@@ -45,8 +56,7 @@ def fingerprint(config: Table) -> str:
     """Of the files of rows, of the changes beside a database that are not in it, and of the images that rows list."""
     named = files_of(config)
     read = {**named, **_changes(named), **_listed(config, named)}
-    place = "|".join(os.path.realpath(path) for path in named.values())
-    return of_files(place, ((name, os.path.abspath(path), path) for name, path in read.items()))
+    return of_files(_place(named), ((name, os.path.abspath(path), path) for name, path in read.items()))
 
 
 def _changes(files: Mapping[str, Path]) -> dict[str, Path]:
@@ -75,19 +85,6 @@ def _listed(config: Table, files: Mapping[str, Path]) -> dict[str, Path]:
     return found
 
 
-def declared(config: Table) -> Columns | None:
-    """The columns that the configuration names; None where they are found in the file."""
-    if config.columns:
-        return dict(sorted(config.columns.items()))  # in whatever order they are written, the same trial
-    if config.modality == "table":
-        return None
-    kind = "labels" if config.label_separator else config.label_type
-    return {
-        config.input: options.Column(type=config.modality),
-        config.label: options.Column(type=kind, role="target"),
-    }
-
-
 def load(config: Table) -> Source:
     """The rows of the files named by the configuration.
 
@@ -101,25 +98,31 @@ def load(config: Table) -> Source:
     found = {"train": _read(config, "train", files["train"], wanted)}
     notes: list[str] = []
     if wanted is None and not any(not _is_of_a_row(problem, found["train"]) for problem in found["train"].problems):
-        wanted, notes = _inferred(config, found["train"])
+        wanted, notes = inferred(config, found["train"])
     found |= {split: _read(config, split, file, wanted) for split, file in files.items() if split != "train"}
     fatal = [problem for rows in found.values() for problem in rows.problems if not _is_of_a_row(problem, rows)]
     if fatal or wanted is None:
         raise DataError(fatal)
+    refuse_names_taken_twice(config, wanted)
     values: dict[str, list[Any]] = {name: [] for name in wanted}
+    groups: list[str] = []  # the paths that a pattern is searched in
+    indicators = Indicators(config)
     places, splits, problems = _Places(), {}, []
     for split, rows in found.items():
         problems += rows.problems
         start = len(places.lines)
         places.files.append(rows.file)
         places.starts.append(start)
-        for row, line in zip(_examples(rows, wanted), rows.lines, strict=True):
-            faults = [fault for name, one in wanted.items() if (fault := _fault(row[name], one, name))]
+        for row, line in zip(_examples(rows, wanted, config), rows.lines, strict=True):
+            faults = [fault for name, one in wanted.items() if (fault := _fault(row[name], one, name, config))]
+            faults += indicators.faults(row)
             if faults:
                 problems.append(ConfigIssue(str(RowLocation(rows.file, line)), "; ".join(faults)))
                 continue
             for name, one in wanted.items():
                 values[name].append(_value(row[name], one, rows.file, config))
+            indicators.add(row)
+            groups += [str(row[name]) for name in _pictures(config, wanted)]
             places.lines.append(line)
         splits[split] = np.arange(start, len(places.lines))
     if problems and config.on_bad == "error":
@@ -127,9 +130,43 @@ def load(config: Table) -> Source:
         raise DataError([*problems[:_SHOWN], *more])
     if problems:
         notes.append(f"{len(problems)} rows skipped, first: {problems[0].key} {problems[0].message}")
+    notes += _without_label(values, wanted) + indicators.notes
+    columns = [column(name, one) for name, one in wanted.items()]
+    rows_of: dict[str, Any] = {**values, **indicators.values}
+    if config.group.pattern is not None:
+        columns.append(Category(GROUP, role="group"))
+        rows_of[GROUP] = by_pattern(config.group.pattern, groups)
     given = splits if len(splits) > 1 else {}
-    columns = [_column(name, one) for name, one in wanted.items()]
-    return Source(columns, values, given, lambda i: str(places[i]), notes)
+    place = _place(files)
+    hashes = {
+        name: partial(contents, place, [(path, os.path.abspath(path), path) for path in values[name]])
+        for name, one in wanted.items()
+        if one.type == "image"
+    }
+    columns += indicators.columns
+    return Source(columns, rows_of, given, lambda i: str(places[i]), notes, contents=hashes)
+
+
+def _pictures(config: Table, wanted: Columns) -> list[str]:
+    """The column of images whose paths say the group; none where no pattern is asked for."""
+    if config.group.pattern is None:
+        return []
+    return [name for name, one in wanted.items() if one.type == "image"][:1]
+
+
+def _without_label(values: Mapping[str, list[Any]], wanted: Columns) -> list[str]:
+    """A note on each column of labels some of whose rows have none."""
+    empty = {name: sum(not value for value in values[name]) for name, one in wanted.items() if one.type == "labels"}
+    return [
+        f"{count:,} of {len(values[name]):,} rows have an empty {name!r}: examples of none of the classes"
+        for name, count in empty.items()
+        if count
+    ]
+
+
+def _place(files: Mapping[str, Path]) -> str:
+    """What the hashes of a table's files are remembered under."""
+    return "|".join(os.path.realpath(path) for path in files.values())
 
 
 def files_of(config: Table) -> dict[str, Path]:
@@ -154,13 +191,17 @@ def _read(config: Table, split: str, file: Path, wanted: Columns | None) -> Rows
     if wanted is None:
         lists = [config.label] if config.label_separator else []
         rows = reading.read(file, _key(split), None, config.limits, table=config.table, lists=lists)
-        if config.label not in rows.cells and not rows.problems:  # asked for by name, it is said what there is
-            rows = reading.read(file, _key(split), {config.label: "dataset.label"}, config.limits, table=config.table)
+        named = dict.fromkeys(config.labels, "dataset.labels") or {config.label: "dataset.label"}
+        named |= {name: option_of(config, name) for name in known_of(config)}
+        if not rows.problems and not named.keys() <= rows.cells.keys():  # asked for by name, it is said what there is
+            rows = reading.read(file, _key(split), named, config.limits, table=config.table)
         return rows
     keys: dict[str, str] = {}
     for name, one in wanted.items():
         short = "dataset.input" if name == config.input else "dataset.label"
-        keys[one.column or name] = f"dataset.columns.{name}.column" if config.columns else short
+        declared_as = f"dataset.columns.{name}.column" if name in config.columns else short
+        keys[one.column or name] = option_of(config, name) or declared_as
+    keys |= dict.fromkeys(config.labels, "dataset.labels")
     lists = [one.column or name for name, one in wanted.items() if one.type in ("label", "labels")]
     return reading.read(file, _key(split), keys, config.limits, table=config.table, lists=lists)
 
@@ -169,39 +210,21 @@ def _is_of_a_row(problem: ConfigIssue, rows: Rows) -> bool:
     return problem.key.startswith(f"{rows.file}:")
 
 
-def _inferred(config: Table, train: Rows) -> tuple[Columns, list[str]]:
-    """Types from the cells of train, and a note on each."""
-    kind = "labels" if config.label_separator else config.label_type
-    found: dict[str, options.Column] = {}
-    for name, cells in train.cells.items():
-        if name == config.label:
-            found[name] = options.Column(type=kind, role="target")
-        else:
-            there = [cell for cell in cells if cell is not None and str(cell).strip()]
-            numbers = bool(there) and all(math.isfinite(number(cell)) for cell in there)  # rows without one are told
-            found[name] = options.Column(type="number" if numbers else "category")
-    said = ", ".join(f"{name} ({one.type})" for name, one in found.items())
-    left = [f"columns left out: {', '.join(train.left_out)}"] if train.left_out else []
-    return found, [f"columns as found in train: {said}", *left]
-
-
-def _examples(rows: Rows, wanted: Columns) -> Iterator[dict[str, Any]]:
+def _examples(rows: Rows, wanted: Columns, config: Table) -> Iterator[dict[str, Any]]:
+    """The cells of each row by the name of their column; a label that has one is called as :func:`cell_of` says."""
     cells = {name: rows.cells[one.column or name] for name, one in wanted.items()}
+    cells |= {cell_of(name): rows.cells[name] for name in config.labels}
     for row in zip(*cells.values(), strict=True):
         yield dict(zip(cells, row, strict=True))
 
 
-def _column(name: str, one: options.Column) -> Column:
-    kind = KINDS[one.type]
-    role = one.role or ("target" if one.type in ("label", "labels") else "input")
-    return kind(name, role=role)  # type: ignore[arg-type]
-
-
-def _fault(cell: Any, one: options.Column, name: str) -> str:
+def _fault(cell: Any, one: options.Column, name: str, config: Table) -> str:
     """Why a cell is no value of its column; empty where it is one."""
-    if one.type == "category":
+    if one.type == "category" and one.role != config.split_by:
         return ""
-    if one.type in ("label", "labels"):
+    if one.type == "labels":  # an empty one is none of the classes
+        return f"no label in {name!r}" if reading.word(cell) is None else ""
+    if one.type == "label":
         text = reading.word(cell)
         return f"no label in {name!r}" if text is None or not text.strip() else ""
     if cell is None or not str(cell).strip():

@@ -21,7 +21,7 @@ def settings(seed: int, first: int, vary: Collection[str], whole: Trial) -> dict
     """
     found: dict[str, Any] = {"seed": seed}
     for source, key in SOURCES.items():
-        if source == "split":  # it does not follow the trial's seed
+        if source in ("split", "fold"):  # they do not follow the trial's seed
             found |= {key: seed} if source in vary else {}
         elif source not in vary and select(whole, key) is None:
             found[key] = first

@@ -1,0 +1,115 @@
+"""Mixed batches are what Mixup and CutMix say, and a pure function of seed, step and share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+import tlx
+from tests.training.conftest import Compose
+from tlx.columns.batch import Batch
+from tlx.columns.input_spec import ImageSpec
+from tlx.config.dataset import Digits
+from tlx.tasks.protocol import StepOutput
+from tlx.training.mixing import Mixing, mixing
+
+SPEC = ImageSpec(3, 8, 6, (0.5, 0.4, 0.3), (0.25, 0.2, 0.3))
+
+
+class Net(nn.Module):
+    """A linear network that says what it has seen."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.specs = {"image": SPEC}
+        self.linear = nn.Linear(3 * 8 * 6, 4)
+        self.seen: list[Tensor] = []
+
+    def forward(self, inputs: dict[str, Tensor]) -> Tensor:
+        self.seen.append(inputs["image"])
+        found: Tensor = self.linear(inputs["image"].flatten(1))
+        return found
+
+
+class CrossEntropy:
+    """As a task of classification."""
+
+    form = "vector"
+
+    def training_step(self, model: nn.Module, batch: Batch) -> StepOutput:
+        return StepOutput(F.cross_entropy(model(batch.inputs), batch.targets["label"]), len(batch))
+
+
+def batch(count: int = 6) -> Batch:
+    generator = torch.Generator().manual_seed(count)
+    images = torch.randint(256, (count, 3, 8, 6), dtype=torch.uint8, generator=generator)
+    return Batch(torch.arange(count), {"image": images}, {"label": torch.arange(count) % 4})
+
+
+def share_of(kind: str, mixed: Tensor, image: Tensor, other: Tensor) -> float:
+    """How much of the image is in the mixture, by least squares or by counting pixels."""
+    if kind == "cutmix":
+        assert ((mixed == image) | (mixed == other)).all()
+        return 1 - float((mixed != image).any(0).float().mean())
+    share = float(((mixed - other) * (image - other)).sum() / (image - other).pow(2).sum())
+    torch.testing.assert_close(mixed, share * image + (1 - share) * other, atol=1e-4, rtol=0)
+    return share
+
+
+@given(kind=st.sampled_from(["mixup", "cutmix"]), seed=st.integers(0, 99), step=st.integers(0, 99))
+def test_the_loss_is_that_of_soft_targets(kind: str, seed: int, step: int) -> None:
+    model, given_batch = Net(), batch()
+    task: Any = CrossEntropy()
+    out = Mixing(kind, 0.4, 1.0, seed).training_step(task, model, given_batch, step, 0)
+    (mixed,) = model.seen  # one pass for both targets
+    plain = SPEC.normalise(given_batch.inputs["image"])
+    order, shares = [], []
+    for number, one in enumerate(mixed):
+        errors = []
+        for partner in range(len(plain)):
+            try:
+                errors.append((partner, share_of(kind, one, plain[number], plain[partner])))
+            except AssertionError:
+                continue
+        errors = [found for found in errors if found[0] != number] or errors
+        order.append(errors[0][0] if errors else number)
+        shares.append(errors[0][1] if errors else 1.0)
+    labels = given_batch.targets["label"]
+    moved = [share for number, share in enumerate(shares) if order[number] != number]
+    own = moved[0] if moved else 1.0
+    soft = own * F.one_hot(labels, 4) + (1 - own) * F.one_hot(labels[torch.tensor(order)], 4)
+    if all(0.02 < share < 0.98 for share in moved):  # else the partner cannot be told from the pixels
+        assert out.loss is not None
+        torch.testing.assert_close(
+            out.loss, F.cross_entropy(model.linear(mixed.flatten(1)), soft), atol=1e-3, rtol=1e-3
+        )
+
+
+def test_steps_shares_and_seeds_differ_and_repeat() -> None:
+    def seen(seed: int, step: int, share: int) -> Tensor:
+        model, task = Net(), CrossEntropy()
+        Mixing("both", 0.4, 1.0, seed).training_step(task, model, batch(), step, share)  # type: ignore[arg-type]
+        return model.seen[0]
+
+    first = seen(0, 0, 0)
+    assert torch.equal(first, seen(0, 0, 0))
+    assert all(not torch.equal(first, seen(*other)) for other in ((1, 0, 0), (0, 1, 0), (0, 0, 1)))
+
+
+def test_nothing_is_mixed_unless_asked_for() -> None:
+    assert mixing(Digits(), 0, CrossEntropy()) is None  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("mix", ["mixup", "cutmix"])
+def test_workers_change_nothing_of_a_mixed_trial(small: Compose, mix: str) -> None:
+
+    words = (f"dataset.mix={mix}", "strategy=fine_tune")
+    whole = tlx.train(small(*words, "output=whole"))
+    again = tlx.train(small(*words, "output=again", "hardware.workers=1"))
+    assert whole.metrics == again.metrics

@@ -1,0 +1,100 @@
+"""Pictures that PIL knows. JPEGs are decoded by torchvision where it is loaded: the same bits in 60 % of the time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from tlx._compat import jpeg
+from tlx.columns.formats.pixels import Array, Pixels, ReadAs, allow, chosen, frame_at
+from tlx.config.dataset import Limits
+from tlx.files import regular
+
+# What a file may hold, the likely ones first. PIL knows more, and runs Ghostscript for some.
+_FORMATS = ["PNG", "JPEG", "BMP", "GIF", "PPM", "TIFF", "WEBP", "DIB", "JPEG2000", "ICO"]
+_FORMATS += ["AVIF"] if find_spec("PIL.AvifImagePlugin") else []
+_DEEP = ("I;16", "I;16B", "I;16L", "I", "F")  # PIL's own conversion of these to 8 bits cuts at 255
+_ORIENTATION = 0x0112  # the tag of EXIF
+
+
+def read(path: Path, how: ReadAs, limits: Limits) -> Pixels:
+    """The picture of a file, upright."""
+    regular.look(path)
+    with allowing(limits), Image.open(path, formats=_FORMATS) as image:
+        allow(image.height, image.width, 1, limits)
+        if image.format == "JPEG" and image.mode in ("L", "RGB"):
+            return Pixels(chosen(_jpeg(path, image), how.bands))
+        return picture(image, how)
+
+
+def picture(image: Image.Image, how: ReadAs) -> Pixels:
+    """A picture of PIL's: the frame that is asked for, upright, what is transparent over the background."""
+    frames = getattr(image, "n_frames", 1)
+    if how.frame is not None:
+        image.seek(frame_at(how.frame, frames, 0))
+    image.load()
+    return Pixels(chosen(_values(ImageOps.exif_transpose(image), how.background), how.bands), frames)
+
+
+@contextmanager
+def allowing(limits: Limits) -> Iterator[None]:
+    """Let PIL decode as many pixels as the limits do, where somebody raised them above PIL's own.
+
+    PIL's limit is of the whole process: it goes back to what it was when the last thread that raised it is done.
+    """
+    usual = _RAISED.usual if _RAISED.usual is not None else Image.MAX_IMAGE_PIXELS
+    if usual is None or limits.pixels <= 2 * usual:  # PIL refuses above twice its number, and warns above it
+        yield
+        return
+    with _RAISED.lock:
+        _RAISED.usual, _RAISED.count = usual, _RAISED.count + 1
+        Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS or 0, limits.pixels)
+    try:
+        yield
+    finally:
+        with _RAISED.lock:
+            _RAISED.count -= 1
+            if not _RAISED.count:
+                Image.MAX_IMAGE_PIXELS, _RAISED.usual = usual, None
+
+
+@dataclass
+class _Raised:
+    """Those who have raised PIL's limit, and what it was."""
+
+    lock: Lock = field(default_factory=Lock)
+    count: int = 0
+    usual: int | None = None
+
+
+_RAISED = _Raised()
+
+
+def _values(image: Image.Image, background: tuple[int, int, int]) -> Array:
+    if image.mode in _DEEP:
+        values = np.asarray(image)
+        return values.astype(values.dtype.newbyteorder("="), copy=False)
+    if image.mode in ("1", "L") and "transparency" not in image.info:
+        return np.asarray(image.convert("L"))
+    if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
+        plain = image.convert("LA") if image.mode == "La" else image  # PIL converts premultiplied grey to nothing else
+        shown = plain.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", shown.size, (*background, 255)), shown)
+    return np.asarray(image.convert("RGB"))
+
+
+def _jpeg(path: Path, image: Image.Image) -> Array:
+    """Grey [h, w], or colours [h, w, 3]."""
+    upright = image.getexif().get(_ORIENTATION, 1) == 1
+    values = jpeg.decode(path, image.mode == "RGB") if upright else None
+    if values is None:
+        image.load()
+        return np.asarray(ImageOps.exif_transpose(image))
+    return values

@@ -1,0 +1,105 @@
+"""Which values of an image are black and which are white: found from train, and applied."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tlx.columns.formats.pixels import Array
+
+Range = tuple[float, float]
+BYTES: Range = (0.0, 255.0)
+_PERCENTILES = (1, 99)
+_FILLED = 0.25  # of a range of whole bits, for it to be taken
+_LEAST_WHITE = 64  # a highest float from here to 255 is taken to mean that 255 is white
+
+
+class Seen(NamedTuple):
+    """What was seen of an image when it was looked at.
+
+    Args:
+        height, width, channels: Of it.
+        dtype: Of its values, as the file has them.
+        low, high: The least and the highest of them.
+        frames: In its file.
+        least, most: What the file says its values can be; None: nothing.
+    """
+
+    height: int
+    width: int
+    channels: int
+    dtype: str
+    low: float
+    high: float
+    frames: int = 1
+    least: float | None = None
+    most: float | None = None
+
+
+def is_of_bytes(dtype: str) -> bool:
+    """Are values of this type bytes, of which nothing is lost in 0..255?"""
+    return dtype == "uint8"
+
+
+def of_type(dtype: np.dtype[Any]) -> Range:
+    """The ends of a type; floats are taken to lie in 0..1."""
+    if dtype.kind == "f":
+        return (0.0, 1.0)
+    found = np.iinfo(dtype)
+    return (float(found.min), float(found.max))
+
+
+def found(seen: Sequence[Seen]) -> Range:
+    """The range for values of one type, from what was seen of train.
+
+    What files themselves say is believed where they agree. Whole numbers from 0 on get the fewest bits that hold them,
+    floats 0..1 or 0..255 where they lie in these; all others, and those that would fill little of that, the least and
+    the highest.
+    """
+    low, high = min(one.low for one in seen), max(one.high for one in seen)
+    usual = _usual(low, high, seen)
+    if usual is not None and high - low >= _FILLED * (usual[1] - usual[0]):
+        return usual
+    return (low, high) if low < high else (low, low + 1)
+
+
+def _usual(low: float, high: float, seen: Sequence[Seen]) -> Range | None:
+    (least, most), *others = {(one.least, one.most) for one in seen}
+    if not others and least is not None and most is not None and least <= low and high <= most:
+        return (least, most)
+    if low < 0 or high <= 0:
+        return None
+    if all(np.dtype(one.dtype).kind in "ui" for one in seen):
+        return (0.0, 2.0 ** max(8, math.ceil(math.log2(high + 1))) - 1)
+    if high <= 1:
+        return (0.0, 1.0)
+    return BYTES if _LEAST_WHITE <= high <= 255 else None
+
+
+def percentiles(values: Array) -> Range:
+    """The range in which all but the lowest and the highest per cent lie."""
+    low, high = (float(one) for one in np.percentile(values.astype(np.float64), _PERCENTILES))
+    return (low, high) if low < high else (low, low + 1)
+
+
+def scaled(values: Array, known: Range | None, to_bytes: bool) -> Array:
+    """Values in 0..255.
+
+    Args:
+        values: Of an image.
+        known: Which of them are black and white; beyond them they are cut off. None: the ends of their type.
+        to_bytes: Round to ``uint8``, else ``float32``.
+    """
+    low, high = known or of_type(values.dtype)
+    if (low, high) == BYTES and values.dtype == np.uint8:
+        return values if to_bytes else values.astype(np.float32)
+    inside: Array = values.astype(np.float32)
+    if values.dtype.itemsize > 2 and not np.array_equal(inside, values):  # the same numbers give the same bits
+        inside = values.astype(np.float64)
+    if (low, high) != BYTES:
+        inside = (inside - low) * (255 / (high - low))
+    inside = inside.clip(0, 255)
+    return inside.round().astype(np.uint8) if to_bytes else inside.astype(np.float32, copy=False)

@@ -1,0 +1,144 @@
+"""What is learned of the images that train, and what is said of all of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
+
+import numpy as np
+
+from tlx.columns.formats.pixels import Array
+from tlx.columns.image_scale import BYTES, Seen
+from tlx.columns.reading import DEFAULT, Indices, Values
+from tlx.config.dataset import Limits
+
+_IMAGES = 256  # of train, evenly spaced, that statistics are taken of
+_PIXELS = 10_000  # of each of them, evenly spaced, that percentiles are taken of
+_COVERED = 0.05  # of the scale: less is said
+
+
+class Pictures(Protocol):
+    """A column of images."""
+
+    @property
+    def name(self) -> str:
+        """Of the column."""
+
+    @property
+    def channels(self) -> int:
+        """Of the images."""
+
+    @property
+    def dtype(self) -> str:
+        """What they are batched as."""
+
+    @property
+    def scale(self) -> tuple[float, ...]:
+        """Black and white."""
+
+    @property
+    def scale_by(self) -> str:
+        """How these were found."""
+
+    def read(self, value: Any, limits: Limits = DEFAULT) -> Array:
+        """Decode one."""
+
+    def scaled(self, value: Array) -> Array:
+        """In 0..255."""
+
+
+def sample(column: Pictures, values: Values, limits: Limits = DEFAULT) -> Array:
+    """Pixels of train: of at most 256 images, at most 10 000 of each."""
+    found = []
+    for pixels in _some(column, values, limits):
+        flat = pixels.reshape(-1)
+        found.append(flat[:: max(1, len(flat) // _PIXELS)])
+    return np.concatenate(found)
+
+
+def moments(column: Pictures, values: Values, limits: Limits = DEFAULT) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and deviation of each channel in 0..1, over at most 256 images of train, each counting alike.
+
+    A channel that does not vary gets the deviation 1.
+    """
+    first, second, count = np.zeros(column.channels), np.zeros(column.channels), 0
+    for pixels in _some(column, values, limits):
+        flat = column.scaled(pixels).reshape(-1, pixels.shape[2] if pixels.ndim == 3 else 1).astype(np.float64) / 255
+        if flat.shape[1] in (1, column.channels):
+            first += flat.mean(0)
+            second += (flat**2).mean(0)
+            count += 1
+    mean = first / max(count, 1)
+    std = np.sqrt(np.maximum(second / max(count, 1) - mean**2, 0))
+    return tuple(mean.tolist()), tuple(np.where(std > 1e-6, std, 1.0).tolist())
+
+
+def _some(column: Pictures, values: Values, limits: Limits) -> Iterator[Array]:
+    count = len(values)
+    for place in np.unique(np.linspace(0, count - 1, min(count, _IMAGES)).round().astype(int)).tolist():
+        yield column.read(values[place], limits)
+
+
+def notes(column: Pictures, seen: Mapping[int, Seen], splits: Mapping[str, Indices]) -> list[str]:
+    """What is unusual of the images, and what is lost on the way."""
+    if not seen:
+        return []
+    train = [seen[i] for i in splits["train"].tolist() if i in seen]
+    usual = column.channels in (1, 3) and column.scale == BYTES and all(one.dtype == "uint8" for one in train)
+    return [*([_described(column, train)] if train and not usual else []), *_warned(column, train, seen, splits)]
+
+
+def _described(column: Pictures, train: list[Seen]) -> str:
+    low, high = min(one.low for one in train), max(one.high for one in train)
+    types = " or ".join(sorted({one.dtype for one in train}))
+    black, white = column.scale or (0.0, 0.0)
+    how = {"auto": "auto", "percentile": "1 % and 99 % of train", "dtype": "the ends of the type"}.get(
+        column.scale_by, "as given"
+    )
+    ends = f"{black:g} is black, {white:g} white" if column.scale else "black and white are the ends of each type"
+    size = f"{_count(column.channels, 'channel')}, {_sizes(train)} pixels"
+    return f"{column.name}: {size}, {types} from {low:g} to {high:g}; {ends} ({how}; dataset.scale)"
+
+
+def _warned(
+    column: Pictures, train: list[Seen], seen: Mapping[int, Seen], splits: Mapping[str, Indices]
+) -> Iterator[str]:
+    flat = sum(one.low == one.high for one in seen.values())
+    if flat:
+        hint = "; what is dark on transparent is seen on dataset.background=white" if column.dtype == "uint8" else ""
+        yield f"{column.name}: {flat:,} of {len(seen):,} images are of one value throughout{hint}"
+    if column.scale:
+        black, white = column.scale
+        low, high = min((one.low for one in train), default=0.0), max((one.high for one in train), default=0.0)
+        if train and high - low < _COVERED * (white - black):
+            share = (high - low) / (white - black)
+            hint = "so images are nearly alike: dataset.scale=percentile"
+            yield f"{column.name}: train fills {share:.1%} of the scale, {hint}"
+        if column.scale != BYTES or column.dtype != "uint8":
+            over = Counter(
+                name
+                for name, indices in splits.items()
+                for i in indices.tolist()
+                if i in seen and _is_beyond(seen[i], column)
+            )
+            parts = ", ".join(f"{count:,} of {name}" for name, count in over.items())
+            if over:
+                yield f"{column.name}: values beyond {black:g} to {white:g} are cut off in images: {parts}"
+    several = sum(one.frames > 1 for one in seen.values())
+    if several:
+        yield f"{column.name}: {several:,} files hold several frames, of which one is read (dataset.frame)"
+
+
+def _is_beyond(seen: Seen, column: Pictures) -> bool:
+    return seen.low < column.scale[0] or seen.high > column.scale[1]
+
+
+def _sizes(train: list[Seen]) -> str:
+    heights, widths = [one.height for one in train], [one.width for one in train]
+    least, most = f"{min(widths):,} x {min(heights):,}", f"{max(widths):,} x {max(heights):,}"
+    return least if least == most else f"{least} to {most}"
+
+
+def _count(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"

@@ -1,0 +1,103 @@
+"""A sheet of training images as the network will see them: plain, and after augmentation, class by class."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image, ImageDraw
+from PIL.PngImagePlugin import PngInfo
+from torch import Tensor
+
+from tlx.columns import Label
+from tlx.columns.input_spec import ImageSpec
+from tlx.columns.reading import PLAIN, Indices
+from tlx.config.errors import ConfigError, ConfigIssue
+from tlx.config.schema import Trial
+from tlx.data.module import Data
+from tlx.planning.trial_plan import outline
+from tlx.tasks.network import specs
+
+_CLASSES, _EXAMPLES, _VIEWS = 10, 3, 3  # rows; images of each class; augmentations of each
+_EDGE, _GAP, _TEXT = 112, 6, 16  # pixels
+
+
+def draw(trial: Trial, software: str) -> bytes:
+    """Draw the sheet: a row for each class, each image followed by its augmentations.
+
+    Args:
+        trial: Whose images.
+        software: What is written near its beginning, by which it is known again.
+
+    Returns:
+        A PNG.
+
+    Raises:
+        ConfigError: The backbone reads no images.
+    """
+    expected = specs(outline(trial).model)
+    found = [(name, spec) for name, spec in expected.items() if isinstance(spec, ImageSpec)]
+    if not found:
+        raise ConfigError([ConfigIssue("--figure", "draws images, and this backbone reads none", "examples")])
+    name, spec = found[0]
+    data = Data(trial.dataset, seed=trial.seed, batch_size=trial.strategy.batch_size, order_seed=trial.seed_of_order)
+    data.prepare(expected)
+    reader = data.examples["train"].readers[name]
+    epochs = [PLAIN, *range(_VIEWS)] if trial.dataset.augment != "none" else [PLAIN]
+    rows = [
+        (title, [_pixels(reader.take([(epoch, place)])[0], spec) for place in places for epoch in epochs])
+        for title, places in _rows(data)
+    ]
+    return _sheet(rows, len(epochs), software)
+
+
+def _rows(data: Data) -> Iterator[tuple[str, list[int]]]:
+    """Names of classes, and places of some of their examples among those that train."""
+    train: Indices = data.splits["train"]
+    labels = [column for column in data.source.columns if isinstance(column, Label) and column.role == "target"]
+    if not labels:
+        yield "train", list(range(min(_EXAMPLES * 3, len(train))))
+        return
+    values = np.asarray(data.source.rows[labels[0].name])[train]
+    for number, title in list(enumerate(labels[0].classes))[:_CLASSES]:
+        yield title, np.flatnonzero(values == number)[:_EXAMPLES].tolist()
+    if len(labels[0].classes) > _CLASSES:
+        yield f"and {len(labels[0].classes) - _CLASSES} more classes", []
+
+
+def _pixels(image: Tensor, spec: ImageSpec) -> npt.NDArray[np.uint8]:
+    """[h, w, 3]; of more bands the first three."""
+    if image.is_floating_point():
+        mean, std = (torch.tensor(one).view(-1, 1, 1) for one in (spec.mean, spec.std))
+        image = ((image * std + mean) * 255).round().clamp(0, 255).to(torch.uint8)
+    image = image[:3] if len(image) >= 3 else image[:1].expand(3, -1, -1)
+    values: npt.NDArray[np.uint8] = image.permute(1, 2, 0).contiguous().numpy()
+    return values
+
+
+def _sheet(rows: list[tuple[str, list[npt.NDArray[np.uint8]]]], group: int, software: str) -> bytes:
+    """``group``: images that belong together, the first of them plain."""
+    columns = max((len(images) for _, images in rows), default=1)
+    heights = [_TEXT + _GAP + (_EDGE if images else 0) for _, images in rows]
+    wide, high = columns * (_EDGE + _GAP) + _GAP, sum(heights) + _GAP
+    sheet = Image.new("RGB", (wide, high), "white")
+    pen = ImageDraw.Draw(sheet)
+    for row, (title, images) in enumerate(rows):
+        top = _GAP + sum(heights[:row])
+        pen.text((_GAP, top), title.encode("latin-1", "replace").decode("latin-1"), fill="black")
+        for place, values in enumerate(images):
+            shown = Image.fromarray(values).resize((_EDGE, _EDGE), Image.Resampling.NEAREST)
+            corner = (_GAP + place * (_EDGE + _GAP), top + _TEXT)
+            sheet.paste(shown, corner)
+            if place % group == 0:
+                pen.rectangle(
+                    (corner[0] - 2, corner[1] - 2, corner[0] + _EDGE + 1, corner[1] + _EDGE + 1), outline="black"
+                )
+    stream = io.BytesIO()
+    known = PngInfo()
+    known.add_text("Software", software)
+    sheet.save(stream, "PNG", pnginfo=known)
+    return stream.getvalue()

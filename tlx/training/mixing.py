@@ -1,0 +1,121 @@
+"""Mixup and CutMix: a batch is mixed with itself in another order, and so is what is learned from it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from tlx.columns.batch import Batch
+from tlx.columns.input_spec import ImageSpec, InputSpec
+from tlx.config.dataset import Dataset
+from tlx.config.errors import ConfigError, ConfigIssue
+from tlx.tasks.network import specs
+from tlx.tasks.protocol import StepOutput, Task
+
+_STREAM = 0x6D6978  # keeps these numbers apart from those of the order and of augmentation
+
+
+@dataclass(frozen=True)
+class Mixing:
+    """How batches are mixed, as a pure function of (seed, step, share).
+
+    Mixup is a weighted mean of two images (Zhang et al. 2018); CutMix puts a part of one into the other (Yun et al.
+    2019). The loss is the mean of those for both targets, with the same weights, whatever the task is.
+
+    Args:
+        kind: ``mixup``, ``cutmix``, or ``both``, one of them at random for each batch.
+        mixup_alpha, cutmix_alpha: Of the Beta distribution of the share.
+        seed: Of the order of examples.
+    """
+
+    kind: str
+    mixup_alpha: float
+    cutmix_alpha: float
+    seed: int
+
+    def training_step(self, task: Task, model: nn.Module, batch: Batch, step: int, share: int) -> StepOutput:
+        """The loss of the mixed batch of an optimizer step; ``share``: which part of it."""
+        rng = np.random.default_rng([self.seed, step, share, _STREAM])
+        order = torch.from_numpy(rng.permutation(len(batch))).to(batch.index.device)
+        cut = self.kind == "cutmix" or (self.kind == "both" and rng.random() < 0.5)
+        alpha = self.cutmix_alpha if cut else self.mixup_alpha
+        own = float(rng.beta(alpha, alpha))
+        inputs, own = (_cut if cut else _mean)(batch.inputs, specs(model), order, own, rng)
+        mixed = replace(batch, inputs=inputs)
+        once = _Once(model)
+        first = task.training_step(once, mixed)
+        other = task.training_step(once, replace(mixed, targets=_ordered(batch.targets, order)))
+        if first.loss is None or other.loss is None:
+            return first
+        return replace(first, loss=own * first.loss + (1 - own) * other.loss)
+
+
+def mixing(config: Dataset, seed: int, task: Task) -> Mixing | None:
+    """How a trial mixes its batches; None where it does not.
+
+    Raises:
+        ConfigError: The network owns its loss, and sees whole examples.
+    """
+    if config.mix == "none":
+        return None
+    if task.form == "whole":
+        raise ConfigError([ConfigIssue("dataset.mix", "this network owns its loss; use none", config.mix)])
+    return Mixing(config.mix, config.mixup_alpha, config.cutmix_alpha, seed)
+
+
+class _Once(nn.Module):
+    """A network that is passed through once, whoever asks for its outputs again."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self._model = [model]  # no module of it: nothing is registered twice
+        self._outputs: Any = None
+
+    def forward(self, inputs: Any) -> Any:
+        if self._outputs is None:
+            self._outputs = self._model[0](inputs)
+        return self._outputs
+
+
+def _images(inputs: Mapping[str, Any], expected: Mapping[str, InputSpec]) -> dict[str, Tensor]:
+    """Images among the inputs, normalised, as a mean of bytes would be rounded."""
+    found = {}
+    for name, spec in expected.items():
+        if isinstance(spec, ImageSpec):
+            found[name] = spec.as_floats(inputs[name])
+    return found
+
+
+def _mean(
+    inputs: Mapping[str, Any], expected: Mapping[str, InputSpec], order: Tensor, own: float, rng: np.random.Generator
+) -> tuple[dict[str, Any], float]:
+    mixed = {name: own * one + (1 - own) * one[order] for name, one in _images(inputs, expected).items()}
+    return {**inputs, **mixed}, own
+
+
+def _cut(
+    inputs: Mapping[str, Any], expected: Mapping[str, InputSpec], order: Tensor, own: float, rng: np.random.Generator
+) -> tuple[dict[str, Any], float]:
+    """The box has the share 1 - ``own`` of the area, before it is cut off at the borders."""
+    mixed = {}
+    across, down = rng.random(2)
+    for name, one in _images(inputs, expected).items():
+        height, width = one.shape[-2:]
+        half = math.sqrt(1 - own) / 2
+        top, bottom = (int(np.clip(round((down + sign * half) * height), 0, height)) for sign in (-1, 1))
+        left, right = (int(np.clip(round((across + sign * half) * width), 0, width)) for sign in (-1, 1))
+        whole = one.clone()
+        whole[..., top:bottom, left:right] = one[order][..., top:bottom, left:right]
+        mixed[name] = whole
+        own = 1 - (bottom - top) * (right - left) / (height * width)
+    return {**inputs, **mixed}, own
+
+
+def _ordered(targets: Mapping[str, Tensor], order: Tensor) -> dict[str, Tensor]:
+    return {name: one[order] for name, one in targets.items()}
