@@ -18,7 +18,7 @@ from tlx.config.errors import ConfigError, ConfigIssue, suggest
         ("strategy.optimizer.nam=sgd", "strategy.optimizer.nam", "sgd", "did you mean strategy.optimizer.name?"),
         ("strategy.phases.0.trian=[head]", "strategy.phases.0.trian", ["head"], "mean strategy.phases.0.train?"),
         ("strategy.phases.7.lr_scale=1", "strategy.phases.7.lr_scale", 1, "unknown key"),
-        ("dataset.root=photos", "dataset.root", "photos", "it is a setting of dataset=imagefolder: choose"),
+        ("dataset.root=photos", "dataset.root", "photos", "it is a setting of dataset=imagefolder: write"),
         ("+junk=1", "junk", 1, "unknown key; a trial has backbone, callbacks, checkpoint, dataset, "),
         ("++junk=1", "junk", 1, "unknown key"),
         ("+strategy.optimizer.junk=1", "strategy.optimizer.junk", 1, "strategy.optimizer has args, momentum, name"),

@@ -104,7 +104,7 @@ def test_balanced_draws_descend_on_what_the_weights_of_classes_do() -> None:
 
 def test_it_says_what_is_drawn() -> None:
     assert str(of("balanced", [6, 2])) == (
-        "balanced: examples of each class in train -> drawn per epoch: c0 6 -> 4, c1 2 -> 4"
+        "balanced: examples of each class in train -> drawn per epoch: 'c0' 6 -> 4, 'c1' 2 -> 4"
     )
     assert "... 4 more ..." in str(of("square_root", [9, 8, 7, 6, 5, 4, 3, 2]))
 

@@ -103,7 +103,7 @@ class Sampling:
         """Say how many examples of each stratum there are, and how many an epoch is expected to draw."""
         order = np.argsort(-self.counts, kind="stable")
         order = order if len(order) <= _SHOWN else np.concatenate([order[: _SHOWN // 2], order[-_SHOWN // 2 :]])
-        shown = [f"{self.names[i]} {self.counts[i]} -> {self.expected[i]:.4g}" for i in order]
+        shown = [f"{self.names[i]!r} {self.counts[i]} -> {self.expected[i]:.4g}" for i in order]
         if len(self.names) > _SHOWN:
             shown.insert(_SHOWN // 2, f"... {len(self.names) - _SHOWN} more ...")
         return f"{self.kind}: examples of each {self.what} in train -> drawn per epoch: {', '.join(shown)}"
