@@ -62,11 +62,13 @@ KEYS = {
 # a setting, and the words to write in its place
 WORDS = {
     "balanced": "dataset.sampler=balanced",
+    "cutmix": "dataset.mix=cutmix",
     "ema": "strategy=ema",
     "focal": "task.loss=focal",
     "focal_loss": "task.loss=focal",
     "linear_probe": "strategy=feature_extraction",
     "lora": "strategy=lora",
+    "mixup": "dataset.mix=mixup",
     "oversample": "dataset.sampler=balanced",
     "swa": "strategy=swa",
     "temperature_scaling": "task.calibration=temperature",
