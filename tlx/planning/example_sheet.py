@@ -12,7 +12,6 @@ from PIL import Image, ImageDraw
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
-from tlx.columns import Label
 from tlx.columns.input_spec import ImageSpec
 from tlx.columns.reading import PLAIN, Indices
 from tlx.config.errors import ConfigError, ConfigIssue
@@ -21,7 +20,7 @@ from tlx.data.module import Data
 from tlx.planning.trial_plan import outline
 from tlx.tasks.network import specs
 
-_CLASSES, _EXAMPLES, _VIEWS = 10, 3, 3  # rows; images of each class; augmentations of each
+_ROWS, _EXAMPLES, _VIEWS = 10, 3, 3  # classes; images of each; augmentations of each
 _EDGE, _GAP, _TEXT = 112, 6, 16  # pixels
 
 
@@ -55,17 +54,17 @@ def draw(trial: Trial, software: str) -> bytes:
 
 
 def _rows(data: Data) -> Iterator[tuple[str, list[int]]]:
-    """Names of classes, and places of some of their examples among those that train."""
+    """What examples are told apart by, and places of some of each among those that train."""
     train: Indices = data.splits["train"]
-    labels = [column for column in data.source.columns if isinstance(column, Label) and column.role == "target"]
-    if not labels:
+    strata = data.source.strata
+    if strata is None:
         yield "train", list(range(min(_EXAMPLES * 3, len(train))))
         return
-    values = np.asarray(data.source.rows[labels[0].name])[train]
-    for number, title in list(enumerate(labels[0].classes))[:_CLASSES]:
-        yield title, np.flatnonzero(values == number)[:_EXAMPLES].tolist()
-    if len(labels[0].classes) > _CLASSES:
-        yield f"and {len(labels[0].classes) - _CLASSES} more classes", []
+    codes = strata.codes[train]
+    for number, title in list(enumerate(strata.names))[:_ROWS]:
+        yield title, np.flatnonzero(codes == number)[:_EXAMPLES].tolist()
+    if len(strata.names) > _ROWS:
+        yield f"and {len(strata.names) - _ROWS} more", []
 
 
 def _pixels(image: Tensor, spec: ImageSpec) -> npt.NDArray[np.uint8]:
