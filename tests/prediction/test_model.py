@@ -80,7 +80,8 @@ def test_the_network_by_hand(runs: Runs) -> None:
         assert torch.equal(given[name], tensor)
     with torch.no_grad():
         assert torch.equal(model(given), built.module.model(batch.inputs))
-        vectors = built.module.model.get_submodule("backbone")(batch.inputs["photo"])
+        pixels = model.specs["photo"].as_floats(batch.inputs["photo"])  # type: ignore[attr-defined]
+        vectors = built.module.model.get_submodule("backbone")(pixels)
     assert torch.equal(model.features(rows), vectors)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,8 @@ _FILLED = 0.25  # of a range of whole bits, for it to be taken
 _LEAST_WHITE = 64  # a highest float from here to 255 is taken to mean that 255 is white
 
 
-class Seen(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Seen:
     """What was seen of an image when it was looked at.
 
     Args:

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import astuple, fields, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -75,7 +76,7 @@ def look_at(column: Looks, values: Values, used: Indices, look: Inspection) -> d
                 faults[i] = found
             else:
                 look.seen[i] = found
-                fresh[names[i]] = list(found)
+                fresh[names[i]] = list(astuple(found))
     kept = {name: known[name] for name in names.values() if name in known}
     if fresh and (obstacle := remembered.store("seen", key, {**kept, **fresh})):
         look.notes.append(f"that the images are sound is not remembered: {obstacle}")
@@ -101,12 +102,12 @@ def _of_array(column: Looks, values: Any, used: Indices, limits: Limits) -> Iter
         first = column.seen(np.zeros_like(values[some[0]]), limits)
         flat = values[some].reshape(len(some), -1)
         for i, low, high in zip(some.tolist(), flat.min(1).tolist(), flat.max(1).tolist(), strict=True):
-            yield i, first._replace(low=float(low), high=float(high))
+            yield i, replace(first, low=float(low), high=float(high))
 
 
 def _parsed(found: Sequence[Any] | None) -> Seen | None:
     """What was remembered, if it is what is remembered of an image."""
-    if found is None or len(found) != len(Seen._fields):
+    if found is None or len(found) != len(fields(Seen)):
         return None
     height, width, channels, dtype, *numbers = found
     sizes = all(isinstance(one, int) and one > 0 for one in (height, width, channels))

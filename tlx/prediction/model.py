@@ -86,7 +86,7 @@ class Model(nn.Module):
         return Reading(self.specs.get(column), limits=limits or self.limits)
 
     def transform(self, value: Any) -> Any:
-        """A raw value, or a row by column, as the network reads it, without a batch.
+        """A raw value, or a row by column, as the network reads it, without a batch: an image of bytes is of bytes.
 
         Args:
             value: As :meth:`predict` takes it.
