@@ -107,6 +107,16 @@ def test_a_layout_that_cannot_be_told_is_refused(shape: tuple[int, ...]) -> None
     assert Image("image", layout="chw").read(np.zeros(shape, np.uint8)).shape == (*shape[1:], shape[0])
 
 
+def test_known_channels_tell_a_layout_that_the_shape_does_not() -> None:
+    values = np.zeros((2, 5, 3), np.uint8)
+    assert Image("image", channels=3).read(np.zeros((2, 2, 3), np.uint8)).shape == (2, 2, 3)
+    assert Image("image", channels=3).read(np.zeros((3, 2, 2), np.uint8)).shape == (2, 2, 3)
+    assert Image("image", channels=200).read(np.zeros((32, 32, 200), np.uint8)).shape == (32, 32, 200)
+    assert Image("image", channels=3).read(values).shape == (5, 3, 2)  # what a shape says is believed
+    with pytest.raises(ValueError, match="which axis"):
+        Image("image", channels=3).read(np.zeros((3, 3, 3), np.uint8))
+
+
 def test_bands_are_read_in_their_order() -> None:
     values = np.arange(5 * 6 * 4, dtype=np.uint8).reshape(5, 6, 4)
     np.testing.assert_array_equal(Image("image", bands=(3, 0)).read(values), values[:, :, [3, 0]])

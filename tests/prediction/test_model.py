@@ -115,12 +115,12 @@ def test_features_at_any_depth(runs: Runs) -> None:
     [
         ("photos", 3, "expected a path, an image of PIL's, or an array"),
         ("photos", "none.png", "no such file: none.png"),
-        ("photos", np.zeros((2, 2, 4)), "has 4 channels, the backbone reads 3"),
+        ("photos", np.zeros((8, 8, 4)), "has 4 channels, the backbone reads 3"),
         ("photos", np.zeros((2, 2, 2, 3)), "found an array"),
         ("photos", np.zeros((0, 2)), "without pixels"),
         ("photos", np.full((2, 2), np.nan), "NaN"),
         ("photos", {"photo": 3}, "expected the columns 'image' (image); the row lacks 'image' and has 'photo'"),
-        ("maps", np.zeros((2, 2, 3)), "has 3 channels, the backbone reads 6"),
+        ("maps", np.zeros((8, 8, 3)), "has 3 channels, the backbone reads 6"),
         ("texts", " ", "empty text"),
         ("texts", Path("a.txt"), "expected a text"),
         ("table", "yes", "expected a row with the columns 'age' (number), 'size' (number), 'colour' (category)"),
@@ -153,7 +153,7 @@ def test_classes_that_cannot_be_named(runs: Runs, kind: str, top_k: int) -> None
 
 
 def test_nearly_black_images_are_told(runs: Runs) -> None:
-    with pytest.warns(UserWarning, match=r"floats in 0\.\.1"):
+    with pytest.warns(UserWarning, match=r"from 0\.5 to 0\.5: this model takes 0 for black and 255 for white"):
         tlx.load(runs("photos")).predict(np.full((4, 4, 3), 0.5))
 
 

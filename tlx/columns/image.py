@@ -224,7 +224,16 @@ class Image(Column):
             window = _window_of(value)
         red, green, blue = self.background
         frame = None if self.frame < 0 else self.frame
-        return ReadAs(self.layout, self.bands, window, (red, green, blue), frame)
+        return ReadAs(self._layout(value), self.bands, window, (red, green, blue), frame)
+
+    def _layout(self, value: Any) -> str:
+        """Of an array: where its shape does not say, the one axis that has as many channels as the others."""
+        if self.layout == "auto" and not self.bands and isinstance(value, np.ndarray) and value.ndim == 3:
+            first, middle, last = value.shape
+            clear = last < min(first, middle) or first < min(middle, last)
+            if not clear and (first == self.channels) != (last == self.channels):
+                return "hwc" if last == self.channels else "chw"
+        return self.layout
 
 
 def _channels(pixels: Array) -> int:

@@ -141,11 +141,12 @@ def _image(column: Image, value: Any, limits: Limits) -> Any:
 
 def _look_at_range(column: Image, pixels: Array) -> None:
     """Warn of an image whose values are not those of train, as one in 0..1 is nearly black where they are bytes."""
-    if not column.scale or (pixels.dtype == np.uint8 and column.dtype == "uint8"):
+    if not column.scale or (pixels.dtype == np.uint8 and column.is_of_bytes):
         return
     black, white = column.scale
     low, high = float(pixels.min()), float(pixels.max())
-    if low < high and (high - low < _CONTRAST * (white - black) or low > white or high < black):
+    least = _CONTRAST * (white - black)
+    if low < high < low + least or black < high < black + least or low > white or high < black:
         message = (
             f"an image of values from {low:g} to {high:g}: this model takes {black:g} for black and {white:g} for white"
         )
