@@ -15,7 +15,7 @@ from tlx.backbones.load import load
 from tlx.columns import Image
 from tlx.columns.input_spec import ImageSpec
 from tlx.config.backbone import Input, TimmBackbone
-from tlx.config.errors import WeightsError
+from tlx.config.errors import ConfigError, WeightsError
 
 _CONF = Path(__file__).parents[2] / "conf" / "backbone"
 _TEXTS = {path.stem: path.read_text(encoding="utf-8") for path in sorted(_CONF.glob("*.yaml"))}
@@ -84,6 +84,18 @@ def test_other_channels_have_statistics_and_a_first_layer(name: str, channels: i
     _, rgb = on_meta(TimmBackbone(name=name))
     assert all(min(rgb.mean) <= value <= max(rgb.mean) for value in spec.mean)
     assert all(min(rgb.std) <= value <= max(rgb.std) for value in spec.std)
+
+
+def test_bands_have_the_statistics_of_train() -> None:
+    """Those of colours say nothing of them."""
+    mean, std = tuple(0.01 * i for i in range(6)), tuple(0.1 + 0.01 * i for i in range(6))
+    columns = {"image": Image("image", channels=6, mean=mean, std=std)}
+    for backbone in (TimmBackbone(name=TINY[0], weights="none"), TimmBackbone(name=TINY[0], input=Input(mean=[0.5]))):
+        spec = load(backbone, columns=columns, pretrained=False).takes["x"]
+        assert isinstance(spec, ImageSpec)
+        assert (spec.mean, spec.std) == (mean, std)
+    with pytest.raises(ConfigError, match="3 values for 6 channels"):
+        load(TimmBackbone(name=TINY[0], input=Input(mean=[0.5, 0.4, 0.3])), columns=columns, pretrained=False)
 
 
 @pytest.mark.parametrize("channels", [1, 3, 13])

@@ -120,7 +120,7 @@ def test_images_of_six_channels_as_nested_lists(apps: Apps, runs: Runs) -> None:
         ("table", {**ROW, "colour": "r" * 101}, "row 0: 'colour': 101 letters; at most 100"),
         ("table", {**ROW, "colour": {"a": 1}}, "row 0: 'colour': expected a word, found an object of 1"),
         ("maps", {"image": [[1, 2], [3]]}, "row 0: expected a picture as nested lists"),
-        ("maps", {"image": [[[1, 2, 3]]]}, "row 0: the image has 3 channels, the backbone reads 6"),
+        ("maps", {"image": [[[1, 2, 3]] * 4] * 4}, "row 0: the image has 3 channels, the backbone reads 6"),
         ("maps", {"image": [[[256] * 6]]}, "in 0..255, found others"),
         ("both", {"photo": "no picture", "age": 1, "colour": "r"}, "row 0: 'photo': not base64"),
     ],

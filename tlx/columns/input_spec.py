@@ -127,24 +127,30 @@ def arguments(
     return found
 
 
-def per_channel(known: Sequence[float], channels: int, of_train: Sequence[float]) -> tuple[float, ...]:
+def per_channel(
+    given: Sequence[float], own: Sequence[float], channels: int, of_train: Sequence[float]
+) -> tuple[float, ...]:
     """Means or deviations of the channels that a backbone reads.
 
     Args:
-        known: Of the channels that it was trained with, or as somebody has set them.
-        channels: That it reads now. One gets the mean of those that are known, three get one that is known alike.
-        of_train: Of the channels of train, for all other numbers of channels.
+        given: As somebody has set them; empty: nobody has.
+        own: Of the channels that the backbone was trained with.
+        channels: That it reads now.
+        of_train: Of the channels of train, where these are neither grey nor colours; empty: nothing is known of them.
+
+    Returns:
+        Those that are given or its own where there are as many; for one channel their mean; for other numbers those of
+        train, and before that is known their mean for each.
 
     Raises:
-        ConfigError: They are none of these.
+        ConfigError: Several are given, and not as many as there are channels.
     """
+    known = given or own
     if len(known) == channels:
         return tuple(known)
-    if channels == 1:
-        return (sum(known) / len(known),)
-    if len(of_train) == channels:
+    if len(given) > 1 and channels > 1:
+        message = f"{len(given)} values for {channels} channels; leave it out, to take those of train"
+        raise ConfigError([ConfigIssue("backbone.input", message, list(given))])
+    if channels > 1 and len(of_train) == channels:
         return tuple(of_train)
-    if len(known) == 1:
-        return tuple(known) * channels
-    message = f"{len(known)} values for {channels} channels; leave it out, to take those of train"
-    raise ConfigError([ConfigIssue("backbone.input", message, list(known))])
+    return (sum(known) / len(known),) * channels

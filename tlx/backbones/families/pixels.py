@@ -30,8 +30,8 @@ def load(config: PixelsBackbone, *, columns: Mapping[str, Column], pretrained: b
         channels=channels,
         height=size,
         width=size,
-        mean=per_channel(config.input.mean or [0.0] * channels, channels, images.mean),
-        std=per_channel(config.input.std or [1.0] * channels, channels, images.std),
+        mean=per_channel(config.input.mean or (), [0.0] * channels, channels, images.mean),
+        std=per_channel(config.input.std or (), [1.0] * channels, channels, images.std),
         interpolation=config.input.interpolation or "bilinear",
     )
     return Backbone(Pixels(), channels * size * size, {"x": spec})

@@ -89,8 +89,8 @@ def image_spec(config: TimmBackbone, model: nn.Module, images: Image) -> ImageSp
         channels=images.channels,
         height=size or height,
         width=size or width,
-        mean=per_channel(config.input.mean or own["mean"], images.channels, images.mean),
-        std=per_channel(config.input.std or own["std"], images.channels, images.std),
+        mean=per_channel(config.input.mean or (), own["mean"], images.channels, images.mean),
+        std=per_channel(config.input.std or (), own["std"], images.channels, images.std),
         interpolation=config.input.interpolation or own["interpolation"],
         crop=1.0 if size else float(own["crop_pct"]),
     )
