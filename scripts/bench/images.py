@@ -367,8 +367,9 @@ def measure(asked: argparse.Namespace) -> None:
     make(asked.folder, asked.images)
     print("| images | arm | images/s | range |\n|---|---|---|---|", flush=True)
     for kind in asked.kinds:
-        ways = [(arm, "") for arm in ARMS[kind]]
-        ways += [(f"{arm}", asked.before) for arm in ARMS[kind] if " tlx" in arm and asked.before]
+        wanted = [arm for arm in ARMS[kind] if not asked.arms or arm in asked.arms]
+        ways = [(arm, "") for arm in wanted]
+        ways += [(arm, asked.before) for arm in wanted if " tlx" in arm and asked.before]
         found: dict[tuple[str, str], list[float]] = {way: [] for way in ways}
         for _ in range(asked.repeats):
             for way in ways:
@@ -407,6 +408,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, help="of every loader; none: two of others', what tlx finds")
     parser.add_argument("--before", default="", help="another checkout of tlx")
     parser.add_argument("--kinds", nargs="+", default=list(ARMS), choices=list(ARMS))
+    parser.add_argument("--arms", nargs="+", default=[], help="some of them alone")
     parser.add_argument("--arm", help=argparse.SUPPRESS)
     parser.add_argument("--kind", help=argparse.SUPPRESS)
     parser.add_argument("--is-before", action="store_true", help=argparse.SUPPRESS)
