@@ -145,3 +145,35 @@ def test_prepare_all_is_prepare_of_each(channels: int, side: int, crop: float, k
     wanted = ImageSpec(channels, side, side, MEAN[:channels], STD[:channels], "bilinear", crop)
     each = torch.stack([images.prepare(image, wanted) for image in stack])
     torch.testing.assert_close(images.prepare_all(stack, wanted), each, rtol=1e-5, atol=1e-5)
+
+
+UPRIGHT = {  # what a viewer does with the stored image, by EXIF's tag
+    1: lambda a: a,
+    2: lambda a: a[:, ::-1],
+    3: lambda a: a[::-1, ::-1],
+    4: lambda a: a[::-1],
+    5: lambda a: a.swapaxes(0, 1),
+    6: lambda a: np.rot90(a, -1),
+    7: lambda a: a[::-1, ::-1].swapaxes(0, 1),
+    8: lambda a: np.rot90(a, 1),
+}
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif"])
+@pytest.mark.parametrize("tag", UPRIGHT)
+@pytest.mark.parametrize("colours", [True, False])
+def test_images_stand_upright(folder: Path, tag: int, suffix: str, colours: bool) -> None:
+    stored = noise(8, 24, 3) if colours else noise(8, 24)
+    kept = pictures.Exif()
+    kept[0x0112] = tag
+    image = pictures.fromarray(stored)
+    if suffix == "webp":
+        image.save(folder / "a.webp", exif=kept, lossless=True)
+    else:
+        image.save(folder / f"a.{suffix}", exif=kept)
+    if suffix == "jpg":  # it is not what was saved
+        with pictures.open(folder / "a.jpg") as as_stored:
+            stored = np.asarray(as_stored)
+    found = array_of(folder / f"a.{suffix}")
+    grey_webp = suffix == "webp" and not colours  # which has no grey
+    np.testing.assert_array_equal(found[..., 0] if grey_webp else found, UPRIGHT[tag](stored))

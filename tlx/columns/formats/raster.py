@@ -26,8 +26,8 @@ _ORIENTATION = 0x0112  # the tag of EXIF
 
 def read(path: Path, how: ReadAs, limits: Limits) -> Pixels:
     """The picture of a file, upright."""
-    regular.look(path)
-    with allowing(limits), Image.open(path, formats=_FORMATS) as image:
+    # by a stream, as PIL maps a file that it has the name of, and takes a turned grey TIFF for as wide as it is high
+    with allowing(limits), regular.opened(path) as stream, Image.open(stream, formats=_FORMATS) as image:
         allow(image.height, image.width, 1, limits)
         if image.format == "JPEG" and image.mode in ("L", "RGB"):
             return Pixels(chosen(_jpeg(path, image), how.bands))
