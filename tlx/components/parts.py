@@ -8,6 +8,7 @@ from typing import Any
 
 from tlx.components import source
 from tlx.components.registry import Component, component, of_group
+from tlx.config.dataset import modalities
 from tlx.config.identity import TRAINING
 
 _OF_STRATEGY = ("peft", "regulariser", "controller", "averaging")
@@ -59,14 +60,9 @@ def parts_without(config: Any, capability: str) -> list[tuple[str, Component]]:
 def numerics(config: Any) -> dict[str, int]:
     """The numerics version of each part of a trial, where it is not the first."""
     found = {"training": TRAINING, **{key: part.numerics for key, part in parts(config)}}
-    if config.dataset.kind not in _FLOATS and _reads_images(config.dataset):
+    if config.dataset.kind not in _FLOATS and "image" in modalities(config.dataset):
         found["dataset.image"] = _IMAGES
     return {key: version for key, version in found.items() if version != 1}
-
-
-def _reads_images(dataset: Any) -> bool:
-    columns = getattr(dataset, "columns", None) or {}
-    return dataset.modality == "image" or any(one.type == "image" for one in columns.values())
 
 
 def make_part(group: str, options: Any, *arguments: Any) -> Any:

@@ -14,6 +14,7 @@ from omegaconf.errors import MissingMandatoryValue
 
 from tlx.components.registry import UnknownComponentError, component
 from tlx.composition import (
+    dataset_rules,
     folder_rules,
     limit_rules,
     name_rules,
@@ -24,9 +25,9 @@ from tlx.composition import (
     study_rules,
     sweep_rules,
 )
-from tlx.config import augmentation, image_values, patterns
+from tlx.config import patterns
 from tlx.config.errors import ConfigError, ConfigIssue
-from tlx.config.fields import NEUTRAL, RANGE, Range
+from tlx.config.fields import RANGE, Range
 from tlx.config.machine import cluster, cores, gpus, num_micro_batches
 from tlx.config.reuse import size, views
 from tlx.config.select import select
@@ -56,55 +57,6 @@ def refuse_many_trials(trial: Any) -> None:
             name = trial.group or "..."
             message = f"a {part} is many trials; run: tlx sweep experiment={name}"
             raise ConfigError([ConfigIssue("experiment", message, name)])
-
-
-def modality_fits(config: Any) -> Iterator[ConfigIssue]:
-    """A backbone of texts needs texts, one of images images, one of tables numbers or categories."""
-    have, want = _modalities(config.dataset), config.backbone.modality
-    if want not in have:
-        kind = f"{'an' if want[0] in 'aeiou' else 'a'} {want}"
-        message = f"{kind} backbone cannot read the {have[0]}s of dataset={config.dataset.name} (tlx list dataset)"
-        yield ConfigIssue("backbone", message, config.backbone.name)
-
-
-def _modalities(dataset: Any) -> list[str]:
-    """What a data set has to be read."""
-    columns = getattr(dataset, "columns", None) or {}
-    kinds = [one.type for one in columns.values() if one.role in (None, "input") and not one.type.startswith("label")]
-    return [*dict.fromkeys(_MODALITY.get(kind, kind) for kind in kinds)] or [dataset.modality]
-
-
-_MODALITY = {"number": "table", "category": "table"}
-
-
-def images_can_be_read(config: Any) -> Iterator[ConfigIssue]:
-    """The options of images make sense, and there are images."""
-    dataset = config.dataset
-    columns = getattr(dataset, "columns", None) or {}
-    unread = {"dataset": dataset} if "image" not in _modalities(dataset) else {}
-    unread |= {f"dataset.columns.{name}": one for name, one in columns.items() if one.type != "image"}
-    for key, one in unread.items():
-        for field in fields(image_values.ImageValues):
-            value = getattr(one, field.name)
-            if value is not None and value != field.metadata[NEUTRAL]:
-                yield ConfigIssue(f"{key}.{field.name}", "of images alone; leave it out", value)
-    places = [name for name, one in columns.items() if one.type == "image"] or ([""] if not unread else [])
-    for place in places:
-        try:
-            image_values.of_column(dataset, place)
-        except ConfigError as error:
-            yield from error.problems
-
-
-def columns_make_sense(config: Any) -> Iterator[ConfigIssue]:
-    """Weights are numbers, and a label that is a number is one."""
-    dataset = config.dataset
-    for name, one in (getattr(dataset, "columns", None) or {}).items():
-        if one.role == "weight" and one.type != "number":
-            yield ConfigIssue(f"dataset.columns.{name}.type", "a weight is a number", one.type)
-    if getattr(dataset, "label_type", "label") == "number" and dataset.label_separator:
-        message = "parts labels, and dataset.label_type=number says that the label is one number; leave one of the two"
-        yield ConfigIssue("dataset.label_separator", message, dataset.label_separator)
 
 
 def numbers_in_range(config: Any) -> Iterator[ConfigIssue]:
@@ -158,19 +110,6 @@ def patterns_can_be_read(config: Any) -> Iterator[ConfigIssue]:
             patterns.check(pattern)
         except patterns.Refused as error:
             yield ConfigIssue(key, str(error), pattern)
-
-
-def validation_is_of_shots(config: Any) -> Iterator[ConfigIssue]:
-    """Only shots can be shared between training and validation."""
-    if config.dataset.validation == "within" and config.dataset.shots is None:
-        message = "shares the shots of each class, and there are none: set dataset.shots, or leave it at extra"
-        yield ConfigIssue("dataset.validation", message, "within")
-    elif config.dataset.validation == "within" and "group" in (config.dataset.split_by, config.dataset.duplicates):
-        message = "shares shots between training and validation one by one, whatever belongs together; use extra"
-        yield ConfigIssue("dataset.validation", message, "within")
-    elif config.dataset.validation == "within" and config.dataset.split_by == "time":
-        message = "shares shots between training and validation, whatever their time is; use extra"
-        yield ConfigIssue("dataset.validation", message, "within")
 
 
 def networks_have_weights(config: Any) -> Iterator[ConfigIssue]:
@@ -265,34 +204,16 @@ def _views(text: str) -> int | None:
     return views(text) if len(text) < 16 else None
 
 
-def augmentation_fits(config: Any) -> Iterator[ConfigIssue]:
-    """Image augmentation is for images, and an exact solver sees each image once."""
-    augment, listed = config.dataset.augment, config.dataset.augment_steps
-    if augment == "steps" and not listed:
-        yield ConfigIssue("dataset.augment_steps", "none are listed; expected some, such as [horizontal_flip]", listed)
-    elif augment != "steps" and listed:
-        yield ConfigIssue("dataset.augment", "the steps that are listed take dataset.augment=steps", augment)
-    yield from augmentation.issues(listed, "dataset.augment_steps")
-    for key, value in (("augment", augment), ("mix", config.dataset.mix)):
-        if value == "none":
-            continue
-        if "image" not in (have := _modalities(config.dataset)):
-            yield ConfigIssue(f"dataset.{key}", f"images only; use none for {have[0]}s", value)
-        elif any(phase.solver in strategy_rules.EXACT for phase in config.strategy.phases):
-            message = f"a phase that is solved exactly sees each image once; use dataset.{key}=none"
-            yield ConfigIssue(f"dataset.{key}", message, value)
-
-
 RULES: list[tuple[tuple[str, ...], Rule]] = [
-    (("dataset",), columns_make_sense),
-    (("dataset",), images_can_be_read),
-    (("dataset",), validation_is_of_shots),
+    (("dataset",), dataset_rules.columns_make_sense),
+    (("dataset",), dataset_rules.images_can_be_read),
+    (("dataset",), dataset_rules.validation_is_of_shots),
     (("dataset",), split_rules.groups_are_said_once),
     (("dataset",), split_rules.folds_make_sense),
     (("dataset",), split_rules.duplicates_can_be_kept_together),
     (("dataset",), split_rules.labels_are_said_once),
     (("dataset",), split_rules.studies_have_a_test),
-    (("backbone", "dataset"), modality_fits),
+    (("backbone", "dataset"), dataset_rules.modality_fits),
     (("strategy",), strategy_rules.amounts_read),
     (("strategy",), strategy_rules.phases_make_sense),
     (("strategy",), strategy_rules.rates_agree),
@@ -308,7 +229,7 @@ RULES: list[tuple[tuple[str, ...], Rule]] = [
     (("backbone", "strategy"), weights_are_there),
     (("hardware",), devices_are_there),
     (("hardware", "strategy"), batch_divides),
-    (("dataset", "strategy"), augmentation_fits),
+    (("dataset", "strategy"), dataset_rules.augmentation_fits),
     (("dataset", "strategy", "task"), sampler_rules.sampler_fits),
     (("reuse",), reuse_reads),
     (("reuse",), folder_rules.features_have_a_place),

@@ -297,3 +297,17 @@ class Objects(Dataset):
     modality: str = option(help="what is read; table: numbers and categories", choices=("image", "text", "table"))
     name: str = option("objects", "what runs are called by", runtime_only=True)
     content: str = option(MISSING, "the hash of the examples, as tlx.dataset_from gives it")
+
+
+_MODALITY = {"number": "table", "category": "table"}
+
+
+def modalities(dataset: Any) -> list[str]:
+    """What of a data set a network can read: image, text, table, or several.
+
+    Args:
+        dataset: Its options, or their configuration.
+    """
+    columns = getattr(dataset, "columns", None) or {}
+    kinds = [one.type for one in columns.values() if one.role in (None, "input") and not one.type.startswith("label")]
+    return [*dict.fromkeys(_MODALITY.get(kind, kind) for kind in kinds)] or [dataset.modality]

@@ -1,0 +1,83 @@
+"""What must fit together of a data set: its columns, how images are read and augmented, and what a backbone reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import Any
+
+from tlx.composition import strategy_rules
+from tlx.config import augmentation, image_values
+from tlx.config.dataset import modalities
+from tlx.config.errors import ConfigError, ConfigIssue
+from tlx.config.fields import NEUTRAL
+
+
+def modality_fits(config: Any) -> Iterator[ConfigIssue]:
+    """A backbone of texts needs texts, one of images images, one of tables numbers or categories."""
+    have, want = modalities(config.dataset), config.backbone.modality
+    if want not in have:
+        kind = f"{'an' if want[0] in 'aeiou' else 'a'} {want}"
+        message = f"{kind} backbone cannot read the {have[0]}s of dataset={config.dataset.name} (tlx list dataset)"
+        yield ConfigIssue("backbone", message, config.backbone.name)
+
+
+def images_can_be_read(config: Any) -> Iterator[ConfigIssue]:
+    """The options of images make sense, and there are images."""
+    dataset = config.dataset
+    columns = getattr(dataset, "columns", None) or {}
+    unread = {"dataset": dataset} if "image" not in modalities(dataset) else {}
+    unread |= {f"dataset.columns.{name}": one for name, one in columns.items() if one.type != "image"}
+    for key, one in unread.items():
+        for field in fields(image_values.ImageValues):
+            value = getattr(one, field.name)
+            if value is not None and value != field.metadata[NEUTRAL]:
+                yield ConfigIssue(f"{key}.{field.name}", "of images alone; leave it out", value)
+    places = [name for name, one in columns.items() if one.type == "image"] or ([""] if not unread else [])
+    for place in places:
+        try:
+            image_values.of_column(dataset, place)
+        except ConfigError as error:
+            yield from error.problems
+
+
+def columns_make_sense(config: Any) -> Iterator[ConfigIssue]:
+    """Weights are numbers, and a label that is a number is one."""
+    dataset = config.dataset
+    for name, one in (getattr(dataset, "columns", None) or {}).items():
+        if one.role == "weight" and one.type != "number":
+            yield ConfigIssue(f"dataset.columns.{name}.type", "a weight is a number", one.type)
+    if getattr(dataset, "label_type", "label") == "number" and dataset.label_separator:
+        message = "parts labels, and dataset.label_type=number says that the label is one number; leave one of the two"
+        yield ConfigIssue("dataset.label_separator", message, dataset.label_separator)
+
+
+def validation_is_of_shots(config: Any) -> Iterator[ConfigIssue]:
+    """Only shots can be shared between training and validation."""
+    if config.dataset.validation == "within" and config.dataset.shots is None:
+        message = "shares the shots of each class, and there are none: set dataset.shots, or leave it at extra"
+        yield ConfigIssue("dataset.validation", message, "within")
+    elif config.dataset.validation == "within" and "group" in (config.dataset.split_by, config.dataset.duplicates):
+        message = "shares shots between training and validation one by one, whatever belongs together; use extra"
+        yield ConfigIssue("dataset.validation", message, "within")
+    elif config.dataset.validation == "within" and config.dataset.split_by == "time":
+        message = "shares shots between training and validation, whatever their time is; use extra"
+        yield ConfigIssue("dataset.validation", message, "within")
+
+
+def augmentation_fits(config: Any) -> Iterator[ConfigIssue]:
+    """Image augmentation is for images, and an exact solver sees each image once."""
+    augment, listed = config.dataset.augment, config.dataset.augment_steps
+    if augment == "steps" and not listed:
+        yield ConfigIssue("dataset.augment_steps", "none are listed; expected some, such as [horizontal_flip]", listed)
+    elif augment != "steps" and listed:
+        yield ConfigIssue("dataset.augment", "the steps that are listed take dataset.augment=steps", augment)
+    yield from augmentation.issues(listed, "dataset.augment_steps")
+    for key, value in (("augment", augment), ("mix", config.dataset.mix)):
+        if value == "none":
+            continue
+        if "image" not in (have := modalities(config.dataset)):
+            yield ConfigIssue(f"dataset.{key}", f"images only; use none for {have[0]}s", value)
+        elif any(phase.solver in strategy_rules.EXACT for phase in config.strategy.phases):
+            message = f"a phase that is solved exactly sees each image once; use dataset.{key}=none"
+            yield ConfigIssue(f"dataset.{key}", message, value)
