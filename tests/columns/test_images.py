@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +147,39 @@ def test_prepare_all_is_prepare_of_each(channels: int, side: int, crop: float, k
     wanted = ImageSpec(channels, side, side, MEAN[:channels], STD[:channels], "bilinear", crop)
     each = torch.stack([images.prepare(image, wanted) for image in stack])
     torch.testing.assert_close(images.prepare_all(stack, wanted), each, rtol=1e-5, atol=1e-5)
+
+
+def png16(values: Array, kind: int, *more: tuple[bytes, bytes]) -> bytes:
+    """A PNG of 16 bits by its specification; ``kind``: 0 grey, 2 colours, 4 and 6 with alpha."""
+
+    def chunk(name: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+    height, width = values.shape[:2]
+    rows = b"".join(b"\0" + values[y].astype(">u2").tobytes() for y in range(height))
+    header = struct.pack(">IIBBBBB", width, height, 16, kind, 0, 0, 0)
+    parts = [(b"IHDR", header), *more, (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
+
+
+@pytest.mark.parametrize(("kind", "channels"), [(0, 1), (2, 3), (4, 2), (6, 4)])
+@pytest.mark.parametrize("key", [False, True])
+def test_pictures_of_sixteen_bits_keep_them(folder: Path, kind: int, channels: int, key: bool) -> None:
+    """Colours and transparency, too, of which PIL keeps eight; ``key``: one colour stands for nothing."""
+    values = np.random.default_rng(kind).integers(65536, size=(9, 7, channels)).astype(np.uint16)
+    if key and kind > 2:
+        return  # the specification has none beside alpha
+    more = [(b"tRNS", values[2, 3].astype(">u2").tobytes())] if key else []
+    (folder / "a.png").write_bytes(png16(values, kind, *more))
+    expected = values.astype(np.float64)
+    if kind > 2:
+        expected = expected[..., :-1] * expected[..., -1:] / 65535
+    if key:
+        expected[2, 3] = 0
+    expected = np.broadcast_to(expected, (9, 7, 3)) if (channels == 1 and key) or kind == 4 else expected
+    for found in (array_of(folder / "a.png"), array_of(pictures.open(folder / "a.png"))):
+        assert found.dtype == np.uint16
+        np.testing.assert_allclose(found.reshape(expected.shape), expected, atol=0.5)
 
 
 UPRIGHT = {  # what a viewer does with the stored image, by EXIF's tag

@@ -6,6 +6,8 @@ import base64
 import io
 import re
 import struct
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,7 +19,7 @@ from PIL import Image
 from tests.serving.asking import header
 from tlx.columns import Image as Pictures
 from tlx.columns import images
-from tlx.columns.decoding import DEFAULT, array_of
+from tlx.columns.decoding import DEFAULT
 from tlx.columns.formats.pixels import Array
 from tlx.columns.input_spec import ImageSpec
 from tlx.prediction.values import canonical
@@ -34,7 +36,9 @@ def encoded(image: Image.Image, kind: str = "PNG") -> str:
 
 def image(value: object) -> Array:
     """As a served model reads it: looked at, then decoded."""
-    return array_of(inputs.decoded(inputs.picture(value)))
+    with tempfile.TemporaryDirectory() as folder:
+        found: Array = canonical(Pictures("picture"), inputs.as_file(inputs.picture(value), Path(folder)), DEFAULT)
+        return found
 
 
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "GIF", "TIFF"])
@@ -51,7 +55,7 @@ def test_pictures_are_read(kind: str) -> None:
         ("hello world!", "not base64"),
         (base64.b64encode(b"no picture").decode(), "not a picture"),
         (base64.b64encode(b'<svg xmlns="http://www.w3.org/2000/svg"/>').decode(), "not a picture"),
-        (encoded(Image.new("L", (40, 40)))[:60], "not a picture"),
+        (encoded(Image.new("L", (40, 40)))[:60], "unreadable image: image file is truncated"),
         (5, "found int"),
         ([[1, 2], [3]], "lists of unequal lengths"),
         ([1, 2], "found [2] of int64"),
@@ -142,8 +146,9 @@ def test_a_long_thin_picture_is_not_resized() -> None:
         inputs.picture(header(2_000_000, 1), spec=SPEC)
 
 
-def test_pixels_that_are_no_numbers_are_refused() -> None:
-    sent = inputs.decoded(inputs.picture(encoded(Image.fromarray(np.full((4, 4), np.nan, np.float32)), "TIFF")))
+def test_pixels_that_are_no_numbers_are_refused(folder: Path) -> None:
+    looked = inputs.picture(encoded(Image.fromarray(np.full((4, 4), np.nan, np.float32)), "TIFF"))
+    sent = inputs.as_file(looked, folder)
     with pytest.raises(InvalidInput, match="holds NaN"):
         canonical(Pictures("picture", channels=1), sent, DEFAULT)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import tempfile
 import threading
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -90,10 +92,12 @@ class Answerer:
                 self._total(letters, self.limits.total_letters, "letters in all texts")
 
     def _prepared(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        def decoded(name: str, value: Any) -> Any:
-            return inputs.decoded(value) if isinstance(value, Picture) else value
+        with tempfile.TemporaryDirectory() as folder:
 
-        return self._model.prepared(inputs.of_row(row, decoded, self.columns), self._most)
+            def read(name: str, value: Any) -> Any:
+                return inputs.as_file(value, Path(folder)) if isinstance(value, Picture) else value
+
+            return self._model.prepared(inputs.of_row(row, read, self.columns), self._most)
 
     def _total(self, found: int, most: int, what: str) -> None:
         if found > most:

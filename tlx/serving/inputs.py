@@ -10,7 +10,9 @@ import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
+from uuid import uuid4
 
 import numpy as np
 from PIL import Image
@@ -23,7 +25,8 @@ from tlx.files.printable import printable
 from tlx.prediction.values import InvalidInput as InvalidInput
 from tlx.serving.limits import Limits
 
-_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")
+_SUFFIXES = {"PNG": ".png", "JPEG": ".jpg", "BMP": ".bmp", "GIF": ".gif", "TIFF": ".tif", "WEBP": ".webp"}
+_FORMATS = tuple(_SUFFIXES)
 _TILE = (322, 323)  # TIFF: width and height of a tile, which is read whole, however small the picture is
 _NAMED = 10  # rows that a refusal names
 T = TypeVar("T")
@@ -126,12 +129,18 @@ def drawing(limits: Limits) -> dataset.Limits:
     return dataset.Limits(pixels=limits.pixels, resized_pixels=limits.pixels)
 
 
-def decoded(found: Picture) -> Array | Image.Image:
-    """A picture that was looked at, decoded; an array as it was sent. Raises :class:`InvalidInput`."""
+def as_file(found: Picture, folder: Path) -> Array | Path:
+    """A picture that was looked at as a file in a folder, to be read as those that trained; an array as it was sent.
+
+    Raises :class:`InvalidInput` for what is no picture.
+    """
     if isinstance(found.content, np.ndarray):
         return found.content
     with _opened(found.content) as opened:
-        return opened.copy()
+        suffix = _SUFFIXES[str(opened.format)]
+    path = folder / f"{uuid4().hex}{suffix}"
+    path.write_bytes(found.content)
+    return path
 
 
 @contextmanager

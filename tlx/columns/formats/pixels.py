@@ -148,3 +148,14 @@ def frame_at(frame: int | None, frames: int, otherwise: int) -> int:
     if not 0 <= frame < frames:
         raise ValueError(f"dataset.frame={frame}: there are {frames} frames, counted from 0")
     return frame
+
+
+def upright(values: Array, orientation: int) -> Array:
+    """Turned and mirrored as the tag of EXIF says."""
+    if orientation in (5, 6, 7, 8):
+        values = values.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        values = values[::-1]
+    if orientation in (2, 3, 6, 7):
+        values = values[:, ::-1]
+    return values

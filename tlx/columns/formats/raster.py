@@ -12,8 +12,9 @@ from threading import Lock
 import numpy as np
 from PIL import Image, ImageOps
 
-from tlx._compat import jpeg
-from tlx.columns.formats.pixels import Array, Pixels, ReadAs, allow, chosen, frame_at
+from tlx._compat import image_decoders
+from tlx.columns.formats import colour
+from tlx.columns.formats.pixels import Array, Pixels, ReadAs, allow, chosen, frame_at, upright
 from tlx.config.dataset import Limits
 from tlx.files import regular
 
@@ -39,6 +40,9 @@ def picture(image: Image.Image, how: ReadAs) -> Pixels:
     frames = getattr(image, "n_frames", 1)
     if how.frame is not None:
         image.seek(frame_at(how.frame, frames, 0))
+    deep = _deep_png(image, how.background)
+    if deep is not None:
+        return Pixels(chosen(deep, how.bands), frames)
     image.load()
     return Pixels(chosen(_values(ImageOps.exif_transpose(image), how.background), how.bands), frames)
 
@@ -90,10 +94,29 @@ def _values(image: Image.Image, background: tuple[int, int, int]) -> Array:
     return np.asarray(image.convert("RGB"))
 
 
+def _deep_png(image: Image.Image, background: tuple[int, int, int]) -> Array | None:
+    """A PNG of 16 bits whose colours or transparency PIL would lose; None for any other picture, and a loaded one."""
+    stream, parts = getattr(image, "fp", None), getattr(image, "tile", ())
+    clear = image.info.get("transparency")
+    if image.format != "PNG" or stream is None or not parts or not str(parts[0][3]).endswith(";16B"):
+        return None
+    if image.mode == "I;16" and clear is None:
+        return None
+    stream.seek(0)
+    values = image_decoders.png(stream.read())
+    most = np.iinfo(values.dtype).max
+    if clear is not None:  # the one grey or colour that stands for nothing
+        hidden = (values == np.array(clear, dtype=values.dtype)).all(2)
+        values = colour.over(values, np.where(hidden, 0, most).astype(values.dtype), background)
+    elif values.shape[2] in (2, 4):
+        values = colour.over(values[:, :, :-1], values[:, :, -1], background)
+    return np.ascontiguousarray(upright(values, image.getexif().get(_ORIENTATION, 1)))
+
+
 def _jpeg(path: Path, image: Image.Image) -> Array:
     """Grey [h, w], or colours [h, w, 3]."""
     upright = image.getexif().get(_ORIENTATION, 1) == 1
-    values = jpeg.decode(path, image.mode == "RGB") if upright else None
+    values = image_decoders.jpeg(path, image.mode == "RGB") if upright else None
     if values is None:
         image.load()
         return np.asarray(ImageOps.exif_transpose(image))

@@ -12,7 +12,7 @@ from typing import IO
 import numpy as np
 
 from tlx.columns.formats import colour, raster
-from tlx.columns.formats.pixels import Array, NotInstalled, Pixels, ReadAs, allow, chosen, frame_at, native
+from tlx.columns.formats.pixels import Array, NotInstalled, Pixels, ReadAs, allow, chosen, frame_at, native, upright
 from tlx.columns.formats.tiff_header import NotTiff, Page, pages
 from tlx.config.dataset import Limits
 from tlx.files import regular
@@ -50,7 +50,7 @@ def read(path: Path, how: ReadAs, limits: Limits) -> Pixels:
             return Pixels(exact, len(found), span if page.bits > 8 else None)  # it stretches fewer bits to 0..255
         allow(*page.block, 1 if page.planar else page.samples, limits)
         page.look(os.fstat(stream.fileno()).st_size)
-        values = _upright(_shown(*_decoded(stream, page), page, how), page.orientation)
+        values = upright(_shown(*_decoded(stream, page), page, how), page.orientation)
     return Pixels(chosen(np.ascontiguousarray(values), how.bands), len(found), span)
 
 
@@ -133,14 +133,3 @@ def _inverted(values: Array, bits: int) -> Array:
     if values.dtype.kind == "u" and bits < 8 * values.dtype.itemsize:
         return np.asarray(values.dtype.type((1 << bits) - 1) - values)
     return np.invert(values)
-
-
-def _upright(values: Array, orientation: int) -> Array:
-    """Turned and mirrored as the tag of EXIF says."""
-    if orientation in (5, 6, 7, 8):
-        values = values.swapaxes(0, 1)
-    if orientation in (3, 4, 7, 8):
-        values = values[::-1]
-    if orientation in (2, 3, 6, 7):
-        values = values[:, ::-1]
-    return values
