@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
 from pathlib import Path
@@ -11,11 +12,14 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as some
 from PIL import Image as pictures
 from timm.data import create_transform
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms._presets import ImageClassification
 
+from tlx._compat import image_decoders
 from tlx.columns import images
 from tlx.columns.decoding import array_of
 from tlx.columns.input_spec import ImageSpec
@@ -109,9 +113,9 @@ def test_prepare_is_the_evaluation_of_timm(interpolation: str, crop: float, heig
     transform = create_transform((3, 224, 224), interpolation=interpolation, mean=MEAN, std=STD, crop_pct=crop)
     expected = transform(pictures.fromarray(values))
     wanted = spec(224, interpolation, crop)
-    for given in (values, values.astype(np.float32)):
-        found = wanted.as_floats(images.prepare(given, wanted)[None])[0]
-        torch.testing.assert_close(found, expected, rtol=0, atol=(1.5 if given.dtype == np.float32 else 2.5) * LEVEL)
+    for array in (values, values.astype(np.float32)):
+        found = wanted.as_floats(images.prepare(array, wanted)[None])[0]
+        torch.testing.assert_close(found, expected, rtol=0, atol=(1.5 if array.dtype == np.float32 else 2.5) * LEVEL)
 
 
 def test_prepare_keeps_the_shape_of_things_for_inputs_that_are_not_square() -> None:
@@ -133,8 +137,8 @@ def test_cubic_interpolation_stays_black_and_white() -> None:
     """PIL cuts the overshoot at an edge; a backbone trained on PIL's images has never seen it."""
     values = np.zeros((150, 150, 3), np.uint8)
     values[:, 75:] = 255
-    for given in (values, values.astype(np.float32)):
-        pixels = spec(64, "bicubic").as_floats(images.prepare(given, spec(64, "bicubic"))[None])[0]
+    for array in (values, values.astype(np.float32)):
+        pixels = spec(64, "bicubic").as_floats(images.prepare(array, spec(64, "bicubic"))[None])[0]
         pixels = (pixels * torch.tensor(STD)[:, None, None] + torch.tensor(MEAN)[:, None, None]) * 255
         assert -0.5 <= float(pixels.min()) <= float(pixels.max()) <= 255.5
 
@@ -149,17 +153,50 @@ def test_prepare_all_is_prepare_of_each(channels: int, side: int, crop: float, k
     torch.testing.assert_close(images.prepare_all(stack, wanted), each, rtol=1e-5, atol=1e-5)
 
 
-def png16(values: Array, kind: int, *more: tuple[bytes, bytes]) -> bytes:
+ADAM7 = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
+
+
+def filtered(values: Array, kinds: list[int]) -> bytes:
+    """Rows of bytes by the filters of PNG: none, left, up, average and Paeth's."""
+    raw = values.astype(">u2").view(np.uint8).reshape(len(values), -1).astype(int)
+    wide, rows = 2 * values.shape[2], []
+    for y, row in enumerate(raw):
+        up = raw[y - 1] if y else row * 0
+        left, corner = (np.concatenate([np.zeros(wide, int), one])[: len(one)] for one in (row, up))
+        near = np.abs(np.stack([up - corner, left - corner, left + up - 2 * corner])).argmin(0)
+        paeth = np.choose(near, [left, up, corner])
+        kind = kinds[y % len(kinds)]
+        rows.append(bytes([kind, *(row - [row * 0, left, up, (left + up) // 2, paeth][kind]) % 256]))
+    return b"".join(rows)
+
+
+def png16(
+    values: Array, kind: int, *more: tuple[bytes, bytes], filters: list[int] | None = None, interlaced: bool = False
+) -> bytes:
     """A PNG of 16 bits by its specification; ``kind``: 0 grey, 2 colours, 4 and 6 with alpha."""
 
     def chunk(name: bytes, content: bytes) -> bytes:
         return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
 
     height, width = values.shape[:2]
-    rows = b"".join(b"\0" + values[y].astype(">u2").tobytes() for y in range(height))
-    header = struct.pack(">IIBBBBB", width, height, 16, kind, 0, 0, 0)
+    passes = [values[y::down, x::right] for y, x, down, right in ADAM7] if interlaced else [values]
+    rows = b"".join(filtered(one, filters or [0]) for one in passes if one.size)
+    header = struct.pack(">IIBBBBB", width, height, 16, kind, 0, 0, interlaced)
     parts = [(b"IHDR", header), *more, (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
+
+
+@given(
+    some.integers(1, 12),
+    some.integers(1, 12),
+    some.sampled_from([(0, 1), (2, 3), (4, 2), (6, 4)]),
+    some.lists(some.integers(0, 4), min_size=1, max_size=5),
+    some.booleans(),
+)
+def test_any_png_of_sixteen_bits(height: int, width: int, of: tuple[int, int], filters: list[int], lace: bool) -> None:
+    values = np.random.default_rng(height).integers(65536, size=(height, width, of[1])).astype(np.uint16)
+    content = png16(values, of[0], filters=filters, interlaced=lace)
+    np.testing.assert_array_equal(image_decoders.png(io.BytesIO(content)), values)
 
 
 @pytest.mark.parametrize(("kind", "channels"), [(0, 1), (2, 3), (4, 2), (6, 4)])

@@ -102,8 +102,7 @@ def _deep_png(image: Image.Image, background: tuple[int, int, int]) -> Array | N
         return None
     if image.mode == "I;16" and clear is None:
         return None
-    stream.seek(0)
-    values = image_decoders.png(stream.read())
+    values = image_decoders.png(stream)
     most = np.iinfo(values.dtype).max
     if clear is not None:  # the one grey or colour that stands for nothing
         hidden = (values == np.array(clear, dtype=values.dtype)).all(2)
