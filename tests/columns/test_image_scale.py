@@ -83,13 +83,15 @@ def test_percentiles_are_of_train(folder: Path) -> None:
     assert column.scale == pytest.approx(np.percentile(np.stack(images), [1, 99]))
 
 
-def test_statistics_of_other_channels_are_of_train() -> None:
-    images = [np.random.default_rng(i).integers(0, 4096, size=(9, 8, 6)).astype(np.uint16) for i in range(4)]
+@pytest.mark.parametrize("channels", [1, 2, 4, 6])
+def test_statistics_of_other_channels_are_of_train(channels: int) -> None:
+    images = [np.random.default_rng(i).integers(0, 4096, size=(9, 8, channels)).astype(np.uint16) for i in range(4)]
     column = fitted(images)
-    whole = np.stack(images).reshape(-1, 6) / 4095
-    assert (column.channels, column.scale) == (6, (0, 4095))
+    whole = np.stack(images).reshape(-1, channels) / 4095
+    assert (column.channels, column.scale) == (channels, (0, 4095))
     assert column.mean == pytest.approx(whole.mean(0), abs=1e-6)
     assert column.std == pytest.approx(whole.std(0), abs=1e-6)
+    assert not fitted(images, statistics="backbone").mean
 
 
 @pytest.mark.parametrize(

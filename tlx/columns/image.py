@@ -39,7 +39,8 @@ class Image(Column):
         bands: Channels that are read; empty: all.
         background: Red, green and blue behind what is transparent.
         frame: Of a file that holds several; -1: the first of an animation, the middle of a volume.
-        mean, std: Of train in 0..1, for each channel, where they are not those of grey or colours.
+        mean, std: Of train in 0..1, for each channel, where these are not three.
+        statistics: Of other than three channels, mean and deviation are those of ``train``, or of the ``backbone``.
     """
 
     kind: ClassVar[str] = "image"
@@ -55,6 +56,7 @@ class Image(Column):
     frame: int = -1
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
+    statistics: str = "train"
 
     def declared(self, values: Settled) -> Self:
         """The same, read as a configuration says."""
@@ -99,7 +101,7 @@ class Image(Column):
         return replace(self, channels=self.channels or most, dtype=self.dtype or dtype), values, {}
 
     def fit(self, values: Values, seen: Sequence[Seen] = (), limits: Limits = DEFAULT) -> Self:
-        """Settle the scale, and mean and deviation of channels that are neither grey nor colours, from train.
+        """Settle the scale, and mean and deviation of other than three channels, from train.
 
         Args:
             values: Of train.
@@ -113,7 +115,7 @@ class Image(Column):
             known = seen or [self.seen(value, limits) for value in values] if self.dtype != "uint8" else ()
             scale = image_scale.found(known) if known else BYTES
         fitted = replace(self, scale=scale)
-        if self.channels in (1, 3):
+        if self.channels == 3 or self.statistics == "backbone":
             return fitted
         mean, std = image_statistics.moments(fitted, values, limits)
         return replace(fitted, mean=mean, std=std)

@@ -136,11 +136,11 @@ def per_channel(
         given: As somebody has set them; empty: nobody has.
         own: Of the channels that the backbone was trained with.
         channels: That it reads now.
-        of_train: Of the channels of train, where these are neither grey nor colours; empty: nothing is known of them.
+        of_train: Of the channels of train, where these are not three; empty: nothing is known of them.
 
     Returns:
-        Those that are given or its own where there are as many; for one channel their mean; for other numbers those of
-        train, and before that is known their mean for each.
+        Those that are given or its own where there are as many; else those of train; before these are known, or where
+        several are given for one channel, their mean for each.
 
     Raises:
         ConfigError: Several are given, and not as many as there are channels.
@@ -151,6 +151,6 @@ def per_channel(
     if len(given) > 1 and channels > 1:
         message = f"{len(given)} values for {channels} channels; leave it out, to take those of train"
         raise ConfigError([ConfigIssue("backbone.input", message, list(given))])
-    if channels > 1 and len(of_train) == channels:
+    if len(given) < 2 and len(of_train) == channels:
         return tuple(of_train)
     return (sum(known) / len(known),) * channels

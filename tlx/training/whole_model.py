@@ -18,7 +18,7 @@ from tlx.tasks.network import TEMPERATURE
 from tlx.training import earlier_runs, rebuild
 
 KEY = "strategy.init"
-_STATISTICS = ("mean", "deviation")  # of train: a run's need not be those of another
+_STATISTICS = ("mean", "deviation", "std")  # of train: a run's need not be those of another
 _SHOWN = 3  # classes that are named
 
 

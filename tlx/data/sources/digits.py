@@ -31,7 +31,7 @@ def load(config: Digits) -> Source:
     train, val = train_test_split(pool, test_size=200, labels=labels[pool], seed=seed)
     return Source(
         columns=[
-            Image("image", channels=1, dtype="float32", scale=BYTES),
+            Image("image", channels=1, dtype="float32", scale=BYTES, statistics="backbone"),
             Label("label", classes=tuple(str(i) for i in range(10))),
         ],
         rows={"image": images, "label": labels},

@@ -68,7 +68,7 @@ def load(config: Glyphs) -> Source:
     train, val, test = np.split(np.arange(ends[-1]), ends[:-1])
     return Source(
         columns=[
-            ImageColumn("image", channels=1, dtype="float32", scale=BYTES),
+            ImageColumn("image", channels=1, dtype="float32", scale=BYTES, statistics="backbone"),
             Label("label", classes=tuple(_CHARACTERS[config.characters])),
         ],
         rows={"image": images, "label": labels.astype(np.int64)},
