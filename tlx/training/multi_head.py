@@ -17,6 +17,7 @@ from operator import itemgetter
 import torch
 from torch import Tensor
 
+from tlx._compat.devices import onto
 from tlx.backbones.partition.stages import digest, table
 from tlx.backbones.weights import State
 from tlx.columns.batch import Batch
@@ -139,7 +140,7 @@ def _train(seats: Sequence[HeadTrial]) -> None:
     step = 0
     while active and step < module.state.stop:
         chosen = {seed: next(order) for seed, order in orders.items()}
-        answers = {seed: labels[torch.from_numpy(rows % len(labels))] for seed, rows in chosen.items()}
+        answers = {seed: labels[onto(torch.from_numpy(rows % len(labels)), device)] for seed, rows in chosen.items()}
         wanted = torch.stack([answers[_seed(seat)] for seat in active])
         groups = [(train.take(chosen[seed])[0], len(list(same))) for seed, same in groupby(active, _seed)]
         losses = partial(many.losses, targets=wanted)
