@@ -28,7 +28,7 @@ from tlx.training.locate import source_of
 from tlx.training.machine import Machine, choose_machine
 from tlx.training.module import TrialModule
 from tlx.training.network import after_backbone, fresh, network, trained
-from tlx.training.precision import in_floats
+from tlx.training.precision import check_device, check_features_precision, in_floats, set_features_precision
 
 
 @dataclass
@@ -50,6 +50,7 @@ class TrialComponents:
 def build(trial: Trial) -> TrialComponents:
     """Build a trial; raises :class:`~tlx.config.errors.RequestError` for data or weights that cannot be used."""
     machine = choose_machine(trial.hardware)
+    check_device(trial, machine.accelerator)
     data = Data(
         trial.dataset,
         seed=trial.seed,
@@ -71,6 +72,7 @@ def build(trial: Trial) -> TrialComponents:
     task.fit(data.examples["train"].targets)
     epochs = data.epochs(machine.world, trial.hardware.accumulate)
     phases = plan(trial.strategy, cut, epochs.steps_per_epoch, trial.seed_of_init)
+    check_features_precision(trial, phases)
     optimizers.check(trial.strategy.optimizer)
     stopping.check(trial.strategy, task.metric_info)
     title = trial.backbone.alias or trial.backbone.name
@@ -88,6 +90,7 @@ def build_sibling(first: TrialComponents, trial: Trial) -> TrialComponents:
     torch.set_rng_state(after_backbone(trial, data.schema))
     task = load_task(trial.task, data.schema)
     model = task.build(first.backbone, data.schema)
+    set_features_precision(trial, model)
     cut = [replace(stage, model=model) for stage in first.stages]
     task.fit(data.examples["train"].targets)
     epochs = data.epochs(first.machine.world, trial.hardware.accumulate)
