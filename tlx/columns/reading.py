@@ -13,6 +13,7 @@ from tlx.config.augmentation import Step
 from tlx.config.dataset import Limits
 
 if TYPE_CHECKING:  # torch: who only looks at data needs none
+    from tlx.columns.image_map import ImageMap
     from tlx.columns.input_spec import InputSpec
 
 Role = Literal["input", "target", "group", "time", "weight", "id"]
@@ -46,6 +47,7 @@ class Reading:
         limits: The most that is read of one value.
         memory: Bytes that prepared values may take to be kept.
         steps: Of the augmentation, where it has several.
+        images: Opens the prepared images that trials share.
     """
 
     spec: InputSpec | None = None
@@ -55,6 +57,14 @@ class Reading:
     limits: Limits = field(default_factory=Limits)
     memory: int = 0
     steps: tuple[Step, ...] = ()
+    images: OpenImages | None = None
+
+
+class OpenImages(Protocol):
+    """Opens what trials share of the images of a column."""
+
+    def __call__(self, column: Any, spec: Any) -> ImageMap | None:
+        """The map of a column as a backbone's ``spec`` has its images; None where nothing is shared."""
 
 
 @dataclass

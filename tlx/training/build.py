@@ -13,7 +13,8 @@ from tlx.components.parts import parts_without
 from tlx.config.errors import ConfigIssue, WeightsError
 from tlx.config.schema import Trial
 from tlx.data.module import Data
-from tlx.feature_cache.prefix_cache import PrefixCache
+from tlx.feature_cache.image_maps import ImageMaps
+from tlx.feature_cache.prefix_cache import PrefixCache, store
 from tlx.runs.trained_content import content_if_finished
 from tlx.strategies import freezing, optimizers, stopping
 from tlx.strategies.phases import PhasePlan, plan
@@ -59,6 +60,7 @@ def build(trial: Trial) -> TrialComponents:
         pinned=machine.accelerator == "gpu",
         memory=int(trial.hardware.image_memory * 2**30),
         order_seed=trial.seed_of_order,
+        share=ImageMaps(store(trial.reuse)) if trial.reuse.when != "off" else None,
     )
     notes = whole_model.check(trial, data.schema)
     source = source_of(trial)
