@@ -18,6 +18,7 @@ from PIL import Image as Picture
 from torch import Tensor
 
 import tlx
+from tlx.cli import main
 from tlx.columns import Image
 from tlx.columns.batch import Batch
 from tlx.columns.image_map import PIXELS, SUMS, ImageMap, MappedImages
@@ -292,7 +293,9 @@ def test_what_cannot_be_shared_is_kept_for_the_trial(folder: Path) -> None:
     assert [alone.get(position) is not None for position in range(4)] == [False, True, False, True]
 
 
-def test_a_trial_with_shared_images_is_the_one_without(folder: Path, decoded: list[str]) -> None:
+def test_a_trial_with_shared_images_is_the_one_without(
+    folder: Path, decoded: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     config = images(folder)
     words = ["dataset=imagefolder", f"dataset.root={config.root}", "backbone=narrow_resnet", "strategy=fine_tune"]
     words += ["strategy.budget=3 steps", "strategy.batch_size=4", "tracking=none", "hardware=cpu", "hardware.threads=1"]
@@ -301,3 +304,6 @@ def test_a_trial_with_shared_images_is_the_one_without(folder: Path, decoded: li
     decoded.clear()
     tlx.train(tlx.compose([*words, "output=again", "strategy.lr=0.003"]))
     assert decoded == []
+    capsys.readouterr()
+    assert main(["reuse", "ls"]) == 0
+    assert "(images)  32 x 32" in capsys.readouterr().out
