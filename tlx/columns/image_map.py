@@ -45,12 +45,12 @@ class ImageMap:
         if any((folder / name).is_symlink() for name in (PIXELS, SUMS)):
             raise ValueError(f"{folder.name}: holds a symbolic link")
         pixels, sums = (np.lib.format.open_memmap(folder / name, mode="r+") for name in (PIXELS, SUMS))
-        expected = ((count, height, width, channels), np.uint8), ((count,), np.uint64)
-        if ((pixels.shape, pixels.dtype), (sums.shape, sums.dtype)) != expected:
+        fits = pixels.shape == (count, height, width, channels) and sums.shape == (count,)
+        if not (fits and pixels.dtype == np.uint8 and sums.dtype == np.uint64):
             raise ValueError(f"{folder.name}: not the images that were asked for")
         self._pixels, self._sums, self._is_unchanged = pixels, sums, is_unchanged
         self._images = torch.from_numpy(pixels).permute(0, 3, 1, 2)
-        self._size = height * width * channels
+        self._each = height * width * channels  # bytes
         self._writes = True
         # of this process and of those that are forked from it
         self._sound = torch.frombuffer(mmap.mmap(-1, max(1, count)), dtype=torch.uint8)[:count]
@@ -64,8 +64,8 @@ class ImageMap:
         np.lib.format.open_memmap(folder / SUMS, mode="w+", dtype=np.uint64, shape=(count,))
 
     @staticmethod
-    def bytes(count: int, shape: Sequence[int]) -> int:
-        """What that many images take."""
+    def size(count: int, shape: Sequence[int]) -> int:
+        """Bytes that so many images take."""
         return KeptImages.bytes(count, shape, torch.uint8) + count * _SUM
 
     def has(self, rows: Tensor) -> Tensor:
@@ -88,7 +88,7 @@ class ImageMap:
         content = image.permute(1, 2, 0).contiguous().numpy().tobytes()
         pixels, sums = self._streams
         try:  # not through the mapping: on a full disk that ends the process
-            self._write(pixels, self._pixels.offset + row * self._size, content)
+            self._write(pixels, self._pixels.offset + row * self._each, content)
             self._write(sums, self._sums.offset + row * _SUM, _sum(content).to_bytes(_SUM, "little"))
         except OSError:
             self._writes = False

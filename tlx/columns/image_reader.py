@@ -13,7 +13,7 @@ from torch import Tensor
 
 from tlx.columns import augment, images
 from tlx.columns.formats.pixels import Array
-from tlx.columns.image_map import MappedImages
+from tlx.columns.image_map import ImageMap, MappedImages
 from tlx.columns.input_spec import ImageSpec
 from tlx.columns.kept_images import KeptImages
 from tlx.columns.reading import PLAIN, Indices, Item, Readable, Reading, Values
@@ -113,7 +113,7 @@ class Decoded:
         fits = KeptImages.bytes(len(self.indices), shape, dtype) <= self.reading.memory
         own = KeptImages(len(self.indices), shape, dtype) if fits else None
         open_map = self.reading.images if dtype == torch.uint8 else None
-        shared = open_map(self.column, self.spec) if open_map is not None else None
+        shared: ImageMap | None = open_map(self.column, self.spec) if open_map is not None else None
         return MappedImages(shared, self.indices, own) if shared is not None else own
 
     def _is_array(self) -> bool:

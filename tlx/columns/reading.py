@@ -13,7 +13,6 @@ from tlx.config.augmentation import Step
 from tlx.config.dataset import Limits
 
 if TYPE_CHECKING:  # torch: who only looks at data needs none
-    from tlx.columns.image_map import ImageMap
     from tlx.columns.input_spec import InputSpec
 
 Role = Literal["input", "target", "group", "time", "weight", "id"]
@@ -63,8 +62,8 @@ class Reading:
 class OpenImages(Protocol):
     """Opens what trials share of the images of a column."""
 
-    def __call__(self, column: Any, spec: Any) -> ImageMap | None:
-        """The map of a column as a backbone's ``spec`` has its images; None where nothing is shared."""
+    def __call__(self, column: Any, spec: Any) -> Any:
+        """The ``ImageMap`` of a column as a backbone's ``spec`` has its images; None where nothing is shared."""
 
 
 @dataclass

@@ -51,7 +51,7 @@ class SharedImages:
 
     def _opened(self, column: Column, spec: ImageSpec) -> ImageMap | None:
         values, shape = self._source.rows[column.name], (spec.channels, spec.height, spec.width)
-        if column.name not in self._source.contents or ImageMap.bytes(len(values), shape) > self._memory:
+        if column.name not in self._source.contents or ImageMap.size(len(values), shape) > self._memory:
             return None
         contents = self._source.contents[column.name]()
 
@@ -65,7 +65,7 @@ class SharedImages:
         whole = hashlib.sha256("\n".join(contents).encode()).hexdigest()
         facts = {
             **{"dataset": self._name, "contents": whole, "column": column.settings(), "transform": repr(spec)},
-            **{name: found for name in _DECODERS if (found := _version(name)) is not None},
+            **{name: number for name in _DECODERS if (number := _version(name)) is not None},
             **{"tlx": VERSION, "cpu": torch.backends.cpu.get_cpu_capability()},
         }
         found = self._open(facts, len(values), shape, is_unchanged)

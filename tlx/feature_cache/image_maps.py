@@ -48,7 +48,7 @@ class ImageMaps:
         with self._store.filling([key]) as missing:
             if not missing:  # another process was quicker
                 return
-            size = ImageMap.bytes(count, shape)
+            size = ImageMap.size(count, shape)
             self._store.make_room(size)
             folder = self._store.aside(key)
             try:

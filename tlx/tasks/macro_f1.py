@@ -14,12 +14,18 @@ class MacroF1(MulticlassF1Score):
     ``torch.use_deterministic_algorithms`` it takes memory for that matrix once for each example.
     """
 
+    tp: Tensor
+    fp: Tensor
+    fn: Tensor
+    tn: Tensor
+
     def __init__(self, classes: int) -> None:
         super().__init__(classes, average="macro", validate_args=False)
+        self._classes = classes
 
     def update(self, logits: Tensor, labels: Tensor) -> None:
         """Take in a batch: logits [examples, classes] and classes [examples]."""
-        classes = torch.arange(self.num_classes, device=logits.device)
+        classes = torch.arange(self._classes, device=logits.device)
         taken, true = logits.argmax(1, keepdim=True) == classes, labels.unsqueeze(1) == classes
         right, chosen, there = (taken & true).sum(0), taken.sum(0), true.sum(0)
         self.tp += right
