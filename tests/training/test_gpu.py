@@ -16,6 +16,7 @@ import tlx
 from tests.conftest import Said
 from tests.training.conftest import Compose, Families, differences, trained
 from tests.training.heads import BASE, alone, run
+from tests.training.test_no_waiting import CASES, HOOKS
 from tests.training.test_resume import EVERY, stop_after
 from tlx.config.schema import Trial
 from tlx.runs import layout
@@ -23,6 +24,7 @@ from tlx.strategies.controllers import AutoFreeze, AutoRGN
 from tlx.tracking import event_log
 from tlx.training.locate import locate
 from tlx.training.machine import choose_machine
+from tlx.training.module import TrialModule
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")]
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
@@ -212,3 +214,20 @@ def test_loading_processes_beside_a_gpu(said: Said, folder: Path) -> None:
         "seed=0,1",
     )
     assert len(list((folder / "runs").glob("*/result.json"))) == 2
+
+
+@pytest.mark.parametrize("case", ["everything", "features", "class weights"])
+def test_no_step_waits_for_the_gpu(on_gpu: Compose, monkeypatch: pytest.MonkeyPatch, case: str) -> None:
+    """torch itself refuses what would wait, copies of batches included."""
+    for hook in ("transfer_batch_to_device", *HOOKS):
+        original = getattr(TrialModule, hook)
+
+        def refusing(*args: Any, original: Any = original, **kwargs: Any) -> Any:
+            torch.cuda.set_sync_debug_mode("error")
+            try:
+                return original(*args, **kwargs)
+            finally:
+                torch.cuda.set_sync_debug_mode("default")
+
+        monkeypatch.setattr(TrialModule, hook, refusing)
+    tlx.train(on_gpu(*CASES[case]))

@@ -51,6 +51,14 @@ def test_all_may_end_early(small: Compose, families: Families) -> None:
     assert all(result is not None and result.steps < 24 for result in results)
 
 
+def test_features_in_bf16_are_read_side_by_side(small: Compose, families: Families) -> None:
+    trials = made(small, families, "reuse.precision=bf16", names=("plain", "smooth"))
+    assert len({batchable.key(trial) for trial in trials}) == 1
+    for trial, result in zip(trials, run(trials), strict=True):
+        assert result is not None
+        same_records(trial, result)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("augment", ["off", "views=3"])
 def test_augmented_examples_are_those_that_are_kept(small: Compose, families: Families, augment: str) -> None:

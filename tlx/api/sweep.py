@@ -16,12 +16,14 @@ from tlx.composition.multirun import outline
 from tlx.composition.words import Words, written
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.machine import elsewhere
+from tlx.files.looking import shown_by
 from tlx.orchestration import sweep as sweeps
 from tlx.orchestration import table
 from tlx.orchestration.backends import launchers
 from tlx.orchestration.backends.launchers import Launcher, Ray, Slurm
 from tlx.orchestration.study import conduct
 from tlx.orchestration.sweep_record import Sweep as Record
+from tlx.reports.look import Look
 
 if TYPE_CHECKING:
     import pandas
@@ -103,7 +105,7 @@ def sweep(overrides: Words = (), *, jobs: int | None = None, quiet: bool = False
         raise ConfigError([ConfigIssue("hydra/launcher", message, "slurm")])
     launcher.n_jobs = jobs or launcher.n_jobs
     console, say = speaker(quiet)
-    with elsewhere("ray") if isinstance(launcher, Ray) else nullcontext():
+    with shown_by(Look(console)), elsewhere("ray") if isinstance(launcher, Ray) else nullcontext():
         found = _run(about.kind, about.name, words, console, launcher)
     failures = [Failure(one.job.label, one.reason, one.job.place.path) for one in found.failures]
     for failure in failures:

@@ -11,7 +11,9 @@ from tlx.api.run import Run, run_of
 from tlx.composition.rules import refuse_many_trials
 from tlx.composition.words import Words
 from tlx.config.schema import Trial
+from tlx.files.looking import shown_by
 from tlx.orchestration import trial as trials
+from tlx.reports.look import Look
 from tlx.runs.signals import Stopped
 from tlx.training.locate import locate
 
@@ -41,10 +43,11 @@ def train(
     """
     trial = trial_of(overrides, settings)
     refuse_many_trials(trial)
-    place = locate(trial)
     console, tell = speaker(quiet, say)
     try:
-        result = trials.run(trial, place, console, tell)
+        with shown_by(Look(console)):
+            place = locate(trial)
+            result = trials.run(trial, place, console, tell)
     except Stopped as stop:
         tell(str(stop))
         if stop.code == 128 + signal.SIGINT:  # in a notebook, or before a prompt, nothing ends but the call

@@ -96,6 +96,9 @@ def _run(verb: object, name: str, rest: list[str], *, looks_up: bool) -> int:
     from tlx.cli import arguments
     from tlx.components import plugins
     from tlx.config.errors import RequestError
+    from tlx.files.looking import shown_by
+    from tlx.reports.console import Terminal
+    from tlx.reports.look import Look
     from tlx.runs.lock import Busy
     from tlx.runs.test_ledger import COMMAND
 
@@ -106,7 +109,8 @@ def _run(verb: object, name: str, rest: list[str], *, looks_up: bool) -> int:
     try:
         if looks_up:
             plugins.load()
-        return int(verb(arguments.with_config_dirs(rest)))
+        with shown_by(Look(Terminal(stderr=True))):
+            return int(verb(arguments.with_config_dirs(rest)))
     except RequestError as error:
         print(error.block(), file=sys.stderr)
         return 2

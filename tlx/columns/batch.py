@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from tlx._compat.devices import onto
+
 
 @dataclass  # not frozen: Lightning sets what it converts to another precision
 class Batch:
@@ -40,7 +42,7 @@ class Batch:
 
         def move(tensor: Tensor) -> Tensor:
             tensor = tensor.float() if single and tensor.dtype == torch.float64 else tensor
-            return tensor.to(device, non_blocking=non_blocking or tensor.is_pinned())
+            return tensor.to(device, non_blocking=True) if non_blocking else onto(tensor, device)
 
         return self.map(move)
 

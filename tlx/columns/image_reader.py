@@ -13,6 +13,7 @@ from torch import Tensor
 
 from tlx.columns import augment, images
 from tlx.columns.formats.pixels import Array
+from tlx.columns.image_map import ImageMap, MappedImages
 from tlx.columns.input_spec import ImageSpec
 from tlx.columns.kept_images import KeptImages
 from tlx.columns.reading import PLAIN, Indices, Item, Readable, Reading, Values
@@ -45,9 +46,7 @@ class Decoded:
         self.column, self.values, self.indices, self.reading = column, values, indices, reading
         self.spec = spec_of(reading)
         _check(reading.steps, column, self.spec.channels)
-        shape, dtype = (self.spec.channels, self.spec.height, self.spec.width), _TYPES[column.dtype]
-        fits = KeptImages.bytes(len(indices), shape, dtype) <= reading.memory
-        self.kept = KeptImages(len(indices), shape, dtype) if fits and not self._is_array() else None
+        self.kept = self._room() if not self._is_array() else None
 
     @property
     def is_ready(self) -> bool:
@@ -107,6 +106,15 @@ class Decoded:
     def _decoded(self, index: int) -> Array:
         decoded: Array = self.column.read(self.values[index], self.reading.limits)
         return decoded
+
+    def _room(self) -> KeptImages | MappedImages | None:
+        """Where prepared images are kept: shared with other trials, or in this one's memory, where they fit."""
+        shape, dtype = (self.spec.channels, self.spec.height, self.spec.width), _TYPES[self.column.dtype]
+        fits = KeptImages.bytes(len(self.indices), shape, dtype) <= self.reading.memory
+        own = KeptImages(len(self.indices), shape, dtype) if fits else None
+        open_map = self.reading.images if dtype == torch.uint8 else None
+        shared: ImageMap | None = open_map(self.column, self.spec) if open_map is not None else None
+        return MappedImages(shared, self.indices, own) if shared is not None else own
 
     def _is_array(self) -> bool:
         """Are they grey images of an array, which are prepared all at once?"""

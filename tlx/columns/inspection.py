@@ -20,6 +20,7 @@ from tlx.columns.image_scale import Seen
 from tlx.columns.reading import DEFAULT, Indices, Inspection, Values
 from tlx.config.dataset import Limits
 from tlx.config.machine import cores
+from tlx.files.looking import counting
 
 _AT_ONCE = 1024  # images of an array
 _READ_BY = ("window", "window_of_file", "layout", "bands", "background", "frame")  # what is seen depends on these
@@ -70,8 +71,10 @@ def look_at(column: Looks, values: Values, used: Indices, look: Inspection) -> d
         except Exception as error:  # decoders raise anything: OSError, SyntaxError, struct.error, ...
             return f"unreadable image: {type(error).__name__}: {error}"
 
-    with _as_decoders_should(look.limits), ThreadPoolExecutor(min(8, cores())) as threads:
+    threads = ThreadPoolExecutor(min(8, cores()))
+    with _as_decoders_should(look.limits), threads, counting("looking at", "images", len(waiting)) as step:
         for i, found in zip(waiting, threads.map(tried, waiting), strict=True):
+            step()
             if isinstance(found, str):
                 faults[i] = found
             else:

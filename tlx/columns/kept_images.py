@@ -33,6 +33,11 @@ class KeptImages:
         """Are all images there?"""
         return bool(self._there.all())
 
+    @property
+    def has(self) -> Tensor:
+        """Which images are there [images]."""
+        return self._there != 0
+
     def get(self, position: int) -> Tensor | None:
         """An image [channels, height, width], if it is there."""
         return self._images[position] if self._there[position] else None

@@ -46,6 +46,7 @@ class Reading:
         limits: The most that is read of one value.
         memory: Bytes that prepared values may take to be kept.
         steps: Of the augmentation, where it has several.
+        images: Opens the prepared images that trials share.
     """
 
     spec: InputSpec | None = None
@@ -55,6 +56,14 @@ class Reading:
     limits: Limits = field(default_factory=Limits)
     memory: int = 0
     steps: tuple[Step, ...] = ()
+    images: OpenImages | None = None
+
+
+class OpenImages(Protocol):
+    """Opens what trials share of the images of a column."""
+
+    def __call__(self, column: Any, spec: Any) -> Any:
+        """The ``ImageMap`` of a column as a backbone's ``spec`` has its images; None where nothing is shared."""
 
 
 @dataclass

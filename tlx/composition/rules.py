@@ -197,6 +197,11 @@ def reuse_reads(config: Any) -> Iterator[ConfigIssue]:
         yield ConfigIssue("reuse.disk", "expected a size that a disk can have, like '20 GB'", reuse.disk)
     if reuse.batch < 16:
         yield ConfigIssue("reuse.batch", "expected 16 or more, as smaller batches give other bits", reuse.batch)
+    if reuse.precision is not None and config.hardware.precision != "32-true":
+        whole = config.hardware.precision
+        holds = "keeps no features" if whole == "64-true" else "computes the backbone in 16 bits already"
+        message = f"hardware.precision={whole} {holds}; leave it out, or set hardware.precision=32-true"
+        yield ConfigIssue("reuse.precision", message, reuse.precision)
 
 
 def _views(text: str) -> int | None:

@@ -68,7 +68,8 @@ class Hardware:
     )
     image_memory: float = option(
         1.0,
-        "GiB, half for train and half for val: images that fit are decoded once and kept",
+        "GiB, half for train and half for val: images that fit are decoded once and kept; where those of all files "
+        "fit, other trials find them in the store of reuse, unless reuse=off",
         runtime_only=True,
         least=0,
     )

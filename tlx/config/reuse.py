@@ -30,6 +30,14 @@ class Reuse:
         None, "null: features below $TLX_CACHE; it has to be empty, or tlx's own", runtime_only=True
     )
     batch: int = option(64, "examples at a time when the store is filled", rounding_only=True)
+    precision: str | None = option(
+        None,
+        "null: a frozen backbone computes in hardware.precision; bf16: under bf16 autocast, while the head stays in "
+        "32-true, where strategies train the head alone: everywhere, in predictions and with reuse=off too. Features "
+        "are kept as they come, in half the bytes where the last layer gives bf16",
+        choices=("bf16",),
+        neutral=None,
+    )
 
     @property
     def views(self) -> int:

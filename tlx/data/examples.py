@@ -15,7 +15,7 @@ from tlx.columns.batch import Batch
 from tlx.columns.formats.pixels import TooLarge
 from tlx.columns.images import allow_resized
 from tlx.columns.input_spec import ImageSpec, InputSpec
-from tlx.columns.reading import DEFAULT, META
+from tlx.columns.reading import DEFAULT, META, OpenImages
 from tlx.columns.value_reader import InMemory
 from tlx.config.augmentation import Step
 from tlx.config.dataset import Limits
@@ -42,15 +42,29 @@ class Examples(Dataset[Batch]):
         limits: Limits = DEFAULT,
         memory: int = 0,
         steps: tuple[Step, ...] = (),
+        images: OpenImages | None = None,
     ) -> None:
-        """``specs``: what the backbone expects of the columns that it reads; ``memory``: bytes to keep images in."""
+        """Bind a split.
+
+        Args:
+            source: Of the examples.
+            indices: Which of them.
+            specs: What the backbone expects of the columns that it reads.
+            augmentation: What is random in training.
+            seed: Of it.
+            views: With a number, the augmentations of that many epochs come again and again.
+            limits: The most that is read of one value.
+            memory: Bytes to keep images in.
+            steps: Of the augmentation, where it has several.
+            images: Opens those that trials share.
+        """
         self.indices = indices
         self.specs = specs
         self.readers: dict[str, Reader] = {}
         self.targets: dict[str, Tensor] = {}
         self.meta: dict[str, Any] = {}
         for column in source.columns:
-            reading = Reading(specs.get(column.name), augmentation, seed, views, limits, memory, steps)
+            reading = Reading(specs.get(column.name), augmentation, seed, views, limits, memory, steps, images)
             values = source.rows[column.name]
             if column.role == "input":
                 self.readers[column.name] = column.reader(values, indices, reading)

@@ -14,6 +14,7 @@ from tlx.config.dataset import Dataset
 from tlx.config.errors import ConfigIssue, DataError
 from tlx.files import regular
 from tlx.files.content_hash import content_hash, is_settled, state
+from tlx.files.looking import counting
 
 _DIGITS = 64  # of a SHA-256
 
@@ -50,17 +51,18 @@ def of_files(place: str, files: Iterable[tuple[str, str, str | Path]]) -> str:
     key = of_text(place)
     known: dict[str, str] = remembered.load("hashes", key, dict[str, str]) or {}
     fresh: dict[str, str] = {}
-    whole, count = hashlib.sha256(), 0
-    for name, under, path in files:
-        try:
-            found, under, content = _content(known, under, path)
-        except OSError as error:
-            raise DataError([ConfigIssue(str(path), f"cannot be read: {regular.reason(error)}")]) from error
-        if is_settled(found):
-            fresh[under] = content
-        whole.update(f"{name}|{content}\n".encode(errors="surrogateescape"))
-        count += 1
-    if not count:
+    whole, listed = hashlib.sha256(), list(files)
+    with counting("hashing", "files", len(listed)) as step:
+        for name, under, path in listed:
+            try:
+                found, under, content = _content(known, under, path)
+            except OSError as error:
+                raise DataError([ConfigIssue(str(path), f"cannot be read: {regular.reason(error)}")]) from error
+            if is_settled(found):
+                fresh[under] = content
+            whole.update(f"{name}|{content}\n".encode(errors="surrogateescape"))
+            step()
+    if not listed:
         raise DataError([ConfigIssue("dataset", "no file to take a fingerprint of: expected at least one", place)])
     if fresh != known and (obstacle := remembered.store("hashes", key, fresh)):
         warnings.warn(f"hashes of the data are not remembered: {obstacle}", stacklevel=2)
@@ -70,12 +72,14 @@ def of_files(place: str, files: Iterable[tuple[str, str, str | Path]]) -> str:
 def contents(place: str, files: Iterable[tuple[str, str, str | Path]]) -> list[str]:
     """The content hash of each file, as :func:`of_files` remembers it; empty for one that cannot be read."""
     known: dict[str, str] = remembered.load("hashes", of_text(place), dict[str, str]) or {}
-    found = []
-    for _, under, path in files:
-        try:
-            found.append(_content(known, under, path)[2])
-        except (OSError, ValueError):  # ValueError: no name of a file; whoever looks at the examples says so
-            found.append("")
+    found, listed = [], list(files)
+    with counting("hashing", "files", len(listed)) as step:
+        for _, under, path in listed:
+            try:
+                found.append(_content(known, under, path)[2])
+            except (OSError, ValueError):  # ValueError: no name of a file; whoever looks at the examples says so
+                found.append("")
+            step()
     return found
 
 

@@ -23,6 +23,7 @@ from tlx.data.fingerprint import fingerprint
 from tlx.data.loading import Loading
 from tlx.data.order import PLAIN, Batches, Epochs, Item, borders
 from tlx.data.sampling import sampling
+from tlx.data.shared_images import OpenMap, SharedImages
 from tlx.data.source import Source
 
 Loader = Iterable[Batch]
@@ -42,7 +43,8 @@ def read(config: dataset.Dataset) -> Source:
 class Data:
     """Train, validation and test examples of one trial.
 
-    ``seed`` fixes the shots (unless the data set fixes them), ``order_seed`` the order and the augmentation.
+    ``seed`` fixes the shots (unless the data set fixes them), ``order_seed`` the order and the augmentation; ``share``
+    opens the prepared images that trials share.
     """
 
     def __init__(
@@ -55,12 +57,14 @@ class Data:
         pinned: bool = False,
         memory: int = 0,
         order_seed: int | None = None,
+        share: OpenMap | None = None,
     ) -> None:
         self.config = config
         self.seed = seed
         self.order_seed = seed if order_seed is None else order_seed
         self.batch_size = batch_size
         self.workers, self.pinned, self.memory = workers, pinned, memory
+        self._share = share
         self.fingerprint = fingerprint(config)
         source = read(config)
         copies = duplicates.copies_of(source, config)
@@ -107,6 +111,9 @@ class Data:
             self.sound = validation.without(self.source, self.sound, self.config, bad)
             self.splits = splits.take_shots(self.source, self.sound, self.config, self.seed)
         self._loading = None
+        images = None
+        if self._share is not None:
+            images = SharedImages(self.source, self.config.name, self.memory, self._share)
         for name, indices in self.splits.items():
             kind = self.config.augment if name == "train" else "none"
             self.examples[name] = Examples(
@@ -117,6 +124,7 @@ class Data:
                 limits=self.config.limits,
                 steps=augmentation.steps(kind, self.config.augment_steps),
                 memory=0 if name == "test" else self.memory // 2,  # that is read once
+                images=images,
             )
 
     def _too_large(self, specs: Mapping[str, InputSpec]) -> dict[int, str]:

@@ -13,6 +13,7 @@ from PIL import Image
 from tlx.columns import Column, remembered
 from tlx.columns.reading import Values
 from tlx.config.dataset import Limits
+from tlx.files.looking import counting
 
 Hashes = npt.NDArray[np.uint64]
 _BLOCK = 1 << 22  # pairs of hashes that are compared at once
@@ -43,13 +44,15 @@ def hashes_of(column: Column, values: Values, contents: Sequence[str] | None, li
     known: dict[str, int] = (remembered.load("dhash", key, dict[str, int]) or {}) if contents else {}
     found = np.zeros(len(values), dtype=np.uint64)
     fresh: dict[str, int] = {}
-    for i in range(len(values)):
-        content = contents[i] if contents else ""
-        if content not in known:
-            known[content] = fresh[content] = _hash(column, values[i], limits)
-        found[i] = known[content]
-        if not content:  # of which nothing is known
-            del known[content], fresh[content]
+    with counting("comparing", "images", len(values)) as step:
+        for i in range(len(values)):
+            content = contents[i] if contents else ""
+            if content not in known:
+                known[content] = fresh[content] = _hash(column, values[i], limits)
+            found[i] = known[content]
+            if not content:  # of which nothing is known
+                del known[content], fresh[content]
+            step()
     if fresh:
         remembered.store("dhash", key, known)  # without it they are computed again
     return found

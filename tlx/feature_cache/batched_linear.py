@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from tlx._compat.devices import onto
+
 Groups = Sequence[tuple[Tensor, int]]  # features [examples, width], and how many heads in a row read them
 
 
@@ -69,7 +71,7 @@ class BatchedLinear:
         loss = losses(self.outputs(groups))
         gradients = torch.autograd.grad(loss.sum(), self._tensors)
         self.steps += 1
-        rate = torch.tensor(rates, dtype=self._decay.dtype, device=self._decay.device)
+        rate = onto(torch.tensor(rates, dtype=self._decay.dtype), self._decay.device)
         weight, bias = (tensor.requires_grad_(False) for tensor in self._tensors)
         self._update(weight, gradients[0], self._memory[0], rate.view(-1, 1, 1), self._decay.view(-1, 1, 1))
         self._update(bias, gradients[1], self._memory[1], rate.view(-1, 1), torch.zeros_like(self._decay).view(-1, 1))

@@ -17,6 +17,7 @@ import torch
 import xxhash
 from torch import Tensor
 
+from tlx._compat.devices import onto
 from tlx._compat.maps import forget_pages
 from tlx.feature_cache.entry import BLOCK, HEADER, Column, CorruptEntryError, Meta, header, read_meta
 from tlx.feature_cache.store import Store
@@ -157,13 +158,13 @@ class _Held:
         if self.offsets is None:
             return self.column.unpack(self._select(rows))
         places, mask = _places(self.offsets, rows)
-        return _padded(self.column.unpack(self._select(places.reshape(-1))), mask.to(self.values.device))
+        return _padded(self.column.unpack(self._select(places.reshape(-1))), onto(mask, self.values.device))
 
     def close(self) -> None:
         """Nothing is open."""
 
     def _select(self, rows: Rows) -> Tensor:
-        return self.values.index_select(0, torch.from_numpy(rows).to(self.values.device))
+        return self.values.index_select(0, onto(torch.from_numpy(rows), self.values.device))
 
 
 def _map(path: Path, column: Column, file: dict[str, Any]) -> npt.NDArray[Any]:

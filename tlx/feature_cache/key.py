@@ -66,8 +66,11 @@ def inputs(data: Data, split: str, augmentation: str, reads: Mapping[str, str]) 
     return {**facts, "inputs": read}
 
 
-def machine(device: torch.device, precision: str, batch: int) -> dict[str, Any]:
-    """What else the numbers depend on: the kind of device, threads, the precision, the batch, and torch's switches."""
+def machine(device: torch.device, precision: str, batch: int, features: str | None = None) -> dict[str, Any]:
+    """What else the numbers depend on: the kind of device, threads, the precision, the batch, and torch's switches.
+
+    ``features``: the precision of the frozen backbone, where that is another.
+    """
     kind = torch.cuda.get_device_name(device) if device.type == "cuda" else torch.backends.cpu.get_cpu_capability()
     return {
         "device": f"{device.type} {kind}",
@@ -78,6 +81,7 @@ def machine(device: torch.device, precision: str, batch: int) -> dict[str, Any]:
         "matmul": torch.get_float32_matmul_precision(),
         "tf32": torch.backends.cudnn.allow_tf32,
         "mkldnn": torch.backends.mkldnn.enabled,
+        **({"features": features} if features is not None else {}),
     }
 
 

@@ -132,7 +132,7 @@ class CacheManager:
         return {
             **address.network(self.model),
             **address.inputs(self.data, split.name, augmentation, self.model.reads),  # type: ignore[arg-type]
-            **address.machine(self.device, self.around.precision, self.options.batch),
+            **address.machine(self.device, self.around.precision, self.options.batch, self.options.precision),
         }
 
     @property

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from types import TracebackType
 
 from rich.console import Console
 
+from tlx.files.looking import shown_by
 from tlx.files.printable import printable
 from tlx.reports.bar import bar, is_live
+from tlx.reports.look import Look
 from tlx.training.progress import Progress
 
 _REDRAWN = 0.1  # seconds
@@ -34,14 +37,17 @@ class TrialProgress(Progress):
         self.first: int | None = None  # steps that were taken before: a trial may go on from a saved state
         self.taken = self.total = 0
         self.title = self.seen = ""
+        self._looks = ExitStack()  # at the data
 
     def __enter__(self) -> TrialProgress:
         self.bar.start()
+        self._looks.enter_context(shown_by(Look(self.console, self.bar)))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._looks.close()
         self.bar.stop()
 
     def phase(self, number: int, count: int, name: str, stop: int, total: int) -> None:

@@ -27,12 +27,14 @@ def show_choices(trial: Trial, machine: str, console: Console) -> None:
         console.print(message, markup=False, soft_wrap=True)
     weights = "none (scratch)" if trial.strategy.init == "scratch" else beginning(trial)
     shots = f", {trial.dataset.shots} per class" if trial.dataset.shots is not None else ""
+    precision = trial.reuse.precision
     lines = {
         "backbone": f"{trial.backbone.name}  weights: {weights}",
         "strategy": f"{trial.strategy.name}  {trial.strategy.budget}, batch {trial.strategy.batch_size}, "
         f"{trial.strategy.optimizer.name}, {trial.strategy.schedule.shape}, test the {trial.strategy.keep}",
         "dataset": f"{trial.dataset.name}{shots}  augment: {trial.dataset.augment}",
         "hardware": machine,
+        **({"features": f"{precision}, and the head 32-true (reuse.precision)"} if precision is not None else {}),
         "tracking": trial.tracking.kind,
         "seed": str(trial.seed),
     }

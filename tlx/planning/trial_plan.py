@@ -33,6 +33,7 @@ from tlx.tasks.network import specs
 from tlx.tasks.whole import WholeNetwork
 from tlx.training import whole_model
 from tlx.training.assembly import assemble
+from tlx.training.precision import check_features_precision
 
 _ASSUMED = 1000  # training examples of a data set that is not here
 _STATES = {"sgd": 1, "rmsprop": 1, "adagrad": 1, "adadelta": 2, "lion": 1}  # tensors kept per parameter; others: 2
@@ -100,6 +101,7 @@ def outline(trial: Trial) -> MetaModel:
     optimizers.check(trial.strategy.optimizer)
     stopping.check(trial.strategy, task.metric_info)
     phases = plan(trial.strategy, cut, epochs.steps_per_epoch, trial.seed_of_init)
+    check_features_precision(trial, phases)
     table = rates(trial.strategy, cut, phases)
     return MetaModel(schema, backbone, model, cut, phases, table, epochs.steps_per_epoch, drawn, notes)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -22,7 +23,7 @@ from tlx.prediction.arithmetic import arithmetic
 from tlx.prediction.card import as_html, as_text, card
 from tlx.prediction.embedding import checked_form, of_each
 from tlx.prediction.values import InvalidInput, NewWords, Row, canonical, described, row_of
-from tlx.tasks.network import specs
+from tlx.tasks.network import Network, specs
 from tlx.tasks.whole import WholeNetwork
 from tlx.training.network import Trained
 from tlx.training.precision import floats
@@ -229,7 +230,8 @@ class Model(nn.Module):
             given = arguments(
                 reads, self.placed(batch).inputs, self.backbone.takes, floats(self.trial.hardware.precision)
             )
-            with self._computing():
+            own = self.network.arithmetic(given) if isinstance(self.network, Network) else nullcontext()
+            with self._computing(), own:
                 (found,) = self.backbone.features(given, wanted, (depth,))
             return of_each(found, given.get("attention_mask") if wanted == "tokens" else None)
 

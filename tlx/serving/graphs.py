@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.files import durable
 from tlx.prediction.model import Model
 from tlx.serving import preprocessing
+from tlx.tasks.network import Network
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ def export(model: Model, kind: str, path: Path) -> float:
     shapes = tuple({0: batch, **({1: _tokens(model, name)} if name.part else {})} for name in names)
     with durable.replacing(path) as partial:
         try:
-            with torch.no_grad():
+            with torch.no_grad(), _in_full(model.network):
                 if kind == "onnx":
                     found = _onnx(network, inputs, preprocessing.of(model), shapes, partial)
                 else:
@@ -110,6 +112,19 @@ def export(model: Model, kind: str, path: Path) -> float:
             raise ConfigError([ConfigIssue("export", message, kind)])
         check_place(path)  # somebody else may have put a file there since
     return worst
+
+
+@contextmanager
+def _in_full(network: nn.Module) -> Iterator[None]:
+    """Have the backbone compute in full precision: a graph does, whatever the model was trained in."""
+    if not isinstance(network, Network):
+        yield
+        return
+    before, network.features_dtype = network.features_dtype, None
+    try:
+        yield
+    finally:
+        network.features_dtype = before
 
 
 def _examples(model: Model, count: int, tokens: int) -> tuple[list[Name], tuple[Tensor, ...]]:

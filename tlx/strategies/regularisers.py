@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from tlx._compat.devices import onto
 from tlx.backbones.partition.stages import HEAD, Stage, outlet
 from tlx.columns.input_spec import InputSpec, arguments
 from tlx.components.parts import make_part
@@ -44,7 +45,8 @@ class L2SP(Penalty):
         self.body = [(parameter, parameter.detach().clone()) for parameter in body]
 
     def value(self) -> Tensor:
-        moved = [(p - start.to(p.device)).pow(2).sum() for p, start in self.body if p.requires_grad]
+        self.body = [(p, onto(start, p.device)) for p, start in self.body]  # to where the model has been moved, once
+        moved = [(p - start).pow(2).sum() for p, start in self.body if p.requires_grad]
         size = [p.pow(2).sum() for p in self.head if p.requires_grad]
         terms = [self.alpha / 2 * term for term in moved] + [self.beta / 2 * term for term in size]
         return torch.stack(terms).sum()

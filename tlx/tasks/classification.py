@@ -8,9 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torchmetrics.aggregation import MeanMetric
 from torchmetrics.classification.accuracy import MulticlassAccuracy
-from torchmetrics.classification.f_beta import MulticlassF1Score
 
 from tlx.backbones.backbone import Backbone, Form
 from tlx.columns import Label, Labels
@@ -20,8 +18,11 @@ from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.task import Classification, Loss
 from tlx.runs.metric import Metric
 from tlx.tasks import logistic, losses, multilabel, per_class, temperature
+from tlx.tasks.finite import Finite
 from tlx.tasks.kept import Kept
+from tlx.tasks.macro_f1 import MacroF1
 from tlx.tasks.many import ManyClassifiers
+from tlx.tasks.mean_loss import MeanLoss
 from tlx.tasks.metrics import Added, AddedMetric, added, primary
 from tlx.tasks.network import Network
 from tlx.tasks.protocol import StepOutput
@@ -173,23 +174,25 @@ class ClassificationTask:
 
 
 class ClassificationMetrics(nn.Module):
-    """torchmetrics, with undefined values said to be undefined instead of 0."""
+    """torchmetrics, with undefined values said to be undefined instead of 0.
+
+    What is counted stays where the network is, and a device is waited for when values are asked for.
+    """
 
     def __init__(self, classes: int, multilabel: bool, added: Mapping[str, AddedMetric] | None = None) -> None:
         super().__init__()
         self.added = Added(added) if added else None
         self.multilabel = multilabel
-        self.loss = MeanMetric()
+        self.finite, self.loss = Finite(), MeanLoss()
         if multilabel:
             self.kept = Kept(classes)
         else:
-            self.acc = MulticlassAccuracy(classes, average="micro")
-            self.f1_macro = MulticlassF1Score(classes, average="macro")
+            self.acc = MulticlassAccuracy(classes, average="micro", validate_args=False)
+            self.f1_macro = MacroF1(classes)
 
     def update(self, logits: Tensor, labels: Tensor, loss: Tensor, weight: float | Tensor) -> None:
-        """Take in a batch; raises :class:`FloatingPointError` for logits that are not finite."""
-        if not torch.isfinite(logits).all():
-            raise FloatingPointError("the network gave NaN or infinity: try a smaller strategy.lr or precision=32-true")
+        """Take in a batch."""
+        self.finite.update(logits)
         self.loss.update(loss, weight)
         if self.multilabel:
             labels = labels.nan_to_num(_UNKNOWN).int()
@@ -198,10 +201,23 @@ class ClassificationMetrics(nn.Module):
             self.acc.update(logits, labels)
             self.f1_macro.update(logits, labels)
         if self.added is not None:
-            self.added.update(logits.float().sigmoid() if self.multilabel else logits.softmax(-1), labels)
+            probabilities = logits.float().sigmoid() if self.multilabel else logits.softmax(-1)
+            self.added.update(probabilities.nan_to_num(0.0), labels)  # not every metric takes what compute() refuses
 
     def compute(self) -> dict[str, float | None]:
-        """Values by name; what is undefined, such as the loss where nothing is known, is None."""
+        """Values by name, and begin anew; what is undefined, such as the loss where nothing is known, is None.
+
+        Raises:
+            FloatingPointError: A logit was not finite.
+        """
+        try:
+            self.finite.require()
+            return self._values()
+        finally:
+            for metric in self.children():
+                metric.reset()  # type: ignore[operator]
+
+    def _values(self) -> dict[str, float | None]:
         loss = float(self.loss.compute())
         values: dict[str, float | None] = {"loss": loss if math.isfinite(loss) else None}
         if self.multilabel:
@@ -210,9 +226,6 @@ class ClassificationMetrics(nn.Module):
             values |= {"f1_macro": float(self.f1_macro.compute()), "acc": float(self.acc.compute())}
         if self.added is not None:
             values |= self.added.compute()
-        for metric in self.children():
-            if metric is not self.added:
-                metric.reset()  # type: ignore[operator]
         return values
 
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from tlx._compat.devices import onto
 from tlx.columns import Column
 from tlx.components.registry import component, of_group
 from tlx.config.errors import ConfigError, ConfigIssue, suggest
@@ -176,7 +177,7 @@ def _of_classes(logits: Tensor, target: Tensor, smoothing: float, gamma: float, 
     if gamma:
         losses = losses * (1 - F.softmax(logits, -1).gather(1, target[:, None])[:, 0]) ** gamma
     if weights is not None:
-        losses = losses * weights.to(logits)[target]
+        losses = losses * onto(weights, logits.device, logits.dtype)[target]
     return losses
 
 
@@ -195,4 +196,4 @@ def _smooth(target: Tensor, smoothing: float) -> Tensor:
 
 
 def _like(weights: Tensor | None, logits: Tensor) -> Tensor | None:
-    return weights.to(logits) if weights is not None else None
+    return onto(weights, logits.device, logits.dtype) if weights is not None else None

@@ -69,6 +69,11 @@ class Added(nn.Module):
         for metric in self.metrics.values():
             metric.update(prediction, target)  # type: ignore[operator]
 
+    def reset(self) -> None:
+        """Forget what was taken in."""
+        for metric in self.metrics.values():
+            metric.reset()  # type: ignore[operator]
+
     def compute(self) -> dict[str, float | None]:
         """Values since the last call, None where one is not finite."""
         found: dict[str, float | None] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -25,6 +26,7 @@ class Network(nn.Module):
     """
 
     temperature: Tensor | None
+    features_dtype: torch.dtype | None = None  # of a frozen backbone's arithmetic; None: that of the head
 
     def __init__(self, backbone: Backbone, schema: Schema, outputs: int, *, calibrated: bool = False) -> None:
         """``calibrated``: outputs are divided by a number, which is 1 until it is fitted.
@@ -48,8 +50,20 @@ class Network(nn.Module):
 
     def backbone_features(self, inputs: Mapping[str, Any]) -> Tensor:
         """What the backbone makes of its columns [batch, width]."""
-        features: Tensor = self.backbone(**arguments(self.reads, inputs, self.takes, next(self.parameters()).dtype))
-        return features
+        given = arguments(self.reads, inputs, self.takes, self.head.weight.dtype)
+        if self.features_dtype is None:
+            features: Tensor = self.backbone(**given)
+            return features
+        with self.arithmetic(given):
+            features = self.backbone(**given)
+        return features.to(self.head.weight.dtype)
+
+    def arithmetic(self, given: Mapping[str, Any]) -> AbstractContextManager[Any]:
+        """What the backbone computes under, for arguments on some device: autocast where it has bits of its own."""
+        kind = next((one.device.type for one in given.values() if isinstance(one, Tensor)), "meta")
+        if self.features_dtype is None or kind == "meta":  # where there are shapes alone
+            return nullcontext()
+        return torch.autocast(kind, dtype=self.features_dtype)
 
     def features(self, inputs: Mapping[str, Any]) -> Tensor:
         """What the head reads [batch, width]; ``inputs`` by column, as a batch has them."""

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tlx._compat.devices import onto
 from tlx.backbones.backbone import Backbone, Form
 from tlx.columns import Number
 from tlx.columns.batch import Batch
@@ -77,7 +78,7 @@ class RegressionTask:
     def target(self, targets: Mapping[str, Tensor]) -> Tensor:
         """Numbers in deviations from their means [examples, numbers]."""
         values = torch.stack([targets[column.name] for column in self.columns], dim=1)
-        return ((values.double() - self._mean.to(values.device)) / self._deviation.to(values.device)).float()
+        return ((values.double() - onto(self._mean, values.device)) / onto(self._deviation, values.device)).float()
 
     def weights(self, targets: Mapping[str, Tensor], meta: Mapping[str, Any]) -> Tensor | None:
         """The weight of each example."""

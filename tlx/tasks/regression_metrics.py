@@ -7,9 +7,11 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
-from torchmetrics import MeanMetric
 
+from tlx._compat.devices import onto
+from tlx.tasks.finite import Finite
 from tlx.tasks.kept import Kept
+from tlx.tasks.mean_loss import MeanLoss
 from tlx.tasks.metrics import Added, AddedMetric
 
 
@@ -21,29 +23,39 @@ class RegressionMetrics(nn.Module):
         super().__init__()
         self._mean, self._deviation = mean, deviation
         self.added = Added(added, torch.float64) if added else None
-        self.loss, self.kept = MeanMetric(), Kept(len(deviation))
+        self.finite, self.loss, self.kept = Finite(), MeanLoss(), Kept(len(deviation))
 
     def update(self, outputs: Tensor, target: Tensor, loss: Tensor, weight: float | Tensor) -> None:
-        """Take in a batch; raises :class:`FloatingPointError` for outputs that are not finite."""
-        if not torch.isfinite(outputs).all():
-            raise FloatingPointError("the network gave NaN or infinity: try a smaller strategy.lr or precision=32-true")
+        """Take in a batch."""
+        self.finite.update(outputs)
         self.loss.update(loss, weight)
         self.kept.update(outputs, target)
         if self.added is not None:
-            own = (outputs.cpu().double() * self._deviation + self._mean, target.cpu() * self._deviation + self._mean)
-            several = len(self._deviation) > 1
             device = outputs.device if outputs.device.type != "mps" else torch.device("cpu")  # which has no 64 bits
-            self.added.update(*((one if several else one[:, 0]).to(device) for one in own))
+            mean, deviation = onto(self._mean, device), onto(self._deviation, device)
+            known = outputs.nan_to_num(0.0, 0.0, 0.0)  # not every metric takes what compute() refuses
+            own = (one.to(device).double() * deviation + mean for one in (known, target))
+            self.added.update(*(one if len(deviation) > 1 else one[:, 0] for one in own))
 
     def compute(self) -> dict[str, float | None]:
-        """Values by name; MAE and RMSE in the numbers' own units."""
+        """Values by name, and begin anew; MAE and RMSE in the numbers' own units.
+
+        Raises:
+            FloatingPointError: An output was not finite.
+        """
+        try:
+            self.finite.require()
+            return self._values()
+        finally:
+            for metric in self.children():
+                metric.reset()  # type: ignore[operator]
+
+    def _values(self) -> dict[str, float | None]:
         outputs, target = (tensor.cpu().double() for tensor in self.kept.everything())
         loss = float(self.loss.compute())
         values = {"loss": loss if math.isfinite(loss) else None, **measured(outputs, target, self._deviation)}
         if self.added is not None:
             values |= self.added.compute()
-        self.loss.reset()
-        self.kept.reset()
         return values
 
 

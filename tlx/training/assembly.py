@@ -11,6 +11,7 @@ from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.schema import Trial
 from tlx.strategies.peft import adapters
 from tlx.tasks.whole import WholeNetwork
+from tlx.training.precision import set_features_precision
 
 
 def assemble(trial: Trial, model: nn.Module, backbone: Backbone) -> list[Stage]:
@@ -37,4 +38,5 @@ def assemble(trial: Trial, model: nn.Module, backbone: Backbone) -> list[Stage]:
         cut = merge(cut, trial.strategy.partition.max_stages)
     if trial.strategy.peft is not None:
         cut = adapters.insert(model, cut, trial.strategy.peft)
+    set_features_precision(trial, model)
     return cut

@@ -13,7 +13,8 @@ from tlx.components.parts import parts_without
 from tlx.config.errors import ConfigIssue, WeightsError
 from tlx.config.schema import Trial
 from tlx.data.module import Data
-from tlx.feature_cache.prefix_cache import PrefixCache
+from tlx.feature_cache.image_maps import ImageMaps
+from tlx.feature_cache.prefix_cache import PrefixCache, store
 from tlx.runs.trained_content import content_if_finished
 from tlx.strategies import freezing, optimizers, stopping
 from tlx.strategies.phases import PhasePlan, plan
@@ -28,7 +29,7 @@ from tlx.training.locate import source_of
 from tlx.training.machine import Machine, choose_machine
 from tlx.training.module import TrialModule
 from tlx.training.network import after_backbone, fresh, network, trained
-from tlx.training.precision import in_floats
+from tlx.training.precision import check_device, check_features_precision, in_floats, set_features_precision
 
 
 @dataclass
@@ -50,6 +51,7 @@ class TrialComponents:
 def build(trial: Trial) -> TrialComponents:
     """Build a trial; raises :class:`~tlx.config.errors.RequestError` for data or weights that cannot be used."""
     machine = choose_machine(trial.hardware)
+    check_device(trial, machine.accelerator)
     data = Data(
         trial.dataset,
         seed=trial.seed,
@@ -58,6 +60,7 @@ def build(trial: Trial) -> TrialComponents:
         pinned=machine.accelerator == "gpu",
         memory=int(trial.hardware.image_memory * 2**30),
         order_seed=trial.seed_of_order,
+        share=ImageMaps(store(trial.reuse)) if trial.reuse.when != "off" else None,
     )
     notes = whole_model.check(trial, data.schema)
     source = source_of(trial)
@@ -71,6 +74,7 @@ def build(trial: Trial) -> TrialComponents:
     task.fit(data.examples["train"].targets)
     epochs = data.epochs(machine.world, trial.hardware.accumulate)
     phases = plan(trial.strategy, cut, epochs.steps_per_epoch, trial.seed_of_init)
+    check_features_precision(trial, phases)
     optimizers.check(trial.strategy.optimizer)
     stopping.check(trial.strategy, task.metric_info)
     title = trial.backbone.alias or trial.backbone.name
@@ -88,6 +92,7 @@ def build_sibling(first: TrialComponents, trial: Trial) -> TrialComponents:
     torch.set_rng_state(after_backbone(trial, data.schema))
     task = load_task(trial.task, data.schema)
     model = task.build(first.backbone, data.schema)
+    set_features_precision(trial, model)
     cut = [replace(stage, model=model) for stage in first.stages]
     task.fit(data.examples["train"].targets)
     epochs = data.epochs(first.machine.world, trial.hardware.accumulate)

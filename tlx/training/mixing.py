@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from tlx._compat.devices import onto
 from tlx.columns.batch import Batch
 from tlx.columns.input_spec import ImageSpec, InputSpec
 from tlx.config.dataset import Dataset
@@ -42,7 +43,7 @@ class Mixing:
     def training_step(self, task: Task, model: nn.Module, batch: Batch, step: int, share: int) -> StepOutput:
         """The loss of the mixed batch of an optimizer step; ``share``: which part of it."""
         rng = np.random.default_rng([self.seed, step, share, _STREAM])
-        order = torch.from_numpy(rng.permutation(len(batch))).to(batch.index.device)
+        order = onto(torch.from_numpy(rng.permutation(len(batch))), batch.index.device)
         cut = self.kind == "cutmix" or (self.kind == "both" and rng.random() < 0.5)
         alpha = self.cutmix_alpha if cut else self.mixup_alpha
         own = float(rng.beta(alpha, alpha))

@@ -17,6 +17,7 @@ from operator import itemgetter
 import torch
 from torch import Tensor
 
+from tlx._compat.devices import onto
 from tlx.backbones.partition.stages import digest, table
 from tlx.backbones.weights import State
 from tlx.columns.batch import Batch
@@ -139,9 +140,9 @@ def _train(seats: Sequence[HeadTrial]) -> None:
     step = 0
     while active and step < module.state.stop:
         chosen = {seed: next(order) for seed, order in orders.items()}
-        answers = {seed: labels[torch.from_numpy(rows % len(labels))] for seed, rows in chosen.items()}
+        answers = {seed: labels[onto(torch.from_numpy(rows % len(labels)), device)] for seed, rows in chosen.items()}
         wanted = torch.stack([answers[_seed(seat)] for seat in active])
-        groups = [(train.take(chosen[seed])[0], len(list(same))) for seed, same in groupby(active, _seed)]
+        groups = [(train.take(chosen[seed])[0].float(), len(list(same))) for seed, same in groupby(active, _seed)]
         losses = partial(many.losses, targets=wanted)
         rates = [seat.built.rates["head.weight"][0] * seat.built.module.scale(step) for seat in active]
         seen.append((heads.step(groups, losses, rates), wanted.shape[1]))
@@ -237,7 +238,7 @@ class _Split:
 
     def __init__(self, prefix: PrefixCache, name: str, task: BatchableTask, device: torch.device) -> None:
         self.targets = task.target(prefix.data.examples[name].targets).to(device)
-        self.features = prefix.features(name)
+        self.features = prefix.features(name).float()
 
 
 def _seed(seat: HeadTrial) -> int:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
 from pytorch_lightning import Trainer
 from torch import nn
 from torch.optim import Optimizer
+
+from tlx.strategies.sharded import is_sharded
 
 
 def carried(trainer: Trainer, optimizer: Optimizer) -> float:
@@ -22,5 +23,13 @@ def is_skipped(trainer: Trainer, model: nn.Module) -> bool:
     """Have gradients overflowed, so that the scaler will leave this step out?"""
     if getattr(trainer.precision_plugin, "scaler", None) is None:
         return False
+    return not gradients_are_finite(model)
+
+
+def gradients_are_finite(model: nn.Module) -> bool:
+    """Are all gradients numbers? The device is waited for once, not for each of them, unless they are sharded."""
     gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
-    return not math.isfinite(sum(float(gradient.abs().sum(dtype=torch.float64)) for gradient in gradients))
+    found = [gradient.isfinite().all() for gradient in gradients]
+    if not found or any(is_sharded(one) for one in found):
+        return all(bool(one) for one in found)
+    return bool(torch.stack(found).all())

@@ -23,5 +23,6 @@ class GradientNorm(Callback):
         for stage in ctx.stages:
             norms = [parameter.grad.norm() for parameter in stage.parameters() if parameter.grad is not None]
             if norms:
-                found[f"grad_norm/{stage.name}"] = float(torch.stack(norms).norm()) / ctx.gradient_scale()
-        return Record(found)
+                found[f"grad_norm/{stage.name}"] = torch.stack(norms).norm()
+        scale = ctx.gradient_scale() if found else 1.0  # whoever asks waits for the device: for all stages at once
+        return Record({name: float(norm) / scale for name, norm in found.items()})

@@ -14,6 +14,7 @@ from tlx.files import durable
 from tlx.runs.layout import BATCH
 from tlx.training.callbacks.callback import Callback, SkipStep
 from tlx.training.callbacks.context import Context
+from tlx.training.scaling import gradients_are_finite
 
 _ADVICE = (
     "try a smaller strategy.lr, strategy.clip=1 or hardware.precision=32-true; strategy.on_nan=skip leaves steps out"
@@ -60,6 +61,5 @@ class NanSkip(Callback):
 
     def on_before_step(self, ctx: Context) -> SkipStep | None:
         """Have the step left out if a gradient is not finite; all processes decide alike."""
-        gradients = [parameter.grad for parameter in ctx.model.parameters() if parameter.grad is not None]
-        bad = not all(bool(gradient.isfinite().all()) for gradient in gradients)
+        bad = not gradients_are_finite(ctx.model)
         return SkipStep("a gradient is not finite", self._buffers) if ctx.any_process(bad) else None

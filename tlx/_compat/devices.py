@@ -1,0 +1,15 @@
+"""Copies to a device that nobody waits for."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def onto(tensor: Tensor, device: torch.device | str, dtype: torch.dtype | None = None) -> Tensor:
+    """The tensor on a device; a copy to a GPU of NVIDIA or AMD is only begun.
+
+    CUDA has read memory of the CPU by the time it returns, pinned or not (its programming guide, on implicit
+    synchronisation), and work that is asked for later comes later. Other devices promise no such thing.
+    """
+    return tensor.to(device, dtype, non_blocking=torch.device(device).type == "cuda")
