@@ -120,7 +120,7 @@ def _interval(strategy: Strategy, counts: Counts) -> tuple[int, str]:
     if strategy.validate_every == AUTO:
         affordable = math.ceil(counts.per_look * (1 - SHARE) / SHARE)
         wanted = (max(per_epoch, affordable), "each phase ends with a validation")
-        interval, reason = min(wanted, *_bounds(strategy, per_epoch), key=lambda bound: bound[0])
+        interval, reason = min([wanted, *_bounds(strategy, per_epoch)], key=lambda bound: bound[0])
     else:
         interval, reason = Amount.parse(strategy.validate_every).steps(steps_per_epoch=per_epoch), ""
     every = decision_interval(strategy, per_epoch)
