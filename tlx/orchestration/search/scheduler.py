@@ -26,7 +26,7 @@ from tlx.orchestration.search.study import Study
 
 # what decides how long the rounds are that `strategy.validate_every=auto` finds: choices, and settings
 _CHOICES = ("strategy", "dataset")
-_SETTINGS = ("strategy.budget", "strategy.phases", "strategy.averaging")
+_SETTINGS: tuple[str, ...] = ("strategy.budget", "strategy.phases", "strategy.averaging")
 _SETTINGS += ("dataset.shots", "dataset.validation", "dataset.val", "dataset.test", "dataset.folds")
 
 

@@ -77,7 +77,12 @@ class ValidationGrid:
         from tlx.data.order import Epochs
         from tlx.strategies.validation_schedule import Counts
 
-        plain = {"augment": "none", "augment_steps": [], "mix": "none", "sampler": SHUFFLE}  # of training alone
+        plain: dict[str, Any] = {
+            "augment": "none",
+            "augment_steps": [],
+            "mix": "none",
+            "sampler": SHUFFLE,
+        }  # of training alone
         dataset = replace(trial.dataset, **plain, shots_seed=None)  # another seed draws others, and as many
         key = repr(dataset)
         if key not in self._sizes:
