@@ -60,8 +60,8 @@ class ValidationGrid:
 
         if point not in self._peers:
             self._peers[point] = [one for one in self._candidates(point) if one.strategy.validate_every == AUTO]
-        seeds = {"split_seed": trial.dataset.split_seed, "fold": trial.dataset.fold}
-        peers = [replace(one, dataset=replace(one.dataset, **seeds)) for one in self._peers[point]]
+        seed, fold = trial.dataset.split_seed, trial.dataset.fold
+        peers = [replace(one, dataset=replace(one.dataset, split_seed=seed, fold=fold)) for one in self._peers[point]]
         found = [(one.strategy, self._counts(one)) for one in peers]
         found = [(one, its) for one, its in found if (its.train, its.val) == (counts.train, counts.val)]
         found = found or [(trial.strategy, counts)]
@@ -77,13 +77,8 @@ class ValidationGrid:
         from tlx.data.order import Epochs
         from tlx.strategies.validation_schedule import Counts
 
-        plain: dict[str, Any] = {
-            "augment": "none",
-            "augment_steps": [],
-            "mix": "none",
-            "sampler": SHUFFLE,
-        }  # of training alone
-        dataset = replace(trial.dataset, **plain, shots_seed=None)  # another seed draws others, and as many
+        dataset = replace(trial.dataset, augment="none", augment_steps=[], mix="none", sampler=SHUFFLE)
+        dataset = replace(dataset, shots_seed=None)  # another seed draws others, and as many
         key = repr(dataset)
         if key not in self._sizes:
             self._sizes[key] = self._sizes_of(dataset, trial.seed)
