@@ -35,6 +35,9 @@ def test_a_budget_is_a_whole_length(text: str) -> None:
     [
         ("strategy.validate_every", "rest", "'10 steps'"),
         ("strategy.validate_every", "50%", "'0.5 epochs'"),
+        ("strategy.validate_every", "often", "auto"),
+        ("strategy.budget", "auto", "'1 epochs'"),
+        ("strategy.phases.0.until", "auto", "rest"),
         ("strategy.phases.0.until", "soon", "50%"),
         ("strategy.phases.0.until", "3", "'3 epochs'"),
         ("strategy.schedule.warmup", "'5 epochs'", "5%"),
@@ -45,6 +48,12 @@ def test_a_budget_is_a_whole_length(text: str) -> None:
 def test_lengths_are_lengths(key: str, wrong: str, right: str) -> None:
     assert list(told(*BASE, f"{key}={wrong}")) == [key]
     assert not told(*BASE, f"{key}={right}")
+
+
+@pytest.mark.parametrize("near", ["Auto", "atuo", "aut", "autom"])
+def test_a_word_near_to_auto_is_answered_with_it(near: str) -> None:
+    (message,) = told(*BASE, f"strategy.validate_every={near}").values()
+    assert message.endswith("or auto; did you mean auto?")
 
 
 def test_one_phase_at_most_takes_the_rest() -> None:

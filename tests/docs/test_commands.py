@@ -69,6 +69,7 @@ SAYS = {  # what a page promises of a command's output, by the command's beginni
     ("predict.md", "tlx evaluate", 1): "test of digits: 897 examples",
     ("predict.md", "tlx evaluate", 3): '"examples": 442',
     ("studies.md", "tlx plan", 1): "up to 3 more follow",
+    ("studies.md", "tlx plan", 2): "(auto), 5 times; five looks per phase: validation is 18 % of the work",
     ("studies.md", "tlx sweep", 1): "before its first trial; kept",
     ("studies.md", "tlx report", 1): "paired gain over as it is",
     ("studies.md", "tlx sweep", 2): "changed since: study.seeds: [0, 1, 2] -> [0, 1, 2, 3]",

@@ -100,6 +100,13 @@ def test_what_everybody_has_to_agree_on(words: tuple[str, ...]) -> None:
     assert other == batchable.key(made(*words, "strategy.lr=0.5"))
 
 
+def test_heads_whose_rounds_are_found_out_agree_on_what_decides_them() -> None:
+    """A plateau has a say in how often is validated; a rate has none."""
+    auto = "strategy.validate_every=auto"
+    assert batchable.key(made(auto)) == batchable.key(made(auto, "strategy.lr=0.5"))
+    assert batchable.key(made(auto)) != batchable.key(made(auto, "strategy.phases.0.plateau={patience: 9}"))
+
+
 @pytest.mark.parametrize(
     "words",
     [

@@ -5,7 +5,12 @@ from __future__ import annotations
 import optuna
 import pytest
 
+from tlx import compose
+from tlx.config.errors import ConfigError
+from tlx.config.schema import Trial
+from tlx.config.search import Pruning, Search
 from tlx.orchestration.search import space as spaces
+from tlx.orchestration.search.scheduler import verify
 
 
 @pytest.mark.parametrize(
@@ -58,3 +63,34 @@ def test_a_grid_needs_steps() -> None:
     assert spaces.grid(space)[0] == {"a": ["1", "2"], "b": [1, 2, 3], "c": [0.0, 0.5, 1.0]}
     endless, _ = spaces.read({"d": {"low": 0.0, "high": 1.0}})
     assert "needs a step" in spaces.grid(endless)[1][0].message
+
+
+@pytest.mark.parametrize(
+    ("key", "moves"),
+    [
+        ("strategy", True),
+        ("strategy.budget", True),
+        ("strategy.phases.0.until", True),
+        ("dataset.shots", True),
+        ("strategy.lr", False),
+        ("strategy.batch_size", False),
+        ("dataset.augment", False),
+    ],
+)
+def test_pruning_compares_rounds_of_equal_lengths(key: str, moves: bool) -> None:
+    """Where the interval is found out, it is of the same epochs in all trials of a search that prunes."""
+    trial = compose(
+        ["backbone=pixels", "strategy=feature_extraction", "dataset=digits", "strategy.validate_every=auto"]
+    )
+    options = Search(question="?", space={key: ["a", "b"]}, pruning=Pruning())
+    assert _refusals(trial, options) == (["strategy.validate_every"] if moves else [])
+    trial.strategy.validate_every = "1 epochs"
+    assert _refusals(trial, options) == []
+
+
+def _refusals(trial: Trial, options: Search) -> list[str]:
+    try:
+        verify(trial, options)
+    except ConfigError as error:
+        return [problem.key for problem in error.problems]
+    return []

@@ -9,13 +9,14 @@ from tests.strategies.conftest import Cut, lengths, made, phase
 from tlx.config.errors import ConfigError
 from tlx.config.strategy import Expand, Strategy
 from tlx.config.strategy_parts import Controller
-from tlx.strategies.phases import budget_steps, plan, validation_interval
+from tlx.strategies.phases import budget_steps, plan
+from tlx.strategies.validation_schedule import Counts, validation_interval
 
 
 @pytest.mark.parametrize(("budget", "steps"), [("3 epochs", 36), ("1 epoch", 12), ("2.5 epochs", 30), ("500 steps", 500), ("0.01 epochs", 1)])  # fmt: skip  # noqa: E501
 def test_lengths_in_optimizer_steps(budget: str, steps: int) -> None:
     assert budget_steps(Strategy(name="test", budget=budget), 12) == steps
-    assert validation_interval(Strategy(name="test", validate_every=budget), 12) == steps
+    assert validation_interval(Strategy(name="test", validate_every=budget), Counts(384, 1000, 12)) == steps
 
 
 @pytest.mark.parametrize(("untils", "expected"), [
@@ -65,7 +66,7 @@ def test_expanded_phases_share_their_steps_as_equally_as_whole_steps_can(cut: Cu
 
 @pytest.mark.parametrize(("every", "steps"), [("0.2 epochs", 4), ("3 epochs", 20), ("1 steps", 1)])
 def test_a_controller_may_ask_for_more_validations_never_for_fewer(every: str, steps: int) -> None:
-    assert validation_interval(made(controller=Controller(every=every)), 20) == steps
+    assert validation_interval(made(controller=Controller(every=every)), Counts(640, 1000, 20)) == steps
 
 
 def test_a_phase_that_takes_the_rest_leaves_the_others_theirs(cut: Cut) -> None:

@@ -15,7 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 from tlx.components.parts import parts_without
 from tlx.components.registry import of_group
 from tlx.composition import name_rules
-from tlx.config.amount import EXPECTED, Amount
+from tlx.config.amount import AUTO, EXPECTED, Amount
 from tlx.config.errors import ConfigIssue, suggest
 from tlx.config.select import select
 
@@ -35,25 +35,33 @@ def amounts_read(config: Any) -> Iterator[ConfigIssue]:
     free = [f"{phase}.{name}" for phase in phases for name in ("until", "warmup")]
     for key in [*whole, *shares, *averaged, *free]:
         text = select(strategy, key)
-        if text is None:
+        if text is None or (key == "validate_every" and text == AUTO):
             continue
         try:
             amount = Amount.parse(str(text))
         except ValueError:
-            yield ConfigIssue(f"strategy.{key}", f"expected {EXPECTED}", text)
+            yield ConfigIssue(f"strategy.{key}", _expected(key, str(text)), text)
             continue
         relative = amount.unit in ("%", "rest")
         if amount.value > _LONGEST:
             yield ConfigIssue(f"strategy.{key}", f"expected at most {_LONGEST:,}", text)
             continue
         if key in whole and (relative or amount.value <= 0):
-            yield ConfigIssue(f"strategy.{key}", "expected epochs or steps above zero", text)
+            more = f", or {AUTO}" if key == "validate_every" else ""
+            yield ConfigIssue(f"strategy.{key}", f"expected epochs or steps above zero{more}", text)
         if key in shares and (amount.unit != "%" or amount.value > 100):
             yield ConfigIssue(f"strategy.{key}", "expected a share of the schedule, such as '10%'", text)
         if key.endswith(".until") and amount.unit == "%" and amount.value > 100:
             yield ConfigIssue(f"strategy.{key}", "expected at most 100% of the budget", text)
         if key.endswith(".warmup") and key not in shares and amount.unit not in ("%", "steps"):
             yield ConfigIssue(f"strategy.{key}", "expected steps, or a share of the phase such as '5%'", text)
+
+
+def _expected(key: str, text: str) -> str:
+    """What a length is written like, and what was meant by a word that is near to one."""
+    if key == "validate_every":
+        return f"expected a length like '3 epochs' or '500 steps', or {AUTO}{suggest(text.lower(), [AUTO])}"
+    return f"expected {EXPECTED}"
 
 
 def phases_make_sense(config: Any) -> Iterator[ConfigIssue]:

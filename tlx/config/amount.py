@@ -9,6 +9,7 @@ from typing import Literal
 Unit = Literal["epochs", "steps", "%", "rest"]
 _PATTERN = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(epochs?|steps?|%)\s*$")
 EXPECTED = "a length like '3 epochs', '500 steps', '25%' or 'rest'"
+AUTO = "auto"  # no amount: how often the numbers of examples ask for a validation (strategy.validate_every)
 
 
 @dataclass(frozen=True)

@@ -144,7 +144,11 @@ class Strategy:
     optimizer: Optimizer = option(help="its name and its settings; one word is its name", factory=Optimizer)
     schedule: Schedule = option(help="the learning rate over time; one word is its shape", factory=Schedule)
     clip: float | None = option(None, "gradient norm limit; null is none", above=0)
-    validate_every: str = option("1 epochs", "how often the validation examples are looked at: '1 epochs', '50 steps'")
+    validate_every: str = option(
+        "1 epochs",
+        "how often the validation examples are looked at: '1 epochs', '50 steps', or auto: after each epoch, or less "
+        "often where that is more than a tenth of the work, but at least five times in each phase",
+    )
     keep: str = option(help="which weights are tested: the best on validation, or the last", choices=("best", "last"))
     frozen_norm: str = option(
         help="norm layers in frozen stages: eval keeps their statistics, train lets them follow the data",

@@ -8,6 +8,7 @@ from typing import Any
 
 from tlx.components.parts import parts_without
 from tlx.components.registry import component
+from tlx.config.amount import AUTO
 from tlx.config.dataset import SHUFFLE
 from tlx.config.identity import identity_fields
 from tlx.config.machine import num_micro_batches
@@ -41,6 +42,7 @@ def key(trial: Trial) -> str | None:
         order_seed=trial.seed_of_order if trial.reuse.views else None,
     )
     (phase,) = trial.strategy.phases
+    plateau = phase.plateau if trial.strategy.validate_every == AUTO else None  # it has a say in how long rounds are
     strategy = replace(
         trial.strategy,
         name="",
@@ -52,7 +54,7 @@ def key(trial: Trial) -> str | None:
         optimizer=replace(trial.strategy.optimizer, weight_decay=0.0),
         schedule=Schedule(),
         keep="best",
-        phases=[Phase(train=["head"], until=phase.until)],
+        phases=[Phase(train=["head"], until=phase.until, plateau=plateau)],
     )
     same = identity_fields(replace(plain, strategy=strategy, task=task))
     places = [str(part) for part in (trial.dataset, trial.hardware, trial.reuse, trial.output)]  # files are not in it

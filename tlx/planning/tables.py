@@ -54,6 +54,8 @@ def show_costs(found: TrialPlan, console: Console) -> None:
         console.print(f"input     {line}", markup=False, soft_wrap=True)
     if found.sampling is not None:
         console.print(f"sampler   {found.sampling}", markup=False, soft_wrap=True)
+    for number, line in enumerate(_validations(found)):
+        console.print(f"{'' if number else 'validates':<9} {line}", markup=False, soft_wrap=True)
     console.print()
     shown = table("stage", "parameters", "share")
     for stage in found.stages:
@@ -88,6 +90,13 @@ def show_costs(found: TrialPlan, console: Console) -> None:
                 f"{number} {phase.plan.name}", saves.sites, f"{saves.bytes / 1e6:,.1f} MB", f"{saves.share:.0%}"
             )
     console.print(shown)
+
+
+def _validations(found: TrialPlan) -> list[str]:
+    """How often validation looks at the trial, and its share of the work, where numbers of examples are known."""
+    if "train" not in found.schema.counts:
+        return ["how often, and at what share of the work, is known once the data are fetched"]
+    return found.validations.lines
 
 
 def table(first: str, *others: str) -> Table:

@@ -25,8 +25,9 @@ from tlx.data.splits import assign
 from tlx.feature_cache.cut import FrozenPrefix
 from tlx.planning.cache_estimate import CacheEstimate, cache_estimate
 from tlx.strategies import freezing, optimizers, stopping
-from tlx.strategies.phases import PhasePlan, budget_steps, plan, validation_interval
+from tlx.strategies.phases import PhasePlan, budget_steps, plan
 from tlx.strategies.rates import rates, stage_rates
+from tlx.strategies.validation_schedule import Counts, ValidationSchedule, validation_schedule
 from tlx.tasks.check import check
 from tlx.tasks.load import load as load_task
 from tlx.tasks.network import specs
@@ -65,6 +66,7 @@ class TrialPlan:
     steps_per_epoch: int
     parameters: int
     inputs: list[str]  # what the network will see of each
+    validations: ValidationSchedule
     sampling: Sampling | None = None  # how examples are drawn, where not each comes once per epoch
     notes: list[str] = field(default_factory=list)  # on the data
 
@@ -111,12 +113,14 @@ def plan_trial(trial: Trial) -> TrialPlan:
     made = outline(trial)
     total = budget_steps(trial.strategy, made.steps_per_epoch)
     size = min(made.schema.counts.get("train", _ASSUMED), trial.strategy.batch_size)
+    counts = Counts(made.schema.counts.get("train", _ASSUMED), made.schema.counts.get("val", 0), made.steps_per_epoch)
+    validations = validation_schedule(trial.strategy, counts, made.phases)
     costs: list[PhaseCost] = []
     start, passed = 0, None  # what an earlier phase computes once
     for phase in made.phases:
         stop = start + phase.length(start, total)
         shown = stage_rates(phase, made.stages, made.rates)
-        found = _phase(trial, phase, made, shown, start, stop, size, passed)
+        found = _phase(trial, phase, made, shown, start, stop, size, passed, validations.interval)
         costs.append(found)
         passed = passed or (found.saving.cut if isinstance(found.saving, CacheEstimate) else None)
         if passed is not None:
@@ -124,8 +128,11 @@ def plan_trial(trial: Trial) -> TrialPlan:
         start = stop
     parameters = sum(p.numel() for p in made.model.parameters())
     inputs = made.schema.read_as(specs(made.model))
-    drawn = made.sampling
-    return TrialPlan(made.schema, made.stages, costs, made.steps_per_epoch, parameters, inputs, drawn, made.notes)
+    return TrialPlan(
+        *(made.schema, made.stages, costs, made.steps_per_epoch, parameters, inputs, validations),
+        sampling=made.sampling,
+        notes=made.notes,
+    )
 
 
 def _schema(trial: Trial) -> tuple[Schema, Sampling | None, list[str]]:
@@ -150,11 +157,11 @@ def _phase(
     stop: int,
     batch: int,
     passed: FrozenPrefix | None,
+    interval: int,
 ) -> PhaseCost:
     model = made.model
     freezing.freeze(model, phase.trainable, trial.strategy.frozen_norm)
     forward, backward, saved = _cost(model)
-    interval = validation_interval(trial.strategy, made.steps_per_epoch)
     found = cache_estimate(
         trial,
         model,

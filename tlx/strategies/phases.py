@@ -36,12 +36,6 @@ def budget_steps(strategy: Strategy, steps_per_epoch: int) -> int:
     return max(1, Amount.parse(strategy.budget).steps(steps_per_epoch=steps_per_epoch))
 
 
-def validation_interval(strategy: Strategy, steps_per_epoch: int) -> int:
-    """Optimizer steps between validations; a controller decides after one, so it may ask for more of them."""
-    interval = max(1, Amount.parse(strategy.validate_every).steps(steps_per_epoch=steps_per_epoch))
-    return min(interval, decision_interval(strategy, steps_per_epoch) or interval)
-
-
 def decision_interval(strategy: Strategy, steps_per_epoch: int) -> int:
     """Optimizer steps between a controller's decisions; 0 without one."""
     if strategy.controller is None:
@@ -63,7 +57,7 @@ def plan(strategy: Strategy, stages: Sequence[Stage], steps_per_epoch: int, seed
     """
     budget = budget_steps(strategy, steps_per_epoch)
     phases: list[PhasePlan] = []
-    lengths = _lengths(strategy, budget, steps_per_epoch)
+    lengths = written_lengths(strategy, budget, steps_per_epoch)
     for i, (options, steps) in enumerate(zip(strategy.phases, lengths, strict=True)):
         key = f"strategy.phases.{i}"
         if steps is not None and steps < 1 and options.solver == "gradient":
@@ -95,8 +89,8 @@ def plan(strategy: Strategy, stages: Sequence[Stage], steps_per_epoch: int, seed
     return [replace(phase, number=number) for number, phase in enumerate(phases)]
 
 
-def _lengths(strategy: Strategy, budget: int, steps_per_epoch: int) -> list[int | None]:
-    """Optimizer steps of each phase; None for a last one that takes what is left when it begins."""
+def written_lengths(strategy: Strategy, budget: int, steps_per_epoch: int) -> list[int | None]:
+    """Optimizer steps of each of ``strategy.phases``; None for a last one that takes what is left when it begins."""
     lengths: list[int | None] = []
     share = 0.0  # of the budget, as percentages so far: borders are rounded, so that the parts add up
     for options in strategy.phases:

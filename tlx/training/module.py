@@ -20,9 +20,10 @@ from tlx.feature_cache.prefix_cache import PrefixCache
 from tlx.runs import signals
 from tlx.runs.metric import Metric
 from tlx.strategies import freezing, groups, optimizers, schedule
-from tlx.strategies.phases import PhasePlan, validation_interval
+from tlx.strategies.phases import PhasePlan
 from tlx.strategies.regularisers import penalty
 from tlx.strategies.sharded import shard
+from tlx.strategies.validation_schedule import Counts, validation_schedule
 from tlx.tasks.protocol import StepOutput, Task
 from tlx.tracking.event_log import EventLog
 from tlx.training.callbacks.callback import Record, Request, ScaleRates, SetTrainable, SkipStep, Stop, SwapWeights
@@ -61,7 +62,9 @@ class TrialModule(LightningModule):
         self.epochs = epochs
         self.prefix = prefix  # serves the batches
         self.accumulate = accumulate
-        self.interval = validation_interval(strategy, epochs.steps_per_epoch)
+        counts = Counts(epochs.count, len(data.splits["val"]), epochs.steps_per_epoch)
+        self.validations = validation_schedule(strategy, counts, self.phases)
+        self.interval = self.validations.interval
         self.metrics = task.metrics()
         self.mixing = mixing(data.config, data.order_seed, task)
         self.penalty = penalty(strategy, model, stages)

@@ -118,6 +118,9 @@ def _begin(seats: Sequence[HeadTrial]) -> None:
         for name, stock in built.module.prefix.kept().items():
             events.write("reuse", split=name, sites="backbone", state=stock.state, bytes=stock.bytes)
         seat.say(f"hardware: {built.machine}; one of {len(seats)} heads trained together")
+        if (planned := built.module.validations).is_auto:
+            for line in planned.lines:
+                seat.say(f"validation: {line}")
         built.module.snapshot = partial(_snapshot, seat, buffers)
         total = budget_steps(built.module.strategy, built.module.epochs.steps_per_epoch)
         start_phase(built, 0, 0, built.phases[0].length(0, total), total, seat.say, Progress())

@@ -155,3 +155,6 @@ def _prepare(built: TrialComponents, events: EventLog, say: Say, progress: Progr
         say(f"input: {line}")
     if (drawn := built.module.epochs.sampling) is not None:
         say(f"sampler: {drawn}")
+    if (planned := built.module.validations).is_auto:
+        for line in planned.lines:
+            say(f"validation: {line}")

@@ -8,7 +8,7 @@ candidates, and its best one is its result.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,6 +19,7 @@ from tlx.config.schema import Trial
 from tlx.orchestration import sweep as sweeps
 from tlx.orchestration.jobs import Job, Outcome
 from tlx.orchestration.study import seeds, tuning
+from tlx.orchestration.study.validation_grid import ValidationGrid
 from tlx.orchestration.sweep_record import Sweep
 from tlx.reports.study_record import Registration, StudyRecord, Tried
 from tlx.runs.result import Result
@@ -72,6 +73,7 @@ class StudyScheduler:
         self.undecided: dict[Cell, str] = {}  # why nothing was chosen
         self.varied: dict[Cell, dict[str, dict[int, Result]]] = {}
         self.keeps: dict[str, str] = {}
+        self.grid = ValidationGrid(self._candidates)
 
     @property
     def num_pending(self) -> int:
@@ -186,15 +188,28 @@ class StudyScheduler:
         return seeds.settings(seed, self.study.seeds[0], self.study.vary, self.whole)
 
     def _job(self, role: Role, own: dict[str, Any]) -> Job:
-        fixed = {self.study.axis: role.cell.point, **own}  # whatever else is set, a point holds its own trials
-        varied = {self.study.axis: None, **role.values} | fixed
-        if self.study.validation != "extra":
-            varied["dataset.validation"] = self.study.validation
-        trial: Trial = compose(self.words[role.cell.arm], {**varied, "study": None, "sweep.varied": list(varied)})
+        trial = self.grid.settled(self._composed(role.cell, role.values, own), role.cell.point)
         job = sweeps.job(trial)
         self.keeps[role.cell.arm] = trial.strategy.keep
         self.roles.setdefault(job.place.identity, []).append(role)
         return job
+
+    def _composed(self, cell: Cell, values: Mapping[str, Any], own: Mapping[str, Any]) -> Trial:
+        """The trial of an arm at a point, with what is tuned and the settings of a seed."""
+        fixed = {self.study.axis: cell.point, **own}  # whatever else is set, a point holds its own trials
+        varied = {self.study.axis: None, **values} | fixed
+        if self.study.validation != "extra":
+            varied["dataset.validation"] = self.study.validation
+        return compose(self.words[cell.arm], {**varied, "study": None, "sweep.varied": list(varied)})
+
+    def _candidates(self, point: Any) -> list[Trial]:
+        """Every arm at a point, with everything that it may be tuned to."""
+        own = self._seeds(self.study.seeds[0])
+        return [
+            self._composed(Cell(arm, point), values, own)
+            for arm, options in self.study.arms.items()
+            for values in tuning.candidates(options.tune)
+        ]
 
     def _refuse_what_it_sets(self, overrides: list[str]) -> None:
         """A word of the command line that the study would write over is not passed over in silence."""
