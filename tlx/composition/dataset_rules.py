@@ -7,7 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 from tlx.composition import strategy_rules
-from tlx.config import augmentation, image_values
+from tlx.config import augmentation, band_files, image_values
 from tlx.config.dataset import modalities
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.fields import NEUTRAL
@@ -39,6 +39,22 @@ def images_can_be_read(config: Any) -> Iterator[ConfigIssue]:
             image_values.of_column(dataset, place)
         except ConfigError as error:
             yield from error.problems
+
+
+def files_of_bands_are_named(config: Any) -> Iterator[ConfigIssue]:
+    """What the files of an image are called can be read, and there are images."""
+    dataset = config.dataset
+    columns = getattr(dataset, "columns", None) or {}
+    named = {"dataset": (dataset, "image" in modalities(dataset))}
+    named |= {f"dataset.columns.{name}": (one, one.type == "image") for name, one in columns.items()}
+    for key, (one, is_of_images) in named.items():
+        pattern = getattr(one, "band_files", None)
+        if pattern is None:
+            continue
+        if not is_of_images:
+            yield ConfigIssue(f"{key}.band_files", "of images alone; leave it out", pattern)
+        else:
+            yield from band_files.issues(pattern, f"{key}.band_files")
 
 
 def columns_make_sense(config: Any) -> Iterator[ConfigIssue]:
