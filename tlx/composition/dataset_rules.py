@@ -89,6 +89,10 @@ def augmentation_fits(config: Any) -> Iterator[ConfigIssue]:
     elif augment != "steps" and listed:
         yield ConfigIssue("dataset.augment", "the steps that are listed take dataset.augment=steps", augment)
     yield from augmentation.issues(listed, "dataset.augment_steps")
+    yield from augmentation.view_issues(config.dataset.test_augment, "dataset.test_augment")
+    if config.dataset.test_augment and "image" not in (have := modalities(config.dataset)):
+        message = f"flips and turns images, and there are none among these {have[0]}s; leave it out"
+        yield ConfigIssue("dataset.test_augment", message, list(config.dataset.test_augment))
     for key, value in (("augment", augment), ("mix", config.dataset.mix)):
         if value == "none":
             continue

@@ -139,6 +139,13 @@ class Dataset(ImageValues):
         least=0,
         most=16,
     )
+    test_augment: list[str] = option(
+        help="test-time augmentation: what is tested and predicted is the mean over images as they are and these views "
+        "of them: horizontal_flip, vertical_flip, rotate_90, rotate_180, rotate_270, transpose, transverse; validation "
+        "and training see none",
+        factory=list,
+        neutral=[],
+    )
 
 
 @dataclass
