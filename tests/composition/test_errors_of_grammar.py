@@ -90,3 +90,10 @@ def test_a_part_that_is_null_is_filled_or_refused(words: str) -> None:
 def test_no_experiment_is_none_or_refused(words: str) -> None:
     found = asked([*BASE, words])
     assert (found.group if isinstance(found, Trial) else found) in (None, ["experiment"])
+
+
+@pytest.mark.parametrize("value", ["{image}_B{02,03}.tif", "{image}/{B02,B03}.tif", "{red,near}/{image}.png"])
+def test_a_text_with_braces_is_shown_in_quotes(value: str) -> None:
+    message = the_problem([*BASE, f"dataset.name={value}"]).message
+    assert message.endswith(f"write 'dataset.name=\"{value}\"'")
+    assert tlx.compose([*BASE, message.partition("write '")[2].rstrip("'")]).dataset.name == value

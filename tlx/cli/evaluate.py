@@ -15,7 +15,7 @@ folder of their own in runs/evaluated and in MLflow; the same command again retu
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +103,10 @@ def _dataset(trial: Trial, overrides: list[str]) -> Dataset:
             [ConfigIssue(key, "the trial is as it was trained; only dataset can differ") for key in others]
         )
     if asked.problems or asked.choices:
-        return compose_group("dataset", overrides)  # type: ignore[no-any-return]
+        found = compose_group("dataset", overrides)
+        if not any(setting.key == "dataset.test_augment" for setting in asked.settings):  # the model's own
+            found = replace(found, test_augment=trial.dataset.test_augment)
+        return found  # type: ignore[no-any-return]
     return with_overrides(trial, {setting.key: setting.value for setting in asked.settings}).dataset
 
 

@@ -29,6 +29,7 @@ from typing import Any
 from tlx.cli import target
 from tlx.cli.arguments import Arguments, number
 from tlx.composition.name_rules import path_fault
+from tlx.config.augmentation import views_said
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.files.printable import printable
 from tlx.reports.console import Terminal
@@ -111,6 +112,8 @@ def _predict(asked: Any, out: Path | None) -> int:
     model = load(asked.words[0], asked.device or "auto")
     depth = int(asked.features) if asked.features is not None else None
     compute = model.predicting(asked.top_k) if depth is None else model.embedding(depth)
+    if depth is None and model.trial.dataset.test_augment:
+        console.print(f"predicted is {views_said(model.trial.dataset.test_augment)}")
     inputs = inputs_of(asked.words[1:], model.trial, model.inputs, model.limits)
     names: list[str] = []
 

@@ -10,12 +10,13 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from tlx.columns import decoding, formats, image_scale, image_statistics
+from tlx.columns import decoding, formats, image_bands, image_scale, image_statistics
 from tlx.columns.column import Column
 from tlx.columns.formats.pixels import Array, Pixels, ReadAs, over_pixels
 from tlx.columns.image_scale import BYTES, Range, Seen
 from tlx.columns.inspection import look_at
 from tlx.columns.reading import DEFAULT, Indices, Inspection, Reader, Reading, Values
+from tlx.config import band_files
 from tlx.config.dataset import Limits
 from tlx.config.image_values import Settled
 
@@ -41,6 +42,8 @@ class Image(Column):
         frame: Of a file that holds several; -1: the first of an animation, the middle of a volume.
         mean, std: Of train in 0..1, for each channel, where these are not three.
         statistics: Of other than three channels, mean and deviation are those of ``train``, or of the ``backbone``.
+        band_files: What the files of an image are called, as :mod:`tlx.config.band_files` reads it: a path is not a
+            file then, but what its files are called after; empty: it is the file.
     """
 
     kind: ClassVar[str] = "image"
@@ -57,6 +60,7 @@ class Image(Column):
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
     statistics: str = "train"
+    band_files: str = ""
 
     def declared(self, values: Settled) -> Self:
         """The same, read as a configuration says."""
@@ -121,7 +125,12 @@ class Image(Column):
         return replace(fitted, mean=mean, std=std)
 
     def decoded(self, value: Any, limits: Limits = DEFAULT) -> Pixels:
-        """An image as its file has it."""
+        """An image as its file has it, or its files."""
+        if self.band_files and isinstance(value, (str, Path)):
+            files = [
+                (file, replace(self._how(file), bands=())) for file in band_files.parsed(self.band_files).of(value)
+            ]
+            return image_bands.read(files, self.bands, limits)
         return decoding.decode(value, self._how(value), limits)
 
     def read(self, value: Any, limits: Limits = DEFAULT) -> Array:
@@ -140,8 +149,8 @@ class Image(Column):
         return Seen(height, width, _channels(pixels), str(pixels.dtype), low, high, found.frames, least, most)
 
     def file(self, value: Any) -> Path | None:
-        """The image's own."""
-        return Path(value) if isinstance(value, (str, Path)) else None
+        """The image's own, where it has one."""
+        return Path(value) if isinstance(value, (str, Path)) and not self.band_files else None
 
     def problem(self, value: Any) -> str:
         """Why a decoded image cannot be used."""
@@ -214,6 +223,13 @@ class Image(Column):
         mean, std = (" ".join(f"{one:.3g}" for one in values[:_SHOWN]) for values in (spec.mean, spec.std))
         more = " ..." if len(spec.mean) > _SHOWN else ""
         return f"{colours}, {ends}; seen as {size}, mean {mean}{more}, deviation {std}{more}"
+
+    def settings(self) -> dict[str, Any]:
+        """All there is to know of it, as JSON has it; of images of one file nothing of several."""
+        found = super().settings()
+        if not self.band_files:
+            del found["band_files"]  # what was kept of such images before stays known
+        return found
 
     @property
     def summary(self) -> str:

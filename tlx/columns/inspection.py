@@ -23,7 +23,8 @@ from tlx.config.machine import cores
 from tlx.files.looking import counting
 
 _AT_ONCE = 1024  # images of an array
-_READ_BY = ("window", "window_of_file", "layout", "bands", "background", "frame")  # what is seen depends on these
+# what is seen depends on these
+_READ_BY = ("window", "window_of_file", "layout", "bands", "background", "frame", "band_files")
 _VERSION = 1  # of what is seen
 _FORM = dict[str, list[Any]]
 

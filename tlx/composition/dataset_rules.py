@@ -7,7 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 from tlx.composition import strategy_rules
-from tlx.config import augmentation, image_values
+from tlx.config import augmentation, band_files, image_values
 from tlx.config.dataset import modalities
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.fields import NEUTRAL
@@ -39,6 +39,22 @@ def images_can_be_read(config: Any) -> Iterator[ConfigIssue]:
             image_values.of_column(dataset, place)
         except ConfigError as error:
             yield from error.problems
+
+
+def files_of_bands_are_named(config: Any) -> Iterator[ConfigIssue]:
+    """What the files of an image are called can be read, and there are images."""
+    dataset = config.dataset
+    columns = getattr(dataset, "columns", None) or {}
+    named = {"dataset": (dataset, "image" in modalities(dataset))}
+    named |= {f"dataset.columns.{name}": (one, one.type == "image") for name, one in columns.items()}
+    for key, (one, is_of_images) in named.items():
+        pattern = getattr(one, "band_files", None)
+        if pattern is None:
+            continue
+        if not is_of_images:
+            yield ConfigIssue(f"{key}.band_files", "of images alone; leave it out", pattern)
+        else:
+            yield from band_files.issues(pattern, f"{key}.band_files")
 
 
 def columns_make_sense(config: Any) -> Iterator[ConfigIssue]:
@@ -73,6 +89,10 @@ def augmentation_fits(config: Any) -> Iterator[ConfigIssue]:
     elif augment != "steps" and listed:
         yield ConfigIssue("dataset.augment", "the steps that are listed take dataset.augment=steps", augment)
     yield from augmentation.issues(listed, "dataset.augment_steps")
+    yield from augmentation.view_issues(config.dataset.test_augment, "dataset.test_augment")
+    if config.dataset.test_augment and "image" not in (have := modalities(config.dataset)):
+        message = f"flips and turns images, and there are none among these {have[0]}s; leave it out"
+        yield ConfigIssue("dataset.test_augment", message, list(config.dataset.test_augment))
     for key, value in (("augment", augment), ("mix", config.dataset.mix)):
         if value == "none":
             continue

@@ -20,6 +20,7 @@ from tlx.composition import values
 from tlx.config.errors import ConfigError, ConfigIssue
 
 _SELECTOR = re.compile(r"[A-Za-z_][A-Za-z_0-9:.]*\[[-0-9:%]*\]")  # stages[-2:], as strategies write them
+_PATTERN = re.compile(r"\}[\w./-]|[\w./-]\{")  # {image}_B{02,03}.tif, as the files of an image are called
 # besides Hydra's own: lists too deep for its parser, numbers too long for Python
 _UNREADABLE = (HydraException, RecursionError, ValueError, ArithmeticError)
 
@@ -49,6 +50,8 @@ def _reason(text: str, error: Exception) -> str:
     if sign and _SELECTOR.search(value):
         quoted = _SELECTOR.sub(lambda found: f'"{found[0]}"', value)
         return f"a name with brackets is put in quotes; write '{key}={quoted}'"
+    if sign and _PATTERN.search(value) and not set(value) & set("\"'"):
+        return f"a text with braces is put in quotes; write '{key}=\"{value}\"'"
     return f"{(str(error) or 'unreadable').splitlines()[0]}; write key=value"
 
 

@@ -106,6 +106,9 @@ STEPS: dict[str, type[Step]] = {
     "aug_mix": AugMix,
     "erasing": Erasing,
 }
+TEST_VIEWS = (  # of which there is nothing random: the symmetries of a square
+    *("horizontal_flip", "vertical_flip", "rotate_90", "rotate_180", "rotate_270", "transpose", "transverse"),
+)
 OF_COLOURS = (ColorJitter, RandAugment, TrivialAugment, AugMix)  # bytes of one or three channels
 PRESETS: dict[str, tuple[Step, ...]] = {
     "light": (ResizedCrop(least=0.7), HorizontalFlip()),
@@ -142,6 +145,21 @@ def issues(listed: Sequence[Any], key: str) -> Iterator[ConfigIssue]:
         if name == "resized_crop" and place:
             yield ConfigIssue(here, "cuts from the whole image, so it is the first step", name)
         yield from _options(STEPS[name], options, f"{here}.{name}")
+
+
+def view_issues(views: Sequence[str], key: str) -> Iterator[ConfigIssue]:
+    """What is wrong with the views of images that are tested."""
+    for place, view in enumerate(views):
+        if view not in TEST_VIEWS:
+            message = f"no such view{suggest(view, TEST_VIEWS)}; expected some of {', '.join(TEST_VIEWS)}"
+            yield ConfigIssue(f"{key}[{place}]", message, view)
+        elif view in views[:place]:
+            yield ConfigIssue(f"{key}[{place}]", "is listed twice", view)
+
+
+def views_said(views: Sequence[str]) -> str:
+    """What is predicted with these views, for a person."""
+    return f"the mean over images as they are and {', '.join(views)} (dataset.test_augment)"
 
 
 def _named(one: Any) -> tuple[str, Mapping[str, Any]]:

@@ -139,6 +139,13 @@ class Dataset(ImageValues):
         least=0,
         most=16,
     )
+    test_augment: list[str] = option(
+        help="test-time augmentation: what is tested and predicted is the mean over images as they are and these views "
+        "of them: horizontal_flip, vertical_flip, rotate_90, rotate_180, rotate_270, transpose, transverse; validation "
+        "and training see none",
+        factory=list,
+        neutral=[],
+    )
 
 
 @dataclass
@@ -203,6 +210,12 @@ class ImageFolder(Dataset):
         neutral="auto",
     )
     nested: bool = option(False, "a class is the whole path of the folder that holds its images", neutral=False)
+    band_files: str | None = option(
+        None,
+        "images are of one file per band, called so, in this order: {image}_B{02,03,04}.tif, or {image}/{B02,B03}.tif "
+        "where each has a folder of its own; null: every file is an image",
+        neutral=None,
+    )
 
 
 @dataclass
@@ -231,6 +244,7 @@ class Column:
     bands: list[int] | None = option(None, "of images: as dataset.bands; null: those of the data set", neutral=None)
     background: Any = option(None, "of images: as dataset.background; null: that of the data set", neutral=None)
     frame: int | None = option(None, "of images: as dataset.frame; null: that of the data set", least=0, neutral=None)
+    band_files: str | None = option(None, "of images: as dataset.band_files; null: that of the data set", neutral=None)
 
 
 @dataclass
@@ -270,6 +284,12 @@ class Table(Dataset):
         help="what an unknown label is: ignore: it counts neither in the loss nor in a metric; zeros: 0; ones: 1",
         choices=("ignore", "zeros", "ones"),
         neutral="ignore",
+    )
+    band_files: str | None = option(
+        None,
+        "images are of one file per band, called so, in this order: {image}_B{02,03,04}.tif, or {image}/{B02,B03}.tif "
+        "where each has a folder of its own; the table's path, without a suffix, is {image}; null: it is the file",
+        neutral=None,
     )
 
 

@@ -28,6 +28,8 @@ def key(trial: Trial) -> str | None:
     """
     if parts_without(trial, "batchable_head") or trial.dataset.mix != "none" or trial.strategy.on_nan == "skip":
         return None
+    if trial.dataset.test_augment:  # whose test is more than features that are kept
+        return None
     if not (_is_plain(trial.strategy) and _is_simple(trial)) or begins_from(trial):  # a head that is drawn for nobody
         return None
     task = task_key(trial)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
+from tlx.config.augmentation import views_said
 from tlx.config.schema import Trial
 from tlx.files.printable import printable
 from tlx.runs.describe import beginning
@@ -38,6 +39,8 @@ def show_choices(trial: Trial, machine: str, console: Console) -> None:
         "tracking": trial.tracking.kind,
         "seed": str(trial.seed),
     }
+    if trial.dataset.test_augment:
+        lines["test"] = views_said(trial.dataset.test_augment)
     for name, text in lines.items():
         console.print(f"{name:<9} {text}", markup=False, soft_wrap=True)
 

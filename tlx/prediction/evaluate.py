@@ -11,6 +11,7 @@ import numpy as np
 
 from tlx.columns.reading import Indices
 from tlx.columns.schema import Schema
+from tlx.config.augmentation import views_said
 from tlx.config.dataset import Dataset
 from tlx.config.errors import ConfigIssue, DataError
 from tlx.data import splits, validation
@@ -22,6 +23,7 @@ from tlx.prediction.machine import as_tested
 from tlx.prediction.matched import Matched, matched
 from tlx.prediction.model import Model
 from tlx.tasks.load import load as load_task
+from tlx.tasks.views import averaged
 from tlx.training import per_class
 from tlx.training.precision import floats
 from tlx.training.predictions import predictions
@@ -113,17 +115,19 @@ def measure(model: Model, chosen: Chosen, config: Dataset, file: Path) -> Measur
     metrics = task.metrics().to(model.device)
     if floats(model.trial.hardware.precision) != floats("32-true"):
         metrics.double()
+    network = averaged(model.network, task, config.test_augment)
     cuts = borders(len(chosen.indices), config.eval_batch_size, 1)
     with as_tested(model.trial, model.device), predictions(file, source.described) as written:
         for start, stop in itertools.pairwise(cuts):
             batch = model.placed(examples.__getitems__([(0, at) for at in range(start, stop)]))
             with arithmetic(model.trial.hardware.precision, model.device):
-                out = task.eval_step(model.network, batch, metrics)
-                written.add(task.predict(model.network, batch, out))
+                out = task.eval_step(network, batch, metrics)
+                written.add(task.predict(network, batch, out))
         values = task.compute(metrics)
     per_class.write(file.parent, task, examples.targets)
     unknown, left_out = chosen.found.unknown, len(chosen.found.left_out)
-    return Measured(values, len(chosen.indices), chosen.skipped, unknown, left_out, chosen.notes)
+    notes = [*chosen.notes, *([views_said(config.test_augment)] if config.test_augment else [])]
+    return Measured(values, len(chosen.indices), chosen.skipped, unknown, left_out, notes)
 
 
 def _split(found: Matched, config: Dataset, split: str, seed: int) -> Indices:

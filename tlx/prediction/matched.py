@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tlx.columns import Column, Label, Labels
+from tlx.columns import Column, Image, Label, Labels
 from tlx.columns.reading import Values
 from tlx.columns.schema import Schema
 from tlx.config.dataset import Limits
@@ -58,6 +58,8 @@ def matched(source: Source, schema: Schema, limits: Limits) -> Matched:
         elif isinstance(column, Labels):
             column, rows[name] = _several(column, values, theirs, unknown)
         else:
+            if isinstance(column, Image) and isinstance(theirs, Image):  # how many files an image has is of the data
+                column = replace(column, band_files=theirs.band_files)
             column, rows[name], faults = column.encode(values, np.arange(len(source)), limits)
             problems += [ConfigIssue(source.origin(i), fault) for i, fault in faults.items()]
         columns.append(column)

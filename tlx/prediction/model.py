@@ -24,6 +24,7 @@ from tlx.prediction.card import as_html, as_text, card
 from tlx.prediction.embedding import checked_form, of_each
 from tlx.prediction.values import InvalidInput, NewWords, Row, canonical, described, row_of
 from tlx.tasks.network import Network, specs
+from tlx.tasks.views import averaged
 from tlx.tasks.whole import WholeNetwork
 from tlx.training.network import Trained
 from tlx.training.precision import floats
@@ -59,6 +60,11 @@ class Model(nn.Module):
         self.batch_size = int(trained.trial.dataset.eval_batch_size)
         self.limits: Limits = trained.trial.dataset.limits
         self.eval()
+
+    @property
+    def predictor(self) -> nn.Module:
+        """The network as it predicts: its mean over the views of ``dataset.test_augment``, where there are some."""
+        return averaged(self.network, self.task, self.trial.dataset.test_augment)
 
     @property
     def inputs(self) -> dict[str, Column]:
@@ -129,14 +135,14 @@ class Model(nn.Module):
         return self.placed(Batch(torch.arange(len(rows)), inputs)).inputs
 
     def forward(self, inputs: Any) -> Tensor:
-        """The network's outputs [batch, outputs].
+        """The outputs that are predicted from [batch, outputs]: the network's, or of the mean over its views.
 
         Args:
             inputs: A batch of transformed inputs by column; of a model with one input column its value does as well.
         """
         if isinstance(self.network, WholeNetwork):
             raise ConfigError([ConfigIssue("model", "owns its loss and has predictions alone: call predict")])
-        outputs: Tensor = self.network(self._by_column(inputs))
+        outputs: Tensor = self.predictor(self._by_column(inputs))
         return outputs
 
     def _by_column(self, inputs: Any) -> dict[str, Any]:
@@ -240,7 +246,7 @@ class Model(nn.Module):
     def answer(self, batch: Batch) -> list[Answer]:
         """The answers for a batch of prepared inputs, such as :meth:`collate` gives."""
         with self._computing():
-            return answers.of_records(self.task.predict(self.network, self.placed(batch)), self.schema)
+            return answers.of_records(self.task.predict(self.predictor, self.placed(batch)), self.schema)
 
     def _looked_at(self, value: Any) -> dict[str, Any] | InvalidInput:
         if isinstance(value, InvalidInput):

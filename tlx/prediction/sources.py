@@ -12,9 +12,11 @@ from typing import BinaryIO
 from tlx.columns import Column, Image, Text
 from tlx.columns.formats import FORMATS, suffix_of
 from tlx.composition.name_rules import is_there, path_fault
+from tlx.config import band_files
 from tlx.config.dataset import Limits
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.schema import Trial
+from tlx.data import band_sets
 from tlx.data.sources import rows, tree
 from tlx.files import regular
 from tlx.prediction import lines
@@ -87,10 +89,12 @@ def _inputs(word: str, trial: Trial, columns: Mapping[str, Column], limits: Limi
     path = Path(word).expanduser()
     suffix = path.suffix.lower()
     try:
+        if isinstance(alone, Image) and _stands_for_files(path, alone):
+            return Inputs(iter([(word, path)]), 1)
         if path.is_dir():
             if not isinstance(alone, Image):
                 raise _unfit(word, "a folder holds images", columns)
-            return _folder(path)
+            return _folder(path, alone)
         regular.look(path)
     except (OSError, ValueError) as error:
         raise ConfigError([ConfigIssue("input", f"cannot be read: {regular.reason(error)}", word)]) from None
@@ -115,21 +119,29 @@ def _unfit(word: str, what: str, columns: Mapping[str, Column]) -> ConfigError:
     return ConfigError([ConfigIssue("input", message, word)])
 
 
-def _folder(folder: Path) -> Inputs:
-    """The images below a folder, in the order of their paths; hidden files and others are left out and counted."""
+def _stands_for_files(path: Path, column: Image) -> bool:
+    """Is a path what the files of an image are called after? One that lacks some of them is said when it is read."""
+    bands = band_files.parsed(column.band_files) if column.band_files else None
+    return bands is not None and not path.is_file() and any(file.is_file() for file in bands.of(path))
+
+
+def _folder(folder: Path, column: Image) -> Inputs:
+    """The images below a folder, in the order of their paths; hidden files and others are left out and counted.
+
+    Where those of train are of several files, such images are taken; of a folder without any, every file is one.
+    """
     walk = tree.Tree(str(folder))
-    images, others = list[str](), 0
     try:
-        for name, _ in walk.files():
-            if suffix_of(name):
-                images.append(name)
-            else:
-                others += 1
+        files = [name for name, _ in walk.files()]
     except OSError as error:
         raise ConfigError([ConfigIssue("input", f"cannot be looked into: {regular.reason(error)}", folder)]) from error
+    bands = band_files.parsed(column.band_files) if column.band_files else None
+    sets, others = band_sets.grouped(files, bands) if bands is not None else ({}, [])
+    images = list(sets) or [name for name in files if suffix_of(name)]
     told = {
         "hidden files and folders left out": len(walk.hidden),
-        "files that are no images": others,
+        f"files that are no band of {column.band_files}": len(others) if sets else 0,
+        "files that are no images": 0 if sets else len(files) - len(images),
         "names without a file behind them": len(walk.special),
         "links to folders, which are not followed": len(walk.links),
         "folders that may not be looked into": len(walk.closed),

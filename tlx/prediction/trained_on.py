@@ -40,7 +40,7 @@ def notes(run: Path, trial: Trial, config: Dataset, data: Mapping[str, str], ind
     split = data["split"]
     cut = {name: getattr(trial.dataset, name) for name in _CUT}
     if data["fingerprint"] != read_result(run).facts.get("data"):
-        if replace(config, **cut) != trial.dataset:
+        if replace(config, **cut, test_augment=trial.dataset.test_augment) != trial.dataset:
             return []
         return ["they are the trial's own, and have changed since: examples may have been trained on"]
     if split in ("train", "all"):

@@ -6,6 +6,7 @@ import math
 import numbers
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from PIL import Image as pictures
 from tlx.columns import Category, Column, Image, Number, Text
 from tlx.columns.formats.pixels import Array, TooLarge
 from tlx.columns.number import number, word
+from tlx.config import band_files
 from tlx.config.dataset import Limits
 from tlx.config.errors import suggest
 from tlx.files.printable import printable
@@ -124,7 +126,7 @@ def _image(column: Image, value: Any, limits: Limits) -> Any:
     elif not isinstance(value, (str, Path, pictures.Image)):
         raise InvalidInput(f"expected {expected}, found {kind_of(value)}")
     try:
-        pixels = column.read(value, limits)
+        pixels = _named(column, value).read(value, limits)
     except TooLarge as error:
         raise InvalidInput(str(error)) from None
     except FileNotFoundError:
@@ -137,6 +139,17 @@ def _image(column: Image, value: Any, limits: Limits) -> Any:
         raise InvalidInput(problem)
     _look_at_range(column, pixels)
     return pixels
+
+
+def _named(column: Image, value: Any) -> Image:
+    """The column as it reads this path: where images are of several files, one that is there may hold all channels."""
+    if not column.band_files or not isinstance(value, (str, Path)) or not Path(value).is_file():
+        return column
+    bands = band_files.parsed(column.band_files)
+    image = bands.image_of(Path(value).as_posix())
+    if image is not None and all(file.is_file() for file in bands.of(image)):
+        raise InvalidInput(f"is one of the {len(bands.names)} files of an image; name the image: {printable(image)}")
+    return replace(column, band_files="")
 
 
 def _look_at_range(column: Image, pixels: Array) -> None:

@@ -40,7 +40,7 @@ class Outputs(nn.Module):
 
     def __init__(self, model: Model, names: Sequence[Name]) -> None:
         super().__init__()
-        self.network = model.network
+        self.network = model.predictor
         self.names = tuple(names)
         numbers = [column for column in model.schema.targets.values() if isinstance(column, Number)]
         self.register_buffer("deviation", torch.tensor([column.deviation for column in numbers]))

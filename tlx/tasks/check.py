@@ -5,6 +5,7 @@ from __future__ import annotations
 from tlx.backbones.backbone import Backbone
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.schema import Trial
+from tlx.tasks import views
 from tlx.tasks.protocol import SolvableTask, Task
 
 
@@ -23,5 +24,6 @@ def check(trial: Trial, task: Task, backbone: Backbone) -> None:
         if phase.solver not in ("gradient", *known):
             message = f"expected {' or '.join(['gradient', *known])} for what is predicted here"
             problems.append(ConfigIssue(f"strategy.phases.{i}.solver", message, phase.solver))
+    problems += views.issues(task, backbone.takes, trial.dataset.test_augment)
     if problems:
         raise ConfigError(problems)

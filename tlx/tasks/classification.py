@@ -17,7 +17,7 @@ from tlx.columns.schema import Schema
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.task import Classification, Loss
 from tlx.runs.metric import Metric
-from tlx.tasks import logistic, losses, multilabel, per_class, temperature
+from tlx.tasks import logistic, losses, multilabel, per_class, temperature, views
 from tlx.tasks.finite import Finite
 from tlx.tasks.kept import Kept
 from tlx.tasks.macro_f1 import MacroF1
@@ -148,6 +148,10 @@ class ClassificationTask:
             record["probabilities"] = row
             records.append(record)
         return records
+
+    def mean_of_views(self, outputs: Tensor) -> Tensor:
+        """Logits of the mean probabilities."""
+        return (views.mean_of_labels if self.several else views.mean_of_classes)(outputs)
 
     def fitted_temperature(
         self, outputs: Tensor, targets: Mapping[str, Tensor], meta: Mapping[str, Any]

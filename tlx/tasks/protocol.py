@@ -100,6 +100,14 @@ class CalibratedTask(Task, Protocol):
 
 
 @runtime_checkable
+class ViewedTask(Task, Protocol):
+    """A task that can predict for several views of an example together."""
+
+    def mean_of_views(self, outputs: Tensor) -> Tensor:
+        """Outputs [examples, ...] that stand for the mean prediction; outputs of each view [views, examples, ...]."""
+
+
+@runtime_checkable
 class TabulatedTask(Task, Protocol):
     """A task whose predictions are counted name by name."""
 

@@ -22,7 +22,7 @@ from tlx.columns.schema import Schema
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.task import Regression, RegressionLoss
 from tlx.runs.metric import Metric
-from tlx.tasks import ridge
+from tlx.tasks import ridge, views
 from tlx.tasks.losses import Each, mean, own
 from tlx.tasks.metrics import added, primary
 from tlx.tasks.network import Network
@@ -128,6 +128,10 @@ class RegressionTask:
             record["prediction"] = self._named(row)
             records.append(record)
         return records
+
+    def mean_of_views(self, outputs: Tensor) -> Tensor:
+        """The mean of each number."""
+        return views.mean_of_numbers(outputs)
 
     def _named(self, values: Sequence[float]) -> Any:
         """One number as it is, several by name."""

@@ -25,6 +25,7 @@ from tlx.strategies.regularisers import penalty
 from tlx.strategies.sharded import shard
 from tlx.strategies.validation_schedule import Counts, validation_schedule
 from tlx.tasks.protocol import StepOutput, Task
+from tlx.tasks.views import averaged
 from tlx.tracking.event_log import EventLog
 from tlx.training.callbacks.callback import Record, Request, ScaleRates, SetTrainable, SkipStep, Stop, SwapWeights
 from tlx.training.callbacks.context import Context
@@ -84,6 +85,11 @@ class TrialModule(LightningModule):
         self._is_fitting = False
         self._weights = StepWeights(task, data, epochs)
         self._swapped: State = {}  # the weights that train, while others are validated
+
+    @property
+    def test_views(self) -> Sequence[str]:
+        """The views of images that the test takes the mean over, beside the images as they are."""
+        return self.data.config.test_augment
 
     @property
     def primary(self) -> Metric:
@@ -238,7 +244,8 @@ class TrialModule(LightningModule):
     def held_out(self, name: str) -> Loader:
         """A split in its own order."""
         rank, world = self._share()
-        return self.data.eval_loader(name, rank=rank, world=world, load=self.prefix.load)
+        load = None if name == "test" and self.test_views else self.prefix.load  # nothing is kept of views
+        return self.data.eval_loader(name, rank=rank, world=world, load=load)
 
     def on_validation_epoch_start(self) -> None:
         if self._is_fitting:  # of a round
@@ -259,9 +266,10 @@ class TrialModule(LightningModule):
         return not self.trying and self.call("on_validation", metrics)
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
+        model = averaged(self.model, self.task, self.test_views)
         with self.prefix.replaying(batch) as seen:
-            out = self.task.eval_step(self.model, seen, self.metrics)
-            records = self.task.predict(self.model, seen, out)
+            out = self.task.eval_step(model, seen, self.metrics)
+            records = self.task.predict(model, seen, out)
         if self.trainer.world_size > 1:  # batches are shared out: each process has as many
             parts: list[Any] = [None] * self.trainer.world_size
             torch.distributed.all_gather_object(parts, records)

@@ -9,6 +9,7 @@ import torch
 
 from tlx.composition.rules import refuse_many_trials
 from tlx.config import output
+from tlx.config.augmentation import views_said
 from tlx.config.errors import RequestError
 from tlx.config.schema import Trial
 from tlx.feature_cache.prefix_cache import PhaseUsage
@@ -114,7 +115,8 @@ def _run(
         select_final_weights(built, trainer, say)
         validated = {**module.state.metrics, **calibrate(built, trainer, say)}
         if built.data.has_test:
-            prefix.enter(PhaseUsage(module.state.trained, {"test": 1}))
+            if not module.test_views:  # of which nothing is kept
+                prefix.enter(PhaseUsage(module.state.trained, {"test": 1}))
             file = place.path / layout.PREDICTIONS if events.path is not None else None
             with predictions(file, built.data.source.described) as written:
                 module.predicted = written.add
@@ -158,3 +160,5 @@ def _prepare(built: TrialComponents, events: EventLog, say: Say, progress: Progr
     if (planned := built.module.validations).is_auto:
         for line in planned.lines:
             say(f"validation: {line}")
+    if built.module.test_views:
+        say(f"test: {views_said(built.module.test_views)}; nothing is kept of it")

@@ -11,8 +11,10 @@ import numpy as np
 
 from tlx.columns import Category, Image, Label
 from tlx.columns.formats import suffix_of
+from tlx.config import band_files
 from tlx.config.dataset import ImageFolder
 from tlx.config.errors import ConfigIssue, DataError
+from tlx.data import band_sets
 from tlx.data.fingerprint import contents, of_files
 from tlx.data.groups import GROUP, by_pattern
 from tlx.data.source import Source
@@ -47,7 +49,7 @@ class _Listing:
 def fingerprint(config: ImageFolder) -> str:
     """Of every image that :func:`load` reads, by its name below ``root``; of nothing else that lies there."""
     found = _listed(config)
-    files = sorted(_files(found), key=lambda file: file[0].split("/"))
+    files = sorted(_files(found, config), key=lambda file: file[0].split("/"))
     return of_files(os.path.realpath(root_of(config)), files)
 
 
@@ -60,7 +62,8 @@ def load(config: ImageFolder) -> Source:
     found = _listed(config)
     starts = [0, *found.ends.values()]
     splits = {split: np.arange(start, end) for (split, end), start in zip(found.ends.items(), starts, strict=False)}
-    columns, rows = [Image("image"), Label("label")], {"image": found.paths, "label": found.labels}
+    pattern = config.band_files or ""
+    columns, rows = [Image("image", band_files=pattern), Label("label")], {"image": found.paths, "label": found.labels}
     if config.group.pattern is not None:
         columns.append(Category(GROUP, role="group"))
         rows[GROUP] = by_pattern(config.group.pattern, found.names)
@@ -71,13 +74,24 @@ def load(config: ImageFolder) -> Source:
         splits=splits,
         origin=lambda i: found.paths[i],
         notes=found.notes,
-        contents={"image": lambda: contents(place, _files(found))},
+        contents={"image": lambda: _contents(place, found, config)},
     )
 
 
-def _files(found: _Listing) -> Iterable[tuple[str, str, str]]:
-    """The images as :func:`~tlx.data.fingerprint.of_files` takes them."""
-    return ((name, name, path) for name, path in zip(found.names, found.paths, strict=True))
+def _files(found: _Listing, config: ImageFolder) -> Iterable[tuple[str, str, str]]:
+    """The files of the images as :func:`~tlx.data.fingerprint.of_files` takes them."""
+    images: Iterable[tuple[str, str]] = zip(found.names, found.paths, strict=True)
+    if config.band_files is not None:
+        images = band_sets.files(images, band_files.parsed(config.band_files))
+    return ((name, name, path) for name, path in images)
+
+
+def _contents(place: str, found: _Listing, config: ImageFolder) -> list[str]:
+    """A hash for the content of each image."""
+    if config.band_files is None:
+        return contents(place, _files(found, config))
+    images = zip(found.names, found.paths, strict=True)
+    return band_sets.hashes(place, images, band_files.parsed(config.band_files))
 
 
 def root_of(config: ImageFolder) -> Path:
@@ -102,7 +116,8 @@ def _listed(config: ImageFolder) -> _Listing:
         raise DataError([ConfigIssue("dataset.root", message, error.filename or config.root)]) from error
     problems = [ConfigIssue("dataset.root", f"{what}: no image inside", folder) for folder, what in empty.items()]
     if not found.paths:
-        expected = "<root>/<class>/*.png or <root>/train/<class>/*.png"
+        name = config.band_files or "*.png"
+        expected = f"<root>/<class>/{name} or <root>/train/<class>/{name}"
         problems = [ConfigIssue("dataset.root", f"no images found; expected {expected}", config.root)]
     if problems:
         raise DataError(problems)
@@ -127,7 +142,7 @@ def _walked(root: Path, config: ImageFolder) -> tuple[_Listing, dict[str, str]]:
         above = f"{folder.name}/" if split else ""
         children = class_folders(folder)
         for child in children:
-            _add_class(found, empty, folder / child, above, child, nested=config.nested)
+            _add_class(found, empty, folder / child, above, child, config)
         if split:
             found.ends[split] = len(found.paths)
             if not children:
@@ -145,15 +160,15 @@ def _look_beside_classes(listing: _Listing, folder: Path, above: str) -> None:
         listing.notes.append(f"{folder}: {len(loose)} images lie outside every class, first {loose[0]}")
 
 
-def _add_class(listing: _Listing, empty: dict[str, str], folder: Path, above: str, name: str, *, nested: bool) -> None:
+def _add_class(
+    listing: _Listing, empty: dict[str, str], folder: Path, above: str, name: str, config: ImageFolder
+) -> None:
     """Append the images below a class's folder, named by what is ``above`` it, and notes on what else is there."""
-    found, others = tree.Tree(str(folder)), 0
+    found, nested = tree.Tree(str(folder)), config.nested
     place = "" if str(folder) == "." else os.path.join(folder, "")
     holding = dict.fromkeys([""], 0)  # images by the folder that holds them
-    for inner, entry in found.files():
-        if not _is_image(entry.name):
-            others += 1
-            continue
+    images, others, parts = _images(found, config)
+    for inner in images:
         own = inner.rpartition("/")[0]
         holding[own] = holding.get(own, 0) + 1
         listing.paths.append(place + inner)
@@ -163,12 +178,14 @@ def _add_class(listing: _Listing, empty: dict[str, str], folder: Path, above: st
     if not any(holding.values()):
         empty[str(folder)] = "an empty class"
     elif nested:
-        full = {"/".join(own.split("/")[:depth]) for own in deep for depth in range(1, own.count("/") + 2)}
+        full = {"/".join(own.split("/")[:depth]) for own in {*deep, *parts} for depth in range(1, own.count("/") + 2)}
         empty.update({place + own: "an empty class" for own in found.folders if own not in full})
     elif deep:
         listing.deep.append(f"{above}{name}/{deep[0]}")
     listing.hidden += [f"{above}{name}/{inner}" for inner in found.hidden]
-    listing.notes += [f"{folder}: {others} files are not images"] if others else []
+    if others:
+        what = "not images" if config.band_files is None else f"of no band of {config.band_files}, first {others[0]}"
+        listing.notes.append(f"{folder}: {len(others)} files are {what}")
     if found.special:
         first = found.special[0]
         what = f"first {first}, {tree.kind(place + first)}"
@@ -177,6 +194,17 @@ def _add_class(listing: _Listing, empty: dict[str, str], folder: Path, above: st
         listing.notes.append(f"{folder}: {len(found.closed)} folders may not be looked into, first {found.closed[0]}")
     if found.links:
         listing.notes.append(f"{folder}: {len(found.links)} links to folders are not followed, first {found.links[0]}")
+
+
+def _images(found: tree.Tree, config: ImageFolder) -> tuple[list[str], list[str], set[str]]:
+    """The images below a folder, the files that are none, and the folders of the files of images, in their order."""
+    if config.band_files is None:
+        images, others = list[str](), list[str]()
+        for inner, entry in found.files():
+            (images if _is_image(entry.name) else others).append(inner)
+        return images, others, set()
+    sets, others = band_sets.grouped((inner for inner, _ in found.files()), band_files.parsed(config.band_files))
+    return list(sets), others, {file.rpartition("/")[0] for files in sets.values() for file in files} - {""}
 
 
 def _is_image(name: str) -> bool:

@@ -16,9 +16,11 @@ import numpy as np
 
 from tlx.columns import Category
 from tlx.columns.number import number
+from tlx.config import band_files
 from tlx.config import dataset as options
 from tlx.config.dataset import Table
 from tlx.config.errors import ConfigIssue, DataError
+from tlx.data import band_sets
 from tlx.data.fingerprint import contents, of_files
 from tlx.data.groups import GROUP, by_pattern
 from tlx.data.source import RowLocation, Source
@@ -28,6 +30,7 @@ from tlx.data.sources.rows import ITEMS, Rows
 from tlx.data.sources.sqlite_guard import journals
 from tlx.data.sources.table_columns import (
     Columns,
+    band_files_of,
     column,
     declared,
     inferred,
@@ -71,12 +74,16 @@ def _changes(files: Mapping[str, Path]) -> dict[str, Path]:
 def _listed(config: Table, files: Mapping[str, Path]) -> dict[str, Path]:
     """The images of a table, by where the table says they are."""
     columns = declared(config) or {}
-    images = {one.column or name: "" for name, one in columns.items() if one.type == "image"}
+    images = {one.column or name: band_files_of(config, one) for name, one in columns.items() if one.type == "image"}
     found = {}
     for role, file in files.items() if images else ():
-        read = reading.read(file, "", images, config.limits, table=config.table)
-        for value in (value for cells in read.cells.values() for value in cells if value is not None):
+        read = reading.read(file, "", dict.fromkeys(images, ""), config.limits, table=config.table)
+        for name, value in ((name, one) for name, cells in read.cells.items() for one in cells if one is not None):
             path = file.parent / str(value)
+            if pattern := images[name]:
+                whole = [(f"{role}/{value}", str(path))]
+                found.update({own: Path(of) for own, of in band_sets.files(whole, band_files.parsed(pattern))})
+                continue
             try:
                 regular.look(path)
             except (OSError, ValueError):  # not there, or no name of a file: the pre-flight says so
@@ -131,7 +138,7 @@ def load(config: Table) -> Source:
     if problems:
         notes.append(f"{len(problems)} rows skipped, first: {problems[0].key} {problems[0].message}")
     notes += _without_label(values, wanted) + indicators.notes
-    columns = [column(name, one) for name, one in wanted.items()]
+    columns = [column(name, one, config) for name, one in wanted.items()]
     rows_of: dict[str, Any] = {**values, **indicators.values}
     if config.group.pattern is not None:
         columns.append(Category(GROUP, role="group"))
@@ -139,12 +146,19 @@ def load(config: Table) -> Source:
     given = splits if len(splits) > 1 else {}
     place = _place(files)
     hashes = {
-        name: partial(contents, place, [(path, os.path.abspath(path), path) for path in values[name]])
+        name: partial(_contents, place, values[name], band_files_of(config, one))
         for name, one in wanted.items()
         if one.type == "image"
     }
     columns += indicators.columns
     return Source(columns, rows_of, given, lambda i: str(places[i]), notes, contents=hashes)
+
+
+def _contents(place: str, images: list[str], pattern: str) -> list[str]:
+    """A hash for the content of each image."""
+    if pattern:
+        return band_sets.hashes(place, map(band_sets.at, images), band_files.parsed(pattern))
+    return contents(place, [(path, os.path.abspath(path), path) for path in images])
 
 
 def _pictures(config: Table, wanted: Columns) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from tlx.columns import KINDS, Column
+from tlx.columns import KINDS, Column, Image
 from tlx.columns.number import number
 from tlx.config import dataset as options
 from tlx.config.dataset import Table
@@ -76,8 +76,15 @@ def refuse_names_taken_twice(config: Table, wanted: Columns) -> None:
         raise DataError(problems)
 
 
-def column(name: str, one: options.Column) -> Column:
+def column(name: str, one: options.Column, config: Table) -> Column:
     """The column of an example, as it is declared."""
     kind = KINDS[one.type]
     role = one.role or ("target" if one.type in ("label", "labels") else "input")
+    if kind is Image:
+        return Image(name, role=role, band_files=band_files_of(config, one))  # type: ignore[arg-type]
     return kind(name, role=role)  # type: ignore[arg-type]
+
+
+def band_files_of(config: Table, one: options.Column) -> str:
+    """What the files of a column's images are called; empty where each is one file."""
+    return one.band_files or config.band_files or ""

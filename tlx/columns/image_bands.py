@@ -1,0 +1,76 @@
+"""Images of several files: their channels, one after the other, as if they were those of one file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from tlx.columns import decoding
+from tlx.columns.formats.pixels import Array, NotInstalled, Pixels, ReadAs, TooLarge, allow, chosen
+from tlx.config.dataset import Limits
+from tlx.files.regular import reason
+
+
+class BandError(ValueError):
+    """The files of an image make no image together; the message names the file."""
+
+
+def read(files: Iterable[tuple[Path, ReadAs]], bands: tuple[int, ...], limits: Limits) -> Pixels:
+    """Decode all files of an image.
+
+    Args:
+        files: In the order of their channels, each with how it is read.
+        bands: Of all channels, those that are wanted; empty: all.
+        limits: Of the pixels of all files together.
+
+    Returns:
+        [h, w, channels] of the files' own type.
+
+    Raises:
+        BandError: A file is not there or cannot be decoded, or they differ in size or type.
+        TooLarge: They are over the limit.
+        NotInstalled: What reads one is not there.
+    """
+    found: list[Pixels] = []
+    first, channels = Path(), 0
+    for file, how in files:
+        pixels = _decoded(file, how, limits)
+        values = pixels.values if pixels.values.ndim == 3 else pixels.values[:, :, None]
+        if not found:
+            first = file
+        elif (fault := _difference(values, found[0].values)) is not None:
+            raise BandError(f"{file.name} {fault[0]}, {first.name} {fault[1]}: the files of an image have to agree")
+        channels += values.shape[2]
+        allow(values.shape[0], values.shape[1], channels, limits)
+        found.append(Pixels(values, pixels.frames, pixels.range))
+    ranges = {one.range for one in found}
+    return Pixels(
+        chosen(np.concatenate([one.values for one in found], axis=2), bands),
+        max(one.frames for one in found),
+        ranges.pop() if len(ranges) == 1 else None,
+    )
+
+
+def _decoded(file: Path, how: ReadAs, limits: Limits) -> Pixels:
+    try:
+        return decoding.decode(file, how, limits)
+    except (TooLarge, NotInstalled):
+        raise
+    except FileNotFoundError:
+        raise BandError(f"there is no {file}") from None
+    except OSError as error:
+        raise BandError(f"{file} cannot be read: {reason(error)}") from error
+    except Exception as error:  # decoders raise anything
+        raise BandError(f"{file}: {type(error).__name__}: {error}") from error
+
+
+def _difference(values: Array, others: Array) -> tuple[str, str] | None:
+    """In what two images differ that have to agree: of the one, and of the other."""
+    if values.shape[:2] != others.shape[:2]:
+        own, other = (f"{one.shape[1]} x {one.shape[0]}" for one in (values, others))
+        return f"has {own} pixels", f"{other}"
+    if values.dtype != others.dtype:
+        return f"holds {values.dtype}", f"{others.dtype}"
+    return None
