@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from tlx.reports.confusion import draw
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -32,3 +35,15 @@ def test_of_very_many_labels_those_with_the_most_mistakes_are_drawn() -> None:
     assert "the 40 of 500 labels with the most mistakes" in svg
     assert "label 7 → label 450: 5 of 15" in pairs_in(svg)
     assert ElementTree.fromstring(draw([], [])).tag == f"{SVG}svg"
+
+
+NOT_IN_XML = st.sampled_from(
+    [*map(chr, range(32)), "\x7f", "\x85", "\u2028", "\ufffe", "\uffff", "\U0001fffe", "\ud800"]
+)
+NAMES = st.lists(st.text(st.one_of(st.characters(), NOT_IN_XML, st.sampled_from("<>&'\"]"))), min_size=1, unique=True)
+
+
+@given(NAMES)
+def test_it_is_xml_whatever_labels_are_called(names: list[str]) -> None:
+    svg = draw(names, [(name, names[0], 1) for name in names])
+    assert len(pairs_in(svg.encode().decode())) == len(names[:40])

@@ -122,6 +122,13 @@ def test_ridge_is_refused_where_classes_are_predicted(small: Compose, families: 
     assert [problem.key for problem in caught.value.problems] == ["strategy.phases.0.solver"]
 
 
+def test_several_labels_have_no_exact_solution_and_are_told_what_has_none(folder: Path) -> None:
+    Path("t.csv").write_text("x,a,b\n" + "".join(f"{i},{i % 2},{i % 3 % 2}\n" for i in range(40)))
+    words = ["backbone=columns", "dataset=tabular", "dataset.file=t.csv", "dataset.labels=[a,b]", "tracking=none"]
+    with pytest.raises(ConfigError, match="strategy=feature_extraction trains the head alone"):
+        tlx.train(tlx.compose([*words, "strategy=logistic"]))
+
+
 @pytest.mark.parametrize("option", TEXTS)
 @pytest.mark.parametrize("family", ["cnn", "vit"])
 def test_virtual_tokens_are_refused_on_images(
