@@ -37,13 +37,10 @@ def test_of_very_many_labels_those_with_the_most_mistakes_are_drawn() -> None:
     assert ElementTree.fromstring(draw([], [])).tag == f"{SVG}svg"
 
 
-NOT_IN_XML = st.sampled_from(
-    [*map(chr, range(32)), "\x7f", "\x85", "\u2028", "\ufffe", "\uffff", "\U0001fffe", "\ud800"]
-)
-NAMES = st.lists(st.text(st.one_of(st.characters(), NOT_IN_XML, st.sampled_from("<>&'\"]"))), min_size=1, unique=True)
+NOT_IN_XML = [*map(chr, range(32)), "\ud800", "\udfff", "\ufffe", "\uffff"]  # all but Char of XML 1.0: one of each kind
 
 
-@given(NAMES)
-def test_it_is_xml_whatever_labels_are_called(names: list[str]) -> None:
-    svg = draw(names, [(name, names[0], 1) for name in names])
-    assert len(pairs_in(svg.encode().decode())) == len(names[:40])
+@given(st.text())
+def test_it_is_xml_whatever_labels_are_called(name: str) -> None:
+    names = [f"{letter}{name}{i}" for i, letter in enumerate([*NOT_IN_XML, "]]>", "&"])]
+    assert len(pairs_in(draw(names, [(one, names[0], 1) for one in names]))) == len(names)

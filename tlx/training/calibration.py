@@ -40,6 +40,6 @@ def calibrate(built: TrialComponents, trainer: Trainer, say: Callable[[str], Non
     else:
         say(f"calibration: temperature {found.value:.4g}, loss on val {found.before:.4f} -> {found.after:.4f}")
     event = {"temperature": found.value, "before": found.before, "after": found.after, "examples": len(val)}
-    event |= {"not_fitted": found.why_not} if found.why_not else {}
-    module.events.write("calibration", **event)
+    why = {"not_fitted": found.why_not} if found.why_not else {}
+    module.events.write("calibration", **event, **why)
     return {"temperature": found.value, "calibrated_loss": found.after}
