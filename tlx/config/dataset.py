@@ -213,7 +213,8 @@ class Table(Dataset):
         neutral=[],
     )
     unknown: str = option(
-        help="what an unknown label is: ignore: it counts neither in the loss nor in a metric; zeros: 0; ones: 1",
+        help="what an unknown label is in training: ignore: it is not in the loss; zeros: 0; ones: 1; it counts in no "
+        "metric and in no loss of held-out examples",
         choices=("ignore", "zeros", "ones"),
         neutral="ignore",
     )
