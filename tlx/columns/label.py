@@ -17,6 +17,7 @@ from tlx.config.dataset import Limits
 from tlx.config.errors import ConfigIssue
 
 _MANY = 20  # classes
+_SHOWN = 5  # classes that are named
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,14 @@ class Label(Column):
         if len(self.classes) < 2:
             found.append(ConfigIssue("dataset", f"only one class: {list(self.classes)}"))
         return found
+
+    def notes(self, values: Values, splits: Mapping[str, Indices], seen: Mapping[int, Any] | None = None) -> list[str]:
+        """Classes of a target of which nothing is held out: no metric says anything of them."""
+        if self.role != "target":
+            return []
+        there = {name: np.asarray(values)[rows] for name, rows in splits.items() if name != "train"}
+        absent = {name: np.setdiff1d(np.arange(len(self.classes)), one) for name, one in there.items()}
+        return [f"{name} has no example of {_some(self, places)}" for name, places in absent.items() if len(places)]
 
     def strata(self, values: Values) -> Strata:
         """Its classes; very many that are numbers may be meant as numbers."""
@@ -131,6 +140,14 @@ class Labels(Column):
             for i in np.flatnonzero(unknown)
         ]
 
+    def notes(self, values: Values, splits: Mapping[str, Indices], seen: Mapping[int, Any] | None = None) -> list[str]:
+        """Classes of which no example held out is known to be: their metrics are undefined."""
+        if self.role != "target":
+            return []
+        there = {name: (np.asarray(values)[rows] == 1).any(0) for name, rows in splits.items() if name != "train"}
+        absent = {name: np.flatnonzero(~one) for name, one in there.items()}
+        return [f"{name} has no positive of {_some(self, places)}" for name, places in absent.items() if len(places)]
+
     def shown(self, encoded: Any) -> list[str]:
         """The names of the classes that are there."""
         return [name for name, there in zip(self.classes, encoded, strict=True) if there == 1]
@@ -139,6 +156,15 @@ class Labels(Column):
     def summary(self) -> str:
         """How many classes there are."""
         return f"{len(self.classes)} classes"
+
+
+def _some(column: Label | Labels, places: Indices) -> str:
+    """Some of its classes by name, and how many there are."""
+    shown = ", ".join(repr(column.classes[place]) for place in places[:_SHOWN])
+    if len(places) == 1:
+        return f"class {shown}"
+    more = f" and {len(places) - _SHOWN} more" if len(places) > _SHOWN else ""
+    return f"{len(places)} of {len(column.classes)} classes: {shown}{more}"
 
 
 def _is_number(name: str) -> bool:

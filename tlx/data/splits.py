@@ -32,6 +32,9 @@ def assign(source: Source, config: Dataset, seed: int) -> dict[str, Indices]:
     copies = duplicates.copies_of(source, config)
     splits = take_shots(source, cut(source, config, copies), config, seed)
     duplicates.look(source, splits, config, copies)
+    for column in source.columns:
+        if column.role == "target":
+            source.notes += column.notes(source.rows[column.name], splits)
     return splits
 
 
@@ -125,7 +128,7 @@ def _cut_fold(source: Source, splits: dict[str, Indices], config: Dataset, rule:
             for code in np.setdiff1d(codes[splits["test"]], codes[splits["train"]]).tolist():
                 count = int((codes[splits["test"]] == code).sum())
                 message = f"all {count} examples" if count > 1 else "the only example"
-                message = f"{message} of class {column.classes[code]!r} lie in fold {config.fold}, so none trains; "
+                message = f"{message} of {column.shown(code)!r} are in fold {config.fold}, so none trains; "
                 message += "leave the class out, give it more examples that can be parted, or use a share (dataset.test)"
                 problems.append(ConfigIssue("dataset.folds", message, config.folds))
     if problems:
