@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -18,7 +18,8 @@ from tlx.config.dataset import Limits
 from tlx.files.looking import counting
 
 Hashes = npt.NDArray[np.uint64]
-_BLOCK = 1 << 20  # pairs of hashes that are compared at once, and edges that are kept
+_BLOCK = 1 << 20  # pairs of hashes that are compared at once
+_WAITING = 1 << 17  # pairs of near ones that are kept
 _VERSION = 2  # of the hash
 _NO_GRADIENT = -1  # in place of a hash
 _FLAT = 1e-5  # differences of cells, as a share of the brightest, that are rounding
@@ -88,30 +89,23 @@ def _hash(column: Column, value: Any, limits: Limits) -> int | None:
     return _NO_GRADIENT if found is None else found
 
 
-def near(hashes: Hashes, distance: int) -> Iterator[npt.NDArray[np.int64]]:
-    """Pairs that are at most so many bits apart in every column, a block after the other.
+def joined(hashes: Hashes, distance: int) -> Indices:
+    """A number for each of the hashes, the same for those that a chain of near ones joins.
+
+    Memory is bounded: of what is near each other already, no pair is kept.
 
     Args:
         hashes: Of images [hashes, columns].
-        distance: In bits.
-
-    Yields:
-        Positions of both, the smaller first [pairs, 2].
+        distance: In bits, that near ones are apart at most in every column.
     """
-    rows = max(1, _BLOCK // max(1, len(hashes)))
-    for start in range(0, len(hashes), rows):
-        first, second = np.nonzero(_are_near(hashes[start : start + rows], hashes[start:], distance))
-        chosen = second > first  # both count from ``start``
-        yield np.stack([first[chosen], second[chosen]], axis=1) + start
-
-
-def joined(hashes: Hashes, distance: int) -> Indices:
-    """A number for each of the hashes [hashes, columns]: the same for those that a chain of near ones joins."""
     numbers = np.arange(len(hashes))
     waiting: list[npt.NDArray[np.int64]] = []
-    for pairs in near(hashes, distance):
-        waiting.append(pairs)
-        if sum(map(len, waiting)) > _BLOCK:
+    rows = max(1, _BLOCK // max(1, len(hashes)))
+    for start in range(0, len(hashes), rows):
+        are_near = _are_near(hashes[start : start + rows], hashes[start:], distance)
+        are_near &= numbers[start : start + rows, None] != numbers[None, start:]
+        waiting.append(np.argwhere(are_near) + start)
+        if sum(map(len, waiting)) > _WAITING:
             numbers, waiting = _merged(numbers, waiting), []
     return _merged(numbers, waiting) if waiting else numbers
 

@@ -127,8 +127,9 @@ def _cut_fold(source: Source, splits: dict[str, Indices], config: Dataset, rule:
             codes = np.asarray(source.rows[column.name])
             for code in np.setdiff1d(codes[splits["test"]], codes[splits["train"]]).tolist():
                 count = int((codes[splits["test"]] == code).sum())
-                message = f"all {count} examples" if count > 1 else "the only example"
-                message = f"{message} of {column.shown(code)!r} are in fold {config.fold}, so none trains; "
+                who = f"all {count} examples of {column.shown(code)!r} are" if count > 1 else ""
+                who = who or f"the only example of {column.shown(code)!r} is"
+                message = f"{who} in fold {config.fold}, so none trains; "
                 message += "leave the class out, give it more examples that can be parted, or use a share (dataset.test)"
                 problems.append(ConfigIssue("dataset.folds", message, config.folds))
     if problems:

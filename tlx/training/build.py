@@ -96,7 +96,6 @@ def build_sibling(first: TrialComponents, trial: Trial) -> TrialComponents:
     set_features_precision(trial, model)
     cut = [replace(stage, model=model) for stage in first.stages]
     task.fit(data.examples["train"].targets)
-    check_validation(task, data.examples["val"].targets)
     epochs = data.epochs(first.machine.world, trial.hardware.accumulate)
     phases = plan(trial.strategy, cut, epochs.steps_per_epoch, trial.seed_of_init)
     stopping.check(trial.strategy, task.metric_info)
