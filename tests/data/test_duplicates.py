@@ -273,9 +273,12 @@ def test_what_is_remembered_of_looks_is_of_one_way_to_read_them(folder: Path, mo
         alike = scene(999).copy()
         alike[0, 0] = i  # no file equals another
         save(folder / "frames", f"{'ab'[i % 2]}/{i}.tif", alike, scene(i))
-    asked = {name: ImageFolder(root=str(folder / "frames"), near_duplicates=2, **more) for name, more in [
-        ("first", {"frame": 0}), ("second", {"frame": 1}), ("small", {"frame": 0, "limits": Limits(pixels=10)}),
-    ]}  # fmt: skip
+    options: dict[str, Any] = {"root": str(folder / "frames"), "near_duplicates": 2}
+    asked = {
+        "first": ImageFolder(**options, frame=0),
+        "second": ImageFolder(**options, frame=1),
+        "small": ImageFolder(**options, frame=0, limits=Limits(pixels=10)),
+    }
     sources = {name: Data(asked["first"], seed=0, batch_size=4).source for name in asked}
     sources["second"] = Data(asked["second"], seed=0, batch_size=4).source
     found = {name: copies_of(sources[name], asked[name]).looks for name in ("small", "first", "second", "first")}
@@ -349,7 +352,7 @@ def test_how_much_looks_join_is_said(folder: Path) -> None:
     copies = copies_of(data.source, config)
     sizes = np.bincount(units_of(copies, None))
     joined = sizes[sizes > 1]
-    said = f"{len(joined)} sets of {joined.sum()} examples stay together, the largest of {joined.max()}: "
+    said = f"of {joined.sum()} examples {len(joined)} set(s) stay together, the largest of {joined.max()}: "
     assert said in told_of(data)
     assert "dataset.near_duplicates=16" in told_of(data)
     for name, whole, share in (("test", 60, 0.2), ("val", 60 - len(data.splits["test"]), 0.15)):

@@ -30,9 +30,8 @@ ADDED = {
 def is_refused(task: Any, targets: dict[str, torch.Tensor]) -> bool:
     try:
         check_validation(task, targets)
-    except DataError as error:
-        assert f"task.primary_metric = {task.primary_metric}" in str(error)
-        return True
+    except DataError as refused:
+        return f"task.primary_metric = {task.primary_metric}" in str(refused)
     return False
 
 
@@ -68,7 +67,8 @@ def test_of_several_labels(primary: str) -> None:
 @pytest.mark.parametrize("primary", ["rmse", "r2", "spearman"])
 def test_of_numbers(primary: str) -> None:
     task = RegressionTask(
-        Regression(primary_metric=primary), Schema((Image("image", channels=1), Number("x", "target"), Number("y", "target")))
+        Regression(primary_metric=primary),
+        Schema((Image("image", channels=1), Number("x", "target"), Number("y", "target"))),
     )
     for x, y in itertools.product(([1.0, 1.0, 1.0], [1.0, 2.0, 2.0]), repeat=2):
         targets = {"x": torch.tensor(x), "y": torch.tensor(y)}

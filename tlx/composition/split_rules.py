@@ -86,7 +86,9 @@ def studies_have_a_test(config: Any) -> Iterator[ConfigIssue]:
     if "fold" not in study.vary:
         return
     if "split" in study.vary:
-        message = "each fold would be one of another partition, in which examples are tested twice or never: fold alone "
+        message = (
+            "each fold would be one of another partition, in which examples are tested twice or never: fold alone "
+        )
         yield ConfigIssue("study.vary", f"{message}tests each once", "split")
     if dataset.folds is None:
         yield ConfigIssue("study.vary", "there are no folds; set dataset.folds", "fold")

@@ -44,19 +44,19 @@ def moments(values: Values) -> tuple[Times, dict[int, str]]:
         return numbers, _doubtful(texts)
     example = texts[int(np.flatnonzero(is_date & ~is_number)[0])]
     message = f"is a number, and others are dates ({example}): write all as dates, or all as numbers"
-    return dates, {i: message for i in np.flatnonzero(~is_date).tolist()}
+    return dates, dict.fromkeys(np.flatnonzero(~is_date).tolist(), message)
 
 
 def _neither(times: Times) -> dict[int, str]:
     message = "is neither a number nor an ISO date (2024-03-01, 2024-03-01T12:30)"
-    return {i: message for i in np.flatnonzero(~np.isfinite(times)).tolist()}
+    return dict.fromkeys(np.flatnonzero(~np.isfinite(times)).tolist(), message)
 
 
 def _doubtful(texts: Sequence[str]) -> dict[int, str]:
     """What is written as a number and may be a date, a time of day or a version, which numbers put in another order."""
     otherwise = "write ISO dates (2024-03-01), or numbers that are in order"
     if texts and all(_MONTH.fullmatch(text) for text in texts):
-        return {i: f"is a month and a year, not a number: {otherwise}" for i in range(len(texts))}
+        return dict.fromkeys(range(len(texts)), f"is a month and a year, not a number: {otherwise}")
     found = {
         i: f"has a leading zero, as parts of dates have: {otherwise}"
         for i, text in enumerate(texts)

@@ -125,9 +125,7 @@ def _merged(numbers: Indices, pairs: Sequence[npt.NDArray[np.int64]]) -> Indices
 def is_near_one(own: Hashes, others: Hashes, distance: int) -> npt.NDArray[np.bool_]:
     """Is each hash [own, columns] near one of the others [others, columns]?"""
     rows = max(1, _BLOCK // max(1, len(others)))
-    blocks = [
-        _are_near(own[start : start + rows], others, distance).any(1) for start in range(0, len(own), rows)
-    ]
+    blocks = [_are_near(own[start : start + rows], others, distance).any(1) for start in range(0, len(own), rows)]
     return np.concatenate([np.zeros(0, dtype=np.bool_), *blocks])
 
 

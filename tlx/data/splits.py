@@ -105,7 +105,7 @@ def _joined(source: Source, config: Dataset, units: Indices, before: str = "") -
     what = f"{before}sets of equal or nearly equal examples (dataset.near_duplicates={config.near_duplicates})"
     sizes = np.bincount(units)
     if (sizes > 1).any():
-        message = f"{int((sizes > 1).sum()):,} sets of {int(sizes[sizes > 1].sum()):,} examples stay together, the "
+        message = f"of {int(sizes[sizes > 1].sum()):,} examples {int((sizes > 1).sum()):,} set(s) stay together, the "
         message += f"largest of {int(sizes.max()):,}: {what}"
         source.notes.append(f"{message}; a smaller distance joins fewer")
     return units, what
@@ -126,11 +126,11 @@ def _cut_fold(source: Source, splits: dict[str, Indices], config: Dataset, rule:
         if isinstance(column, Label) and column.role == "target":
             codes = np.asarray(source.rows[column.name])
             for code in np.setdiff1d(codes[splits["test"]], codes[splits["train"]]).tolist():
-                count = int((codes[splits["test"]] == code).sum())
-                who = f"all {count} examples of {column.shown(code)!r} are" if count > 1 else ""
-                who = who or f"the only example of {column.shown(code)!r} is"
-                message = f"{who} in fold {config.fold}, so none trains; "
-                message += "leave the class out, give it more examples that can be parted, or use a share (dataset.test)"
+                tested, there = (int((codes[some] == code).sum()) for some in (splits["test"], slice(None)))
+                message = (
+                    f"fold {config.fold} tests {tested} of {there} example(s) of {column.shown(code)!r}, and none "
+                )
+                message += "is left to train: leave them out, or add some that other folds can have"
                 problems.append(ConfigIssue("dataset.folds", message, config.folds))
     if problems:
         raise DataError(problems[:_SHOWN])

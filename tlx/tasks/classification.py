@@ -129,7 +129,7 @@ class ClassificationTask:
         return metrics.compute()
 
     def undefined(self, targets: Mapping[str, Tensor]) -> str:
-        """That there are too few classes for the primary metric, which is asked on one example of each that is there."""
+        """That too few classes are there for the primary metric, which is asked about examples of each."""
         labels, names = self.target(targets).cpu(), self.column.classes
         if self.several:  # of each label what is known of it: least and most
             known = ~labels.isnan()
@@ -138,7 +138,7 @@ class ClassificationTask:
             there = there.where(there.isfinite(), math.nan)
             reason = "where no label is known to have both positives and negatives"
         else:
-            there = labels.unique()
+            there = torch.unique(labels)
             if len(there) == len(names):
                 return ""
             shown = ", ".join(repr(names[int(one)]) for one in there[:_SHOWN])
