@@ -119,6 +119,26 @@ def test_its_own_settings_on_other_rows(own: Runs, said: Said, folder: Path) -> 
     assert found["metrics"]["all/mae"] == pytest.approx(error)
 
 
+@pytest.mark.parametrize("cut", ["group", "time"])
+def test_other_rows_need_no_groups_and_times(said: Said, folder: Path, cut: str) -> None:
+    """What only says how the trial's own data were cut is not asked of others, unless it is asked for."""
+    lines = [{"x": i % 7, "label": "ab"[i % 2], "who": f"p{i // 5}", "when": i} for i in range(60)]
+    pd.DataFrame(lines).to_csv("own.csv", index=False)
+    pd.DataFrame(lines)[["x", "label"]].iloc[:20].to_csv("new.csv", index=False)
+    column = {"group": "dataset.group.column=who", "time": "dataset.time=when"}[cut]
+    words = ["backbone=columns", "strategy=logistic", "dataset=tabular", "dataset.file=own.csv", "tracking=none"]
+    columns = "dataset.columns={x: {type: number}, label: {type: label}}"
+    said("train", *words, columns, f"dataset.split_by={cut}", column)
+    run = str(next(path.parent for path in (folder / "runs").glob(f"*/{layout.RESULT}")))
+    expected = {name: one for name, one in read_result(Path(run)).metrics.items() if name.startswith("test/")}
+    assert measured(said, run)["metrics"] == expected
+    shutil.copy("own.csv", "copy.csv")
+    assert measured(said, run, "dataset.file=copy.csv")["metrics"] == expected  # the same data: the same cut
+    found = measured(said, run, "dataset.file=new.csv")
+    assert (found["data"]["split"], found["counts"]["examples"]) == ("all", 20)
+    assert cut in said("evaluate", run, "dataset.file=new.csv", column, f"dataset.split_by={cut}", code=2)
+
+
 def test_bad_examples_are_named_or_left_out(own: Runs, said: Said, folder: Path) -> None:
     run = own("photos")
     shutil.copytree(read_config(run).dataset.root, folder / "new")  # type: ignore[attr-defined]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -47,6 +48,27 @@ def test_numbers_of_given_classes_stay(numbers: list[int], data: st.DataObject) 
     wrong = found.problems(codes, used, look())
     assert set(wrong) == {i for i in used.tolist() if not 0 <= numbers[i] < 3}
     assert all("0..2" in problem for problem in wrong.values())
+
+
+@given(st.lists(st.integers(0, 7), min_size=3, max_size=20), st.booleans())
+def test_classes_that_are_not_held_out_are_named(numbers: list[int], several: bool) -> None:
+    names = tuple("abcdefgh")
+    splits = {"train": np.array([0]), "val": np.array([1]), "test": np.arange(2, len(numbers))}
+    expected = {name: [one for i, one in enumerate(names) if i not in {numbers[k] for k in rows}]
+                for name, rows in splits.items() if name != "train"}  # fmt: skip
+    values: Any = np.array(numbers)
+    column: Any = Label("label", classes=names)
+    if several:  # unknown is not there
+        values = np.where(np.eye(8)[values] == 1, 1, np.where(np.arange(8) % 2, np.nan, 0)).astype(np.float32)
+        column = Labels("labels", classes=names, unknown=True)
+    found = [note for note in column.notes(values, splits) if "example of train" not in note]
+    assert len(found) == sum(bool(one) for one in expected.values())
+    for name, absent in expected.items():
+        said = next((note for note in found if note.startswith(f"{name} has no ")), "")
+        assert all(f"{one!r}" in said for one in absent[:5])
+        assert not any(f"{one!r}" in said for one in set(names) - set(absent))
+        assert len(absent) < 2 or f"{len(absent)} of 8 classes" in said
+    assert dataclasses.replace(column, role="group").notes(values, splits) == []
 
 
 def test_a_class_without_an_example_in_train_is_told() -> None:

@@ -174,3 +174,6 @@ def test_a_sampler_needs_a_phase_that_draws_and_evens_out_alone() -> None:
     assert list(twice) == ["task.loss.class_weight"]
     assert "leave one of the two" in twice["task.loss.class_weight"]
     assert not told(*BASE, "task.loss.class_weight=auto")
+    twice = told(*BASE, "dataset.sampler=balanced", "task.loss.weights={three: 10}")
+    assert list(twice) == ["task.loss.weights"]
+    assert not told(*BASE, "task.loss.weights={three: 10}")

@@ -57,7 +57,11 @@ def test_no_group_lies_in_two_splits(seed: int, count: int, people: int) -> None
     assert sorted(i for one in found.values() for i in one.tolist()) == list(range(count))
     there = [set(groups[one].tolist()) for one in found.values()]
     assert sum(map(len, there)) == len(set(groups.tolist()))
-    assert whole.notes == []
+    for name, size, share in (("test", count, 0.2), ("val", count - len(found["test"]), 0.15)):
+        off = abs(len(found[name]) - share * size)
+        said = f"{name} has {len(found[name])} of {size} examples"
+        assert any(note.startswith(said) for note in whole.notes) == (off >= 1 and off > share * size / 4)
+    assert all("groups ('patient') stay whole" in note for note in whole.notes)
     assert lists(found) == lists(cut(whole, Digits(split_by="group", split_seed=seed)))
 
 
@@ -124,6 +128,50 @@ def test_what_is_no_time_names_its_example(word: str) -> None:
         cut(source([0, 1] * 15, times=times), Digits(split_by="time"))
 
 
+@pytest.mark.parametrize(
+    "times",
+    [
+        ["20240506T1200", *(f"202405{i + 10}" for i in range(19))],
+        [f"202405{i + 10}" for i in range(20)],
+        [f"{i / 8}" for i in range(20)],
+        [f"{i:02}" for i in range(20)],
+        [f"{i / 4:.2f}" for i in range(20)],
+    ],
+)
+def test_numbers_or_dates_are_in_order(times: list[str]) -> None:
+    found = cut(source([0, 1] * 10, times=times[::-1]), Digits(split_by="time"))
+    assert {name: one.tolist() for name, one in found.items()} == {
+        "test": [*range(4)],
+        "val": [*range(4, 7)],
+        "train": [*range(7, 20)],
+    }
+
+
+@pytest.mark.parametrize(
+    ("times", "wrong", "said"),
+    [
+        ([*(f"2024-05-{i + 10}" for i in range(19)), "2024"], [19], "is a number, and others are dates (2024-05-10)"),
+        ([f"{i % 12 + 1}.{2000 + i}" for i in range(20)], [*range(20)], "is a month and a year"),
+        ([f"{i + 1:02}.12" for i in range(20)], [*range(9)], "has a leading zero"),
+        ([f"1.{i}" for i in range(20)], [10], "as versions have"),
+    ],
+)
+def test_an_order_in_doubt_is_refused(times: list[str], wrong: list[int], said: str) -> None:
+    with pytest.raises(DataError) as caught:
+        cut(source([0, 1] * 10, times=times), Digits(split_by="time"))
+    assert [problem.key for problem in caught.value.problems] == [f"example {i}" for i in wrong]
+    assert all(said in problem.message for problem in caught.value.problems)
+
+
+def test_a_column_of_time_is_said_to_be_no_input() -> None:
+    whole = source([0, 1] * 20, times=[float(i) for i in range(40)])
+    cut(whole, Digits(time="when"))
+    assert any("'when' (dataset.time) is when an example is from, and no input" in note for note in whole.notes)
+    whole.notes.clear()
+    cut(whole, Digits(time="when", split_by="time"))
+    assert whole.notes == []
+
+
 def test_given_splits_that_go_back_in_time_are_refused() -> None:
     given = {"train": np.arange(20, 40), "val": np.arange(10, 20), "test": np.arange(10)}
     with pytest.raises(DataError, match="20 examples of train are later than the first of val"):
@@ -143,6 +191,29 @@ def test_over_all_folds_each_example_is_tested_once(by: str, folds: int) -> None
         assert [one["test"].tolist() for one in found] == [test.tolist() for _, test in theirs]
     else:
         assert all(set(np.array(one["test"]) // 4).isdisjoint(np.array(one["train"]) // 4) for one in found)
+
+
+@pytest.mark.parametrize("by", ["random", "group"])
+def test_a_fold_that_would_take_all_of_a_class_says_so(by: str) -> None:
+    labels = [0] * 20 + [1] * 20 + [2]
+    told = []
+    for fold in range(3):
+        whole = source(labels, [f"p{i}" for i in range(41)])
+        try:
+            assert 40 in cut(whole, Digits(split_by=by, folds=3, fold=fold))["train"].tolist()
+        except DataError as refused:
+            told.append(f"fold {fold} tests 1 of 1 example(s) of '2', and none is left to train" in str(refused))
+    assert told == [True]
+
+
+@given(seed=st.integers(0, 1000), kinds=st.integers(3, 60), each=st.integers(2, 5), folds=st.integers(2, 5))
+def test_folds_without_groups_are_of_one_size(seed: int, kinds: int, each: int, folds: int) -> None:
+    whole = source(np.arange(kinds * each) % kinds)
+    options: Any = {"duplicates": "group", "split_seed": seed, "folds": folds}
+    tests = [cut(whole, Digits(**options, fold=fold))["test"] for fold in range(folds)]
+    assert np.ptp([len(one) for one in tests]) <= 2
+    per_fold = [np.bincount(one % kinds, minlength=kinds) for one in tests]
+    assert np.ptp(per_fold, axis=0).max() <= 1
 
 
 def test_folds_in_time_train_on_what_was_before() -> None:
@@ -200,6 +271,27 @@ def test_groups_from_the_paths_of_images(folder: Path) -> None:
     options: Any = {"modality": "image", "input": "image", "split_by": "group"}
     table = load(Table(file=str(file), group=Group(pattern=r"(patient\d+)"), **options))
     assert table.rows["group"].tolist() == data.source.rows["group"].tolist()  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("by", ["random", "group"])
+def test_a_pattern_says_the_groups_beside_a_column_of_that_role(folder: Path, by: str) -> None:
+    root = images(folder / "images")
+    cells = [
+        [f"images/{path.relative_to(root)}", path.parent.name, f"s{i % 5}"]
+        for i, path in enumerate(sorted(root.rglob("*.png")))
+    ]
+    file = rows(folder / "t.csv", ["image", "label", "site"], cells)
+    columns = {"image": Column(type="image"), "label": Column(type="label")}
+    columns["site"] = Column(type="category", role="group")
+    group = Group(pattern=r"(patient\d+)")
+    config = Table(file=str(file), modality="image", columns=columns, split_by=by, group=group)
+    whole = load(config)
+    found = cut(whole, config)
+    people = [{cells[i][0].split("/")[-1][:9] for i in one} for one in found.values()]
+    if by == "group":
+        assert sum(map(len, people)) == 12
+    else:
+        assert any("of 12 groups ('group') lie in more than one split" in note for note in whole.notes)
 
 
 def test_paths_without_a_group_are_named(folder: Path) -> None:

@@ -15,7 +15,7 @@ folder of their own in runs/evaluated and in MLflow; the same command again retu
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from tlx.cli.arguments import Arguments
 from tlx.composition.name_rules import is_there
 from tlx.config.dataset import Dataset
 from tlx.config.errors import ConfigError, ConfigIssue, suggest
+from tlx.config.fields import NEUTRAL
 from tlx.config.schema import Trial
 from tlx.files.printable import printable
 from tlx.reports.console import Terminal
@@ -64,7 +65,7 @@ def _evaluate(run: Path, overrides: list[str], asked: Any) -> int:
 
     console = Terminal(quiet=asked.json)
     trial = read_config(run)
-    config = _dataset(trial, overrides)
+    config = _dataset(run, trial, overrides)
     key = fingerprint(config)
     is_own = key == read_result(run).facts.get("data")
     source = _loaded(config) if asked.split is None and not is_own else None
@@ -91,10 +92,15 @@ def _evaluate(run: Path, overrides: list[str], asked: Any) -> int:
     return 0
 
 
-def _dataset(trial: Trial, overrides: list[str]) -> Dataset:
-    """The data that the overrides ask for: another choice, or the trial's own data with other settings."""
+def _dataset(run: Path, trial: Trial, overrides: list[str]) -> Dataset:
+    """The data that the overrides ask for: another choice, or the trial's own data with other settings.
+
+    How the trial cut its data asks nothing of other files, which may have no such groups and times.
+    """
     from tlx.composition import request
     from tlx.composition.compose import compose_group, with_overrides
+    from tlx.data.fingerprint import fingerprint
+    from tlx.runs.result import read_result
 
     asked = request.read(overrides)
     others = [*(group for group in asked.choices if group != "dataset"), *_others(asked.settings)]
@@ -107,7 +113,18 @@ def _dataset(trial: Trial, overrides: list[str]) -> Dataset:
         if not any(setting.key == "dataset.test_augment" for setting in asked.settings):  # the model's own
             found = replace(found, test_augment=trial.dataset.test_augment)
         return found  # type: ignore[no-any-return]
-    return with_overrides(trial, {setting.key: setting.value for setting in asked.settings}).dataset
+    settings = {setting.key: setting.value for setting in asked.settings}
+    config: Dataset = with_overrides(trial, settings).dataset
+    names = {key.split(".")[1] for key in settings}
+    if names <= {field.name for field in fields(Dataset)} or fingerprint(config) == read_result(run).facts.get("data"):
+        return config
+    return replace(config, **{name: value for name, value in _neutral().items() if name not in names})
+
+
+def _neutral() -> dict[str, Any]:
+    """The options that ask of the data how they are cut, at the values that ask nothing."""
+    cut = ("split_by", "group", "time", "folds", "fold", "duplicates", "near_duplicates")
+    return {field.name: field.metadata[NEUTRAL] for field in fields(Dataset) if field.name in cut}
 
 
 def _others(settings: Any) -> list[str]:

@@ -60,6 +60,14 @@ class Label(Column):
             found.append(ConfigIssue("dataset", f"only one class: {list(self.classes)}"))
         return found
 
+    def notes(self, values: Values, splits: Mapping[str, Indices], seen: Mapping[int, Any] | None = None) -> list[str]:
+        """Classes of a target of which nothing is held out: no metric says anything of them."""
+        if self.role != "target":
+            return []
+        there = {name: np.asarray(values)[rows] for name, rows in splits.items() if name != "train"}
+        absent = {name: np.setdiff1d(np.arange(len(self.classes)), one) for name, one in there.items()}
+        return [f"{name} has no example of {_some(self, places)}" for name, places in absent.items() if len(places)]
+
     def strata(self, values: Values) -> Strata:
         """Its classes; very many that are numbers may be meant as numbers."""
         numbers = len(self.classes) > _MANY and all(_is_number(name) for name in self.classes)
@@ -133,20 +141,21 @@ class Labels(Column):
         ]
 
     def notes(self, values: Values, splits: Mapping[str, Indices], seen: Mapping[int, Any] | None = None) -> list[str]:
-        """Classes that train never has, and those that it always has where it is known."""
-        if self.role != "target" or "train" not in splits:
+        """Classes that train never has, or always where it is known, and those that no example held out is known to be."""
+        if self.role != "target":
             return []
-        there = np.asarray(values)[splits["train"]]
-        known, positives = (~np.isnan(there)).sum(0), np.nansum(there, 0)
-        kinds = {
-            "labels that no example of train has": positives == 0,
-            "labels that every example of train has, where it is known": (positives == known) & (known > 0),
-        }
-        return [
-            f"{what}: {_some([self.classes[i] for i in np.flatnonzero(which)])}"
-            for what, which in kinds.items()
-            if which.any()
-        ]
+        found = []
+        for name, rows in splits.items():
+            there = np.asarray(values)[rows]
+            known, positives = (~np.isnan(there)).sum(0), np.nansum(there, 0)
+            if name != "train":
+                kinds = {f"{name} has no positive of {{}}": positives == 0}
+            else:
+                always = (positives == known) & (known > 0)
+                kinds = {"no example of train has {}": positives == 0}
+                kinds |= {"every example of train has {}, where it is known": always}
+            found += [text.format(_some(self, np.flatnonzero(which))) for text, which in kinds.items() if which.any()]
+        return found
 
     def shown(self, encoded: Any) -> list[str]:
         """The names of the classes that are there."""
@@ -158,9 +167,13 @@ class Labels(Column):
         return f"{len(self.classes)} classes"
 
 
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
-    return ", ".join(map(repr, names[:_SHOWN])) + more
+def _some(column: Label | Labels, places: Indices) -> str:
+    """Some of its classes by name, and how many there are."""
+    shown = ", ".join(repr(column.classes[place]) for place in places[:_SHOWN])
+    if len(places) == 1:
+        return f"class {shown}"
+    more = f" and {len(places) - _SHOWN} more" if len(places) > _SHOWN else ""
+    return f"{len(places)} of {len(column.classes)} classes: {shown}{more}"
 
 
 def _is_number(name: str) -> bool:

@@ -6,8 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from tlx.config import patterns
+from tlx.config.dataset import Dataset
 from tlx.config.errors import ConfigIssue
 from tlx.config.select import select
+
+TEST = Dataset.test  # the share of train that tests, where nothing else is said
 
 
 def groups_are_said_once(config: Any) -> Iterator[ConfigIssue]:
@@ -34,8 +37,9 @@ def folds_make_sense(config: Any) -> Iterator[ConfigIssue]:
     if dataset.fold >= dataset.folds:
         message = f"expected 0 to {dataset.folds - 1}, as dataset.folds={dataset.folds}"
         yield ConfigIssue("dataset.fold", message, dataset.fold)
-    if dataset.test == 0:
-        yield ConfigIssue("dataset.test", "with dataset.folds one of them tests; leave it as it is", dataset.test)
+    if dataset.test != TEST:
+        message = f"with dataset.folds one of the {dataset.folds} parts tests, whatever their share; leave it at {TEST}"
+        yield ConfigIssue("dataset.test", message, dataset.test)
 
 
 def duplicates_can_be_kept_together(config: Any) -> Iterator[ConfigIssue]:
@@ -81,6 +85,11 @@ def studies_have_a_test(config: Any) -> Iterator[ConfigIssue]:
         yield ConfigIssue("dataset.test", message, dataset.test)
     if "fold" not in study.vary:
         return
+    if "split" in study.vary:
+        message = (
+            "each fold would be one of another partition, in which examples are tested twice or never: fold alone "
+        )
+        yield ConfigIssue("study.vary", f"{message}tests each once", "split")
     if dataset.folds is None:
         yield ConfigIssue("study.vary", "there are no folds; set dataset.folds", "fold")
         return

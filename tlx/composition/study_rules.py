@@ -17,7 +17,10 @@ _EXAMPLES = (
     *("dataset.split_by", "dataset.group.column", "dataset.group.pattern", "dataset.time", "dataset.folds"),
     *("dataset.duplicates", "dataset.near_duplicates", "dataset.folders", "dataset.nested"),
     *("dataset.val", "dataset.test", "dataset.shots", "dataset.validation", "dataset.root", "dataset.file"),
-    *("dataset.val_file", "dataset.test_file", "dataset.name", "dataset.kind"),
+    *("dataset.val_file", "dataset.test_file", "dataset.name", "dataset.kind", "dataset.table", "dataset.splits"),
+    *("dataset.config", "dataset.revision", "dataset.content", "dataset.on_bad", "dataset.limits"),
+    # or what is true of them
+    *("dataset.label", "dataset.label_type", "dataset.label_separator", "dataset.labels", "dataset.unknown"),
 )
 
 
@@ -80,14 +83,34 @@ def studies_tune_what_they_may(config: Any) -> Iterator[ConfigIssue]:
         yield from _free(f"study.axes.{key}", str(key), study, "an arm")
         if _is_list(values):
             yield from _once(f"study.axes.{key}", list(values))
+            yield from _has_no_test(f"study.axes.{key}", str(key), list(values))
     for arm, options in study.arms.items():
         for word in options.overrides:
-            key = str(word).partition("=")[0].lstrip("+")
+            key, _, value = str(word).lstrip("+").partition("=")
+            yield from _has_no_test(f"study.arms.{arm}.overrides", key, [value])
             if key in (study.axis, *SEEDS):
                 message = f"is the study's to set ({'study.axis' if key not in SEEDS else 'study.seeds'}); leave it out"
                 yield ConfigIssue(f"study.arms.{arm}.overrides", message, word)
+    yield from _has_no_test("study.points", str(study.axis), list(study.points))
     if study.axis in SEEDS:
         yield ConfigIssue("study.axis", "a seed is no axis: study.seeds and study.vary say what varies", study.axis)
+
+
+def _decides_examples(key: str) -> bool:
+    """Is a key one of those that decide it, a part of one, or what holds one?"""
+    return any(f"{key}.".startswith(f"{one}.") or f"{one}.".startswith(f"{key}.") for one in _EXAMPLES)
+
+
+def _has_no_test(where: str, key: str, values: Sequence[Any]) -> Iterator[ConfigIssue]:
+    """A share of the test that is 0: a study reports what the test says."""
+    for value in values if key == "dataset.test" else ():
+        try:
+            is_none = float(value) == 0
+        except (TypeError, ValueError):  # told elsewhere
+            continue
+        if is_none:
+            message = "a study reports the test split, and there would be none; take shares above 0"
+            yield ConfigIssue(where, message, value)
 
 
 def _free(where: str, key: str, study: Any, what: str) -> Iterator[ConfigIssue]:
@@ -96,7 +119,7 @@ def _free(where: str, key: str, study: Any, what: str) -> Iterator[ConfigIssue]:
         yield ConfigIssue(where, message, key)
     elif key in SEEDS:
         yield ConfigIssue(where, "a seed is chance, and no setting to choose: leave it out (study.seeds)", key)
-    elif what == "tuned" and key in (*_EXAMPLES, "dataset"):
+    elif what == "tuned" and _decides_examples(key):
         message = "decides which examples validate, so candidates could not be compared; make it the axis, or an arm's"
         yield ConfigIssue(where, message, key)
 

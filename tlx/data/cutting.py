@@ -17,6 +17,7 @@ from tlx.data.stratify import train_test_split
 from tlx.data.units import dealt
 
 Parts = tuple[Indices, Indices]  # what is left, and what is taken
+_OFF = 0.25  # of a share: by more than that it is far from what was asked
 
 
 class Rule(Protocol):
@@ -80,18 +81,28 @@ class InUnits:
     """What belongs together stays together, and classes have their shares as near as can be."""
 
     def __init__(self, source: Source, config: Dataset, units: Indices, what: str) -> None:
-        self.strata, self.config, self.units, self.what = source.strata, config, units, what
+        self.source, self.strata = source, source.strata
+        self.config, self.units, self.what = config, units, what
 
     def share(self, pool: Indices, share: float, name: str) -> Parts:
         """A share of the examples, in whole units."""
         part = self._dealt(pool, np.array([1 - share, share]), f"dataset.{name}", share)
         self._leave_one_of_each_class(pool, part)
+        self._look_at_share(name, int((part == 1).sum()), len(pool), share)
         return pool[part == 0], pool[part == 1]
 
     def fold(self, pool: Indices, folds: int, fold: int) -> Parts:
         """Folds of one size, in whole units."""
         part = self._dealt(pool, np.full(folds, 1 / folds), "dataset.folds", folds)
+        self._look_at_share(f"fold {fold}", int((part == fold).sum()), len(pool), 1 / folds)
         return pool[part != fold], pool[part == fold]
+
+    def _look_at_share(self, name: str, count: int, whole: int, share: float) -> None:
+        """Say that a part is far from what was asked, as what stays together is too large or of too few classes."""
+        off = abs(count - share * whole)
+        if off >= 1 and off > _OFF * share * whole:
+            said = f"{name} has {count:,} of {whole:,} examples ({100 * count / whole:.3g} %) in place of "
+            self.source.notes.append(f"{said}{100 * share:.3g} %: {self.what} stay whole")
 
     def _leave_one_of_each_class(self, pool: Indices, part: Indices) -> None:
         """What trains has each class: one that was all taken gives its smallest unit back, unless it is the last."""

@@ -18,10 +18,10 @@ from tlx.config.dataset import Dataset
 from tlx.config.errors import ConfigIssue, DataError
 from tlx.data import fingerprint, perceptual
 from tlx.data.groups import Groups
+from tlx.data.perceptual import Hashes
 from tlx.data.source import Source
 
 _SHOWN = 2  # pairs that are named
-_NOBODY = np.zeros((0, 2), dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -30,21 +30,26 @@ class Copies:
 
     Attributes:
         codes: A number for the content of each example: equal where that is [examples].
-        looks: The number of its perceptual hash, -1 for none [examples]; empty where nobody asked.
-        pairs: Numbers of hashes that are near each other [pairs, 2].
+        looks: The number of its perceptual hashes, -1 for none [examples]; empty where nobody asked.
+        hashes: Those of each number, one for each column of images [numbers, columns].
+        distance: Bits in which hashes of images that look alike differ at most.
         notes: What could not be compared.
     """
 
     codes: Indices
     looks: Indices = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
-    pairs: npt.NDArray[np.int64] = field(default_factory=lambda: _NOBODY)
+    hashes: Hashes = field(default_factory=lambda: np.zeros((0, 1), dtype=np.uint64))
+    distance: int = 0
     notes: tuple[str, ...] = ()
 
 
 def copies_of(source: Source, config: Dataset) -> Copies:
-    """Compare all examples of an encoded source by what a network reads of them."""
+    """Compare all examples of an encoded source by what a network reads of them.
+
+    Examples look alike where the images of every column do.
+    """
     found = np.zeros(len(source), dtype=np.int64)
-    looks, pairs = np.zeros(0, dtype=np.int64), _NOBODY
+    hashed: list[tuple[Hashes, npt.NDArray[np.bool_]]] = []
     for column in source.columns:
         if column.role != "input":
             continue
@@ -59,13 +64,14 @@ def copies_of(source: Source, config: Dataset) -> Copies:
             contents = fingerprint.contents("", ((str(file), os.path.abspath(file), file) for file in files))
         codes = _numbers(values) if contents is None else _of_files(contents)
         found = np.unique(found * (codes.max(initial=0) + 1) + codes, return_inverse=True)[1]
-        if column.kind == "image" and config.near_duplicates is not None and not len(looks):
-            hashes = perceptual.hashes_of(column, values, contents, config.limits)
-            different, looks = np.unique(hashes, return_inverse=True)
-            looks = np.where(hashes == 0, -1, looks)
-            pairs = perceptual.near(different, config.near_duplicates)
-            pairs = pairs[(different[pairs] != 0).all(1)]
-    return Copies(found.astype(np.int64), looks, pairs)
+        if column.kind == "image" and config.near_duplicates is not None:
+            hashed.append(perceptual.hashes_of(column, values, contents, config.limits))
+    if not hashed or config.near_duplicates is None:
+        return Copies(found.astype(np.int64))
+    rows = np.stack([hashes for hashes, _ in hashed], axis=1)
+    different, looks = np.unique(rows, axis=0, return_inverse=True)
+    looks = np.where(np.all([has for _, has in hashed], axis=0), looks.reshape(-1), -1)
+    return Copies(found.astype(np.int64), looks, different, config.near_duplicates)
 
 
 def _files(column: Column, values: Values) -> list[Path]:
@@ -85,16 +91,25 @@ def units_of(copies: Copies, groups: Groups | None) -> Indices:
     from scipy.sparse import coo_array  # takes half a second, for those alone who ask
     from scipy.sparse.csgraph import connected_components
 
-    edges = [_chained(copies.codes), _chained(copies.looks)]
+    edges = [_chained(copies.codes), _chained(_alike(copies))]
     edges += [_chained(groups.codes)] if groups is not None else []
-    if len(copies.pairs):
-        numbers, first = np.unique(copies.looks, return_index=True)
-        edges.append(first[np.searchsorted(numbers, copies.pairs)])
     joined = np.concatenate(edges)
     count = len(copies.codes)
     graph = coo_array((np.ones(len(joined), dtype=bool), (joined[:, 0], joined[:, 1])), shape=(count, count))
     units: Indices = connected_components(graph, directed=False)[1].astype(np.int64)
     return units
+
+
+def _alike(copies: Copies) -> Indices:
+    """A number for what looks alike, over any number of steps, -1 for none [examples]; empty where nobody asked."""
+    if not len(copies.looks):
+        return copies.looks
+    numbers, places = np.unique(copies.looks, return_inverse=True)
+    used = numbers[numbers >= 0]
+    found = perceptual.joined(copies.hashes[used], copies.distance)
+    spared = np.full(len(numbers) - len(used), -1)
+    alike: Indices = np.concatenate([spared, found])[places.reshape(-1)]
+    return alike
 
 
 def look(source: Source, splits: Mapping[str, Indices], config: Dataset, copies: Copies) -> None:
@@ -116,6 +131,7 @@ def look(source: Source, splits: Mapping[str, Indices], config: Dataset, copies:
         brought = "; the data bring these splits" if config.duplicates == "group" else ""
         raise DataError([ConfigIssue("dataset.duplicates", f"{one}{brought}", config.duplicates) for one in told])
     hint = "dataset.duplicates=group keeps equal examples in one split"
+    hint += ", with dataset.validation=extra" if config.validation == "within" else ""
     kept = copies.codes[np.concatenate(list(splits.values()))]
     repeated = len(kept) - len(np.unique(kept))
     if config.duplicates == "group" and repeated:
@@ -151,10 +167,10 @@ def _shared(source: Source, splits: Mapping[str, Indices], name: str, copies: Co
 def _is_near(copies: Copies, own: Indices, others: Indices) -> npt.NDArray[np.bool_]:
     """Does an example look like one of the others?"""
     there = np.unique(copies.looks[others])
-    there = there[there >= 0]
-    forth = copies.pairs[np.isin(copies.pairs[:, 0], there), 1]
-    back = copies.pairs[np.isin(copies.pairs[:, 1], there), 0]
-    return np.isin(copies.looks[own], np.concatenate([there, forth, back]))
+    mine = np.unique(copies.looks[own])
+    there, mine = there[there >= 0], mine[mine >= 0]
+    found = perceptual.is_near_one(copies.hashes[mine], copies.hashes[there], copies.distance)
+    return np.isin(copies.looks[own], mine[found])
 
 
 def _contradictory(source: Source, splits: Mapping[str, Indices], copies: Copies) -> Iterable[str]:

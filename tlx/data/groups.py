@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +13,7 @@ from tlx.columns.reading import Indices
 from tlx.config import patterns
 from tlx.config.dataset import Dataset
 from tlx.config.errors import ConfigIssue, DataError, suggest
+from tlx.data.moments import moments
 from tlx.data.source import Source
 
 GROUP = "group"  # the column that a pattern makes
@@ -69,13 +67,15 @@ def groups_of(source: Source, config: Dataset) -> Groups | None:
         message = "these data have no paths of images to search; use dataset.group.column, or leave it at null"
         raise DataError([ConfigIssue("dataset.group.pattern", message, config.group.pattern)])
     has_to_be = config.split_by == "group"
-    column = _column(source, "group", "dataset.group.column", config.group.column, has_to_be=has_to_be)
+    name = config.group.column if config.group.pattern is None else GROUP
+    column = _column(source, "group", "dataset.group.column", name, has_to_be=has_to_be)
     if column is None:
         return None
     names = [str(column.shown(value)) for value in source.rows[column.name]]
     empty = [i for i, name in enumerate(names) if not name.strip()]
     if empty and has_to_be:
-        raise DataError(_named(source, empty, f"no {column.name!r}: to which group it belongs is not known"))
+        message = f"no {column.name!r}: to which group it belongs is not known"
+        raise DataError(_named(source, dict.fromkeys(empty, message)))
     kinds, codes = np.unique(np.asarray(names, dtype=object), return_inverse=True)
     codes = codes.astype(np.int64)
     codes[empty] = -1
@@ -86,15 +86,15 @@ def times_of(source: Source, config: Dataset) -> npt.NDArray[np.float64] | None:
     """When each example is from: numbers as they are, ISO dates in seconds; None where no column says.
 
     Raises:
-        DataError: ``dataset.time`` is no column, or a value of it is neither a number nor a date.
+        DataError: ``dataset.time`` is no column, or a value of it is neither a number nor a date, or its order is in
+            doubt.
     """
     column = _column(source, "time", "dataset.time", config.time, has_to_be=True)
     if column is None:
         return None
-    times = np.array([_moment(value) for value in source.rows[column.name]], dtype=np.float64)
-    if wrong := np.flatnonzero(~np.isfinite(times)).tolist():
-        what = f"{column.name!r} is neither a number nor an ISO date (2024-03-01, 2024-03-01T12:30)"
-        raise DataError(_named(source, wrong, what))
+    times, wrong = moments(source.rows[column.name])
+    if wrong:
+        raise DataError(_named(source, {i: f"{column.name!r} {why}" for i, why in sorted(wrong.items())}))
     return times
 
 
@@ -113,19 +113,6 @@ def _column(source: Source, role: str, key: str, name: str | None, *, has_to_be:
     return found[0] if len(found) == 1 else None
 
 
-def _named(source: Source, wrong: Sequence[int], what: str) -> list[ConfigIssue]:
+def _named(source: Source, wrong: Mapping[int, str]) -> list[ConfigIssue]:
     more = [ConfigIssue("...", f"and {len(wrong) - _SHOWN:,} more")] if len(wrong) > _SHOWN else []
-    return [*(ConfigIssue(source.origin(i), what) for i in wrong[:_SHOWN]), *more]
-
-
-def _moment(value: Any) -> float:
-    """A number, or the seconds of an ISO date; a date without a zone is in UTC. NaN for what is neither."""
-    try:
-        return float(value)
-    except (TypeError, ValueError, OverflowError):
-        pass
-    try:
-        found = datetime.fromisoformat(str(value).strip())
-    except ValueError:
-        return math.nan
-    return (found if found.tzinfo is not None else found.replace(tzinfo=UTC)).timestamp()
+    return [*(ConfigIssue(source.origin(i), why) for i, why in list(wrong.items())[:_SHOWN]), *more]

@@ -70,8 +70,9 @@ class Data:
         source = read(config)
         copies = duplicates.copies_of(source, config)
         self.sound = validation.check(source, splits.cut(source, config, copies), config, self.fingerprint)
-        duplicates.look(source, self.sound, config, copies)
         self.splits = splits.take_shots(source, self.sound, config, seed)
+        duplicates.look(source, self.splits, config, copies)
+        self._copies = copies
         self.source = source.fitted(self.splits["train"], config.limits)
         validation.look_at_splits(self.source, self.splits)
         self.examples: dict[str, Examples] = {}
@@ -111,6 +112,8 @@ class Data:
         if bad := self._too_large(specs):
             self.sound = validation.without(self.source, self.sound, self.config, bad)
             self.splits = splits.take_shots(self.source, self.sound, self.config, self.seed)
+            if self.config.shots is not None:  # others may have been drawn
+                duplicates.look(self.source, self.splits, self.config, self._copies)
         self._loading = None
         images = None
         if self._share is not None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -11,28 +13,40 @@ import numpy.typing as npt
 from PIL import Image
 
 from tlx.columns import Column, remembered
-from tlx.columns.reading import Values
+from tlx.columns.reading import Indices, Values
 from tlx.config.dataset_parts import Limits
 from tlx.files.looking import counting
 
 Hashes = npt.NDArray[np.uint64]
-_BLOCK = 1 << 22  # pairs of hashes that are compared at once
+_BLOCK = 1 << 20  # pairs of hashes that are compared at once
+_WAITING = 1 << 17  # pairs of near ones that are kept
+_VERSION = 2  # of the hash
+_NO_GRADIENT = -1  # in place of a hash
+_FLAT = 1e-5  # differences of cells, as a share of the brightest, that are rounding
+_LEARNED = ("name", "role", "scale", "scale_by", "mean", "std", "statistics")  # which decide no decoded value
 
 
-def difference_hash(pixels: npt.NDArray[Any]) -> int:
+def difference_hash(pixels: npt.NDArray[Any]) -> int | None:
     """Whether each cell of a grey 8 x 9 thumbnail is darker than the one to its right, row by row, as 64 bits.
 
     Args:
         pixels: [h, w] or [h, w, channels], of which the mean is taken.
+
+    Returns:
+        The hash; None where no row has a gradient, as the hash says nothing then.
     """
     grey = np.asarray(pixels, dtype=np.float32)
     grey = grey.mean(axis=2) if grey.ndim == 3 else grey
     small = np.asarray(Image.fromarray(grey).resize((9, 8), Image.Resampling.BOX))
+    if np.abs(np.diff(small, axis=1)).max() <= _FLAT * np.abs(small).max():
+        return None
     return int.from_bytes(np.packbits(small[:, :-1] < small[:, 1:]).tobytes(), "big")
 
 
-def hashes_of(column: Column, values: Values, contents: Sequence[str] | None, limits: Limits) -> Hashes:
-    """The difference hash of each image; 0 for one that cannot be read or has no gradient: it is near no other.
+def hashes_of(
+    column: Column, values: Values, contents: Sequence[str] | None, limits: Limits
+) -> tuple[Hashes, npt.NDArray[np.bool_]]:
+    """The difference hash of each image, and which images have one: not those that cannot be read or have no gradient.
 
     Args:
         column: Of the images.
@@ -40,47 +54,84 @@ def hashes_of(column: Column, values: Values, contents: Sequence[str] | None, li
         contents: The content hash of each; where they are known, what is found is remembered.
         limits: The most that is read of one image.
     """
-    key = hashlib.sha256("\n".join(contents or ()).encode()).hexdigest()[:32]
+    key = _key(column, contents or (), limits)
     known: dict[str, int] = (remembered.load("dhash", key, dict[str, int]) or {}) if contents else {}
     found = np.zeros(len(values), dtype=np.uint64)
-    fresh: dict[str, int] = {}
+    has = np.zeros(len(values), dtype=np.bool_)
+    is_new = False
     with counting("comparing", "images", len(values)) as step:
         for i in range(len(values)):
             content = contents[i] if contents else ""
-            if content not in known:
-                known[content] = fresh[content] = _hash(column, values[i], limits)
-            found[i] = known[content]
-            if not content:  # of which nothing is known
-                del known[content], fresh[content]
+            one = known.get(content) if content else None
+            if one is None and (one := _hash(column, values[i], limits)) is not None and content:
+                known[content], is_new = one, True
+            if one is not None and 0 <= one < 1 << 64:
+                found[i], has[i] = one, True
             step()
-    if fresh:
+    if is_new:
         remembered.store("dhash", key, known)  # without it they are computed again
+    return found, has
+
+
+def _key(column: Column, contents: Sequence[str], limits: Limits) -> str:
+    """Names what is remembered: the files, and all that decides what is read of them."""
+    how = {name: value for name, value in column.settings().items() if name not in _LEARNED}
+    parts = [_VERSION, how, asdict(limits), *contents]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:32]
+
+
+def _hash(column: Column, value: Any, limits: Limits) -> int | None:
+    """The hash, or that there is no gradient; None for an image that cannot be read now."""
+    try:
+        found = difference_hash(column.read(value, limits))
+    except Exception:  # decoders raise anything; the look at every example says so
+        return None
+    return _NO_GRADIENT if found is None else found
+
+
+def joined(hashes: Hashes, distance: int) -> Indices:
+    """A number for each of the hashes, the same for those that a chain of near ones joins.
+
+    Memory is bounded: of what is near each other already, no pair is kept.
+
+    Args:
+        hashes: Of images [hashes, columns].
+        distance: In bits, that near ones are apart at most in every column.
+    """
+    numbers = np.arange(len(hashes))
+    waiting: list[npt.NDArray[np.int64]] = []
+    rows = max(1, _BLOCK // max(1, len(hashes)))
+    for start in range(0, len(hashes), rows):
+        are_near = _are_near(hashes[start : start + rows], hashes[start:], distance)
+        are_near &= numbers[start : start + rows, None] != numbers[None, start:]
+        waiting.append(np.argwhere(are_near) + start)
+        if sum(map(len, waiting)) > _WAITING:
+            numbers, waiting = _merged(numbers, waiting), []
+    return _merged(numbers, waiting) if waiting else numbers
+
+
+def _merged(numbers: Indices, pairs: Sequence[npt.NDArray[np.int64]]) -> Indices:
+    """The numbers once the sets of each pair are one."""
+    from scipy.sparse import coo_array  # takes half a second, for those alone who ask
+    from scipy.sparse.csgraph import connected_components
+
+    edges = numbers[np.concatenate(pairs)]
+    shape = (len(numbers), len(numbers))
+    graph = coo_array((np.ones(len(edges), dtype=bool), (edges[:, 0], edges[:, 1])), shape=shape)
+    found: Indices = connected_components(graph, directed=False)[1].astype(np.int64)[numbers]
     return found
 
 
-def _hash(column: Column, value: Any, limits: Limits) -> int:
-    try:
-        return difference_hash(column.read(value, limits))
-    except Exception:  # decoders raise anything; the look at every example says so
-        return 0
+def is_near_one(own: Hashes, others: Hashes, distance: int) -> npt.NDArray[np.bool_]:
+    """Is each hash [own, columns] near one of the others [others, columns]?"""
+    rows = max(1, _BLOCK // max(1, len(others)))
+    blocks = [_are_near(own[start : start + rows], others, distance).any(1) for start in range(0, len(own), rows)]
+    return np.concatenate([np.zeros(0, dtype=np.bool_), *blocks])
 
 
-def near(hashes: Hashes, distance: int) -> npt.NDArray[np.int64]:
-    """Pairs of different hashes at most so many bits apart.
-
-    Args:
-        hashes: Each once [hashes].
-        distance: In bits.
-
-    Returns:
-        Positions of both, the smaller first [pairs, 2].
-    """
-    pairs = [np.zeros((0, 2), dtype=np.int64)]
-    rows = max(1, _BLOCK // max(1, len(hashes)))
-    for start in range(0, len(hashes), rows):
-        mine = hashes[start : start + rows, None]
-        apart = np.bitwise_count(mine ^ hashes[None, start:])
-        first, second = np.nonzero(apart <= distance)
-        chosen = second > first  # both count from ``start``
-        pairs.append(np.stack([first[chosen], second[chosen]], axis=1) + start)
-    return np.concatenate(pairs)
+def _are_near(own: Hashes, others: Hashes, distance: int) -> npt.NDArray[np.bool_]:
+    """[own, others]."""
+    found = np.ones((len(own), len(others)), dtype=np.bool_)
+    for column in range(own.shape[1]):
+        found &= np.bitwise_count(own[:, None, column] ^ others[None, :, column]) <= distance
+    return found

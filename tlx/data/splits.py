@@ -8,6 +8,7 @@ from hashlib import sha256
 
 import numpy as np
 
+from tlx.columns import Label
 from tlx.columns.reading import Indices
 from tlx.config.dataset import Dataset
 from tlx.config.errors import ConfigIssue, DataError
@@ -29,9 +30,12 @@ def hashed(indices: Indices) -> str:
 def assign(source: Source, config: Dataset, seed: int) -> dict[str, Indices]:
     """Indices of ``train`` (its shots, where asked for), ``val`` and ``test``; raises :class:`DataError`."""
     copies = duplicates.copies_of(source, config)
-    splits = cut(source, config, copies)
+    splits = take_shots(source, cut(source, config, copies), config, seed)
     duplicates.look(source, splits, config, copies)
-    return take_shots(source, splits, config, seed)
+    for column in source.columns:
+        if column.role == "target":
+            source.notes += column.notes(source.rows[column.name], splits)
+    return splits
 
 
 def cut(source: Source, config: Dataset, copies: Copies | None = None) -> dict[str, Indices]:
@@ -66,6 +70,9 @@ def cut(source: Source, config: Dataset, copies: Copies | None = None) -> dict[s
         _look_at_groups(source, splits, config, groups)
     if isinstance(rule, InTime):
         _look_at_times(splits, rule)
+    elif config.time is not None:
+        message = f"{config.time!r} (dataset.time) is when an example is from, and no input of the network; "
+        source.notes.append(f"{message}dataset.split_by=time cuts by it")
     return splits
 
 
@@ -77,16 +84,31 @@ def _rule(source: Source, config: Dataset, groups: Groups | None, copies: Copies
             message = "no column says what belongs together: set dataset.group.pattern (of paths of images) or "
             message += "dataset.group.column, or declare a column with role: group"
             raise DataError([ConfigIssue("dataset.split_by", message, "group")])
-        units = duplicates.units_of(copies, groups) if together and copies is not None else groups.codes
-        return InUnits(source, config, units, f"groups ({groups.what!r})")
+        what = f"groups ({groups.what!r})"
+        if not together or copies is None:
+            return InUnits(source, config, groups.codes, what)
+        return InUnits(source, config, *_joined(source, config, duplicates.units_of(copies, groups), f"{what} and "))
     if config.split_by == "time":
         if (times := times_of(source, config)) is None:
             message = "no column says when an example is from: set dataset.time, or declare a column with role: time"
             raise DataError([ConfigIssue("dataset.split_by", message, "time")])
         return InTime(source, times)
     if together and copies is not None:
-        return InUnits(source, config, duplicates.units_of(copies, None), "sets of equal examples")
+        return InUnits(source, config, *_joined(source, config, duplicates.units_of(copies, None)))
     return AtRandom(source, config)
+
+
+def _joined(source: Source, config: Dataset, units: Indices, before: str = "") -> tuple[Indices, str]:
+    """What stays together, and what it is of; how large that is is said, where it is a matter of looks."""
+    if config.near_duplicates is None:
+        return units, f"{before}sets of equal examples"
+    what = f"{before}sets of equal or nearly equal examples (dataset.near_duplicates={config.near_duplicates})"
+    sizes = np.bincount(units)
+    if (sizes > 1).any():
+        message = f"of {int(sizes[sizes > 1].sum()):,} examples {int((sizes > 1).sum()):,} set(s) stay together, the "
+        message += f"largest of {int(sizes.max()):,}: {what}"
+        source.notes.append(f"{message}; a smaller distance joins fewer")
+    return units, what
 
 
 def _cut_fold(source: Source, splits: dict[str, Indices], config: Dataset, rule: Rule) -> None:
@@ -99,6 +121,23 @@ def _cut_fold(source: Source, splits: dict[str, Indices], config: Dataset, rule:
         message = "the data bring a test split; folds are cut where they have none: leave it at null"
         raise DataError([ConfigIssue("dataset.folds", message, config.folds)])
     splits["train"], splits["test"] = rule.fold(splits["train"], config.folds, config.fold)
+    _refuse_untrained(source, splits, config)
+
+
+def _refuse_untrained(source: Source, splits: Mapping[str, Indices], config: Dataset) -> None:
+    """A fold that takes all there is of something leaves none of it to train."""
+    problems = []
+    for column in source.columns:
+        if not isinstance(column, Label) or column.role != "target":
+            continue
+        codes = np.asarray(source.rows[column.name])
+        for code in np.setdiff1d(codes[splits["test"]], codes[splits["train"]]).tolist():
+            tested, there = (int((codes[some] == code).sum()) for some in (splits["test"], slice(None)))
+            message = f"fold {config.fold} tests {tested} of {there} example(s) of {column.shown(code)!r}, and none is "
+            message += "left to train: leave them out, or add some that other folds can have"
+            problems.append(ConfigIssue("dataset.folds", message, config.folds))
+    if problems:
+        raise DataError(problems[:_SHOWN])
 
 
 def _look_at_groups(source: Source, splits: Mapping[str, Indices], config: Dataset, groups: Groups) -> None:

@@ -86,17 +86,26 @@ def _deal_singles(
     shares: NDArray[np.float64],
     rng: np.random.RandomState,
 ) -> None:
-    """Give examples that are a unit alone to where their class is short of; what does not go up evenly, at random."""
+    """Give examples that are a unit alone to where their class is short of.
+
+    What does not go up evenly goes to the part that all classes together have left shortest, in a random order.
+    """
     totals = np.bincount(strata)
     own = kinds[numbers]
+    dealt = list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]]()
     for kind in np.unique(own):
         mine = rng.permutation(numbers[own == kind])
         short = np.maximum(totals[kind] * shares - fill[:, kind], 0)
         exact = short / short.sum() * len(mine) if short.sum() > 0 else shares * len(mine)
         whole = np.floor(exact.round(_DIGITS)).astype(np.int64)
-        over = exact - whole
-        for _ in range(len(mine) - int(whole.sum())):
-            chosen = rng.choice(len(shares), p=over.clip(0) / over.clip(0).sum())
-            whole[chosen] += 1
-            over[chosen] = 0
+        dealt.append((mine, whole, exact - whole))
+    short_by = np.zeros(len(shares))  # over the classes so far
+    for place in rng.permutation(len(dealt)):
+        mine, whole, over = dealt[place]
+        short_by += over
+        order = rng.permutation(len(shares))
+        order = order[over[order].round(_DIGITS) > 0]
+        chosen = order[np.argsort(-short_by[order].round(_DIGITS), kind="stable")][: len(mine) - int(whole.sum())]
+        whole[chosen] += 1
+        short_by[chosen] -= 1
         part[mine] = np.arange(len(shares)).repeat(whole)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
@@ -28,7 +29,7 @@ from tlx.strategies import freezing, optimizers, stopping
 from tlx.strategies.phases import PhasePlan, budget_steps, plan
 from tlx.strategies.rates import rates, stage_rates
 from tlx.strategies.validation_schedule import Counts, ValidationSchedule, validation_schedule
-from tlx.tasks.check import check
+from tlx.tasks.check import check, check_validation
 from tlx.tasks.load import load as load_task
 from tlx.tasks.network import specs
 from tlx.tasks.whole import WholeNetwork
@@ -91,8 +92,10 @@ def outline(trial: Trial) -> MetaModel:
     :class:`~tlx.config.errors.RequestError`. A hub data set is not fetched: 1000 examples of 10 labels are assumed,
     and ``schema.counts`` is empty.
     """
-    schema, drawn, notes = _schema(trial)
+    schema, drawn, notes, targets = _schema(trial)
     whole_model.check(trial, schema)
+    if targets:
+        check_validation(load_task(trial.task, schema), targets)
     with torch.device("meta"):
         backbone = load.outline(trial.backbone, columns=schema.inputs)
         task = load_task(trial.task, schema)
@@ -135,17 +138,25 @@ def plan_trial(trial: Trial) -> TrialPlan:
     )
 
 
-def _schema(trial: Trial) -> tuple[Schema, Sampling | None, list[str]]:
-    """The columns, how examples are drawn and what there is to say, where that is known without fetching them."""
+def _schema(trial: Trial) -> tuple[Schema, Sampling | None, list[str], dict[str, Tensor]]:
+    """The columns, how examples are drawn, what there is to say and what is to be predicted of val.
+
+    That is of data that need not be fetched: of others the columns alone.
+    """
     kind = component("dataset", trial.dataset.kind)
     if "outline" in kind.functions:
         found: Schema = kind.function("outline")(trial.dataset)
         check_targets(found.columns, trial.dataset)
-        return found, None, []
+        return found, None, [], {}
     source = read(trial.dataset)
     splits = assign(source, trial.dataset, trial.seed)
     drawn = sampling(source, splits["train"], trial.dataset)
-    return source.fitted(splits["train"]).schema(splits), drawn, source.notes
+    values = {column.name: source.rows[column.name] for column in source.columns if column.role == "target"}
+    targets = {
+        name: torch.from_numpy(one[splits["val"]]) for name, one in values.items() if isinstance(one, np.ndarray)
+    }
+    targets = targets if len(targets) == len(values) else {}  # others are read one by one
+    return source.fitted(splits["train"]).schema(splits), drawn, source.notes, targets
 
 
 def _phase(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from torch import Tensor
+
 from tlx.backbones.backbone import Backbone
-from tlx.config.errors import ConfigError, ConfigIssue
+from tlx.config.errors import ConfigError, ConfigIssue, DataError
 from tlx.config.schema import Trial
 from tlx.tasks import views
-from tlx.tasks.protocol import SolvableTask, Task
+from tlx.tasks.protocol import ForeseeingTask, SolvableTask, Task
 
 
 def check(trial: Trial, task: Task, backbone: Backbone) -> None:
@@ -32,3 +36,11 @@ def check(trial: Trial, task: Task, backbone: Backbone) -> None:
     problems += views.issues(task, backbone.takes, trial.dataset.test_augment)
     if problems:
         raise ConfigError(problems)
+
+
+def check_validation(task: Task, targets: Mapping[str, Tensor]) -> None:
+    """See that models can be chosen by the targets of val; raises :class:`DataError` where the metric is undefined."""
+    if isinstance(task, ForeseeingTask) and (reason := task.undefined(targets)):
+        message = f"is undefined on val, {reason}, and models are chosen by it; choose another metric, or cut another "
+        message += "val (dataset.val, dataset.split_seed)"
+        raise DataError([ConfigIssue("task.primary_metric", message, task.primary_metric)])

@@ -36,6 +36,8 @@ _SEVERAL = (
     Metric("ap_macro", "macro average precision", "max", percent=True),
     Metric("undefined_labels", "labels without AUROC", "min"),
 )
+_ENOUGH, _TIMES = 64, 4  # classes among which every metric is defined; examples of each
+_SHOWN = 5  # classes that are named
 _UNKNOWN = -1  # stands in metrics for a label that nobody knows
 
 
@@ -125,6 +127,29 @@ class ClassificationTask:
         """Loss and metrics since the last call."""
         assert isinstance(metrics, ClassificationMetrics)
         return metrics.compute()
+
+    def undefined(self, targets: Mapping[str, Tensor]) -> str:
+        """That too few classes are there for the primary metric, which is asked about examples of each."""
+        labels, names = self.target(targets).cpu(), self.column.classes
+        if self.several:  # of each label what is known of it: least and most
+            known = ~labels.isnan()
+            low, high = (labels.where(known, end) for end in (math.inf, -math.inf))
+            there = torch.stack([low.amin(0), high.amax(0)])
+            there = there.where(there.isfinite(), math.nan)
+            reason = "where no label is known to have both positives and negatives"
+        else:
+            there = torch.unique(labels)
+            if len(there) == len(names):
+                return ""
+            shown = ", ".join(repr(names[int(one)]) for one in there[:_SHOWN])
+            reason = f"where all examples are of {len(there)} of {len(names)} classes ({shown})"
+        there = there[:_ENOUGH].repeat(_TIMES, *([1] if self.several else []))
+        metrics = self.metrics()
+        assert isinstance(metrics, ClassificationMetrics)
+        chance = torch.rand(len(there), len(names), generator=torch.Generator().manual_seed(0))
+        loss = self._plain(chance, there, torch.ones(len(there))) if self.unknown else self._plain(chance, there)
+        metrics.update(chance, there, loss, len(there))
+        return reason if metrics.compute()[self.primary_metric] is None else ""
 
     def predict(self, model: nn.Module, batch: Batch, out: StepOutput | None = None) -> list[dict[str, Any]]:
         """Index, true label, prediction and probabilities of each example, classes by name."""

@@ -100,6 +100,14 @@ class CalibratedTask(Task, Protocol):
 
 
 @runtime_checkable
+class ForeseeingTask(Task, Protocol):
+    """A task that knows of targets alone whether models can be chosen by them."""
+
+    def undefined(self, targets: Mapping[str, Tensor]) -> str:
+        """Why the primary metric has no value on targets, whatever is predicted; empty where it has one."""
+
+
+@runtime_checkable
 class ViewedTask(Task, Protocol):
     """A task that can predict for several views of an example together."""
 

@@ -114,6 +114,19 @@ class RegressionTask:
         assert isinstance(metrics, RegressionMetrics)
         return metrics.compute()
 
+    def undefined(self, targets: Mapping[str, Tensor]) -> str:
+        """That the numbers are all the same, and the primary metric is of how they differ."""
+        target = self.target(targets).cpu()
+        if (target.amin(0) < target.amax(0)).all():
+            return ""
+        metrics = self.metrics()
+        assert isinstance(metrics, RegressionMetrics)
+        chance = torch.rand(target.shape, generator=torch.Generator().manual_seed(0))
+        metrics.update(chance, target, losses(RegressionLoss(), chance, target).mean(), len(target))
+        same = [one.name for one, so in zip(self.columns, target.amin(0) == target.amax(0), strict=True) if so]
+        reason = f"where {' and '.join(map(repr, same))} is the same for all examples"
+        return reason if metrics.compute()[self.primary_metric] is None else ""
+
     def predict(self, model: nn.Module, batch: Batch, out: StepOutput | None = None) -> list[dict[str, Any]]:
         """Index, true and predicted number of each example; of several, each by its name."""
         outputs = (out.parts["outputs"] if out else model(batch.inputs)).double().cpu()

@@ -19,7 +19,7 @@ from tlx.runs.trained_content import content_if_finished
 from tlx.strategies import freezing, optimizers, stopping
 from tlx.strategies.phases import PhasePlan, plan
 from tlx.strategies.rates import rates
-from tlx.tasks.check import check
+from tlx.tasks.check import check, check_validation
 from tlx.tasks.load import load as load_task
 from tlx.tasks.network import specs
 from tlx.tasks.protocol import Task
@@ -72,6 +72,7 @@ def build(trial: Trial) -> TrialComponents:
     check(trial, task, backbone)
     data.prepare(specs(model), trial.reuse.views)
     task.fit(data.examples["train"].targets)
+    check_validation(task, data.examples["val"].targets)
     epochs = data.epochs(machine.world, trial.hardware.accumulate)
     phases = plan(trial.strategy, cut, epochs.steps_per_epoch, trial.seed_of_init)
     check_features_precision(trial, phases)

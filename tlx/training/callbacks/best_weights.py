@@ -68,7 +68,8 @@ class BestWeights(Callback):
         value = metrics[self.metric.name]
         if value is None:
             name = f"val/{self.metric.name}"
-            raise RuntimeError(f"{name} is undefined on this validation set, so no model can be chosen by it")
+            message = f"{name} is undefined on this validation set, so no model can be chosen by it: "
+            raise RuntimeError(f"{message}choose another task.primary_metric, or cut another val (dataset.val)")
         state = ctx.snapshot() if self.wanted or self.top_k.size else {}
         for name in ("best", "best_of_phase") if self.wanted else ():
             if getattr(self, name).is_reached(value, self.metric.goal):
