@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
 import tlx
 from tests.composition.told import BASE, the_problem, told
 from tlx.components import groups
-from tlx.composition import elsewhere
+from tlx.composition import check, elsewhere, request
 from tlx.composition.suggest import suggestion
 from tlx.composition.tree import tree
 from tlx.config.errors import suggest
@@ -91,35 +91,28 @@ PLACES = [
 ]
 
 
-@pytest.fixture(scope="module")
-def places() -> list[tuple[list[str], DictConfig]]:
-    """Trials that have every setting between them: the words, and the configuration with all that is wrong left in."""
-    return [(words, tree(tuple(word for word in words if word.partition("=")[0] in GROUPS))) for words in PLACES]
+def test_every_name_from_elsewhere_leads_to_a_setting_that_is_taken() -> None:
+    """Its own default, or null, is: no problem is told of the key in one of the trials that have it."""
+    left = {*elsewhere.KEYS.values()}
+    for words in PLACES:
+        base = tree(tuple(word for word in words if word.partition("=")[0] in GROUPS))
+        check.settings(base, request.read(words).settings)
+        values = {}
+        for key in left:
+            path, _, name = key.rpartition(".")
+            holder = OmegaConf.select(base, path) if path else base
+            if OmegaConf.is_config(holder) and name in map(str, holder):
+                values[key] = "x" if OmegaConf.is_missing(holder, name) else OmegaConf.select(base, key)
+        plain = {key: value for key, value in values.items() if not OmegaConf.is_dict(value)}
+        given = (f"{key}={'null' if value is None else value}" for key, value in plain.items())
+        problems = told(*words, *given)
+        assert not [key for key in values if problems.get(key, "").startswith(("unknown key", "wrong type", "not one"))]
+        left -= {*values}
+    assert not left
 
 
-@pytest.mark.parametrize("key", sorted({*elsewhere.KEYS.values()}))
-def test_every_name_from_elsewhere_leads_to_a_setting_that_is_taken(
-    key: str, places: list[tuple[list[str], DictConfig]]
-) -> None:
-    """Its own default, or null, is: no problem is told of the key."""
-    for words, base in places:
-        value = OmegaConf.select(base, key, default="absent")
-        if key == "strategy.phases.0.plateau.patience":
-            value = 2
-        if value == "absent" and key.startswith("strategy.phases.0.plateau."):
-            value = 0.5
-        if OmegaConf.is_config(value) and not OmegaConf.is_list(value):  # a group, or a part: it is there
-            return
-        if value != "absent":
-            written = f"{key}={'null' if value is None else value}".replace("'", "")
-            assert key not in told(*words, written)
-            return
-    pytest.fail(f"no trial has {key}")
-
-
-def test_a_name_from_elsewhere_is_answered_with_its_key(places: list[tuple[list[str], DictConfig]]) -> None:
-    """Wherever it is looked for: at the top, or within any group, unless the group has one of that name itself."""
-    (_, base), *_ = places
+def test_a_name_from_elsewhere_is_answered_with_its_key() -> None:
+    base = tree(tuple(BASE))
     for name, key in elsewhere.KEYS.items():
         group, _, word = name.rpartition(".")
         hint = suggestion(base, name, f"{group}." if group else "", word, [])
@@ -132,6 +125,7 @@ def test_every_name_from_elsewhere_leads_to_words_that_are_taken(words: str) -> 
     tlx.compose([*BASE, *group, *shlex.split(words)])
 
 
+@pytest.mark.usefixtures("machine")
 def test_a_value_from_elsewhere_is_answered_with_words_that_are_taken() -> None:
     for key, values in elsewhere.VALUES.items():
         for value, words in values.items():

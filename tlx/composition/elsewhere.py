@@ -118,7 +118,7 @@ _KEYS = {
 }
 KEYS = {name: key for key, names in _KEYS.items() for name in names.split()}
 
-# words to write, and the settings in whose place; those of a choice are written with its group
+# words to write, and the names in whose place, anywhere
 _WORDS = {
     "strategy.optimizer=adam": "adam",
     "strategy.optimizer=adamw": "adamw",

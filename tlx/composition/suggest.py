@@ -61,10 +61,9 @@ def _called(base: DictConfig, group: str, word: str) -> str:
         group: The group that the key begins with; empty where it begins with nothing that is there.
         word: The name.
     """
-    for name in (f"{group}.{word}", word):
-        if name in elsewhere.WORDS:
-            return f"; write {elsewhere.WORDS[name]}"
     ours = elsewhere.KEYS.get(f"{group}.{word}") or elsewhere.KEYS.get(word, "")
+    if words := elsewhere.WORDS.get(word):
+        return f"; write {words}" if f"{group}.{word}" not in elsewhere.KEYS else _leads(base, ours)
     if ours and (not group or ours.startswith(f"{group}.")):
         return _leads(base, ours)
     if group and (near := _nearest(base, word, group)):
