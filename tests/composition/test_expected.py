@@ -57,7 +57,7 @@ def places(config: Any, path: str = "") -> Iterator[tuple[str, Any]]:
             yield f"{path}{name}", hint
         yield from places(child, f"{path}{name}.")
         if OmegaConf.is_list(child):
-            for index, one in enumerate(child):
+            for index, one in enumerate(child or []):
                 yield from places(one, f"{path}{name}.{index}.")
 
 
@@ -70,7 +70,7 @@ def is_wrong(hint: Any, how: str) -> bool:
     if kind is Any or (how == "a word" and kind is str) or (how == "keys" and get_origin(kind) is dict):
         return False
     if how == "a word" and is_dataclass(kind):
-        return not any(one.metadata.get("short") for one in fields(kind))  # type: ignore[arg-type]
+        return not any(one.metadata.get("short") for one in fields(kind))
     return not (how == "a list" and kind in (list[Any], list[list[int]]))
 
 

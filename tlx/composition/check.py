@@ -129,7 +129,7 @@ def _unknown(base: DictConfig, parent: Any, unknown: tuple[str, str], setting: S
 def _null(base: DictConfig, holder: str, name: str, value: Any) -> str:
     """What to write where a part of several kinds is null: its kind as well."""
     kind = expected.place_of(base, holder).part
-    options = {one.name: one for one in fields(kind)} if kind is not None else {}
+    options: dict[str, Any] = {one.name: one for one in fields(kind)} if kind is not None else {}
     choices = options["kind"].metadata.get(CHOICES, ()) if "kind" in options else ()
     said = re.findall(r"\w+", options[name].metadata.get(HELP, "")) if name in options else []
     chosen = next((one for one in choices if one in said), f"<{' | '.join(choices)}>")

@@ -37,7 +37,7 @@ class Place:
     option: Field[Any] | None = None
 
     @property
-    def type(self) -> Any:
+    def kind(self) -> Any:
         """The type without null."""
         if get_origin(self.hint) not in (Union, types.UnionType):
             return self.hint
@@ -47,12 +47,12 @@ class Place:
     @property
     def part(self) -> type | None:
         """The class of its keys, where it has keys of its own."""
-        return self.type if isinstance(self.type, type) and is_dataclass(self.type) else None
+        return self.kind if isinstance(self.kind, type) and is_dataclass(self.kind) else None
 
     @property
     def within(self) -> Place:
         """What each value of the list or of the free mapping is."""
-        return Place((get_args(self.type) or (Any,))[-1])
+        return Place((get_args(self.kind) or (Any,))[-1])
 
 
 def place_of(base: Any, key: str) -> Place:
@@ -85,7 +85,7 @@ def faults(place: Place, key: str, value: Any, *, in_file: bool = False) -> Iter
         value: What was given.
         in_file: It was given in a file, or within a list.
     """
-    kind, part = place.type, place.part
+    kind, part = place.kind, place.part
     if kind is Any or (value is None and place.hint is not kind) or value == MISSING:
         return
     if isinstance(value, str) and "${" in value:
@@ -117,7 +117,7 @@ def message(place: Place, key: str, value: Any = None, *, in_file: bool = False)
         value: What was given, of which the example is made where it can be.
         in_file: It was given in a file, or within a list.
     """
-    choices = place.option.metadata.get(CHOICES) if place.option is not None and place.type is str else None
+    choices = place.option.metadata.get(CHOICES) if place.option is not None and place.kind is str else None
     if choices:
         return f"wrong type: expected one of {', '.join(choices)}"
     if place.option is None and place.part is None:  # of a list or a mapping, which is given whole
@@ -126,27 +126,27 @@ def message(place: Place, key: str, value: Any = None, *, in_file: bool = False)
 
 
 def _words(place: Place) -> str:
-    kind, more = place.type, " or null" if place.hint is not place.type else ""
+    kind, more = place.kind, " or null" if place.hint is not place.kind else ""
     if place.part is not None:
         names = ", ".join(one.name for one in fields(place.part))
         return f"keys and values ({names or 'it has none: {}'}){more}"
     if get_origin(kind) is list:
         inner = place.within
-        return f"a list of {_MANY.get(inner.type) or ('values' if inner.type is Any else _words(inner))}{more}"
+        return f"a list of {_MANY.get(inner.kind) or ('values' if inner.kind is Any else _words(inner))}{more}"
     if get_origin(kind) is dict:
         inner = place.within
-        return f"names, each with {'a value' if inner.type is Any else _words(inner)}{more}"
+        return f"names, each with {'a value' if inner.kind is Any else _words(inner)}{more}"
     return f"{_ONE.get(kind, 'a value')}{more}"
 
 
 def _example(place: Place, value: Any) -> Any:
     """A value of the right kind, made of what was given where that has a place in it."""
-    kind, option = place.type, place.option
+    kind, option = place.kind, place.option
     if place.part is not None:
         return _of_part(place.part, value)
     default = _default(option)
     if get_origin(kind) is list:
-        if place.within.type is Any or _is_like(place.within, value):
+        if place.within.kind is Any or _is_like(place.within, value):
             return [value] if value is not None else [_ANYTHING]
         if place.within.part is not None:
             return [_of_part(place.within.part, value)]
@@ -173,7 +173,7 @@ def _of_part(kind: type, value: Any) -> Any:
         return _default(short)
     needed = {name: place for name, place in known.items() if _default(place.option) == MISSING} or known
     for name, place in needed.items():
-        if _is_like(place, value) or (get_origin(place.type) is list and _is_like(place.within, value)):
+        if _is_like(place, value) or (get_origin(place.kind) is list and _is_like(place.within, value)):
             return _Keys({name: value if _is_like(place, value) else [value]})
     for name, place in needed.items():
         return _Keys({name: _example(place, None)})
@@ -187,14 +187,14 @@ def _is_fixed(option: Field[Any]) -> bool:
 
 def _is_like(place: Place, value: Any) -> bool:
     """Is a value plainly of the kind of a place, and one of its choices, where it has some?"""
-    choices = place.option.metadata.get(CHOICES) if place.option is not None and place.type is str else None
+    choices = place.option.metadata.get(CHOICES) if place.option is not None and place.kind is str else None
     if choices:
         return value in choices
-    if place.type is float and type(value) is int:
+    if place.kind is float and type(value) is int:
         return True
-    if get_origin(place.type) is list:
+    if get_origin(place.kind) is list:
         return isinstance(value, list) and all(_is_like(place.within, one) for one in value)
-    return type(value) is place.type
+    return type(value) is place.kind
 
 
 def _is_read(kind: type, value: Any) -> bool:
