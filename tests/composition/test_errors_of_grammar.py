@@ -97,3 +97,14 @@ def test_a_text_with_braces_is_shown_in_quotes(value: str) -> None:
     message = the_problem([*BASE, f"dataset.name={value}"]).message
     assert message.endswith(f"write 'dataset.name=\"{value}\"'")
     assert tlx.compose([*BASE, message.partition("write '")[2].rstrip("'")]).dataset.name == value
+
+
+@pytest.mark.parametrize(
+    ("words", "of"), [("dataset.test_augment=horizontal_flip", "words"), ("dataset.bands=2", "whole numbers")]
+)
+def test_one_word_is_no_list(words: str, of: str) -> None:
+    problem = the_problem([*BASE, words])
+    key, _, word = words.partition("=")
+    assert problem.key == key
+    assert problem.message == f"wrong type: expected a list of {of}, such as {key}=[{word}]"
+    tlx.compose([*BASE, f"{key}=[{word}]"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -86,20 +87,29 @@ class Image(Column):
     # -- what the values are ---------------------------------------------------------------------------------------
 
     def encode(self, values: Values, train: Indices, limits: Limits = DEFAULT) -> tuple[Self, Values, dict[int, str]]:
-        """Find out how many channels the images have, and whether they are bytes, from some of them."""
+        """Find out how many channels the images have, and whether they are bytes, from some of them.
+
+        Where none of these can be read the others are tried, until one can be; of none at all the first is told.
+        """
         if (self.channels and self.dtype) or not len(values):
             return self, values, {}
         channels: Counter[int] = Counter()
         types: Counter[str] = Counter()
-        for i in range(0, len(values), max(1, len(values) // _LOOK)):
+        every, first = max(1, len(values) // _LOOK), ""
+        for i in chain(range(0, len(values), every), (i for i in range(len(values)) if i % every)):
+            if i % every and channels:
+                break
             try:
                 pixels = self.decoded(values[i], limits).values
-            except Exception:  # decoders raise anything; the look at all of them names such files
+            except Exception as error:  # decoders raise anything; the look at all of them names such files
+                first = first or f"unreadable image: {type(error).__name__}: {error}"
                 continue
             channels[_channels(pixels)] += 1
             types[str(pixels.dtype)] += 1
-        most = 3 if set(channels) == {1, 3} else channels.most_common(1)[0][0] if channels else 3
-        usual = types.most_common(1)[0][0] if types else "uint8"
+        if not channels:
+            return self, values, {0: f"{first}; none of the {len(values):,} images can be read"}
+        most = 3 if set(channels) == {1, 3} else channels.most_common(1)[0][0]
+        usual = types.most_common(1)[0][0]
         windowed = self.window != () or self.window_of_file
         dtype = "uint8" if image_scale.is_of_bytes(usual) and not windowed else "float32"
         return replace(self, channels=self.channels or most, dtype=self.dtype or dtype), values, {}

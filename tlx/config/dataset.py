@@ -288,7 +288,7 @@ class Table(Dataset):
     band_files: str | None = option(
         None,
         "images are of one file per band, called so, in this order: {image}_B{02,03,04}.tif, or {image}/{B02,B03}.tif "
-        "where each has a folder of its own; the table's path, without a suffix, is {image}; null: it is the file",
+        "where each has a folder of its own; {image} is the path in the table, as it stands; null: it is the file",
         neutral=None,
     )
 

@@ -125,8 +125,9 @@ def _image(column: Image, value: Any, limits: Limits) -> Any:
             raise InvalidInput(f"expected {expected}, found {kind_of(value)}")
     elif not isinstance(value, (str, Path, pictures.Image)):
         raise InvalidInput(f"expected {expected}, found {kind_of(value)}")
+    found = _named(column, value)
     try:
-        pixels = _named(column, value).read(value, limits)
+        pixels = found.read(value, limits)
     except TooLarge as error:
         raise InvalidInput(str(error)) from None
     except FileNotFoundError:

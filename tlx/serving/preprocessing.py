@@ -6,6 +6,7 @@ from typing import Any
 
 from tlx.columns import Category, Number
 from tlx.columns.input_spec import ImageSpec, TextSpec
+from tlx.config.augmentation import views_said
 from tlx.prediction.model import Model
 
 
@@ -28,6 +29,8 @@ def of(model: Model) -> dict[str, Any]:
     for argument, column in arguments_of(model).items():
         inputs[argument] = {"column": column, "kind": model.inputs[column].kind, **_prepared(model, column)}
     found: dict[str, Any] = {"inputs": inputs, "output": output_of(model), "targets": list(model.schema.targets)}
+    if views := model.trial.dataset.test_augment:
+        found["views"] = list(views)  # the graph makes them itself
     return found | ({"classes": model.classes} if model.classes is not None else {})
 
 
@@ -64,7 +67,7 @@ def lines(told: dict[str, Any]) -> list[str]:
         scaled = f", ({one.get('range', 'value')} - mean) / std" if "mean" in one else ""
         moments = f" with mean {_short(one['mean'])} and std {_short(one['std'])}" if "mean" in one else ""
         found.append(f"input {name}: {one['kind']}{size}, {one['layout']} {one['dtype']}{scaled}{moments}")
-    return found
+    return [*found, *([f"output: of {views_said(told['views'])}"] if "views" in told else [])]
 
 
 def _short(value: Any) -> str:
