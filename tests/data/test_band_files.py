@@ -16,7 +16,8 @@ from safetensors.torch import load_file
 import tlx
 from tests.data.conftest import inputs, load, words
 from tlx.cli import evaluate
-from tlx.config.dataset import Column, ImageFolder, Table
+from tlx.config.dataset import ImageFolder, Table
+from tlx.config.dataset_parts import Column
 from tlx.config.errors import ConfigError, DataError, RequestError
 from tlx.data.fingerprint import fingerprint
 from tlx.data.module import Data

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from tests.data.conftest import classes, labels, load, target
 from tlx.columns import Labels
-from tlx.config.dataset import Column, Table
+from tlx.config.dataset import Table
+from tlx.config.dataset_parts import Column
 from tlx.config.errors import DataError
 from tlx.data.module import Data
 from tlx.data.sources.indicators import indicator

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tlx.config.dataset import Limits
+from tlx.config.dataset_parts import Limits
 from tlx.data.sources.rows import ITEMS, Rows, read, word
 
 COLUMNS = {"text": "dataset.input", "label": "dataset.label"}

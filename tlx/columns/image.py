@@ -18,7 +18,7 @@ from tlx.columns.image_scale import BYTES, Range, Seen
 from tlx.columns.inspection import look_at
 from tlx.columns.reading import DEFAULT, Indices, Inspection, Reader, Reading, Values
 from tlx.config import band_files
-from tlx.config.dataset import Limits
+from tlx.config.dataset_parts import Limits
 from tlx.config.image_values import Settled
 
 _LOOK = 64  # images looked at to find channels and type

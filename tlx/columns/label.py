@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from tlx.columns.column import Column
 from tlx.columns.reading import DEFAULT, Indices, Inspection, Role, Strata, Values
-from tlx.config.dataset import Limits
+from tlx.config.dataset_parts import Limits
 from tlx.config.errors import ConfigIssue
 
 _MANY = 20  # classes

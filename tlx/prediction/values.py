@@ -17,7 +17,7 @@ from tlx.columns import Category, Column, Image, Number, Text
 from tlx.columns.formats.pixels import Array, TooLarge
 from tlx.columns.number import number, word
 from tlx.config import band_files
-from tlx.config.dataset import Limits
+from tlx.config.dataset_parts import Limits
 from tlx.config.errors import suggest
 from tlx.files.printable import printable
 from tlx.files.regular import reason

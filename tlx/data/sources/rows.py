@@ -9,7 +9,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from tlx.config.dataset import Limits
+from tlx.config.dataset_parts import Limits
 from tlx.config.errors import ConfigIssue, suggest
 from tlx.data.sources import delimited, jsonlines, parquet, sqlite
 from tlx.data.sources.sheet import Refused, RowIterator, Sheet, some

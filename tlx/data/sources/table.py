@@ -17,7 +17,7 @@ import numpy as np
 from tlx.columns import Category
 from tlx.columns.number import number
 from tlx.config import band_files
-from tlx.config import dataset as options
+from tlx.config import dataset_parts as options
 from tlx.config.dataset import Table
 from tlx.config.errors import ConfigIssue, DataError
 from tlx.data import band_sets
