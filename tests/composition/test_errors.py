@@ -154,7 +154,7 @@ def test_the_block_is_a_line_for_each() -> None:
     assert str(caught.value).splitlines() == [
         "tlx: 2 problems in this configuration",
         "  backbone = resnet81  not an option; did you mean resnet18? (tlx list backbone)",
-        "  strategy.lr = fast   wrong type: expected a number",
+        "  strategy.lr = fast   wrong type: expected a number, such as strategy.lr=0.001",
     ]
 
 

@@ -99,8 +99,12 @@ def test_a_text_with_braces_is_shown_in_quotes(value: str) -> None:
     assert tlx.compose([*BASE, message.partition("write '")[2].rstrip("'")]).dataset.name == value
 
 
-@pytest.mark.parametrize("words", ["dataset.test_augment=horizontal_flip", "dataset.bands=2"])
-def test_one_word_is_no_list(words: str) -> None:
+@pytest.mark.parametrize(
+    ("words", "of"), [("dataset.test_augment=horizontal_flip", "words"), ("dataset.bands=2", "whole numbers")]
+)
+def test_one_word_is_no_list(words: str, of: str) -> None:
     problem = the_problem([*BASE, words])
-    assert problem.key == words.partition("=")[0]
-    assert problem.message == "wrong type: expected a list, as [one] or [one,two]"
+    key, _, word = words.partition("=")
+    assert problem.key == key
+    assert problem.message == f"wrong type: expected a list of {of}, such as {key}=[{word}]"
+    tlx.compose([*BASE, f"{key}=[{word}]"])

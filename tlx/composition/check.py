@@ -6,21 +6,20 @@ import copy
 import re
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass, replace
-from functools import cache
-from typing import Any, get_args, get_type_hints
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, flag_override
-from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseException, ValidationError
+from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseException
 
 from tlx._compat.config_nodes import is_none, node_at
-from tlx.components.groups import kinds
-from tlx.composition import interpolations
+from tlx.composition import expected, interpolations
 from tlx.composition.request import SELECTABLE, Setting
-from tlx.composition.schema_checks import elements, not_a_part, type_message
+from tlx.composition.schema_checks import elements, not_a_part, unresolved
 from tlx.composition.suggest import suggestion
 from tlx.composition.values import faults as value_faults
-from tlx.config.errors import ConfigIssue, suggest
-from tlx.config.fields import SHORT
+from tlx.config.errors import ConfigIssue
+from tlx.config.fields import CHOICES, HELP, SHORT
+from tlx.config.schema import GROUPS
 
 
 def settings(base: DictConfig, given: list[Setting]) -> list[ConfigIssue]:
@@ -55,68 +54,86 @@ def _apply(base: DictConfig, setting: Setting) -> Iterator[ConfigIssue]:
     elif unknown is None and setting.adds and not setting.forces and not _is_free(parent):
         yield ConfigIssue(setting.key, "is there already; write it without the +", setting.value, setting.where)
         return
+    elif unknown is not None and (whole := _of_absent_part(base, parent, unknown[0], setting)) is not None:
+        yield from _apply(base, whole)
+        return
     if unknown is not None and not (_is_free(parent) and (setting.adds or setting.where)):
         yield _unknown(base, parent, unknown, setting)
         return
     points = unknown is None and "${" in str(setting.value)  # somewhere else, maybe to nothing: it is undone then
     undone = points or isinstance(setting.value, (list, dict))
     before = copy.deepcopy(OmegaConf.select(base, setting.key, throw_on_missing=False)) if undone else None
+    place = expected.place_of(base, setting.key)
     try:
         put(base, setting)
         found = OmegaConf.select(base, setting.key)  # follows an interpolation
         node, _ = _walk(base, setting.key)
-        if what := not_a_part(node, found):
-            yield ConfigIssue(setting.key, f"wrong type: expected {what}", setting.value, setting.where)
+        if not_a_part(node, found):
+            yield ConfigIssue(setting.key, expected.message(place, setting.key), setting.value, setting.where)
             OmegaConf.update(base, setting.key, before)
         if odd := list(elements(node, setting.key)):
             yield from (replace(one, where=setting.where) for one in odd)
             OmegaConf.update(base, setting.key, before, merge=False)
     except InterpolationResolutionError as error:
-        wrong = isinstance(error, ValidationError)
-        reason = type_message(error) if wrong else f"cannot be resolved: {str(error).splitlines()[0]}"
-        yield ConfigIssue(setting.key, reason, setting.value, setting.where)
+        yield ConfigIssue(setting.key, unresolved(error, place, setting.key), setting.value, setting.where)
         OmegaConf.update(base, setting.key, before)
-    except ValidationError as error:
-        yield ConfigIssue(setting.key, type_message(error), setting.value, setting.where)
     except OmegaConfBaseException as error:
-        yield _inner(error, setting)
+        yield from _refused(error, place, setting)
+
+
+def _refused(error: OmegaConfBaseException, place: expected.Place, setting: Setting) -> Iterator[ConfigIssue]:
+    """What is of another kind than its place takes, in a value that OmegaConf does not."""
+    if setting.key in GROUPS and not isinstance(setting.value, dict):
+        message = f"one option is chosen, in the list of defaults: - override /{setting.key}: <name>"
+        yield ConfigIssue(setting.key, f"{message} (tlx list {setting.key})", setting.value, setting.where)
+        return
+    found = list(expected.faults(place, setting.key, setting.value, in_file=bool(setting.where)))
+    yield from (replace(one, where=setting.where) for one in found)
+    if not found:
+        yield ConfigIssue(setting.key, str(error).splitlines()[0], setting.value, setting.where)
+
+
+def _of_absent_part(base: DictConfig, parent: Any, path: str, setting: Setting) -> Setting | None:
+    """The setting of a part that is null, as one of the whole part; None where it is of several kinds, or no part."""
+    if not OmegaConf.is_dict(parent) or not is_none(parent):
+        return None
+    kind = expected.place_of(base, path.rstrip(".")).part
+    if kind is None or any(one.name == "kind" for one in fields(kind)):
+        return None
+    value = setting.value
+    for name in reversed(setting.key.removeprefix(path).split(".")):
+        value = {name: value}
+    return replace(setting, key=path.rstrip("."), value=value, adds=False, forces=False)
 
 
 def _unknown(base: DictConfig, parent: Any, unknown: tuple[str, str], setting: Setting) -> ConfigIssue:
     path, name = unknown
+    holder = path.rstrip(".")
     if _is_free(parent):
         return ConfigIssue(setting.key, f"not there yet; add it with +{setting.key}={setting.value}", setting.value)
     if OmegaConf.is_dict(parent) and is_none(parent):
-        key = path.rstrip(".")
-        message = f"{key} is null; write {key}={{{name}: {setting.value}}}"
-        return ConfigIssue(setting.key, message, setting.value, setting.where)
+        return ConfigIssue(setting.key, _null(base, holder, name, setting.value), setting.value, setting.where)
+    if path and not OmegaConf.is_config(parent):
+        message = expected.message(expected.place_of(base, holder), holder, in_file=bool(setting.where))
+        return ConfigIssue(setting.key, f"{holder} has no keys; {message}", setting.value, setting.where)
     known = sorted({*_names(parent), *(SELECTABLE if not path else ())})
     if OmegaConf.is_list(parent):
         known = [str(i) for i in range(len(parent))]
-    hint = suggestion(base, setting.key, path, name, known)
+    if name.isdecimal():
+        hint = f"; {holder} has {', '.join(known) or 'nothing'}"
+    else:
+        hint = suggestion(base, setting.key, path, name, known)
     return ConfigIssue(setting.key, f"unknown key{hint}", setting.value, setting.where)
 
 
-def _inner(error: OmegaConfBaseException, setting: Setting) -> ConfigIssue:
-    """A mistake inside a mapping or list that was given whole."""
-    text = str(error).splitlines()[0]
-    stranger = re.search(r"Key '([^']+)' not in '(\w+)'", text)
-    if stranger is None:
-        return ConfigIssue(setting.key, text, setting.value, setting.where)
-    name = stranger.group(1)
-    key = str(getattr(error, "full_key", None) or name)
-    for i, item in enumerate(setting.value if isinstance(setting.value, list) else []):
-        if isinstance(item, dict) and name in item:
-            key = f"{setting.key}.{i}.{name}"
-    key = key if "." in key else f"{setting.key}.{key}"
-    path = key.removesuffix(name)
-    return ConfigIssue(key, f"unknown key{suggest(name, _fields(stranger.group(2)), path)}", None, setting.where)
-
-
-def _fields(name: str) -> list[str]:
-    """The field names of the option class of this name, wherever it is nested."""
-    found = next((kind for kind in kinds() if kind.__name__ == name), None)
-    return [option.name for option in fields(found)] if found is not None else []
+def _null(base: DictConfig, holder: str, name: str, value: Any) -> str:
+    """What to write where a part of several kinds is null: its kind as well."""
+    kind = expected.place_of(base, holder).part
+    options: dict[str, Any] = {one.name: one for one in fields(kind)} if kind is not None else {}
+    choices = options["kind"].metadata.get(CHOICES, ()) if "kind" in options else ()
+    said = re.findall(r"\w+", options[name].metadata.get(HELP, "")) if name in options else []
+    chosen = next((one for one in choices if one in said), f"<{' | '.join(choices)}>")
+    return f"{holder} is null; write '{holder}={{kind: {chosen}, {name}: {value}}}'"
 
 
 def put(config: DictConfig, setting: Setting) -> None:
@@ -131,7 +148,7 @@ def put(config: DictConfig, setting: Setting) -> None:
 
 def _begin_part(config: DictConfig, key: str) -> bool:
     """Give an optional part that is None its defaults, for a mapping to be laid over; was it one?"""
-    kind = _part(config, key)
+    kind = expected.place_of(config, key).part
     if kind is None:
         return False
     path, _, name = key.rpartition(".")
@@ -139,27 +156,11 @@ def _begin_part(config: DictConfig, key: str) -> bool:
     return True
 
 
-def _part(config: DictConfig, key: str) -> type | None:
-    """The options of the part at ``key``, whether it is there or None; None for anything but a part."""
-    path, _, name = key.rpartition(".")
-    parent = OmegaConf.select(config, path, throw_on_missing=False) if path else config
-    kind = OmegaConf.get_type(parent) if OmegaConf.is_dict(parent) else None
-    if kind is None or not is_dataclass(kind):
-        return None
-    hint = _hints(kind).get(name)
-    return next((one for one in (hint, *get_args(hint)) if isinstance(one, type) and is_dataclass(one)), None)
-
-
-@cache
-def _hints(kind: type) -> dict[str, Any]:
-    return get_type_hints(kind)
-
-
 def _lengthened(config: DictConfig, setting: Setting) -> Setting:
     """The same setting with keys and values, where a part is given one word: ``strategy.optimizer=sgd``."""
     if not isinstance(setting.value, str) or setting.deletes or "${" in setting.value:
         return setting
-    kind = _part(config, setting.key)
+    kind = expected.place_of(config, setting.key).part
     name = next((one.name for one in fields(kind) if one.metadata.get(SHORT)), None) if kind is not None else None
     return setting if name is None else replace(setting, value={name: setting.value})
 

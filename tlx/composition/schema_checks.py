@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import Field, fields, is_dataclass
 from functools import cache
@@ -12,6 +11,7 @@ from omegaconf import MISSING, DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException, ValidationError
 
 from tlx._compat.config_nodes import element_type, is_interpolation, is_missing, is_none, is_optional, node_at
+from tlx.composition import elsewhere, expected
 from tlx.config.errors import ConfigIssue, suggest
 from tlx.config.fields import CHOICES, REFUSED
 
@@ -39,20 +39,23 @@ def references(base: DictConfig) -> list[ConfigIssue]:
         try:
             found = holder[key]
         except OmegaConfBaseException as error:
-            wrong = isinstance(error, ValidationError)
-            reason = type_message(error) if wrong else f"cannot be resolved: {str(error).splitlines()[0]}"
-            problems.append(ConfigIssue(path, reason))
+            problems.append(ConfigIssue(path, unresolved(error, expected.place_of(base, path), path)))
             continue
-        if what := not_a_part(node_at(holder, key), found):
-            problems.append(ConfigIssue(path, f"wrong type: expected {what}", found))
+        if not_a_part(node_at(holder, key), found):
+            problems.append(ConfigIssue(path, expected.message(expected.place_of(base, path), path), found))
     return problems
 
 
-def not_a_part(node: Any, found: Any) -> str:
-    """What was expected where a reference leads to no list or part, in a place that holds one; else empty."""
-    if not OmegaConf.is_config(node) or OmegaConf.is_config(found) or (found is None and is_optional(node)):
-        return ""
-    return "a list" if OmegaConf.is_list(node) else "keys and values"
+def unresolved(error: OmegaConfBaseException, place: expected.Place, key: str) -> str:
+    """Say why a reference cannot be followed: it leads to a value of another kind, or to none."""
+    if isinstance(error, ValidationError):
+        return expected.message(place, key)
+    return f"cannot be resolved: {str(error).splitlines()[0]}"
+
+
+def not_a_part(node: Any, found: Any) -> bool:
+    """Does a reference lead to no list or part, in a place that holds one?"""
+    return OmegaConf.is_config(node) and not OmegaConf.is_config(found) and not (found is None and is_optional(node))
 
 
 def _referring(node: Any, path: str = "") -> Iterator[tuple[Any, Any, str]]:
@@ -100,8 +103,14 @@ def _word(path: str, option: Field[Any], word: Any) -> Iterator[ConfigIssue]:
         yield ConfigIssue(f"{path}{option.name}", message, word)
     elif choices is not None and word not in choices and not (word is None and option.default is None):
         reason = option.metadata.get(REFUSED, {}).get(word)
-        message = reason or f"not one of {', '.join(choices)}{suggest(str(word), choices)}"
-        yield ConfigIssue(f"{path}{option.name}", message, word)
+        hint = _known_elsewhere(f"{path}{option.name}", str(word)) or suggest(str(word), choices)
+        yield ConfigIssue(f"{path}{option.name}", reason or f"not one of {', '.join(choices)}{hint}", word)
+
+
+def _known_elsewhere(key: str, word: str) -> str:
+    """What to write in place of a word of another framework; empty where it is none, or one of another group."""
+    words = elsewhere.VALUES.get(key, {}).get(word.lower()) or elsewhere.WORDS.get(word.lower(), "")
+    return f"; write {words}" if words.partition(".")[0] == key.partition(".")[0] else ""
 
 
 def _parts(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -160,15 +169,3 @@ def _nodes(config: Any, path: str = "") -> Iterator[tuple[str, DictConfig]]:
     elif isinstance(config, ListConfig) and not is_none(config) and not is_missing(config):
         for index in range(len(config)):
             yield from _nodes(node_at(config, index), f"{path}{index}.")
-
-
-def type_message(error: OmegaConfBaseException) -> str:
-    text = str(error).splitlines()[0]
-    words = {"Integer": "a whole number", "Float": "a number", "bool": "true or false", "Boolean": "true or false"}
-    match = re.search(r"could not be converted to (\w+)|is not a valid (\w+)", text)
-    if match:
-        kind = match.group(1) or match.group(2)
-        return f"wrong type: expected {words.get(kind, kind)}"
-    if "is not a ListConfig" in text:
-        return "wrong type: expected a list, as [one] or [one,two]"
-    return f"wrong type: {text}"

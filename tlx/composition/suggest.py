@@ -8,7 +8,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from omegaconf import DictConfig, OmegaConf
 
-from tlx._compat.config_nodes import is_interpolation, is_missing, is_none, node_at
+from tlx._compat.config_nodes import is_interpolation, is_missing, is_none, is_optional, node_at
 from tlx.components import groups
 from tlx.composition import elsewhere, option_kinds
 from tlx.config.errors import suggest
@@ -16,6 +16,9 @@ from tlx.config.schema import EXPERIMENT, GROUPS
 
 _SHOWN = 3
 _COMMON = ("name", "kind", "modality")  # what most parts have: nobody means it by the word alone
+_ALIKE = 0.75  # a key and one beside it
+_VERY_ALIKE = 0.8  # a key and one anywhere
+_LEAST = 4  # letters of a word that is looked for anywhere
 
 
 def suggestion(base: DictConfig, key: str, path: str, name: str, siblings: list[str]) -> str:
@@ -33,33 +36,79 @@ def suggestion(base: DictConfig, key: str, path: str, name: str, siblings: list[
         if path == f"{group}." and name in (one.name for one in fields(found)):
             return f"; it is a setting of {_choice(group, kind, name)}"
     for word in dict.fromkeys((key.rpartition(".")[2], name)):
-        if hint := _called(base, word):
+        if hint := _called(base, group, word.lower()):
             return hint
-    if hint := suggest(name, siblings, path):
+    if hint := suggest(name, siblings, path, cutoff=_ALIKE):
         return hint
-    if not path and (hint := suggest(name, [found.rpartition(".")[2] for found in _keys(base)])):
-        word = hint.removeprefix("; did you mean ").removesuffix("?")
-        return f"; did you mean {min((one for one in _keys(base) if one.rpartition('.')[2] == word), key=len)}?"
+    if not path and len(name) >= _LEAST and (alike := _alike(base, name)):
+        return f"; did you mean {alike}?"
     return f"; {path.rstrip('.') or 'a trial'} has {', '.join(siblings) or 'nothing'}"
 
 
-def _called(base: DictConfig, word: str) -> str:
-    """Where a setting of this name is: by its name elsewhere, in the configuration, or in what could be chosen."""
-    if word in elsewhere.WORDS:
-        return f"; write {elsewhere.WORDS[word]}"
-    known = [found for found in _keys(base) if found.rpartition(".")[2] == word]
-    least = min((found.count(".") for found in known), default=0)
-    known = [found for found in known if found.count(".") == least]
-    if near := dict.fromkeys([*([elsewhere.KEYS[word]] if word in elsewhere.KEYS else []), *known]):
-        return f"; did you mean {' or '.join(list(near)[:_SHOWN])}?"
-    inner = [found for found in _every_key() if found.rpartition(".")[2] == word and word not in _COMMON]
-    if inner:
-        return f"; did you mean {min(inner, key=lambda found: found.count('.'))}?"
-    for group in GROUPS:
-        for kind, options in groups.options(group).items():
-            if word in (one.name for one in fields(options)) and word not in _COMMON:
-                return f"; {group}.{word} is a setting of {_choice(group, kind, word)}"
+def _alike(base: DictConfig, name: str) -> str:
+    """The shortest key whose last step is very like a word."""
+    known = [one for one in _keys(base) if one.rpartition(".")[2] not in _COMMON]
+    hint = suggest(name, [one.rpartition(".")[2] for one in known], cutoff=_VERY_ALIKE)
+    word = hint.removeprefix("; did you mean ").removesuffix("?")
+    return min((one for one in known if one.rpartition(".")[2] == word), key=len, default="")
+
+
+def _called(base: DictConfig, group: str, word: str) -> str:
+    """Where a setting of this name is: within its group, by its name elsewhere, or in another group.
+
+    Args:
+        base: The configuration.
+        group: The group that the key begins with; empty where it begins with nothing that is there.
+        word: The name.
+    """
+    ours = elsewhere.KEYS.get(f"{group}.{word}") or elsewhere.KEYS.get(word, "")
+    if words := elsewhere.WORDS.get(word):
+        return f"; write {words}" if f"{group}.{word}" not in elsewhere.KEYS else _leads(base, ours)
+    if ours and (not group or ours.startswith(f"{group}.")):
+        return _leads(base, ours)
+    if group and (near := _nearest(base, word, group)):
+        return f"; did you mean {' or '.join(near)}?"
+    if ours:
+        return _leads(base, ours)
+    if near := _nearest(base, word, ""):
+        return f"; did you mean {' or '.join(near)}?" if not group or _is_setting(base, near[0]) else ""
+    for one in GROUPS:
+        for kind, options in groups.options(one).items():
+            if not group and word in (option.name for option in fields(options)) and word not in _COMMON:
+                return f"; {one}.{word} is a setting of {_choice(one, kind, word)}"
     return ""
+
+
+def _leads(base: DictConfig, key: str) -> str:
+    """The hint to a key that is there, or to the choice that has it."""
+    group, _, rest = key.partition(".")
+    if rest and "." not in rest and key not in _keys(base):
+        for kind, options in groups.options(group).items():
+            if rest in (one.name for one in fields(options)):
+                return f"; {key} is a setting of {_choice(group, kind, rest)}"
+    return f"; did you mean {key}?"
+
+
+def _nearest(base: DictConfig, word: str, group: str) -> list[str]:
+    """The shortest keys of this name, below a group where one is given: of the configuration, or of what can be."""
+    if word in _COMMON:
+        return []
+    for keys in (_keys(base), _every_key()):
+        known = [one for one in keys if one.rpartition(".")[2] == word and one.startswith(f"{group}." if group else "")]
+        least = min((one.count(".") for one in known), default=0)
+        if known := [*dict.fromkeys(one for one in known if one.count(".") == least)]:
+            return known[:_SHOWN] if group or known[0] in _keys(base) else known[:1]
+    return []
+
+
+def _is_setting(base: DictConfig, key: str) -> bool:
+    """Is a key what another group may be mistaken for: there in any trial, so of no part that might be left out?"""
+    node: Any = base
+    for step in key.split("."):
+        node = node_at(node, step) if isinstance(node, DictConfig) and not is_none(node) else None
+        if node is None or (isinstance(node, DictConfig) and is_optional(node)):
+            return False
+    return True
 
 
 def _choice(group: str, kind: str, name: str) -> str:

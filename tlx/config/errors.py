@@ -10,6 +10,7 @@ from tlx.files.printable import printable
 from tlx.files.secrets import redacted
 
 _SHOWN = 200  # letters of a key or a value
+_SHORT = 5  # letters of a word of which half are soon those of another
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,31 @@ def _short(value: object) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}... ({len(text):,} letters)"
 
 
-def suggest(word: str, known: Iterable[str], path: str = "") -> str:
-    """``; did you mean X?`` for the closest known word (shown behind ``path``), or nothing when none is close."""
-    close = get_close_matches(word, list(known), n=1, cutoff=0.6) if len(word) <= _SHOWN else []  # takes its time
+def suggest(word: str, known: Iterable[str], path: str = "", *, cutoff: float = 0.6) -> str:
+    """``; did you mean X?`` for the closest known word (shown behind ``path``), or nothing when none is close.
+
+    Args:
+        word: What was written. Of five letters or less, one slip is close: a letter more, less or instead, or two
+            that are swapped.
+        known: What it may have been.
+        path: Shown before the word.
+        cutoff: How alike longer words have to be (``difflib``'s ratio).
+    """
+    if len(word) > _SHOWN:  # takes its time
+        return ""
+    if len(word) <= _SHORT:
+        close = [one for one in known if _is_one_slip(word, one)]
+        close = get_close_matches(word, close, n=1, cutoff=0) or close
+    else:
+        close = get_close_matches(word, list(known), n=1, cutoff=cutoff)
     return f"; did you mean {path}{close[0]}?" if close else ""
+
+
+def _is_one_slip(word: str, meant: str) -> bool:
+    """Does a word become another by one letter more, less or instead, or by two that are swapped?"""
+    longer, shorter = sorted((word, meant), key=len, reverse=True)
+    if len(longer) - len(shorter) > 1 or len(shorter) < 2:
+        return False
+    at = next((i for i, (one, other) in enumerate(zip(longer, shorter, strict=False)) if one != other), len(shorter))
+    swapped = longer[at : at + 2] == shorter[at : at + 2][::-1] and longer[at + 2 :] == shorter[at + 2 :]
+    return longer[at + 1 :] == shorter[at + (len(longer) == len(shorter)) :] or swapped
