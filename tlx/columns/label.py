@@ -141,7 +141,7 @@ class Labels(Column):
         ]
 
     def notes(self, values: Values, splits: Mapping[str, Indices], seen: Mapping[int, Any] | None = None) -> list[str]:
-        """Classes that train never has or, where it is known, always; and those that nothing held out is known to be."""
+        """Classes that train never has or, where known, always has; and those that nothing held out is known to be."""
         if self.role != "target":
             return []
         found = []
