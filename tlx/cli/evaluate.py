@@ -95,6 +95,7 @@ def _dataset(trial: Trial, overrides: list[str]) -> Dataset:
     """The data that the overrides ask for: another choice, or the trial's own data with other settings."""
     from tlx.composition import request
     from tlx.composition.compose import compose_group, with_overrides
+    from tlx.prediction.as_trained import as_trained
 
     asked = request.read(overrides)
     others = [*(group for group in asked.choices if group != "dataset"), *_others(asked.settings)]
@@ -106,8 +107,9 @@ def _dataset(trial: Trial, overrides: list[str]) -> Dataset:
         found = compose_group("dataset", overrides)
         if not any(setting.key == "dataset.test_augment" for setting in asked.settings):  # the model's own
             found = replace(found, test_augment=trial.dataset.test_augment)
-        return found  # type: ignore[no-any-return]
-    return with_overrides(trial, {setting.key: setting.value for setting in asked.settings}).dataset
+        return as_trained(found, trial, [setting.key for setting in asked.settings])
+    settings = {setting.key: setting.value for setting in asked.settings}
+    return as_trained(with_overrides(trial, settings).dataset, trial, list(settings))
 
 
 def _others(settings: Any) -> list[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tlx.columns import Category, Column, Image, Label, Labels, Number, Text
+from tlx.columns.image import MOST_CHANNELS
 from tlx.columns.schema import Schema
 from tlx.data.schema_file import parsed
 from tlx.files import durable, foreign
@@ -17,7 +18,7 @@ from tlx.files import durable, foreign
 FILE = "model.json"
 _LARGEST = 16 << 20
 _INPUTS = (Image, Text, Number, Category)
-_MOST_CLASSES, _MOST_CHANNELS, _LONGEST_NAME = 100_000, 256, 10_000
+_MOST_CLASSES, _LONGEST_NAME = 100_000, 10_000
 
 
 @dataclass(frozen=True)
@@ -82,8 +83,8 @@ def _fault(column: Column) -> str:
         len(name) > _LONGEST_NAME or not _is_text(name) for name in column.categories
     ):
         return f"expected categories of at most {_LONGEST_NAME:,} letters in UTF-8"
-    if isinstance(column, Image) and not 1 <= column.channels <= _MOST_CHANNELS:
-        return f"expected 1 to {_MOST_CHANNELS} channels, found {column.channels}"
+    if isinstance(column, Image) and not 1 <= column.channels <= MOST_CHANNELS:
+        return f"expected 1 to {MOST_CHANNELS:,} channels, found {column.channels}"
     if isinstance(column, Number) and not (math.isfinite(column.mean) and 0 < column.deviation < math.inf):
         return f"expected a mean and a deviation above 0 of {column.name!r}"
     return ""
