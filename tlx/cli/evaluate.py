@@ -58,8 +58,10 @@ def run(words: list[str]) -> int:
 
 
 def _evaluate(run: Path, overrides: list[str], asked: Any) -> int:
+    from tlx.composition import request
     from tlx.data.fingerprint import fingerprint
     from tlx.prediction import evaluation
+    from tlx.prediction.as_trained import as_trained
     from tlx.runs.result import read_result
 
     console = Terminal(quiet=asked.json)
@@ -67,6 +69,7 @@ def _evaluate(run: Path, overrides: list[str], asked: Any) -> int:
     config = _dataset(trial, overrides)
     key = fingerprint(config)
     is_own = key == read_result(run).facts.get("data")
+    config = as_trained(config, trial, [setting.key for setting in request.read(overrides).settings])
     source = _loaded(config) if asked.split is None and not is_own else None
     split = asked.split or ("test" if source is None or "test" in source.splits else "all")
     where = evaluation.place(run, trial, config, key, split)
@@ -95,7 +98,6 @@ def _dataset(trial: Trial, overrides: list[str]) -> Dataset:
     """The data that the overrides ask for: another choice, or the trial's own data with other settings."""
     from tlx.composition import request
     from tlx.composition.compose import compose_group, with_overrides
-    from tlx.prediction.as_trained import as_trained
 
     asked = request.read(overrides)
     others = [*(group for group in asked.choices if group != "dataset"), *_others(asked.settings)]
@@ -107,9 +109,8 @@ def _dataset(trial: Trial, overrides: list[str]) -> Dataset:
         found = compose_group("dataset", overrides)
         if not any(setting.key == "dataset.test_augment" for setting in asked.settings):  # the model's own
             found = replace(found, test_augment=trial.dataset.test_augment)
-        return as_trained(found, trial, [setting.key for setting in asked.settings])
-    settings = {setting.key: setting.value for setting in asked.settings}
-    return as_trained(with_overrides(trial, settings).dataset, trial, list(settings))
+        return found  # type: ignore[no-any-return]
+    return with_overrides(trial, {setting.key: setting.value for setting in asked.settings}).dataset
 
 
 def _others(settings: Any) -> list[str]:

@@ -78,7 +78,7 @@ class Answerer:
         if isinstance(column, Image):
             spec = self._model.specs[name]
             assert isinstance(spec, ImageSpec)
-            return inputs.picture(value, self.limits, spec, column.is_of_bytes)
+            return inputs.picture(value, self.limits, spec, column)
         if isinstance(column, Text) or (isinstance(column, Category) and isinstance(value, str)):
             return inputs.text(value, self.limits)
         return canonical(column, value, self._most)
