@@ -38,7 +38,7 @@ class Case:
 
 
 CASES = {
-    "chw": Case((5, 8, 8), "uint16", 0, 4000, ("layout=chw",), "[5, h, w]", "numbers; 0 is black, 4095 white"),
+    "many": Case((300, 8, 8), "uint16", 0, 4000, ("layout=chw",), "[300, h, w]", "numbers; 0 is black, 4095 white"),
     "bands": Case((8, 8, 5), "float32", 0, 1, ("bands=[3,1]",), "[h, w, 4 or more]", "numbers; 0 is black, 1 white"),
     "bytes": Case((8, 8, 4), "uint8", 0, 255, ("bands=[3,2,1]", "layout=hwc"), "[h, w, 4 or more]", "in 0..255"),
     "windows": Case((8, 8), "int16", -900, 900, ("window=[[40,400],[600,1500]]",), "[h, w]", "[40, 400], [600, 1500]"),
