@@ -43,7 +43,13 @@ CASES = {
     "bytes": Case((8, 8, 4), "uint8", 0, 255, ("bands=[3,2,1]", "layout=hwc"), "[h, w, 4 or more]", "in 0..255"),
     "windows": Case((8, 8), "int16", -900, 900, ("window=[[40,400],[600,1500]]",), "[h, w]", "[40, 400], [600, 1500]"),
     "window": Case(
-        (3, 8, 8), "float64", -900, 900, ("window=[40,400]", "bands=[2]", "layout=chw"), "[3 or more, h, w]", "[40, 400]"
+        (3, 8, 8),
+        "float64",
+        -900,
+        900,
+        ("window=[40,400]", "bands=[2]", "layout=chw"),
+        "[3 or more, h, w]",
+        "[40, 400]",
     ),
     "deep by type": Case((8, 8), "uint16", 0, 65535, ("scale=dtype",), "[h, w]", "whole numbers in 0..65535"),
     "bytes by type": Case((8, 8, 3), "uint8", 0, 255, ("scale=dtype",), "[h, w, 3]", "whole numbers in 0..255"),
