@@ -94,7 +94,7 @@ def test_many_channels_are_refused_before_training_where_no_model_could_be_loade
     folder: Path, channels: int, is_read: bool
 ) -> None:
     values = [np.random.default_rng(i).integers(256, size=(channels, 2, 2), dtype=np.uint8) for i in range(2)]
-    column, values, _ = Image("image", layout="chw").encode(values, np.arange(2))
+    column, _, _ = Image("image", layout="chw").encode(values, np.arange(2))
     told = column.problems(values, np.arange(2), look())
     assert list(told) == ([] if is_read else [0, 1])
     assert all("at most 4,096 are read" in one for one in told.values())
