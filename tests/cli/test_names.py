@@ -12,7 +12,7 @@ import tlx
 from tests.conftest import Said
 from tlx.cli import ui
 from tlx.columns import Text
-from tlx.config.dataset import Limits
+from tlx.config.dataset_parts import Limits
 from tlx.config.errors import ConfigError
 from tlx.prediction.sources import inputs_of
 

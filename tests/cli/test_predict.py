@@ -18,7 +18,7 @@ from PIL import Image
 import tlx
 from tests.conftest import Said
 from tests.prediction.conftest import Runs, records, runs  # noqa: F401 (fixture)
-from tlx.config.dataset import Limits
+from tlx.config.dataset_parts import Limits
 from tlx.prediction.lines import objects, plain_sheet, texts
 from tlx.prediction.values import InvalidInput
 from tlx.runs import layout

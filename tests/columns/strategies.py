@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tlx.columns import Column
 from tlx.columns.input_spec import ImageSpec
 from tlx.columns.reading import META, Indices, Inspection
-from tlx.config.dataset import Limits
+from tlx.config.dataset_parts import Limits
 from tlx.data import schema_file
 
 WORDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)

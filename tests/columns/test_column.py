@@ -9,7 +9,7 @@ import torch
 
 from tests.columns.strategies import look
 from tlx.columns import Column, Reading
-from tlx.config.dataset import Limits
+from tlx.config.dataset_parts import Limits
 
 
 class Point(Column):

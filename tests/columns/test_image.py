@@ -61,6 +61,19 @@ def test_channels_are_those_of_most(folder: Path, modes: str, expected: int) -> 
     assert [column.file(value) is not None for value in values] == [isinstance(value, Path) for value in values]
 
 
+@pytest.mark.parametrize("sound", [[], [70], [199], [0, 5]])
+def test_one_image_that_can_be_read_is_enough_and_none_is_told(sound: list[int]) -> None:
+    """Wherever it lies; an array [3, 3, 4] may have its channels first or last."""
+    values: list[Any] = [np.zeros((6, 5, 4) if i in sound else (3, 3, 4), np.uint16) for i in range(200)]
+    column, _, faults = Image("image").encode(values, np.arange(200))
+    if sound:
+        assert (column.channels, column.dtype, faults) == (4, "float32", {})
+    else:
+        assert list(faults) == [0]
+        assert "dataset.layout=hwc" in faults[0]
+        assert faults[0].endswith("none of the 200 images can be read")
+
+
 def test_bad_images_are_told_by_example(folder: Path) -> None:
     (folder / "text.png").write_text("no image")
     sound = np.zeros((4, 5, 3), np.uint8)

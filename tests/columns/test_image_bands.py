@@ -12,7 +12,7 @@ from PIL import Image as Pictures
 from tests.columns.strategies import back, look
 from tlx.columns import Image, formats
 from tlx.columns.formats.pixels import Pixels
-from tlx.config.dataset import Limits
+from tlx.config.dataset_parts import Limits
 from tlx.config.image_values import ImageValues, settled
 
 TYPES = ("uint8", "uint16", "int16", "float32")

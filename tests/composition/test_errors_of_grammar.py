@@ -97,3 +97,10 @@ def test_a_text_with_braces_is_shown_in_quotes(value: str) -> None:
     message = the_problem([*BASE, f"dataset.name={value}"]).message
     assert message.endswith(f"write 'dataset.name=\"{value}\"'")
     assert tlx.compose([*BASE, message.partition("write '")[2].rstrip("'")]).dataset.name == value
+
+
+@pytest.mark.parametrize("words", ["dataset.test_augment=horizontal_flip", "dataset.bands=2"])
+def test_one_word_is_no_list(words: str) -> None:
+    problem = the_problem([*BASE, words])
+    assert problem.key == words.partition("=")[0]
+    assert problem.message == "wrong type: expected a list, as [one] or [one,two]"

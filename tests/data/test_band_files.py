@@ -16,13 +16,16 @@ from safetensors.torch import load_file
 import tlx
 from tests.data.conftest import inputs, load, words
 from tlx.cli import evaluate
-from tlx.config.dataset import Column, ImageFolder, Table
+from tlx.config.dataset import ImageFolder, Table
+from tlx.config.dataset_parts import Column
 from tlx.config.errors import ConfigError, DataError, RequestError
 from tlx.data.fingerprint import fingerprint
 from tlx.data.module import Data
 from tlx.data.source import Source
 from tlx.prediction import sources as predict_sources
 from tlx.runs import layout
+from tlx.serving import bundle
+from tlx.training.network import trained
 
 LAYOUTS = {
     "beside": "{image}_B{02,03,04,08}.npy",
@@ -154,8 +157,10 @@ def test_the_same_data_in_one_file_train_the_same_bits(folder: Path) -> None:
     forms = [folder / "bands" / image, folder / "whole" / f"{image}.npy", values]
     answers = [model.predict(form) for form in forms]
     assert answers[0] == answers[1] == answers[2] == tlx.load(runs[0]).predict(folder / "whole" / f"{image}.npy")
-    with pytest.raises(RequestError, match=r"is one of the 4 files of an image; name the image: .*bands/lake/7"):
+    with pytest.raises(RequestError, match=r"input  is one of the 4 files of an image; name the image: .*bands/lake/7"):
         model.predict(folder / "bands" / "lake" / "B03" / "7.npy")
+    bundle.write(trained(runs[1]), runs[1], folder / "bundle")
+    assert bundle.read(folder / "bundle").predict([forms[0], values]) == answers[:2]
     with pytest.raises(RequestError, match=r"there is no .*B02/99\.npy"):
         model.predict(folder / "bands" / "lake" / "99")
     found = predict_sources.inputs_of([str(folder / "bands")], model.trial, model.inputs, model.limits)

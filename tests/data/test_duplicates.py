@@ -15,7 +15,8 @@ from PIL import Image as Picture
 from tests.data.test_labels_of_rows import rows
 from tlx.columns import Category, Image, Label, Number, Text
 from tlx.columns.reading import Indices, Values
-from tlx.config.dataset import Digits, Group, ImageFolder, Table
+from tlx.config.dataset import Digits, ImageFolder, Table
+from tlx.config.dataset_parts import Group
 from tlx.config.errors import DataError
 from tlx.data import fingerprint, perceptual
 from tlx.data.duplicates import copies_of, look, units_of

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from tests.data.conftest import classes, labels, load, target
 from tlx.columns import Labels
-from tlx.config.dataset import Column, Table
+from tlx.config.dataset import Table
+from tlx.config.dataset_parts import Column
 from tlx.config.errors import DataError
 from tlx.data.module import Data
 from tlx.data.sources.indicators import indicator
@@ -75,7 +76,7 @@ def test_data_without_any_label_are_refused(folder: Path) -> None:
 def test_one_column_for_each_label(
     tmp_path_factory: pytest.TempPathFactory, known: list[list[float | None]], policy: str, pick: int
 ) -> None:
-    """Whatever is written for it, 1 is there, 0 is not, and what is unknown is what the policy says."""
+    """Whatever is written for it, 1 is there, 0 is not, and what is unknown stays so until splits are cut."""
     written = [
         [f"text {i}", *(WRITTEN[one][(pick + i + j) % len(WRITTEN[one])] for j, one in enumerate(row))]
         for i, row in enumerate(known)
@@ -83,14 +84,88 @@ def test_one_column_for_each_label(
     file = rows(tmp_path_factory.mktemp("rows") / "a.csv", ["text", "b", "a", "c"], written)
     source = load(Table(file=str(file), labels=["b", "a", "c"], unknown=policy))
     expected = np.array([[np.nan if one is None else one for one in row] for row in known])
-    filled = {"ignore": expected, "zeros": np.nan_to_num(expected, nan=0), "ones": np.nan_to_num(expected, nan=1)}
-    np.testing.assert_array_equal(labels(source), filled[policy])
+    np.testing.assert_array_equal(labels(source), expected)
     assert classes(source) == ["b", "a", "c"]
     count = int(np.isnan(expected).sum())
     assert any(f"{count} labels of" in note for note in source.notes) == bool(count)
     column = target(source)
     assert isinstance(column, Labels)
-    assert column.unknown == (policy == "ignore" and bool(count))
+    assert column.unknown == bool(count)
+
+
+@pytest.mark.parametrize(("policy", "value"), [("ignore", np.nan), ("zeros", 0), ("ones", 1)])
+@pytest.mark.parametrize("files", ["one", "three"])
+def test_a_policy_is_of_the_examples_that_train(folder: Path, policy: str, value: float, files: str) -> None:
+    """What is held out is measured against what is known, by whatever way it is held out."""
+    rng = np.random.default_rng(0)
+    table = rng.choice([0.0, 1.0, np.nan], size=(90, 3))
+    written = [[i, *("" if np.isnan(one) else int(one) for one in row)] for i, row in enumerate(table)]
+    named = ["x", "a", "b", "c"]
+    config = Table(modality="table", labels=["a", "b", "c"], unknown=policy)
+    if files == "one":
+        config.file = str(rows(folder / "a.csv", named, written))
+    else:
+        config.file = str(rows(folder / "a.csv", named, written[:30]))
+        config.val_file = str(rows(folder / "b.csv", named, written[30:60]))
+        config.test_file = str(rows(folder / "c.csv", named, written[60:]))
+    data = Data(config, seed=0, batch_size=4)
+    data.prepare({})
+    for split, examples in data.examples.items():
+        known = table[data.splits[split]]
+        expected = np.nan_to_num(known, nan=value) if split == "train" else known
+        np.testing.assert_array_equal(examples.targets["label"].numpy(), expected, split)
+        assert np.isnan(known).any()
+
+
+@pytest.mark.parametrize(
+    ("items", "expected"),
+    [
+        (["a", 2, 2.0, 2.5, " a ", True], ["2", "2.5", "True", "a"]),
+        ([], []),
+        (["", " "], []),
+        (["a\x1fb"], ["a\x1fb"]),
+        (["a", None], None),
+        ([["a"]], None),
+        ([{"a": 1}], None),
+    ],
+)
+def test_items_of_a_list_are_written_as_cells_of_their_own(
+    folder: Path, items: list[Any], expected: list[str] | None
+) -> None:
+    others = [[str(item)] for item in expected or ["a"]]  # has train know each as a cell of its own
+    cells = [*(["text", other] for other in others), ["text", items], ["text", ["a", "b"]]]
+    file = rows(folder / "a.jsonl", ["text", "label"], cells)
+    config = Table(file=str(file), label_separator="|")
+    if expected is None:
+        with pytest.raises(DataError, match="an item of 'label' is no name of a class") as caught:
+            load(config)
+        assert [problem.key for problem in caught.value.problems] == [f"{file}:{len(cells) - 1}"]
+        return
+    source = load(config)
+    there = [name for name, one in zip(classes(source), labels(source)[-2], strict=True) if one]
+    assert there == expected
+    assert set(classes(source)) == {*expected, "a", "b"}
+
+
+@pytest.mark.parametrize("cell", [["a"], {"a": 1}])
+def test_one_label_is_no_list_and_no_object(folder: Path, cell: Any) -> None:
+    file = rows(folder / "a.jsonl", ["text", "label"], [["one", "a"], ["two", cell]])
+    with pytest.raises(DataError, match="'label' is") as caught:
+        load(Table(file=str(file)))
+    assert [problem.key for problem in caught.value.problems] == [f"{file}:2"]
+
+
+def test_labels_that_train_has_never_or_always_are_said(folder: Path) -> None:
+    cells = [[i, 0, 1, i % 2, ["", 1][i % 2]] for i in range(40)]
+    file = rows(folder / "a.csv", ["x", "never", "always", "mixed", "known"], cells)
+    data = Data(
+        Table(file=str(file), modality="table", labels=["never", "always", "mixed", "known"]), seed=0, batch_size=4
+    )
+    notes = [note for note in data.source.notes if note.startswith("labels that")]
+    assert notes == [
+        "labels that no example of train has: 'never'",
+        "labels that every example of train has, where it is known: 'always', 'known'",
+    ]
 
 
 @pytest.mark.parametrize("cell", ["yes", "no", "2", "0.5", "x", "1,0", "inf", "-2"])

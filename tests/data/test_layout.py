@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tests.data.conftest import classes, inputs, load, words
-from tlx.config.dataset import Group, ImageFolder
+from tlx.config.dataset import ImageFolder
+from tlx.config.dataset_parts import Group
 from tlx.config.errors import DataError
 from tlx.data.source import Source
 

@@ -18,7 +18,8 @@ from tests.data.conftest import load
 from tests.data.test_labels_of_rows import rows
 from tlx.columns import Category, Label, Number, Text
 from tlx.columns.reading import Indices, Values
-from tlx.config.dataset import Column, Digits, Group, ImageFolder, Table
+from tlx.config.dataset import Digits, ImageFolder, Table
+from tlx.config.dataset_parts import Column, Group
 from tlx.config.errors import DataError
 from tlx.data.module import Data
 from tlx.data.source import Source

@@ -18,7 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from tests.data.conftest import inputs, load, words
-from tlx.config.dataset import Limits, Table
+from tlx.config.dataset import Table
+from tlx.config.dataset_parts import Limits
 from tlx.data.sources.rows import Rows, read
 
 

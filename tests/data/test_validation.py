@@ -15,7 +15,8 @@ from tests.data.conftest import inputs, load
 from tlx.columns import Image as Column
 from tlx.columns.decoding import DEFAULT
 from tlx.columns.formats.pixels import Pixels
-from tlx.config.dataset import ImageFolder, Limits, Table
+from tlx.config.dataset import ImageFolder, Table
+from tlx.config.dataset_parts import Limits
 from tlx.config.errors import DataError
 from tlx.data.module import Data
 from tlx.data.validation import check

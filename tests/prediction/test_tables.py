@@ -10,7 +10,7 @@ import pytest
 
 import tlx
 from tlx.columns import Column, Text
-from tlx.config.dataset import Limits
+from tlx.config.dataset_parts import Limits
 from tlx.config.errors import ConfigError
 from tlx.prediction.tables import Table
 

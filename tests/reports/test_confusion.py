@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from tlx.reports.confusion import draw
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -32,3 +35,12 @@ def test_of_very_many_labels_those_with_the_most_mistakes_are_drawn() -> None:
     assert "the 40 of 500 labels with the most mistakes" in svg
     assert "label 7 → label 450: 5 of 15" in pairs_in(svg)
     assert ElementTree.fromstring(draw([], [])).tag == f"{SVG}svg"
+
+
+NOT_IN_XML = [*map(chr, range(32)), "\ud800", "\udfff", "\ufffe", "\uffff"]  # all but Char of XML 1.0: one of each kind
+
+
+@given(st.text())
+def test_it_is_xml_whatever_labels_are_called(name: str) -> None:
+    names = [f"{letter}{name}{i}" for i, letter in enumerate([*NOT_IN_XML, "]]>", "&"])]
+    assert len(pairs_in(draw(names, [(one, names[0], 1) for one in names]))) == len(names)

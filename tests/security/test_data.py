@@ -23,7 +23,8 @@ from tlx.columns.decoding import array_of, decode
 from tlx.columns.formats.pixels import ReadAs, TooLarge
 from tlx.columns.input_spec import ImageSpec
 from tlx.config.cache import cache_folder
-from tlx.config.dataset import Glyphs, ImageFolder, Limits, Table
+from tlx.config.dataset import Glyphs, ImageFolder, Table
+from tlx.config.dataset_parts import Limits
 from tlx.config.errors import DataError
 from tlx.data.fingerprint import fingerprint
 from tlx.data.module import Data

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tlx.config.dataset import Limits, Table
+from tlx.config.dataset import Table
+from tlx.config.dataset_parts import Limits
 from tlx.config.errors import DataError
 from tlx.data.sources import sqlite_guard
 from tlx.data.sources.rows import Rows, read

@@ -16,7 +16,8 @@ from hypothesis import example, given
 from hypothesis import strategies as some
 
 from tests.data.conftest import classes, load
-from tlx.config.dataset import Limits, Table
+from tlx.config.dataset import Table
+from tlx.config.dataset_parts import Limits
 from tlx.config.errors import DataError
 from tlx.data.sources.rows import Rows, read
 

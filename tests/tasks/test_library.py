@@ -6,6 +6,8 @@ import math
 import warnings
 from collections.abc import Callable
 from dataclasses import make_dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,8 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from tests.tasks.conftest import CLASSES, Given, batch_of, parts, schema
+from tests.tasks.conftest import CLASSES, Given, batch_of, parts, schema, truth_and_outputs
+from tlx.columns import Label, Number
 from tlx.columns.batch import Batch
+from tlx.columns.schema import Schema
 from tlx.config import metrics as options
 from tlx.config.errors import ConfigError
 from tlx.config.task import Classification
@@ -82,6 +86,7 @@ def test_of_one_label_each_is_scikit_learns(present: list[int], seed: int) -> No
             "auroc": (options.AUROC(), ovr(sk.roc_auc_score, truth, chances)),
             "average_precision": (options.AveragePrecision(), ovr(sk.average_precision_score, truth, chances)),
             "brier": (options.Brier(), sk.brier_score_loss(truth, chances, labels=every)),
+            "matthews": (options.Matthews(), sk.matthews_corrcoef(truth, predicted)),
         }
         scores = {"precision": sk.precision_score, "recall": sk.recall_score, "f1": sk.f1_score}
         kinds = {"precision": options.Precision, "recall": options.Recall, "f1": options.F1}
@@ -95,17 +100,67 @@ def test_of_one_label_each_is_scikit_learns(present: list[int], seed: int) -> No
 
 
 @pytest.mark.parametrize("average", AVERAGES)
-@pytest.mark.parametrize("unknown", [False, True])
-def test_of_several_labels_each_is_scikit_learns(average: str, unknown: bool) -> None:
-    batch, truth, chances = drawn_several(3, unknown)
+@pytest.mark.parametrize("unknown", [0, 1, 2])
+def test_of_several_labels_each_is_scikit_learns(average: str, unknown: int) -> None:
+    """``unknown``: of no label, of each in part, and of the last one everywhere, which counts in no mean then."""
+    batch, truth, chances = drawn_several(3, unknown > 0)
+    if unknown == 2:
+        truth[:, 1] = math.nan  # shared with the batch
     known, predicted = ~np.isnan(truth), chances > 0.5
-    kinds = {"precision": options.Precision, "recall": options.Recall, "f1": options.F1}
-    scores = {"precision": sk.precision_score, "recall": sk.recall_score, "f1": sk.f1_score}
-    for name, kind in kinds.items():
-        found = evaluated(batch, True, name, kind(average=average), unknown)
-        assert found == pytest.approx(_several(scores[name], truth, predicted, known, average), rel=1e-5), name
-    found = evaluated(batch, True, "brier", options.Brier(), unknown)
-    assert found == pytest.approx(((chances - truth)[known] ** 2).mean(), rel=1e-5)
+    beta = partial(sk.fbeta_score, beta=2.0)
+    scores: dict[str, tuple[Any, Callable[..., float]]] = {
+        "precision": (options.Precision(average=average), sk.precision_score),
+        "recall": (options.Recall(average=average), sk.recall_score),
+        "f1": (options.F1(average=average), sk.f1_score),
+        "fbeta": (options.FBeta(average=average, beta=2.0), beta),
+    }
+    for name, (option, score) in scores.items():
+        found = evaluated(batch, True, name, option, unknown > 0)
+        assert found == pytest.approx(_several(score, truth, predicted, known, average), rel=1e-5), name
+    found = evaluated(batch, True, "brier", options.Brier(), unknown > 0)
+    there = [i for i in range(truth.shape[1]) if known[:, i].any()]
+    each = [sk.brier_score_loss(truth[known[:, i], i], chances[known[:, i], i], labels=[0, 1]) for i in there]
+    assert found == pytest.approx(np.mean(each), rel=1e-5)
+
+
+def test_where_no_label_is_known_a_mean_is_undefined() -> None:
+    batch, truth, _ = drawn_several(3, unknown=True)
+    truth[:] = math.nan
+    for name, option in {"f1": options.F1(), "recall": options.Recall(), "brier": options.Brier()}.items():
+        assert evaluated(batch, True, name, option, unknown=True) is None
+
+
+@given(st.integers(0, 1), st.integers(0, 100))
+@settings(max_examples=25, deadline=None)
+def test_of_two_classes_one_of_which_is_not_there_matthews_is_scikit_learns(there: int, seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    labels, logits = torch.full((20,), there), torch.randn(20, 2, generator=generator)
+    two = Schema((Number("x"), Label("animal", classes=CLASSES[:2])), {"train": 20})
+    made = ClassificationTask(Classification(metrics=make_dataclass("Wanted", ["matthews"])(options.Matthews())), two)
+    metrics = made.metrics()
+    made.eval_step(Given(), batch_of(logits, {"animal": labels}), metrics)
+    found = made.compute(metrics)["matthews"]
+    assert found == sk.matthews_corrcoef(labels.numpy(), logits.argmax(1).numpy()) == 0
+
+
+@pytest.mark.parametrize("scale", [1.0, 100.0, 1e4])
+@pytest.mark.parametrize("k", [1, 2, 3])
+def test_top_k_goes_by_outputs_however_large_they_are(scale: float, k: int) -> None:
+    batch, truth, _ = drawn([0, 1, 2, 3], 5)
+    logits = truth_and_outputs(batch)[1]
+    logits *= scale
+    found = evaluated(batch, False, "top_k", options.TopK(k=k))
+    assert found == pytest.approx(sk.top_k_accuracy_score(truth, logits.double().numpy(), k=k))
+
+
+@pytest.mark.parametrize("name", ["brier", "calibration_error", "auroc"])
+def test_outputs_in_half_precision_are_probabilities_in_single(name: str) -> None:
+    """What rounds a probability to eight bits would round it again in its metric."""
+    option = {"brier": options.Brier(), "calibration_error": options.CalibrationError(), "auroc": options.AUROC()}[name]
+    batch, _, _ = drawn([0, 1, 2, 3], 5)
+    half = batch.map(lambda one: one.bfloat16() if one.is_floating_point() else one)
+    rounded = half.map(lambda one: one.float() if one.is_floating_point() else one)
+    assert evaluated(half, False, name, option) == evaluated(rounded, False, name, option)
 
 
 def _several(
@@ -114,7 +169,8 @@ def _several(
     """scikit-learn's average over labels, each of the examples of which it is known."""
     if average == "micro":
         return score(truth[known].astype(int), predicted[known].astype(int), zero_division=0)
-    pairs = [(truth[known[:, i], i].astype(int), predicted[known[:, i], i].astype(int)) for i in range(truth.shape[1])]
+    there = [i for i in range(truth.shape[1]) if known[:, i].any()]
+    pairs = [(truth[known[:, i], i].astype(int), predicted[known[:, i], i].astype(int)) for i in there]
     values = [score(*pair, zero_division=0) for pair in pairs]
     weights = [pair[0].sum() for pair in pairs] if average == "weighted" else None
     return float(np.average(values, weights=weights))

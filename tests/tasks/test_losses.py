@@ -51,6 +51,26 @@ def test_focal_loss_of_classes_by_hand(gamma: float) -> None:
     torch.testing.assert_close(loss(logits, labels), (-((1 - right) ** gamma) * right.log()).mean().float())
 
 
+@pytest.mark.parametrize("gamma", [0.2, 0.5, 1.0, 2.0])
+@pytest.mark.parametrize("sure", [30.0, 200.0, -200.0, 1e4])
+@pytest.mark.parametrize("multilabel", [False, True])
+def test_the_gradient_of_focal_loss_is_finite_however_sure_it_is(gamma: float, sure: float, multilabel: bool) -> None:
+    """Against the derivative as a formula in 64 bits, whose limit is 0 where the right class is certain."""
+    logits = torch.tensor([[sure, 0.0]]).requires_grad_()
+    labels = torch.tensor([[1.0, 0.0]]) if multilabel else torch.tensor([0])
+    loss = criterion(Loss(kind="focal", gamma=gamma), CLASSES[:2], labels)(logits, labels)
+    (found,) = torch.autograd.grad(loss, logits)
+    margin = np.float64(sure)  # the log odds of what is right, of two classes as of a label
+    right, wrong, surprise = (
+        np.exp(-np.logaddexp(0, -margin)),
+        np.exp(-np.logaddexp(0, margin)),
+        np.logaddexp(0, -margin),
+    )
+    slope = -(wrong**gamma) * (wrong + gamma * right * surprise)
+    expected = [slope / 2, 0.5**gamma / 2 * (0.5 + gamma * 0.5 * np.log(2))] if multilabel else [slope, -slope]
+    np.testing.assert_allclose(found[0].numpy(), expected, rtol=1e-4, atol=1e-8)
+
+
 @pytest.mark.parametrize("multilabel", [False, True])
 def test_without_focus_it_is_cross_entropy(multilabel: bool) -> None:
     labels, logits = truth_and_outputs(drawn(multilabel))
@@ -73,9 +93,19 @@ def test_automatic_weights_of_several_labels_even_out_positives_and_negatives() 
     train = torch.tensor([[1.0, 0.0, 1.0, 0.0]] * 3 + [[0.0, 0.0, 1.0, 1.0]] * 9)
     labels, logits = truth_and_outputs(drawn(multilabel=True))
     loss = criterion(Loss(class_weight="auto"), CLASSES, train)
-    positive = torch.tensor([9 / 3, 1.0, 0 / 12, 3 / 9])  # a label that train never has weighs 1
+    positive = torch.tensor([9 / 3, 1.0, 1.0, 3 / 9])  # what train never or always has weighs 1
     expected = F.binary_cross_entropy_with_logits(logits, labels, pos_weight=positive)
     torch.testing.assert_close(loss(logits, labels), expected)
+
+
+@pytest.mark.parametrize("kind", ["auto", "effective"])
+def test_a_label_that_train_has_never_or_always_weighs_one(kind: str) -> None:
+    """Else the positives of the one that it always has would count nothing."""
+    train = torch.tensor([[1.0, 0.0, np.nan, 1.0], [1.0, 0.0, 1.0, 0.0]])
+    labels, logits = torch.ones(1, 4), torch.zeros(1, 4).requires_grad_()
+    loss = criterion(Loss(class_weight=kind), CLASSES, train)(logits, labels)
+    (gradient,) = torch.autograd.grad(loss, logits)
+    torch.testing.assert_close(gradient, torch.full((1, 4), -0.5 / 4))
 
 
 @pytest.mark.parametrize("beta", [0.0, 0.9, 0.999])

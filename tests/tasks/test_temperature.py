@@ -71,10 +71,20 @@ def test_logits_that_are_too_large_by_a_factor_are_divided_by_it() -> None:
     assert of_one_label(logits.numpy(), labels.numpy(), None).value == pytest.approx(3.0, rel=0.05)
 
 
-def test_where_there_is_no_minimum_the_end_is_said() -> None:
-    logits = np.array([[3.0, 1.0], [0.0, 5.0]])
-    right, wrong = of_one_label(logits, np.array([0, 1]), None), of_one_label(logits, np.array([1, 0]), None)
-    assert (right.value, right.is_at_the_end) == (LEAST, True)
-    assert (wrong.value, wrong.is_at_the_end) == (MOST, True)
+@given(st.integers(0, 100), st.booleans(), st.booleans(), st.booleans())
+def test_where_there_is_no_minimum_nothing_is_fitted(seed: int, right: bool, several: bool, weighed: bool) -> None:
+    """However sure validation may be, it says nothing of how sure is right."""
+    generator = torch.Generator().manual_seed(seed)
+    logits = torch.randn(30, 4, generator=generator, dtype=torch.float64)
+    best, worst = logits.argmax(1), logits.argmin(1)
+    labels = (logits > 0 if right else logits <= 0).double() if several else best if right else worst
+    counts = torch.rand(30, generator=generator).numpy() if weighed else None
+    found = (of_several_labels if several else of_one_label)(logits.numpy(), labels.numpy(), counts)
+    assert found.value == 1.0
+    assert found.after == found.before
+    assert ("no mistake" if right else "no better than chance") in found.why_not
+
+
+def test_where_no_temperature_changes_anything_it_is_one() -> None:
     nothing = of_one_label(np.zeros((2, 2)), np.array([0, 1]), None)
-    assert (nothing.value, nothing.is_at_the_end) == (1.0, False)
+    assert (nothing.value, nothing.why_not) == (1.0, "")

@@ -131,7 +131,7 @@ def test_automatic_weights_are_of_what_is_known() -> None:
     one = made(Loss(class_weight="auto"), multilabel=True, unknown=True)
     one.fit({TARGET: train})
     labels, logits = truth_and_outputs(batch)
-    positive = torch.tensor([9 / 3, 1.0, 0 / 9, 1.0])  # a label that train never has weighs 1
+    positive = torch.tensor([9 / 3, 1.0, 1.0, 1.0])  # what train never or always has weighs 1
     expected = F.binary_cross_entropy_with_logits(logits, labels, pos_weight=positive)
     torch.testing.assert_close(descended(one, batch)[0].loss, expected)
 

@@ -56,6 +56,24 @@ def test_a_calibrated_trial_is_the_same_but_for_its_probabilities(folder: Path) 
     assert begun.metrics["val/temperature"] != value  # of its own weights
 
 
+def test_a_validation_without_a_mistake_fits_nothing(folder: Path) -> None:
+    Path("t.csv").write_text("x,label\n" + "".join(f"{i % 2},{'ab'[i % 2]}\n" for i in range(80)))
+    words = [
+        "backbone=columns",
+        "dataset=tabular",
+        "dataset.file=t.csv",
+        "strategy=feature_extraction",
+        "tracking=none",
+    ]
+    trial = compose([*words, "strategy.budget='10 steps'", CALIBRATED])
+    found = tlx.train(trial)
+    assert found.metrics["test/acc"] == 1
+    assert found.metrics["val/temperature"] == 1
+    assert found.metrics["val/calibrated_loss"] == pytest.approx(found.metrics["val/loss"])
+    (row,) = [row for row in event_log.read(locate(trial).path) if row["event"] == "calibration"]
+    assert "no mistake" in row["not_fitted"]
+
+
 def test_heads_that_are_calibrated_are_trained_alone() -> None:
     words = [*WORDS, *MORE, "reuse=always", "dataset.shots=4"]
     assert batchable.key(compose(words)) is not None

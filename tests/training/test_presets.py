@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -120,6 +121,13 @@ def test_ridge_is_refused_where_classes_are_predicted(small: Compose, families: 
     with pytest.raises(ConfigError, match="expected gradient or logistic") as caught:
         tlx.train(small(*families["cnn"], "strategy=ridge"))
     assert [problem.key for problem in caught.value.problems] == ["strategy.phases.0.solver"]
+
+
+def test_several_labels_have_no_exact_solution_and_are_told_what_has_none(folder: Path) -> None:
+    Path("t.csv").write_text("x,a,b\n" + "".join(f"{i},{i % 2},{i % 3 % 2}\n" for i in range(40)))
+    words = ["backbone=columns", "dataset=tabular", "dataset.file=t.csv", "dataset.labels=[a,b]", "tracking=none"]
+    with pytest.raises(ConfigError, match="strategy=feature_extraction trains the head alone"):
+        tlx.train(tlx.compose([*words, "strategy=logistic"]))
 
 
 @pytest.mark.parametrize("option", TEXTS)

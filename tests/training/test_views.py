@@ -19,7 +19,7 @@ from tlx.config.errors import ConfigError
 from tlx.config.identity import identity
 from tlx.orchestration.batchable import key
 from tlx.runs import layout
-from tlx.serving import bundle, graphs
+from tlx.serving import bundle, graphs, preprocessing
 from tlx.tasks.network import specs
 from tlx.training.build import rebuilt
 from tlx.training.network import trained
@@ -92,6 +92,8 @@ def test_every_way_to_the_model_predicts_so(folder: Path, capsys: pytest.Capture
     assert list(json.loads(said.out)["probabilities"].values()) == found[0]
     bundle.write(trained(run), run, folder / "bundle")
     assert [list(one["probabilities"].values()) for one in bundle.read(folder / "bundle").predict(files)] == found
+    (_, line) = preprocessing.lines(preprocessing.of(model))
+    assert line.startswith("output: of the mean over images as they are and horizontal_flip, rotate_90")
     names, inputs = graphs._examples(model, 2, 16)
     torch.testing.assert_close(graphs.Outputs(model, names)(*inputs), model({"image": inputs[0]}))
 

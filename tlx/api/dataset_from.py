@@ -12,7 +12,7 @@ from PIL import Image
 from tlx.api.label_lists import label_lists
 from tlx.api.typed_values import canonical, is_image, kind_of
 from tlx.composition.words import CHOICE
-from tlx.config.dataset import Column
+from tlx.config.dataset_parts import Column
 from tlx.config.errors import ConfigError, ConfigIssue, DataError, suggest
 from tlx.data.sources import objects
 from tlx.data.sources.objects import SPLITS, Given

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from tlx.columns.reading import DEFAULT, Indices, Inspection, Reader, Reading, Role, Strata, Values
-from tlx.config.dataset import Limits
+from tlx.config.dataset_parts import Limits
 from tlx.config.errors import ConfigIssue
 
 

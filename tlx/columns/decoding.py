@@ -13,7 +13,7 @@ from tlx.columns import formats
 from tlx.columns.formats import raster
 from tlx.columns.formats.pixels import Array, Pixels, ReadAs, allow, chosen, laid_out, native, size
 from tlx.columns.formats.window import windowed
-from tlx.config.dataset import Limits
+from tlx.config.dataset_parts import Limits
 
 DEFAULT = Limits()
 PLAIN = ReadAs()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -17,7 +18,7 @@ from tlx.columns.image_scale import BYTES, Range, Seen
 from tlx.columns.inspection import look_at
 from tlx.columns.reading import DEFAULT, Indices, Inspection, Reader, Reading, Values
 from tlx.config import band_files
-from tlx.config.dataset import Limits
+from tlx.config.dataset_parts import Limits
 from tlx.config.image_values import Settled
 
 _LOOK = 64  # images looked at to find channels and type
@@ -89,20 +90,29 @@ class Image(Column):
     # -- what the values are ---------------------------------------------------------------------------------------
 
     def encode(self, values: Values, train: Indices, limits: Limits = DEFAULT) -> tuple[Self, Values, dict[int, str]]:
-        """Find out how many channels the images have, and whether they are bytes, from some of them."""
+        """Find out how many channels the images have, and whether they are bytes, from some of them.
+
+        Where none of these can be read the others are tried, until one can be; of none at all the first is told.
+        """
         if (self.channels and self.dtype) or not len(values):
             return self, values, {}
         channels: Counter[int] = Counter()
         types: Counter[str] = Counter()
-        for i in range(0, len(values), max(1, len(values) // _LOOK)):
+        every, first = max(1, len(values) // _LOOK), ""
+        for i in chain(range(0, len(values), every), (i for i in range(len(values)) if i % every)):
+            if i % every and channels:
+                break
             try:
                 pixels = self.decoded(values[i], limits).values
-            except Exception:  # decoders raise anything; the look at all of them names such files
+            except Exception as error:  # decoders raise anything; the look at all of them names such files
+                first = first or f"unreadable image: {type(error).__name__}: {error}"
                 continue
             channels[_channels(pixels)] += 1
             types[str(pixels.dtype)] += 1
-        most = 3 if set(channels) == {1, 3} else channels.most_common(1)[0][0] if channels else 3
-        usual = types.most_common(1)[0][0] if types else "uint8"
+        if not channels:
+            return self, values, {0: f"{first}; none of the {len(values):,} images can be read"}
+        most = 3 if set(channels) == {1, 3} else channels.most_common(1)[0][0]
+        usual = types.most_common(1)[0][0]
         dtype = "uint8" if image_scale.is_of_bytes(usual) and not self.windowed else "float32"
         return replace(self, channels=self.channels or most, dtype=self.dtype or dtype), values, {}
 
@@ -117,7 +127,8 @@ class Image(Column):
         scale: tuple[float, ...] = self.scale
         stored = ""
         if self.scale_by == "dtype":
-            types = {one.dtype for one in seen or [self.seen(value, limits) for value in values]}
+            known = seen or [self.seen(value, limits) for value in values]
+            types = {one.dtype if one.most is None else "" for one in known}  # numbers do not say their range
             stored = types.pop() if len(types) == 1 else ""
         if self.scale_by == "percentile":
             scale = image_scale.percentiles(image_statistics.sample(self, values, limits))

@@ -9,7 +9,7 @@ import numpy as np
 
 from tlx.columns import decoding
 from tlx.columns.formats.pixels import Array, NotInstalled, Pixels, ReadAs, TooLarge, allow, chosen
-from tlx.config.dataset import Limits
+from tlx.config.dataset_parts import Limits
 from tlx.files.regular import reason
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from tlx.columns.formats.pixels import Array
 from tlx.columns.image_scale import BYTES, Seen
 from tlx.columns.reading import DEFAULT, Indices, Values
-from tlx.config.dataset import Limits
+from tlx.config.dataset_parts import Limits
 
 _IMAGES = 256  # of train, evenly spaced, that statistics are taken of
 _PIXELS = 10_000  # of each of them, evenly spaced, that percentiles are taken of

@@ -17,7 +17,7 @@ from torchvision.transforms.v2 import functional as F
 from tlx.columns.decoding import DEFAULT
 from tlx.columns.formats.pixels import Array, TooLarge
 from tlx.columns.input_spec import ImageSpec
-from tlx.config.dataset import Limits
+from tlx.config.dataset_parts import Limits
 
 
 def prepare(values: Array, spec: ImageSpec, limits: Limits = DEFAULT) -> Tensor:

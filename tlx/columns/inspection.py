@@ -18,7 +18,7 @@ from tlx.columns import remembered
 from tlx.columns.formats import raster
 from tlx.columns.image_scale import Seen
 from tlx.columns.reading import DEFAULT, Indices, Inspection, Values
-from tlx.config.dataset import Limits
+from tlx.config.dataset_parts import Limits
 from tlx.config.machine import cores
 from tlx.files.looking import counting
 

@@ -13,10 +13,11 @@ import numpy.typing as npt
 
 from tlx.columns.column import Column
 from tlx.columns.reading import DEFAULT, Indices, Inspection, Role, Strata, Values
-from tlx.config.dataset import Limits
+from tlx.config.dataset_parts import Limits
 from tlx.config.errors import ConfigIssue
 
 _MANY = 20  # classes
+_SHOWN = 5  # classes that are named
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,22 @@ class Labels(Column):
             for i in np.flatnonzero(unknown)
         ]
 
+    def notes(self, values: Values, splits: Mapping[str, Indices], seen: Mapping[int, Any] | None = None) -> list[str]:
+        """Classes that train never has, and those that it always has where it is known."""
+        if self.role != "target" or "train" not in splits:
+            return []
+        there = np.asarray(values)[splits["train"]]
+        known, positives = (~np.isnan(there)).sum(0), np.nansum(there, 0)
+        kinds = {
+            "labels that no example of train has": positives == 0,
+            "labels that every example of train has, where it is known": (positives == known) & (known > 0),
+        }
+        return [
+            f"{what}: {_some([self.classes[i] for i in np.flatnonzero(which)])}"
+            for what, which in kinds.items()
+            if which.any()
+        ]
+
     def shown(self, encoded: Any) -> list[str]:
         """The names of the classes that are there."""
         return [name for name, there in zip(self.classes, encoded, strict=True) if there == 1]
@@ -139,6 +156,11 @@ class Labels(Column):
     def summary(self) -> str:
         """How many classes there are."""
         return f"{len(self.classes)} classes"
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
+    return ", ".join(map(repr, names[:_SHOWN])) + more
 
 
 def _is_number(name: str) -> bool:

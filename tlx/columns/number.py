@@ -12,7 +12,7 @@ import numpy as np
 
 from tlx.columns.column import Column
 from tlx.columns.reading import DEFAULT, META, Indices, Inspection, Reader, Reading, Values
-from tlx.config.dataset import Limits
+from tlx.config.dataset_parts import Limits
 from tlx.config.errors import ConfigIssue
 
 _LARGEST, _FAR = 1e150, 1e30  # whose square is a number, too; in floats of 32 bits

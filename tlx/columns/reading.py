@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tlx.config.augmentation import Step
-from tlx.config.dataset import Limits
+from tlx.config.dataset_parts import Limits
 
 if TYPE_CHECKING:  # torch: who only looks at data needs none
     from tlx.columns.input_spec import InputSpec

@@ -41,26 +41,22 @@ register(
 )
 
 _LIBRARY, _MEASURED = "tlx.tasks.library", _ALL - {"batchable_head"}  # heads side by side have metrics of their own
-for _kind, _options in {
-    "balanced_accuracy": metrics.BalancedAccuracy,
-    "precision": metrics.Precision,
-    "recall": metrics.Recall,
-    "f1": metrics.F1,
-    "average_precision": metrics.AveragePrecision,
-    "brier": metrics.Brier,
-    "fbeta": metrics.FBeta,
-    "matthews": metrics.Matthews,
-    "top_k": metrics.TopK,
-    "calibration_error": metrics.CalibrationError,
-    "pearson": metrics.Pearson,
-    "mape": metrics.MAPE,
-}.items():
-    register("metric", _kind, _options, f"{_LIBRARY}:{_kind}", capabilities=_MEASURED)
-register(
-    *("metric", "auroc", metrics.AUROC, f"{_LIBRARY}:auroc"),
-    numerics=2,  # 1 took that of a class that is not there for 0
-    capabilities=_MEASURED,
-)
+for _kind, _options, _numerics in (
+    ("balanced_accuracy", metrics.BalancedAccuracy, 1),
+    ("precision", metrics.Precision, 2),  # 1 took that of a label which is unknown everywhere for 0
+    ("recall", metrics.Recall, 2),
+    ("f1", metrics.F1, 2),
+    ("average_precision", metrics.AveragePrecision, 1),
+    ("brier", metrics.Brier, 2),  # 1 was the mean over labels and examples together
+    ("fbeta", metrics.FBeta, 2),
+    ("matthews", metrics.Matthews, 2),  # 1 was not 0 where there was one class of two
+    ("top_k", metrics.TopK, 2),  # 1 went by probabilities, many of which are exactly 0
+    ("calibration_error", metrics.CalibrationError, 1),
+    ("pearson", metrics.Pearson, 1),
+    ("mape", metrics.MAPE, 1),
+    ("auroc", metrics.AUROC, 2),  # 1 took that of a class that is not there for 0
+):
+    register("metric", _kind, _options, f"{_LIBRARY}:{_kind}", numerics=_numerics, capabilities=_MEASURED)
 
 _BATCHING = "tlx.tasks.batching"
 register(

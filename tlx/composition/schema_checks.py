@@ -169,4 +169,6 @@ def type_message(error: OmegaConfBaseException) -> str:
     if match:
         kind = match.group(1) or match.group(2)
         return f"wrong type: expected {words.get(kind, kind)}"
+    if "is not a ListConfig" in text:
+        return "wrong type: expected a list, as [one] or [one,two]"
     return f"wrong type: {text}"

@@ -18,7 +18,7 @@ from tlx.columns.input_spec import ImageSpec, InputSpec
 from tlx.columns.reading import DEFAULT, META, OpenImages
 from tlx.columns.value_reader import InMemory
 from tlx.config.augmentation import Step
-from tlx.config.dataset import Limits
+from tlx.config.dataset_parts import Limits
 from tlx.data.order import PLAIN, Indices, Item
 from tlx.data.source import Source
 

@@ -25,6 +25,7 @@ from tlx.data.order import PLAIN, Batches, Epochs, Item, borders
 from tlx.data.sampling import sampling
 from tlx.data.shared_images import OpenMap, SharedImages
 from tlx.data.source import Source
+from tlx.data.unknown_labels import for_training
 
 Loader = Iterable[Batch]
 Load = Callable[[str, Batches], Loader]  # how batches of a split become tensors
@@ -117,7 +118,7 @@ class Data:
         for name, indices in self.splits.items():
             kind = self.config.augment if name == "train" else "none"
             self.examples[name] = Examples(
-                *(self.source, indices, specs),
+                *(for_training(self.source, self.config) if name == "train" else self.source, indices, specs),
                 augmentation=kind,
                 seed=self.order_seed,
                 views=views,

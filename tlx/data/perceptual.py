@@ -12,7 +12,7 @@ from PIL import Image
 
 from tlx.columns import Column, remembered
 from tlx.columns.reading import Values
-from tlx.config.dataset import Limits
+from tlx.config.dataset_parts import Limits
 from tlx.files.looking import counting
 
 Hashes = npt.NDArray[np.uint64]

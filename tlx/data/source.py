@@ -12,7 +12,7 @@ import numpy as np
 from tlx.columns import Column
 from tlx.columns.reading import DEFAULT, Indices, Strata, Values
 from tlx.columns.schema import Schema
-from tlx.config.dataset import Limits
+from tlx.config.dataset_parts import Limits
 from tlx.config.errors import ConfigIssue, DataError
 
 _SHOWN = 100  # problems listed; the rest are counted

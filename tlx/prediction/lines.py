@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 
-from tlx.config.dataset import Limits
+from tlx.config.dataset_parts import Limits
 from tlx.data.sources.lines import Lines, RowTooLong
 from tlx.data.sources.sheet import Sheet
 from tlx.files import foreign

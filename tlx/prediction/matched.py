@@ -12,7 +12,7 @@ import numpy as np
 from tlx.columns import Column, Image, Label, Labels
 from tlx.columns.reading import Values
 from tlx.columns.schema import Schema
-from tlx.config.dataset import Limits
+from tlx.config.dataset_parts import Limits
 from tlx.config.errors import ConfigIssue, DataError, suggest
 from tlx.data.source import Source
 

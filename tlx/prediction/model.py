@@ -15,7 +15,7 @@ from tlx.backbones.backbone import Form
 from tlx.columns import Column, Image, Reading
 from tlx.columns.batch import Batch
 from tlx.columns.input_spec import InputSpec, arguments
-from tlx.config.dataset import Limits
+from tlx.config.dataset_parts import Limits
 from tlx.config.errors import ConfigError, ConfigIssue, InputError
 from tlx.prediction import answers
 from tlx.prediction.answers import Answer

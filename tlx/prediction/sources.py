@@ -13,7 +13,7 @@ from tlx.columns import Column, Image, Text
 from tlx.columns.formats import FORMATS, suffix_of
 from tlx.composition.name_rules import is_there, path_fault
 from tlx.config import band_files
-from tlx.config.dataset import Limits
+from tlx.config.dataset_parts import Limits
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.schema import Trial
 from tlx.data import band_sets

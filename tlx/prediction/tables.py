@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tlx.columns import Column, Image, Text
-from tlx.config.dataset import Limits
+from tlx.config.dataset_parts import Limits
 from tlx.config.errors import ConfigError, ConfigIssue, DataError, suggest
 from tlx.config.schema import Trial
 from tlx.data.sources import rows

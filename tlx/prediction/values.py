@@ -16,7 +16,7 @@ from tlx.columns import Category, Column, Image, Number, Text
 from tlx.columns.formats.pixels import TooLarge
 from tlx.columns.number import number, word
 from tlx.config import band_files
-from tlx.config.dataset import Limits
+from tlx.config.dataset_parts import Limits
 from tlx.config.errors import suggest
 from tlx.files.printable import printable
 from tlx.files.regular import reason
@@ -123,8 +123,9 @@ def _image(column: Image, value: Any, limits: Limits) -> Any:
             raise InvalidInput(f"expected {expected}, found {kind_of(value)}")
     elif not isinstance(value, (str, Path, pictures.Image)):
         raise InvalidInput(f"expected {expected}, found {kind_of(value)}")
+    found = _named(column, value)
     try:
-        pixels = _named(column, value).read(value, limits)
+        pixels = found.read(value, limits)
     except TooLarge as error:
         raise InvalidInput(str(error)) from None
     except FileNotFoundError:

@@ -21,7 +21,7 @@ from tlx.columns import Image as Column
 from tlx.columns import images
 from tlx.columns.formats.pixels import Array, size
 from tlx.columns.input_spec import ImageSpec
-from tlx.config import dataset
+from tlx.config import dataset_parts
 from tlx.files.printable import printable
 from tlx.prediction.values import InvalidInput as InvalidInput
 from tlx.serving import numbers
@@ -134,9 +134,9 @@ def resized_pixels(width: int, height: int, spec: ImageSpec) -> int:
     return max(1, tall) * max(1, wide)
 
 
-def drawing(limits: Limits) -> dataset.Limits:
+def drawing(limits: Limits) -> dataset_parts.Limits:
     """The same limits for the code that decodes and resizes."""
-    return dataset.Limits(pixels=limits.pixels, resized_pixels=limits.pixels)
+    return dataset_parts.Limits(pixels=limits.pixels, resized_pixels=limits.pixels)
 
 
 def as_file(found: Picture, folder: Path) -> Array | Path:

@@ -7,6 +7,7 @@ from typing import Any
 from tlx.columns import Category, Image, Number
 from tlx.columns.image_scale import BYTES
 from tlx.columns.input_spec import ImageSpec, TextSpec
+from tlx.config.augmentation import views_said
 from tlx.prediction.model import Model
 
 
@@ -29,6 +30,8 @@ def of(model: Model) -> dict[str, Any]:
     for argument, column in arguments_of(model).items():
         inputs[argument] = {"column": column, "kind": model.inputs[column].kind, **_prepared(model, column)}
     found: dict[str, Any] = {"inputs": inputs, "output": output_of(model), "targets": list(model.schema.targets)}
+    if views := model.trial.dataset.test_augment:
+        found["views"] = list(views)  # the graph makes them itself
     return found | ({"classes": model.classes} if model.classes is not None else {})
 
 
@@ -92,7 +95,7 @@ def lines(told: dict[str, Any]) -> list[str]:
         pixel = one.get("pixel", {})
         if pixel and (pixel.keys() & {"windows", "bands"} or (pixel["black"], pixel["white"]) != BYTES):
             found.append(f"  pixel: {'; '.join(f'{what}: {value}' for what, value in pixel.items())}")
-    return found
+    return [*found, *([f"output: of {views_said(told['views'])}"] if "views" in told else [])]
 
 
 def _short(value: Any) -> str:

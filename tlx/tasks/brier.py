@@ -9,29 +9,30 @@ from torchmetrics import Metric
 
 
 class BrierScore(Metric):
-    """As scikit-learn has it: summed over classes, half of that for two; the mean over known labels of several."""
+    """As scikit-learn has it: summed over classes, half of that for two; of several labels the mean over known ones."""
 
     total: Tensor
     count: Tensor
 
-    def __init__(self, classes: int | None = None) -> None:
-        """``classes``: how many, of one label per example; None for several labels."""
+    def __init__(self, classes: int | None = None, labels: int = 1) -> None:
+        """``classes``: how many, of one label per example; None for several labels, as many as ``labels``."""
         super().__init__()
         self.classes = classes
-        self.add_state("total", torch.zeros(()), dist_reduce_fx="sum")
-        self.add_state("count", torch.zeros((), dtype=torch.long), dist_reduce_fx="sum")
+        self.add_state("total", torch.zeros(labels), dist_reduce_fx="sum")
+        self.add_state("count", torch.zeros(labels, dtype=torch.long), dist_reduce_fx="sum")
 
     def update(self, probabilities: Tensor, target: Tensor) -> None:
         """Take in a batch: probabilities [examples, classes], and classes [examples] or 0, 1 and -1 for unknown."""
         if self.classes is not None:
-            truth, known = F.one_hot(target, self.classes), torch.ones_like(target, dtype=torch.bool)
-            squares = (probabilities - truth).square().sum(1) / (2 if self.classes == 2 else 1)
+            squares = (probabilities - F.one_hot(target, self.classes)).square().sum(1)
+            self.total += squares.sum() / (2 if self.classes == 2 else 1)
+            self.count += len(target)
         else:
             known = target >= 0
-            squares = (probabilities - target).square()
-        self.total += squares[known].sum()
-        self.count += known.sum()
+            self.total += ((probabilities - target).square() * known).sum(0)
+            self.count += known.sum(0)
 
     def compute(self) -> Tensor:
         """The mean; NaN where there is nothing to take one of."""
-        return self.total / self.count
+        known = self.count > 0
+        return (self.total[known] / self.count[known]).mean()

@@ -22,7 +22,12 @@ def check(trial: Trial, task: Task, backbone: Backbone) -> None:
     known = task.solvers if isinstance(task, SolvableTask) else ()
     for i, phase in enumerate(trial.strategy.phases):
         if phase.solver not in ("gradient", *known):
-            message = f"expected {' or '.join(['gradient', *known])} for what is predicted here"
+            exact = "" if known else "no exact solution is known; "
+            fitting = " or ".join(f"strategy={name}" for name in (*known, "feature_extraction"))
+            message = (
+                f"expected {' or '.join(['gradient', *known])} for what is predicted here; {exact}{fitting} trains "
+            )
+            message += "the head alone"
             problems.append(ConfigIssue(f"strategy.phases.{i}.solver", message, phase.solver))
     problems += views.issues(task, backbone.takes, trial.dataset.test_augment)
     if problems:

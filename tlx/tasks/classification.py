@@ -205,8 +205,10 @@ class ClassificationMetrics(nn.Module):
             self.acc.update(logits, labels)
             self.f1_macro.update(logits, labels)
         if self.added is not None:
-            probabilities = logits.float().sigmoid() if self.multilabel else logits.softmax(-1)
-            self.added.update(probabilities.nan_to_num(0.0), labels)  # not every metric takes what compute() refuses
+            exact = logits if logits.dtype == torch.float64 else logits.float()  # not in half precision
+            probabilities = exact.float().sigmoid() if self.multilabel else exact.softmax(-1)
+            # not every metric takes what compute() refuses
+            self.added.update(probabilities.nan_to_num(0.0), labels, exact.nan_to_num(0.0))
 
     def compute(self) -> dict[str, float | None]:
         """Values by name, and begin anew; what is undefined, such as the loss where nothing is known, is None.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from torchmetrics import Metric as Torch
 from torchmetrics.classification import (
@@ -10,7 +11,6 @@ from torchmetrics.classification import (
     MulticlassCalibrationError,
     MulticlassF1Score,
     MulticlassFBetaScore,
-    MulticlassMatthewsCorrCoef,
     MulticlassPrecision,
     MulticlassRecall,
     MultilabelF1Score,
@@ -25,9 +25,11 @@ from tlx.columns import Column, Label, Labels, Number
 from tlx.config import metrics
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.runs.metric import Metric
-from tlx.tasks import multilabel
+from tlx.tasks import known_labels, multilabel
 from tlx.tasks.brier import BrierScore
 from tlx.tasks.class_means import MeanRecall, OneAgainstRest
+from tlx.tasks.known_labels import MeanOverKnown, Score
+from tlx.tasks.matthews import Matthews
 from tlx.tasks.metrics import AddedMetric
 
 
@@ -35,28 +37,28 @@ def fbeta(options: metrics.FBeta, targets: Sequence[Column]) -> AddedMetric:
     """F-beta, of one label or several."""
     title = f"{options.average} F{options.beta:g}"
     info = Metric("fbeta", title, "max", percent=True)
-    column = targets[0]
-    if len(targets) == 1 and isinstance(column, Labels):
-        count, average = len(column.classes), options.average
-        several = MultilabelFBetaScore(options.beta, count, multilabel.THRESHOLD, average, ignore_index=-1)  # type: ignore[arg-type]
-        return AddedMetric(several, info)
+    if len(targets) == 1 and isinstance(targets[0], Labels):
+        pooled = partial(MultilabelFBetaScore, options.beta)
+        return AddedMetric(_of_labels(targets[0], options.average, known_labels.fbeta(options.beta), pooled), info)
     count = _classes("fbeta", targets)
     return AddedMetric(MulticlassFBetaScore(options.beta, count, average=options.average), info)  # type: ignore[arg-type]
 
 
 def precision(options: metrics.Precision, targets: Sequence[Column]) -> AddedMetric:
     """Precision, of one label or several."""
-    return _averaged("precision", options.average, targets, MulticlassPrecision, MultilabelPrecision)
+    return _averaged(
+        "precision", options.average, targets, MulticlassPrecision, MultilabelPrecision, known_labels.precision
+    )
 
 
 def recall(options: metrics.Recall, targets: Sequence[Column]) -> AddedMetric:
     """Recall, of one label or several."""
-    return _averaged("recall", options.average, targets, MulticlassRecall, MultilabelRecall)
+    return _averaged("recall", options.average, targets, MulticlassRecall, MultilabelRecall, known_labels.recall)
 
 
 def f1(options: metrics.F1, targets: Sequence[Column]) -> AddedMetric:
     """F1, of one label or several."""
-    return _averaged("f1", options.average, targets, MulticlassF1Score, MultilabelF1Score)
+    return _averaged("f1", options.average, targets, MulticlassF1Score, MultilabelF1Score, known_labels.fbeta(1))
 
 
 def balanced_accuracy(options: metrics.BalancedAccuracy, targets: Sequence[Column]) -> AddedMetric:
@@ -69,14 +71,14 @@ def brier(options: metrics.Brier, targets: Sequence[Column]) -> AddedMetric:
     """Brier score, of one label or several."""
     info = Metric("brier", "Brier score", "min")
     if len(targets) == 1 and isinstance(targets[0], Labels):
-        return AddedMetric(BrierScore(), info)
+        return AddedMetric(BrierScore(labels=len(targets[0].classes)), info)
     return AddedMetric(BrierScore(_classes("brier", targets)), info)
 
 
 def matthews(options: metrics.Matthews, targets: Sequence[Column]) -> AddedMetric:
     """Matthews' correlation."""
     count = _classes("matthews", targets)
-    return AddedMetric(MulticlassMatthewsCorrCoef(count), Metric("matthews", "Matthews' correlation", "max"))
+    return AddedMetric(Matthews(count), Metric("matthews", "Matthews' correlation", "max"))
 
 
 def top_k(options: metrics.TopK, targets: Sequence[Column]) -> AddedMetric:
@@ -85,7 +87,7 @@ def top_k(options: metrics.TopK, targets: Sequence[Column]) -> AddedMetric:
     if options.k > count:
         raise ConfigError([ConfigIssue("task.metrics.top_k.k", f"there are {count} classes", options.k)])
     info = Metric("top_k", f"top-{options.k} accuracy", "max", percent=True)
-    return AddedMetric(MulticlassAccuracy(count, top_k=options.k, average="micro"), info)
+    return AddedMetric(MulticlassAccuracy(count, top_k=options.k, average="micro"), info, of_logits=True)
 
 
 def auroc(options: metrics.AUROC, targets: Sequence[Column]) -> AddedMetric:
@@ -121,14 +123,35 @@ def mape(options: metrics.MAPE, targets: Sequence[Column]) -> AddedMetric:
 
 
 def _averaged(
-    name: str, average: str, targets: Sequence[Column], one: Callable[..., Torch], several: Callable[..., Torch]
+    name: str,
+    average: str,
+    targets: Sequence[Column],
+    one: Callable[..., Torch],
+    several: Callable[..., Torch],
+    score: Score,
 ) -> AddedMetric:
-    """A metric that torchmetrics has of one label and of several, a label being there above the threshold."""
+    """A metric of one label, or of several, a label being there above the threshold.
+
+    Args:
+        name: Of the metric.
+        average: Over classes or labels.
+        targets: What is predicted.
+        one: torchmetrics' of one label.
+        several: torchmetrics' of several labels.
+        score: The same for each label.
+    """
     info = Metric(name, f"{average} {'F1' if name == 'f1' else name}", "max", percent=True)
     if len(targets) == 1 and isinstance(targets[0], Labels):
-        count = len(targets[0].classes)
-        return AddedMetric(several(count, multilabel.THRESHOLD, average, ignore_index=-1), info)
+        return AddedMetric(_of_labels(targets[0], average, score, several), info)
     return AddedMetric(one(_classes(name, targets), average=average), info)
+
+
+def _of_labels(column: Labels, average: str, score: Score, pooled: Callable[..., Torch]) -> Torch:
+    """A metric of several labels; only a macro mean has to ask which of them are known."""
+    count = len(column.classes)
+    if average == "macro":
+        return MeanOverKnown(score, count)
+    return pooled(count, multilabel.THRESHOLD, average, ignore_index=-1)
 
 
 def _classes(name: str, targets: Sequence[Column]) -> int:

@@ -149,11 +149,12 @@ def _weights(options: Loss, classes: Sequence[str], labels: Tensor) -> Tensor | 
     found = torch.ones(len(classes))
     if options.class_weight != "none" and labels.ndim == 2:
         positives, known = labels.nansum(0), (~labels.isnan()).sum(0)
+        both = (positives > 0) & (positives < known)  # else there is nothing to even out, and the label weighs 1
         if options.class_weight == "auto":
-            found = torch.where(positives > 0, (known - positives) / positives.clamp(min=1), found)
+            found = torch.where(both, (known - positives) / positives.clamp(min=1), found)
         else:
             others = _effective(known - positives, options.beta) / _effective(positives.clamp(min=1), options.beta)
-            found = torch.where(positives > 0, others.float(), found)
+            found = torch.where(both, others.float(), found)
     elif options.class_weight == "auto":
         counts = torch.bincount(labels, minlength=len(classes))
         found = len(labels) / (len(classes) * counts.clamp(min=1).float())
@@ -175,7 +176,7 @@ def _of_classes(logits: Tensor, target: Tensor, smoothing: float, gamma: float, 
     """The loss of each example [n]."""
     losses = F.cross_entropy(logits, target, label_smoothing=smoothing, reduction="none")
     if gamma:
-        losses = losses * (1 - F.softmax(logits, -1).gather(1, target[:, None])[:, 0]) ** gamma
+        losses = losses * _focus(1 - F.softmax(logits, -1).gather(1, target[:, None])[:, 0], gamma)
     if weights is not None:
         losses = losses * onto(weights, logits.device, logits.dtype)[target]
     return losses
@@ -187,8 +188,13 @@ def _binary(logits: Tensor, target: Tensor, smoothing: float, gamma: float, weig
     losses = F.binary_cross_entropy_with_logits(logits, smooth, pos_weight=positive, reduction="none")
     if gamma:
         chance = logits.sigmoid()
-        losses = losses * (target * (1 - chance) + (1 - target) * chance) ** gamma
+        losses = losses * _focus(target * (1 - chance) + (1 - target) * chance, gamma)
     return losses
+
+
+def _focus(wrong: Tensor, gamma: float) -> Tensor:
+    """How much an example counts by the chance of what is wrong; a root has no derivative at 0, and a clamped one 0."""
+    return wrong.clamp(min=torch.finfo(wrong.dtype).tiny) ** gamma
 
 
 def _smooth(target: Tensor, smoothing: float) -> Tensor:

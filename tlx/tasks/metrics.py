@@ -26,10 +26,13 @@ class AddedMetric:
             given probabilities [examples, classes] and classes [examples], or 0, 1 and -1 for unknown of several
             labels, or numbers in their own units [examples, numbers].
         info: Its name, which has to be the kind that it is registered under, and its direction.
+        of_logits: Is it given logits in place of probabilities, by a task that has some? What goes by ranks needs them,
+            as many that differ are probabilities of exactly 0.
     """
 
     metric: TorchMetric
     info: Metric
+    of_logits: bool = False
 
 
 def added(options: Any, targets: Sequence[Column]) -> dict[str, AddedMetric]:
@@ -62,12 +65,14 @@ class Added(nn.Module):
     def __init__(self, metrics: Mapping[str, AddedMetric], dtype: torch.dtype = torch.float32) -> None:
         """``dtype``: in which they sum."""
         super().__init__()
+        self._of_logits = {name for name, one in metrics.items() if one.of_logits}
         self.metrics = nn.ModuleDict({name: one.metric.clone().set_dtype(dtype) for name, one in metrics.items()})
 
-    def update(self, prediction: Tensor, target: Tensor) -> None:
-        """Take in a batch."""
-        for metric in self.metrics.values():
-            metric.update(prediction, target)  # type: ignore[operator]
+    def update(self, prediction: Tensor, target: Tensor, logits: Tensor | None = None) -> None:
+        """Take in a batch; ``logits``: what the predictions were made of, where a task has them."""
+        for name, metric in self.metrics.items():
+            of_logits = logits is not None and name in self._of_logits
+            metric.update(logits if of_logits else prediction, target)  # type: ignore[operator]
 
     def reset(self) -> None:
         """Forget what was taken in."""

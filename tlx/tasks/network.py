@@ -50,13 +50,14 @@ class Network(nn.Module):
 
     def backbone_features(self, inputs: Mapping[str, Any]) -> Tensor:
         """What the backbone makes of its columns [batch, width]."""
-        given = arguments(self.reads, inputs, self.takes, self.head.weight.dtype)
+        own = next(self.parameters()).dtype
+        given = arguments(self.reads, inputs, self.takes, own)
         if self.features_dtype is None:
             features: Tensor = self.backbone(**given)
             return features
         with self.arithmetic(given):
             features = self.backbone(**given)
-        return features.to(self.head.weight.dtype)
+        return features.to(own)
 
     def arithmetic(self, given: Mapping[str, Any]) -> AbstractContextManager[Any]:
         """What the backbone computes under, for arguments on some device: autocast where it has bits of its own."""

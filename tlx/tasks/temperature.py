@@ -21,16 +21,19 @@ _STEPS = 28  # halvings of the range: the logarithm is then right to 4e-8
 
 @dataclass(frozen=True)
 class Temperature:
-    """What outputs are divided by, and what that does to the loss that it is fitted on."""
+    """What outputs are divided by, and what that does to the loss that it is fitted on.
+
+    Args:
+        value: What they are divided by.
+        before: The loss at 1.
+        after: The loss at ``value``.
+        why_not: Why it is not fitted, and 1; empty where it is.
+    """
 
     value: float
-    before: float  # the loss at 1
+    before: float
     after: float
-
-    @property
-    def is_at_the_end(self) -> bool:
-        """Is it the end of the range, and not a minimum?"""
-        return self.value in (LEAST, MOST)
+    why_not: str = ""
 
 
 def of_one_label(logits: npt.NDArray[Any], labels: npt.NDArray[Any], counts: npt.NDArray[Any] | None) -> Temperature:
@@ -86,21 +89,24 @@ def _shares(counts: npt.NDArray[Any] | None, count: int) -> Values:
 
 
 def _fitted(loss: Callable[[float], tuple[float, float]]) -> Temperature:
-    """The temperature where the derivative of the loss is 0; 1 where no temperature changes anything."""
+    """The temperature where the derivative of the loss is 0.
+
+    Where it is 0 nowhere, outputs stay as they are: the end of the range says nothing of other examples, and would have
+    them all as sure, or as unsure, as can be.
+    """
     before, slope = loss(1.0)
     if slope == 0:
         return Temperature(1.0, before, before)
     low, high = math.log(LEAST), math.log(MOST)  # of the temperature
     if loss(1 / LEAST)[1] <= 0:
-        value = LEAST
-    elif loss(1 / MOST)[1] >= 0:
-        value = MOST
-    else:
-        for _ in range(_STEPS):
-            middle = (low + high) / 2
-            if loss(math.exp(-middle))[1] > 0:  # smaller inverses are better
-                low = middle
-            else:
-                high = middle
-        value = float(np.float32(math.exp((low + high) / 2)))  # as the network keeps it
+        return Temperature(1.0, before, before, f"the loss falls down to temperature {LEAST:g}: no mistake")
+    if loss(1 / MOST)[1] >= 0:
+        return Temperature(1.0, before, before, f"the loss falls up to temperature {MOST:g}: no better than chance")
+    for _ in range(_STEPS):
+        middle = (low + high) / 2
+        if loss(math.exp(-middle))[1] > 0:  # smaller inverses are better
+            low = middle
+        else:
+            high = middle
+    value = float(np.float32(math.exp((low + high) / 2)))  # as the network keeps it
     return Temperature(value, before, loss(1 / value)[0])

@@ -35,10 +35,11 @@ def calibrate(built: TrialComponents, trainer: Trainer, say: Callable[[str], Non
     found = trainer.strategy.broadcast(task.fitted_temperature(torch.cat(outputs), val.targets, val.meta))
     with torch.no_grad():
         temperature.fill_(found.value)
-    say(f"calibration: temperature {found.value:.4g}, loss on val {found.before:.4f} -> {found.after:.4f}")
-    if found.is_at_the_end:
-        why = "no mistake" if found.value < 1 else "no better than chance"
-        say(f"calibration: {found.value:g} is the end of the range ({why} on val): it says little of other examples")
+    if found.why_not:
+        say(f"calibration: not fitted, the temperature stays 1: on val {found.why_not}")
+    else:
+        say(f"calibration: temperature {found.value:.4g}, loss on val {found.before:.4f} -> {found.after:.4f}")
     event = {"temperature": found.value, "before": found.before, "after": found.after, "examples": len(val)}
-    module.events.write("calibration", **event)
+    why = {"not_fitted": found.why_not} if found.why_not else {}
+    module.events.write("calibration", **event, **why)
     return {"temperature": found.value, "calibrated_loss": found.after}

@@ -14,7 +14,7 @@ from pathlib import Path
 from tlx.components.parts import CODE, code, numerics
 from tlx.composition.compose import compose
 from tlx.composition.rules import refuse_many_trials
-from tlx.config.dataset import Limits
+from tlx.config.dataset_parts import Limits
 from tlx.config.errors import ConfigError, ConfigIssue, RequestError
 from tlx.config.identity import identity
 from tlx.config.machine import num_micro_batches

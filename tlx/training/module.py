@@ -27,12 +27,12 @@ from tlx.strategies.validation_schedule import Counts, validation_schedule
 from tlx.tasks.protocol import StepOutput, Task
 from tlx.tasks.views import averaged
 from tlx.tracking.event_log import EventLog
-from tlx.training.callbacks.callback import Record, Request, ScaleRates, SetTrainable, SkipStep, Stop, SwapWeights
+from tlx.training.callbacks.callback import Stop
 from tlx.training.callbacks.context import Context
 from tlx.training.callbacks.dispatch import Callbacks
-from tlx.training.callbacks.metric_rows import MetricRows
 from tlx.training.checkpoint import restore, tensors
 from tlx.training.mixing import mixing
+from tlx.training.requests import check_factors, grant
 from tlx.training.scaling import carried, is_skipped
 from tlx.training.state import TrainingState
 from tlx.training.step_weights import StepWeights
@@ -82,9 +82,9 @@ class TrialModule(LightningModule):
             *(self.model, self.stages, self.phases, self.state, lambda: self.snapshot(), self.scale),
             epochs.steps_per_epoch,
         )
-        self._is_fitting = False
+        self.is_fitting = False  # else weights are only tested
         self._weights = StepWeights(task, data, epochs)
-        self._swapped: State = {}  # the weights that train, while others are validated
+        self.swapped: State = {}  # the weights that train, while others are validated
 
     @property
     def test_views(self) -> Sequence[str]:
@@ -155,8 +155,8 @@ class TrialModule(LightningModule):
         self.ctx.any_process = lambda so: trainer.strategy.reduce_boolean_decision(so, all=False)
         self.ctx.gradient_scale = lambda: carried(trainer, optimizer)
         self.ctx.is_overflown = lambda: is_skipped(trainer, self.model)
-        self._is_fitting = True
-        self._check_factors()
+        self.is_fitting = True
+        check_factors(self)
         self.call("on_fit_start")
 
     def train_dataloader(self) -> Loader:
@@ -230,7 +230,7 @@ class TrialModule(LightningModule):
         return self.call("on_round_end")
 
     def on_train_end(self) -> None:
-        self._is_fitting = False
+        self.is_fitting = False
         self.state.optimizer = self.trainer.optimizers[0].state_dict()
 
     # -- evaluation ------------------------------------------------------------------------------------------------
@@ -248,7 +248,7 @@ class TrialModule(LightningModule):
         return self.data.eval_loader(name, rank=rank, world=world, load=load)
 
     def on_validation_epoch_start(self) -> None:
-        if self._is_fitting:  # of a round
+        if self.is_fitting:  # of a round
             self.call("on_validation_start")
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
@@ -257,8 +257,8 @@ class TrialModule(LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         self.validated(self.task.compute(self.metrics))
-        restore(self.model, self._swapped)
-        self._swapped = {}
+        restore(self.model, self.swapped)
+        self.swapped = {}
 
     def validated(self, metrics: dict[str, float | None]) -> bool:
         """Take in a validation; is the phase over?"""
@@ -285,46 +285,9 @@ class TrialModule(LightningModule):
         """Call a hook of every callback, and do what they ask for; does one end the phase?"""
         stops = False
         for request in self.callbacks.call(hook, self.ctx, *values):
-            self._grant(request)
+            grant(self, request)
             stops = stops or isinstance(request, Stop)
         return stops
-
-    def _grant(self, request: Request) -> None:
-        if isinstance(request, Stop):
-            if self._is_fitting:
-                self.trainer.should_stop = True
-        elif isinstance(request, SkipStep):
-            self._skip_step(request)
-        elif isinstance(request, SetTrainable):
-            if not request.names or not request.names <= self.state.phase.trainable:  # others would not be recorded
-                odd = sorted(request.names - self.state.phase.trainable)
-                raise ValueError(f"SetTrainable: expected parameters that this phase trains, found {odd[:3] or 'none'}")
-            self.state.trainable = request.names
-            if self._is_fitting and not self.trainer.should_stop:  # else the phase is over anyway
-                self.state.fit_ends = self.trainer.should_stop = True
-        elif isinstance(request, ScaleRates):
-            self.state.rate_factors = dict(request.factors)
-            self._check_factors()
-        elif isinstance(request, Record) and (rows := self.callbacks.find(MetricRows)) is not None:
-            rows.record(self.ctx, self.state.step, dict(request.values))
-        elif isinstance(request, SwapWeights):
-            own = dict(self.model.named_parameters())
-            self._swapped = {name: own[name].detach().clone() for name in request.weights}
-            restore(self.model, request.weights)
-
-    def _check_factors(self) -> None:
-        """A group of parameters has one rate: refuse factors that differ within one."""
-        factors = self.state.rate_factors
-        for group in self.ctx.optimizer.param_groups if self.ctx.optimizer is not None and factors else ():
-            if len({factors.get(name, 1.0) for name in group["names"]}) > 1:
-                raise ValueError(
-                    f"ScaleRates: one factor for all of {group['name']}, which share a rate: {group['names'][:3]}"
-                )
-
-    def _skip_step(self, request: SkipStep) -> None:
-        self.trainer.optimizers[0].zero_grad(set_to_none=True)
-        restore(self.model, request.buffers)
-        self.events.write("skipped", step=int(self.trainer.global_step) + 1)
 
     # -- several processes -----------------------------------------------------------------------------------------
 

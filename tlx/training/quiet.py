@@ -18,6 +18,7 @@ _WARNINGS = (
     (r".*in eval mode at the start of training.*", UserWarning),
     (r".*Detected KeyboardInterrupt.*", UserWarning),
     (r".*Checkpoint directory .* exists and is not empty.*", UserWarning),
+    (r"No complete tensor found in the group.*", UserWarning),  # weights laid out as images are, in a .pt2
     (r".*number of training batches .* is smaller than the logging interval.*", UserWarning),
 )
 _LOGGERS = ("pytorch_lightning", "lightning.pytorch", "lightning_fabric", "pytorch_lightning.utilities.rank_zero")

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from hypothesis import strategies as st
 
 from tlx.columns.formats.pixels import ReadAs
-from tlx.config.dataset import Limits
+from tlx.config.dataset_parts import Limits
 
 Array = npt.NDArray[Any]
 LIMITS, PLAIN = Limits(), ReadAs()

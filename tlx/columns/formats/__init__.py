@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tlx.columns.formats.pixels import NotInstalled, Pixels, ReadAs
 from tlx.columns.formats.window import BYTES, windowed
-from tlx.config.dataset import Limits
+from tlx.config.dataset_parts import Limits
 
 __all__ = ["FORMATS", "Format", "NotInstalled", "Read", "read", "suffix_of"]
 Read = Callable[[Path, ReadAs, Limits], Pixels]

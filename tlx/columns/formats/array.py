@@ -11,7 +11,7 @@ from typing import IO
 import numpy as np
 
 from tlx.columns.formats.pixels import NUMBERS, Array, Pixels, ReadAs, allow, chosen, laid_out, native, size
-from tlx.config.dataset import Limits
+from tlx.config.dataset_parts import Limits
 from tlx.files import regular
 
 _HEADER = 1 << 16  # bytes of a file in which its header ends; numpy itself reads none above 10 000

@@ -19,7 +19,7 @@ from pydicom.pixels import apply_color_lut, apply_modality_lut, get_decoder, pix
 from tlx.columns.formats import colour, dicom_codecs
 from tlx.columns.formats.pixels import Array, NotInstalled, Pixels, ReadAs, allow, chosen, frame_at, native
 from tlx.columns.formats.window import BYTES, windowed
-from tlx.config.dataset import Limits
+from tlx.config.dataset_parts import Limits
 from tlx.files import regular
 
 _PIXELS = {"PixelData", "FloatPixelData", "DoubleFloatPixelData"}

@@ -13,7 +13,7 @@ import numpy as np
 
 from tlx.columns.formats import colour
 from tlx.columns.formats.pixels import Array, Pixels, ReadAs, allow, chosen, frame_at, native
-from tlx.config.dataset import Limits
+from tlx.config.dataset_parts import Limits
 from tlx.files import regular
 
 _SIZES = {348: nibabel.Nifti1Header, 540: nibabel.Nifti2Header}  # of the header, which says so itself first of all

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tlx.config.dataset import Limits
+from tlx.config.dataset_parts import Limits
 
 Array = npt.NDArray[Any]
 NUMBERS = "buif"  # numpy's kinds of booleans, integers and floats

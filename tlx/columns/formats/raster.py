@@ -15,7 +15,7 @@ from PIL import Image, ImageOps
 from tlx._compat import image_decoders
 from tlx.columns.formats import colour
 from tlx.columns.formats.pixels import Array, Pixels, ReadAs, allow, chosen, frame_at, upright
-from tlx.config.dataset import Limits
+from tlx.config.dataset_parts import Limits
 from tlx.files import regular
 
 # What a file may hold, the likely ones first. PIL knows more, and runs Ghostscript for some.

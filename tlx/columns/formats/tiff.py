@@ -14,7 +14,7 @@ import numpy as np
 from tlx.columns.formats import colour, raster
 from tlx.columns.formats.pixels import Array, NotInstalled, Pixels, ReadAs, allow, chosen, frame_at, native, upright
 from tlx.columns.formats.tiff_header import NotTiff, Page, pages
-from tlx.config.dataset import Limits
+from tlx.config.dataset_parts import Limits
 from tlx.files import regular
 
 _EXTRA = "pip install 'tlx[satellite]'"

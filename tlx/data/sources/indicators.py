@@ -13,11 +13,10 @@ from tlx.columns import Column, Labels
 from tlx.config.dataset import Table
 
 _KNOWN = {"true": 1.0, "false": 0.0}
-_POLICIES = {"ignore": math.nan, "zeros": 0.0, "ones": 1.0}
 _SAID = {
     "ignore": "count neither in the loss nor in a metric",
-    "zeros": "count as 0",
-    "ones": "count as 1",
+    "zeros": "train as 0, and count nowhere else",
+    "ones": "train as 1, and count nowhere else",
 }
 
 
@@ -68,11 +67,8 @@ class Indicators:
 
     @property
     def values(self) -> dict[str, npt.NDArray[np.float32]]:
-        """1, 0 or NaN by example and label; what is unknown is what the policy says."""
-        if not self.names:
-            return {}
-        found = self._table
-        return {self._target: np.where(np.isnan(found), np.float32(_POLICIES[self._policy]), found)}
+        """1, 0, or NaN for unknown by example and label; what NaN is to training is said once splits are known."""
+        return {self._target: self._table} if self.names else {}
 
     @property
     def notes(self) -> list[str]:

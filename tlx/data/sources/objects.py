@@ -20,7 +20,7 @@ import pyarrow
 from pyarrow import parquet
 
 from tlx.columns import KINDS, Column
-from tlx.config import dataset as options
+from tlx.config import dataset_parts as options
 from tlx.config.cache import cache_folder, cache_root
 from tlx.config.dataset import Objects
 from tlx.config.errors import ConfigIssue, DataError

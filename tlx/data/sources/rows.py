@@ -9,13 +9,12 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from tlx.config.dataset import Limits
+from tlx.config.dataset_parts import Limits
 from tlx.config.errors import ConfigIssue, suggest
 from tlx.data.sources import delimited, jsonlines, parquet, sqlite
 from tlx.data.sources.sheet import Refused, RowIterator, Sheet, some
 from tlx.files import regular
 
-ITEMS = "\x1f"  # ASCII's unit separator: begins a label that was a list, and parts its items
 _DEFAULT = Limits()
 _BLOCK = 64  # rows made columns at once: so few that the garbage collector hardly sees them
 _MISSING = 20  # columns that are not there, told one by one
@@ -129,15 +128,12 @@ def word(cell: Any) -> str | None:
         cell: As :func:`read` gives it.
 
     Returns:
-        Its text: 3.0 and 3 are the same class; a list is its items behind ``ITEMS``. ``None`` for a cell that is not
-        there.
+        Its text: 3.0 and 3 are the same class. ``None`` for a cell that is not there.
     """
     if cell is None or (isinstance(cell, float) and math.isnan(cell)):
         return None
     if isinstance(cell, float) and cell.is_integer():
         return str(int(cell))
-    if isinstance(cell, list):
-        return ITEMS + ITEMS.join(str(item).strip() for item in cell)
     return str(cell).strip()
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tlx.config.dataset import Limits
+from tlx.config.dataset_parts import Limits
 from tlx.config.errors import ConfigIssue
 
 Cells = tuple[int, Sequence[Any]]  # the row's number, and its cells in the order of Sheet.names

@@ -17,16 +17,17 @@ import numpy as np
 from tlx.columns import Category
 from tlx.columns.number import number
 from tlx.config import band_files
-from tlx.config import dataset as options
+from tlx.config import dataset_parts as options
 from tlx.config.dataset import Table
 from tlx.config.errors import ConfigIssue, DataError
 from tlx.data import band_sets
 from tlx.data.fingerprint import contents, of_files
 from tlx.data.groups import GROUP, by_pattern
 from tlx.data.source import RowLocation, Source
+from tlx.data.sources import label_cells
 from tlx.data.sources import rows as reading
 from tlx.data.sources.indicators import Indicators, cell_of
-from tlx.data.sources.rows import ITEMS, Rows
+from tlx.data.sources.rows import Rows
 from tlx.data.sources.sqlite_guard import journals
 from tlx.data.sources.table_columns import (
     Columns,
@@ -236,11 +237,8 @@ def _fault(cell: Any, one: options.Column, name: str, config: Table) -> str:
     """Why a cell is no value of its column; empty where it is one."""
     if one.type == "category" and one.role != config.split_by:
         return ""
-    if one.type == "labels":  # an empty one is none of the classes
-        return f"no label in {name!r}" if reading.word(cell) is None else ""
-    if one.type == "label":
-        text = reading.word(cell)
-        return f"no label in {name!r}" if text is None or not text.strip() else ""
+    if one.type in ("label", "labels"):
+        return label_cells.fault(cell, name, several=one.type == "labels")
     if cell is None or not str(cell).strip():
         return f"empty {name!r}"
     if one.type == "number" and not math.isfinite(number(cell)):
@@ -254,14 +252,5 @@ def _value(cell: Any, one: options.Column, file: Path, config: Table) -> Any:
     if one.type == "label":
         return sys.intern(str(reading.word(cell)))
     if one.type == "labels":
-        return _items(str(reading.word(cell)), config.label_separator)
+        return label_cells.names(cell, config.label_separator)
     return str(cell) if one.type == "text" else cell
-
-
-def _items(label: str, separator: str | None) -> frozenset[str]:
-    """The labels of a cell."""
-    if label.startswith(ITEMS):
-        words = label.removeprefix(ITEMS).split(ITEMS)
-    else:
-        words = label.split(separator) if separator else [label]
-    return frozenset(word.strip() for word in words if word.strip())

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from tlx.columns import KINDS, Column, Image
 from tlx.columns.number import number
-from tlx.config import dataset as options
+from tlx.config import dataset_parts as options
 from tlx.config.dataset import Table
 from tlx.config.errors import ConfigIssue, DataError
 from tlx.data.groups import GROUP
