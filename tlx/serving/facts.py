@@ -98,8 +98,9 @@ def _fault_of_image(column: Image) -> str:
         return f"expected a type of numbers, found {column.stored!r:.60}"
     if len(column.window) % 2 or len(column.background) != 3:
         return "expected centre and width of each window, and red, green and blue of a background"
-    low, high = column.scale or (0.0, 1.0)
-    return "" if math.isfinite(high - low) and low < high else "expected black below white"
+    ends = column.scale or (0.0, 1.0)
+    is_sound = len(ends) == 2 and -math.inf < ends[0] < ends[1] < math.inf
+    return "" if is_sound else "expected black below white"
 
 
 def _is_text(name: str) -> bool:
