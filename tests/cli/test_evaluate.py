@@ -10,8 +10,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from sklearn.metrics import accuracy_score, f1_score, mean_absolute_error
 
 import tlx
@@ -147,6 +149,61 @@ def test_bad_examples_are_named_or_left_out(own: Runs, said: Said, folder: Path)
     assert "00.png" in said("evaluate", *words, code=2)
     found = measured(said, *words, "dataset.on_bad=skip")
     assert found["counts"] == {"examples": 39, "skipped": 1, "left_out": 0}
+
+
+def deeper(pixels: Any, kind: str) -> Any:
+    """The same picture in another type."""
+    return {"uint16": pixels.astype(np.uint16) * 257, "float32": (pixels / 255).astype(np.float32)}.get(
+        kind, pixels.astype(kind)
+    )
+
+
+@pytest.mark.parametrize("kind", ["uint16", "float32", "int16"])
+def test_values_deeper_than_those_of_train_are_refused(own: Runs, said: Said, folder: Path, kind: str) -> None:
+    run = own("photos")
+    for file in Path(read_config(run).dataset.root).rglob("*.png"):  # type: ignore[attr-defined]
+        place = folder / "new" / file.parent.name / f"{file.stem}.npy"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        np.save(place, deeper(np.asarray(Image.open(file)), kind))
+    text = said("evaluate", str(run), "dataset.root=new", code=2)
+    assert f"holds {kind} from" in text
+    assert "those of train are bytes" in text
+
+
+def test_values_beyond_the_scale_of_train_are_told(own: Runs, said: Said, folder: Path) -> None:
+    rng = np.random.default_rng(0)
+    for root, most in (("old", 4000), ("new", 60_000), ("dark", 200)):
+        for name in ("a", "b"):
+            (folder / root / name).mkdir(parents=True)
+            for i in range(8):
+                np.save(folder / root / name / f"{i}.npy", rng.integers(0, most, (8, 8), np.uint16))
+    words = ["backbone=pixels", "strategy=feature_extraction", "dataset=imagefolder", "dataset.root=old", *SHORT]
+    trial = tlx.compose(words)
+    tlx.train(trial)
+    run = str(locate(trial).path)
+    told = {root: " ".join(measured(said, run, f"dataset.root={root}")["notes"]) for root in ("old", "new", "dark")}
+    assert "beyond 0 to 4095 are cut off in images: 16 of all" in told["new"]
+    assert "are they in the units of train?" in told["dark"]
+    assert not any(word in told["old"] for word in ("cut off", "in the units"))
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("dataset.scale=[0,10]", "reads images as it was trained (auto)"),
+        ("dataset.window=[40,400]", "reads images as it was trained (null)"),
+        ("dataset.bands=[0]", "train a run with dataset.bands=[0]"),
+        ("dataset.layout=chw", "reads images as it was trained"),
+        ("dataset.background=white", "reads images as it was trained"),
+        ("dataset.frame=1", "reads images as it was trained"),
+        ("dataset.augment=light", "nothing is trained here"),
+        ("dataset.mix=mixup", "nothing is trained here"),
+    ],
+)
+def test_how_a_model_reads_images_cannot_be_changed(own: Runs, said: Said, word: str, message: str) -> None:
+    run = own("photos")
+    assert message in " ".join(said("evaluate", str(run), word, code=2).split())
+    assert not (run.parent / "evaluated").exists()
 
 
 @pytest.mark.parametrize(

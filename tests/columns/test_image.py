@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from tests.columns.strategies import PIXELS, back, chosen, look
 from tlx.columns import Image, Reading, images
 from tlx.columns.input_spec import ImageSpec
 from tlx.columns.reading import PLAIN
+from tlx.data.schema_file import parsed
 
 
 @given(st.integers(1, 5), st.integers(1, 9), st.integers(1, 9), st.data())
@@ -98,3 +100,17 @@ def test_images_that_are_kept_are_those_that_are_decoded(order: list[int], deep:
         assert torch.equal(usual.take(items), kept.take(items))
     assert kept.is_ready == (set(order) == set(range(6)))
     assert not usual.is_ready
+
+
+@pytest.mark.parametrize(("channels", "is_read"), [(257, True), (4096, True), (4097, False)])
+def test_many_channels_are_refused_before_training_where_no_model_could_be_loaded(
+    folder: Path, channels: int, is_read: bool
+) -> None:
+    values = [np.random.default_rng(i).integers(256, size=(channels, 2, 2), dtype=np.uint8) for i in range(2)]
+    column, _, _ = Image("image", layout="chw").encode(values, np.arange(2))
+    told = column.problems(values, np.arange(2), look())
+    assert list(told) == ([] if is_read else [0, 1])
+    assert all("at most 4,096 are read" in one for one in told.values())
+    if is_read:
+        settings = json.loads(json.dumps([column.fit(values).settings()]))
+        assert parsed(settings, {}).columns[0] == column.fit(values)

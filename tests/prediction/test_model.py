@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +156,20 @@ def test_classes_that_cannot_be_named(runs: Runs, kind: str, top_k: int) -> None
 def test_nearly_black_images_are_told(runs: Runs) -> None:
     with pytest.warns(UserWarning, match=r"from 0\.5 to 0\.5: this model takes 0 for black and 255 for white"):
         tlx.load(runs("photos")).predict(np.full((4, 4, 3), 0.5))
+
+
+def test_images_beyond_the_scale_are_told_once_with_their_number(runs: Runs) -> None:
+    model = tlx.load(runs("photos"))
+    deep = np.random.default_rng(0).integers(0, 65536, (12, 12, 3), np.uint16)
+    deep[0, 0] = 0
+    share = (deep > 255).mean()
+    plain = (deep // 257).astype(np.uint8)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.predict([deep, plain, deep, plain.astype(np.int64)])
+        model.predict(plain)
+    (one,) = caught
+    assert f"2 of 4 images ('image') hold values from 0 to {deep.max()}, up to {share:.0%}" in str(one.message)
 
 
 ANY = some.recursive(

@@ -49,6 +49,19 @@ def test_pictures_are_read(kind: str) -> None:
     assert (image("data:image/png;base64," + encoded(Image.fromarray(pixels))) == pixels).all()
 
 
+def test_a_picture_with_another_behind_it_is_its_first(folder: Path) -> None:
+    """As cameras write them: a JPEG to everybody else."""
+    first, second = (np.random.default_rng(i).integers(0, 256, (8, 8, 3), np.uint8) for i in range(2))
+    stream = io.BytesIO()
+    options: dict[str, object] = {"save_all": True, "append_images": [Image.fromarray(second)], "quality": 95}
+    Image.fromarray(first).save(stream, "MPO", **options)
+    (folder / "two.jpg").write_bytes(stream.getvalue())
+    Image.fromarray(first).save(folder / "one.jpg", quality=95)
+    sent = image(base64.b64encode(stream.getvalue()).decode())
+    assert (sent == Pictures("picture").read(folder / "two.jpg")).all()
+    assert (sent == Pictures("picture").read(folder / "one.jpg")).all()
+
+
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
@@ -83,7 +96,7 @@ def test_pictures_are_read_from_nested_lists(shape: tuple[int, ...]) -> None:
 
 def test_an_array_is_not_larger_than_a_picture_may_be() -> None:
     with pytest.raises(InvalidInput, match="8 x 6 pixels; at most 50"):
-        inputs.picture(np.zeros((6, 8, 6)).tolist(), Limits(pixels=50))
+        inputs.picture(np.zeros((6, 8, 5)).tolist(), Limits(pixels=50))
 
 
 def test_a_decompression_bomb_is_not_opened() -> None:

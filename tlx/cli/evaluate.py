@@ -59,8 +59,10 @@ def run(words: list[str]) -> int:
 
 
 def _evaluate(run: Path, overrides: list[str], asked: Any) -> int:
+    from tlx.composition import request
     from tlx.data.fingerprint import fingerprint
     from tlx.prediction import evaluation
+    from tlx.prediction.as_trained import as_trained
     from tlx.runs.result import read_result
 
     console = Terminal(quiet=asked.json)
@@ -68,6 +70,7 @@ def _evaluate(run: Path, overrides: list[str], asked: Any) -> int:
     config = _dataset(run, trial, overrides)
     key = fingerprint(config)
     is_own = key == read_result(run).facts.get("data")
+    config = as_trained(config, trial, [setting.key for setting in request.read(overrides).settings])
     source = _loaded(config) if asked.split is None and not is_own else None
     split = asked.split or ("test" if source is None or "test" in source.splits else "all")
     where = evaluation.place(run, trial, config, key, split)

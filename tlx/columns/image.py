@@ -23,6 +23,7 @@ from tlx.config.image_values import Settled
 
 _LOOK = 64  # images looked at to find channels and type
 _SHOWN = 4  # channels whose mean and deviation are shown
+MOST_CHANNELS = 4096  # ten times those of hyperspectral sensors; a network is built as large as a file of columns says
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class Image(Column):
         statistics: Of other than three channels, mean and deviation are those of ``train``, or of the ``backbone``.
         band_files: What the files of an image are called, as :mod:`tlx.config.band_files` reads it: a path is not a
             file then, but what its files are called after; empty: it is the file.
+        stored: With ``scale_by=dtype`` the type of all images of train; empty: they have several, or it matters not.
     """
 
     kind: ClassVar[str] = "image"
@@ -62,6 +64,7 @@ class Image(Column):
     std: tuple[float, ...] = ()
     statistics: str = "train"
     band_files: str = ""
+    stored: str = ""
 
     def declared(self, values: Settled) -> Self:
         """The same, read as a configuration says."""
@@ -110,8 +113,7 @@ class Image(Column):
             return self, values, {0: f"{first}; none of the {len(values):,} images can be read"}
         most = 3 if set(channels) == {1, 3} else channels.most_common(1)[0][0]
         usual = types.most_common(1)[0][0]
-        windowed = self.window != () or self.window_of_file
-        dtype = "uint8" if image_scale.is_of_bytes(usual) and not windowed else "float32"
+        dtype = "uint8" if image_scale.is_of_bytes(usual) and not self.windowed else "float32"
         return replace(self, channels=self.channels or most, dtype=self.dtype or dtype), values, {}
 
     def fit(self, values: Values, seen: Sequence[Seen] = (), limits: Limits = DEFAULT) -> Self:
@@ -123,12 +125,17 @@ class Image(Column):
             limits: The most that is read of one.
         """
         scale: tuple[float, ...] = self.scale
+        stored = ""
+        if self.scale_by == "dtype":
+            known = seen or [self.seen(value, limits) for value in values]
+            types = {one.dtype if one.most is None else "" for one in known}  # numbers do not say their range
+            stored = types.pop() if len(types) == 1 else ""
         if self.scale_by == "percentile":
             scale = image_scale.percentiles(image_statistics.sample(self, values, limits))
         elif self.scale_by == "auto" and not scale:
             known = seen or [self.seen(value, limits) for value in values] if self.dtype != "uint8" else ()
             scale = image_scale.found(known) if known else BYTES
-        fitted = replace(self, scale=scale)
+        fitted = replace(self, scale=scale, stored=stored)
         if self.channels == 3 or self.statistics == "backbone":
             return fitted
         mean, std = image_statistics.moments(fitted, values, limits)
@@ -180,14 +187,19 @@ class Image(Column):
         """Why an image is not of this column, although it can be read."""
         if error := over_pixels(seen.height, seen.width, seen.channels, limits):  # remembered under a higher limit
             return f"unreadable image: {type(error).__name__}: {error}"
+        if seen.channels > MOST_CHANNELS:
+            return f"has {seen.channels:,} channels, at most {MOST_CHANNELS:,} are read: dataset.bands picks some"
         if seen.channels != self.channels and {seen.channels, self.channels} != {1, 3}:
             return f"has {seen.channels} channels, the others have {self.channels}"
         deep = not image_scale.is_of_bytes(seen.dtype)
         mixed = self.dtype and deep == (self.dtype == "uint8")
-        if mixed and not self.scale and self.scale_by in ("auto", "percentile"):
-            others = "bytes" if deep else "no bytes"
-            what = f"holds {seen.dtype} from {seen.low:g} to {seen.high:g}, the others {others}"
-            return f"{what}: dataset.scale=dtype takes each by its own type"
+        if mixed and self.scale_by in ("auto", "percentile"):
+            what = f"holds {seen.dtype} from {seen.low:g} to {seen.high:g}"
+            if not self.scale:
+                others = "bytes" if deep else "no bytes"
+                return f"{what}, the others {others}: dataset.scale=dtype takes each by its own type"
+            if deep:  # a scale of bytes that was learned says nothing of them
+                return f"{what}, and those of train are bytes: convert it as they were"
         return ""
 
     def notes(self, values: Values, splits: Mapping[str, Indices], seen: Mapping[int, Seen] | None = None) -> list[str]:
@@ -221,9 +233,19 @@ class Image(Column):
         return Decoded(self, values, indices, reading)
 
     @property
+    def windowed(self) -> bool:
+        """Are values stretched by windows of radiology?"""
+        return self.window != () or self.window_of_file
+
+    @property
+    def windows(self) -> tuple[tuple[float, float], ...]:
+        """Centre and width of each window that is given."""
+        return tuple(zip(self.window[::2], self.window[1::2], strict=True))
+
+    @property
     def is_of_bytes(self) -> bool:
-        """Is 0 black and 255 white?"""
-        return self.scale in ((), BYTES)
+        """Is 0 black and 255 white, of the values as a file has them?"""
+        return self.scale in ((), BYTES) and not self.windowed
 
     def read_as(self, spec: Any) -> str:
         """Channels and scale as they are, size and normalisation as the network has them."""
@@ -239,6 +261,8 @@ class Image(Column):
         found = super().settings()
         if not self.band_files:
             del found["band_files"]  # what was kept of such images before stays known
+        if not self.stored:
+            del found["stored"]
         return found
 
     @property
@@ -247,14 +271,12 @@ class Image(Column):
         return f"images of {self.channels} channels"
 
     def _how(self, value: Any) -> ReadAs:
-        window = tuple(zip(self.window[::2], self.window[1::2], strict=True))
-        if self.window_of_file:
-            window = _window_of(value)
+        window = _window_of(value) if self.window_of_file else self.windows
         red, green, blue = self.background
         frame = None if self.frame < 0 else self.frame
-        return ReadAs(self._layout(value), self.bands, window, (red, green, blue), frame)
+        return ReadAs(self.layout_of(value), self.bands, window, (red, green, blue), frame)
 
-    def _layout(self, value: Any) -> str:
+    def layout_of(self, value: Any) -> str:
         """Of an array: where its shape does not say, the one axis that has as many channels as the others."""
         if self.layout == "auto" and not self.bands and isinstance(value, np.ndarray) and value.ndim == 3:
             first, middle, last = value.shape

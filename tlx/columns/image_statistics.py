@@ -16,6 +16,7 @@ from tlx.config.dataset_parts import Limits
 _IMAGES = 256  # of train, evenly spaced, that statistics are taken of
 _PIXELS = 10_000  # of each of them, evenly spaced, that percentiles are taken of
 _COVERED = 0.05  # of the scale: less is said
+_COVERED_BY_OTHERS = 0.125  # of the scale that train has filled to a quarter and more
 
 
 class Pictures(Protocol):
@@ -84,7 +85,7 @@ def notes(column: Pictures, seen: Mapping[int, Seen], splits: Mapping[str, Indic
     """What is unusual of the images, and what is lost on the way."""
     if not seen:
         return []
-    train = [seen[i] for i in splits["train"].tolist() if i in seen]
+    train = [seen[i] for i in splits.get("train", np.arange(0)).tolist() if i in seen]
     usual = column.channels in (1, 3) and column.scale == BYTES and all(one.dtype == "uint8" for one in train)
     return [*([_described(column, train)] if train and not usual else []), *_warned(column, train, seen, splits)]
 
@@ -115,7 +116,7 @@ def _warned(
             share = (high - low) / (white - black)
             hint = "so images are nearly alike: dataset.scale=percentile"
             yield f"{column.name}: train fills {share:.1%} of the scale, {hint}"
-        if column.scale != BYTES or column.dtype != "uint8":
+        if column.scale != BYTES or any(one.dtype != "uint8" for one in seen.values()):
             over = Counter(
                 name
                 for name, indices in splits.items()
@@ -125,6 +126,11 @@ def _warned(
             parts = ", ".join(f"{count:,} of {name}" for name, count in over.items())
             if over:
                 yield f"{column.name}: values beyond {black:g} to {white:g} are cut off in images: {parts}"
+        if "train" not in splits:  # other data than those that the scale is of
+            low, high = min(one.low for one in seen.values()), max(one.high for one in seen.values())
+            if high - low < _COVERED_BY_OTHERS * (white - black):
+                what = f"values from {low:g} to {high:g}, for a model to which {black:g} is black and {white:g} white"
+                yield f"{column.name}: {what}; are they in the units of train?"
     several = sum(one.frames > 1 for one in seen.values())
     if several:
         yield f"{column.name}: {several:,} files hold several frames, of which one is read (dataset.frame)"

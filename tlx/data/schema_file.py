@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tlx.columns import KINDS, Column, Image
+from tlx.columns.image import MOST_CHANNELS
 from tlx.columns.reading import Role
 from tlx.columns.schema import Schema
 from tlx.config.errors import ConfigIssue, WeightsError
@@ -18,7 +19,7 @@ from tlx.runs.layout import SCHEMA as FILE
 _LARGEST = 16 << 20
 # What runs that were trained before do not say; the defaults read their images as they did.
 _ADDED = {"image": {field.name for field in fields(Image)} - {"name", "role", "channels"}}
-_MOST_CHANNELS, _MOST_WORDS = 256, 100_000  # a network is built as large as a stranger's file says
+_MOST_WORDS = 100_000  # a network is built as large as a stranger's file says
 
 
 def write(folder: Path, schema: Schema) -> None:
@@ -64,9 +65,9 @@ def _column(settings: Any) -> Column:
         if not foreign.conforms(value, wanted[str(known[name].type)]):
             raise foreign.Unreadable(f"{name} of a {kind.kind} is no {known[name].type}")
     words = max((len(value) for value in given.values() if isinstance(value, list)), default=0)
-    if words > _MOST_WORDS or not 0 <= given.get("channels", 0) <= _MOST_CHANNELS:
+    if words > _MOST_WORDS or not 0 <= given.get("channels", 0) <= MOST_CHANNELS:
         raise foreign.Unreadable(
-            f"expected at most {_MOST_WORDS:,} words and {_MOST_CHANNELS} channels of a {kind.kind}"
+            f"expected at most {_MOST_WORDS:,} words and {MOST_CHANNELS:,} channels of a {kind.kind}"
         )
     settled: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in given.items()

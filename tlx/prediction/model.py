@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from tlx.backbones.backbone import Form
-from tlx.columns import Column, Reading
+from tlx.columns import Column, Image, Reading
 from tlx.columns.batch import Batch
 from tlx.columns.input_spec import InputSpec, arguments
 from tlx.config.dataset_parts import Limits
@@ -22,6 +22,7 @@ from tlx.prediction.answers import Answer
 from tlx.prediction.arithmetic import arithmetic
 from tlx.prediction.card import as_html, as_text, card
 from tlx.prediction.embedding import checked_form, of_each
+from tlx.prediction.odd_values import OddValues
 from tlx.prediction.values import InvalidInput, NewWords, Row, canonical, described, row_of
 from tlx.tasks.network import Network, specs
 from tlx.tasks.views import averaged
@@ -104,18 +105,32 @@ class Model(nn.Module):
         Raises:
             InputError: It is no input.
         """
+        odd = OddValues()
         try:
-            found = self.prepared(row_of(value, self.inputs))
+            found = self.prepared(row_of(value, self.inputs), odd=odd)
         except InvalidInput as error:
             raise InputError([ConfigIssue("input", str(error))]) from error
+        for line in odd.lines():
+            warnings.warn(line, stacklevel=2)
         return next(iter(found.values())) if len(found) == 1 else found
 
-    def prepared(self, row: Row, limits: Limits | None = None) -> dict[str, Any]:
-        """The values of a row as the network reads them, by column; raises :class:`InvalidInput`."""
+    def prepared(self, row: Row, limits: Limits | None = None, odd: OddValues | None = None) -> dict[str, Any]:
+        """The values of a row as the network reads them, by column.
+
+        Args:
+            row: A raw value for each input.
+            limits: The most that is read of one; None: the trial's.
+            odd: Takes in the images.
+
+        Raises:
+            InvalidInput: Some are no inputs.
+        """
         found, wrong = {}, []
         for name, column in self.inputs.items():
             try:
                 value = canonical(column, row[name], limits or self.limits)
+                if odd is not None and isinstance(column, Image):
+                    odd.look(name, column, value)
                 found[name] = column.prepare(value, self.reading(name, limits))
                 if isinstance(found[name], list) and not found[name]:
                     raise InvalidInput("holds nothing that the model's tokenizer knows")
@@ -210,8 +225,9 @@ class Model(nn.Module):
         """
         waiting: list[dict[str, Any] | InvalidInput] = []
         good, most = 0, batch_size or self.batch_size
+        odd = OddValues()
         for value in values:
-            found = self._looked_at(value)
+            found = self._looked_at(value, odd)
             if isinstance(found, InvalidInput) and not good:
                 yield found
                 continue
@@ -221,6 +237,8 @@ class Model(nn.Module):
                 yield from self._answered(waiting, compute)
                 waiting, good = [], 0
         yield from self._answered(waiting, compute)
+        for line in odd.lines():
+            warnings.warn(line, stacklevel=2)
 
     def predicting(self, top_k: int | None = None) -> Compute:
         """What :meth:`stream` computes to predict; raises :class:`ConfigError` for a ``top_k`` that cannot be."""
@@ -248,11 +266,11 @@ class Model(nn.Module):
         with self._computing():
             return answers.of_records(self.task.predict(self.predictor, self.placed(batch)), self.schema)
 
-    def _looked_at(self, value: Any) -> dict[str, Any] | InvalidInput:
+    def _looked_at(self, value: Any, odd: OddValues | None = None) -> dict[str, Any] | InvalidInput:
         if isinstance(value, InvalidInput):
             return value
         try:
-            return self.prepared(row_of(value, self.inputs))
+            return self.prepared(row_of(value, self.inputs), odd=odd)
         except InvalidInput as error:
             return error
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import numbers
-import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +13,7 @@ import numpy as np
 from PIL import Image as pictures
 
 from tlx.columns import Category, Column, Image, Number, Text
-from tlx.columns.formats.pixels import Array, TooLarge
+from tlx.columns.formats.pixels import TooLarge
 from tlx.columns.number import number, word
 from tlx.config import band_files
 from tlx.config.dataset_parts import Limits
@@ -25,7 +24,6 @@ from tlx.files.regular import reason
 Row = Mapping[str, Any]  # a value for each input column
 _LARGEST, _FAR = 1e150, 1e30  # as training allows: deviations from the mean of train
 _SHOWN = 10  # names in a message
-_CONTRAST = 1 / 64  # of black to white: what has less was probably meant otherwise
 
 
 class InvalidInput(ValueError):
@@ -138,7 +136,6 @@ def _image(column: Image, value: Any, limits: Limits) -> Any:
         raise InvalidInput(f"unreadable image: {_first(error)}") from error
     if problem := column.problem(pixels):
         raise InvalidInput(problem)
-    _look_at_range(column, pixels)
     return pixels
 
 
@@ -151,20 +148,6 @@ def _named(column: Image, value: Any) -> Image:
     if image is not None and all(file.is_file() for file in bands.of(image)):
         raise InvalidInput(f"is one of the {len(bands.names)} files of an image; name the image: {printable(image)}")
     return replace(column, band_files="")
-
-
-def _look_at_range(column: Image, pixels: Array) -> None:
-    """Warn of an image whose values are not those of train, as one in 0..1 is nearly black where they are bytes."""
-    if not column.scale or (pixels.dtype == np.uint8 and column.is_of_bytes):
-        return
-    black, white = column.scale
-    low, high = float(pixels.min()), float(pixels.max())
-    least = _CONTRAST * (white - black)
-    if low < high < low + least or black < high < black + least or low > white or high < black:
-        message = (
-            f"an image of values from {low:g} to {high:g}: this model takes {black:g} for black and {white:g} for white"
-        )
-        warnings.warn(message, stacklevel=3)
 
 
 def _text(value: Any) -> str:

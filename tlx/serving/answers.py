@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import tempfile
 import threading
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from tlx.columns import Category, Column, Image, Text
 from tlx.columns.batch import Batch
 from tlx.columns.input_spec import ImageSpec
 from tlx.prediction.model import Model
+from tlx.prediction.odd_values import OddValues
 from tlx.prediction.values import canonical
 from tlx.serving import inputs
 from tlx.serving.inputs import InvalidInput, Picture
@@ -49,11 +51,14 @@ class Answerer:
         with self._alone:
             looked = inputs.checked(rows, self._look)
             self._bound(looked)
-            prepared = inputs.checked(looked, self._prepared)
+            odd = OddValues()
+            prepared = inputs.checked(looked, lambda row: self._prepared(row, odd))
             found: list[dict[str, Any]] = []
             for start in range(0, len(prepared), _BATCH):
                 part = prepared[start : start + _BATCH]
                 found += self._model.answer(Batch(torch.arange(len(part)), self._model.collate(part)))
+        for line in odd.lines():  # for the server's log
+            warnings.warn(line, stacklevel=2)
         inputs.checked(found, _numbers)
         return found
 
@@ -73,7 +78,7 @@ class Answerer:
         if isinstance(column, Image):
             spec = self._model.specs[name]
             assert isinstance(spec, ImageSpec)
-            return inputs.picture(value, self.limits, spec, column.is_of_bytes)
+            return inputs.picture(value, self.limits, spec, column)
         if isinstance(column, Text) or (isinstance(column, Category) and isinstance(value, str)):
             return inputs.text(value, self.limits)
         return canonical(column, value, self._most)
@@ -91,13 +96,13 @@ class Answerer:
                 letters = sum(len(row[name]) for row in looked)
                 self._total(letters, self.limits.total_letters, "letters in all texts")
 
-    def _prepared(self, row: Mapping[str, Any]) -> dict[str, Any]:
+    def _prepared(self, row: Mapping[str, Any], odd: OddValues) -> dict[str, Any]:
         with tempfile.TemporaryDirectory() as folder:
 
             def read(name: str, value: Any) -> Any:
                 return inputs.as_file(value, Path(folder)) if isinstance(value, Picture) else value
 
-            return self._model.prepared(inputs.of_row(row, read, self.columns), self._most)
+            return self._model.prepared(inputs.of_row(row, read, self.columns), self._most, odd)
 
     def _total(self, found: int, most: int, what: str) -> None:
         if found > most:

@@ -13,21 +13,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
 from tlx.backbones import architecture
 from tlx.backbones.weights import content
 from tlx.columns import Category, Column, Image, Number
-from tlx.columns.input_spec import TextSpec
+from tlx.columns.batch import Batch
+from tlx.columns.input_spec import ImageSpec, TextSpec
 from tlx.config.errors import ConfigError, ConfigIssue, WeightsError
 from tlx.files import durable, foreign
 from tlx.prediction.model import Model
+from tlx.prediction.values import canonical
 from tlx.runs import folder as folders
 from tlx.runs import layout
 from tlx.runs import result as results
-from tlx.serving import facts
+from tlx.serving import facts, signature
 from tlx.serving.facts import FILE as FACTS
 from tlx.training import rebuild
 from tlx.training.network import Trained
@@ -131,19 +133,21 @@ def _check_answer(model: Model) -> None:
         if isinstance(spec, TextSpec) and rows is not None and len(spec.tokenizer) > rows:
             message = f"its tokenizer knows {len(spec.tokenizer):,} tokens, the network {rows:,}"
             raise rebuild.refusal(architecture.FOLDER, message)
-    model.predict([{name: _some(column) for name, column in model.inputs.items()}])
+    row = {name: _some(model, name, column) for name, column in model.inputs.items()}
+    model.answer(Batch(torch.arange(1), model.collate([row])))
 
 
-def _some(column: Column) -> Any:
-    """A value of a column."""
-    if isinstance(column, Image):
-        channels = max([column.channels, *(band + 1 for band in column.bands)])
-        return np.zeros((channels + 8, channels + 8, channels), np.uint8)
+def _some(model: Model, name: str, column: Column) -> Any:
+    """A value of a column, prepared."""
+    spec = model.specs.get(name)
+    if isinstance(column, Image) and isinstance(spec, ImageSpec):
+        return signature.black(model, name, column, spec)
+    value: Any = "a text"
     if isinstance(column, Number):
-        return column.mean
-    if isinstance(column, Category):
-        return next(iter(column.categories), "")
-    return "a text"
+        value = column.mean
+    elif isinstance(column, Category):
+        value = next(iter(column.categories), "")
+    return column.prepare(canonical(column, value, model.limits), model.reading(name))
 
 
 def _vocabulary(network: nn.Module) -> int | None:

@@ -17,16 +17,19 @@ from uuid import uuid4
 import numpy as np
 from PIL import Image
 
+from tlx.columns import Image as Column
 from tlx.columns import images
-from tlx.columns.formats.pixels import Array
+from tlx.columns.formats.pixels import Array, size
 from tlx.columns.input_spec import ImageSpec
 from tlx.config import dataset_parts
 from tlx.files.printable import printable
 from tlx.prediction.values import InvalidInput as InvalidInput
+from tlx.serving import numbers
 from tlx.serving.limits import Limits
 
 _SUFFIXES = {"PNG": ".png", "JPEG": ".jpg", "BMP": ".bmp", "GIF": ".gif", "TIFF": ".tif", "WEBP": ".webp"}
 _FORMATS = tuple(_SUFFIXES)
+_OF_BYTES = Column("image")
 _TILE = (322, 323)  # TIFF: width and height of a tile, which is read whole, however small the picture is
 _NAMED = 10  # rows that a refusal names
 T = TypeVar("T")
@@ -41,39 +44,46 @@ class Picture:
     pixels: int  # sent or resized, whichever are more
 
 
-def picture(value: Any, limits: Limits | None = None, spec: ImageSpec | None = None, of_bytes: bool = True) -> Picture:
+def picture(
+    value: Any, limits: Limits | None = None, spec: ImageSpec | None = None, column: Column = _OF_BYTES
+) -> Picture:
     """A picture in base64, with or without ``data:image/...;base64,`` before it, or as nested lists.
 
     Args:
         value: What was sent.
         limits: Null: the defaults.
         spec: What the picture will be resized to.
-        of_bytes: Do numbers have to lie in 0..255, as the model was trained on bytes?
+        column: Of the model: it says which numbers are taken, and which of their axes has the channels.
 
     Raises:
         InvalidInput: It is no picture, or larger than the limits.
     """
     most = limits or Limits()
     if isinstance(value, (list, np.ndarray)):
-        array = _array(value, of_bytes)
-        height, width, channels = array.shape if array.ndim == 3 else (*array.shape, 1)
+        array = _array(value, column)
+        try:
+            height, width, channels = size(array.shape, column.layout_of(array))
+        except ValueError as error:  # it cannot be told which axis is which
+            raise InvalidInput(str(error)) from None
         return Picture(array, _allowed(width, height, -(-channels // 4), most, spec))
     content = payload(value, most)
     return Picture(content, measured(content, most, spec))
 
 
-def _array(value: Any, of_bytes: bool) -> Array:
-    """Pixels from nested lists [h][w] or [h][w][c] of numbers."""
-    expected = f"expected a picture as nested lists [h][w] or [h][w][c] of numbers{' in 0..255' if of_bytes else ''}"
+def _array(value: Any, column: Column) -> Array:
+    """Pixels from nested lists of numbers, in the type that the model takes them by."""
+    shape = "[c][h][w]" if column.layout == "chw" else "[h][w][c]"
+    expected = f"expected a picture as nested lists [h][w] or {shape} of {numbers.values(column)}"
     try:
         found = np.asarray(value.tolist() if isinstance(value, np.ndarray) else value)
     except (ValueError, TypeError, OverflowError):  # lists of unequal lengths
         raise InvalidInput(f"{expected}, found lists of unequal lengths") from None
     if found.dtype.kind not in "if" or found.ndim not in (2, 3) or 0 in found.shape:
         raise InvalidInput(f"{expected}, found {list(found.shape)} of {found.dtype.name}")
-    if not np.isfinite(found).all() or (of_bytes and not ((found >= 0) & (found <= 255)).all()):
+    typed = numbers.typed(column, found) if np.isfinite(found).all() else None
+    if typed is None:
         raise InvalidInput(f"{expected}, found others")
-    return found.astype(np.uint8) if of_bytes and found.dtype.kind == "i" else found
+    return typed
 
 
 def payload(value: Any, limits: Limits) -> bytes:
@@ -137,7 +147,7 @@ def as_file(found: Picture, folder: Path) -> Array | Path:
     if isinstance(found.content, np.ndarray):
         return found.content
     with _opened(found.content) as opened:
-        suffix = _SUFFIXES[str(opened.format)]
+        suffix = _SUFFIXES["JPEG" if opened.format == "MPO" else str(opened.format)]  # a JPEG with another behind it
     path = folder / f"{uuid4().hex}{suffix}"
     path.write_bytes(found.content)
     return path

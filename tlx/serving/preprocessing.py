@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tlx.columns import Category, Number
+from tlx.columns import Category, Image, Number
+from tlx.columns.image_scale import BYTES
 from tlx.columns.input_spec import ImageSpec, TextSpec
 from tlx.config.augmentation import views_said
 from tlx.prediction.model import Model
@@ -37,6 +38,7 @@ def of(model: Model) -> dict[str, Any]:
 def _prepared(model: Model, column: str) -> dict[str, Any]:
     spec, known = model.specs.get(column), model.inputs[column]
     if isinstance(spec, ImageSpec):
+        assert isinstance(known, Image)
         return {
             "layout": "NCHW",
             "dtype": "float32",
@@ -46,6 +48,8 @@ def _prepared(model: Model, column: str) -> dict[str, Any]:
             "range": "pixel / 255",
             "mean": list(spec.mean),
             "std": list(spec.std),
+            "statistics": "train" if known.mean == spec.mean else "backbone",
+            "pixel": _pixel(known),
         }
     if isinstance(spec, TextSpec):
         names = ["input_ids", "attention_mask"]
@@ -59,6 +63,27 @@ def _prepared(model: Model, column: str) -> dict[str, Any]:
     return {"layout": "[batch]", "dtype": "int64", **words}
 
 
+def _pixel(column: Image) -> dict[str, Any]:
+    """How pixels in 0..255, which are then resized, are made of the values of a file or an array."""
+    found: dict[str, Any] = {"layout": column.layout, "background": list(column.background)}
+    if column.frame >= 0:
+        found["frame"] = column.frame
+    if column.bands:
+        found["bands"] = list(column.bands)
+    if column.windowed:
+        found["windows"] = "that of the file" if column.window_of_file else [list(one) for one in column.windows]
+        found["of"] = "((value - (centre - 0.5)) / (width - 1) + 0.5) * 255, cut off to 0..255; a channel each"
+        return found
+    black, white = column.scale or (None, None)
+    found |= {"black": black, "white": white, "rounded": column.dtype == "uint8"}
+    found["of"] = "(value - black) / (white - black) * 255, cut off to 0..255"
+    if not column.scale:
+        found["of"] += "; black and white are the ends of the type, 0 and 1 of floats"
+    if column.stored:
+        found["type"] = column.stored
+    return found
+
+
 def lines(told: dict[str, Any]) -> list[str]:
     """The same for a person, a line for each input."""
     found = []
@@ -67,6 +92,9 @@ def lines(told: dict[str, Any]) -> list[str]:
         scaled = f", ({one.get('range', 'value')} - mean) / std" if "mean" in one else ""
         moments = f" with mean {_short(one['mean'])} and std {_short(one['std'])}" if "mean" in one else ""
         found.append(f"input {name}: {one['kind']}{size}, {one['layout']} {one['dtype']}{scaled}{moments}")
+        pixel = one.get("pixel", {})
+        if pixel and (pixel.keys() & {"windows", "bands"} or (pixel["black"], pixel["white"]) != BYTES):
+            found.append(f"  pixel: {'; '.join(f'{what}: {value}' for what, value in pixel.items())}")
     return [*found, *([f"output: of {views_said(told['views'])}"] if "views" in told else [])]
 
 

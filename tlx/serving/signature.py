@@ -12,8 +12,7 @@ from tlx.columns.batch import Batch
 from tlx.columns.input_spec import ImageSpec
 from tlx.prediction.answers import Answer
 from tlx.prediction.model import Model
-
-_COLOURS = (1, 3)  # channels that files of pictures have
+from tlx.serving import numbers
 
 
 def takes(model: Model) -> list[dict[str, Any]]:
@@ -23,12 +22,12 @@ def takes(model: Model) -> list[dict[str, Any]]:
 
 def _sent(column: Column) -> dict[str, Any]:
     if isinstance(column, Image):
-        lists = "nested lists [h][w]" + (f"[{column.channels}]" if column.channels > 1 else "")
-        numbers = "numbers in 0..255"
-        if not column.is_of_bytes:
-            numbers = f"numbers; {column.scale[0]:g} is black, {column.scale[1]:g} white"
-        form = {"layout": f"[h, w, {column.channels}]", "dtype": numbers}
-        return {"sent": f"a file in base64, or {lists}" if column.channels in _COLOURS else lists, **form}
+        axes = numbers.axes(column)
+        lists = f"nested lists {''.join(f'[{axis}]' for axis in axes)}"
+        form: dict[str, Any] = {"layout": f"[{', '.join(axes)}]", "dtype": numbers.values(column)}
+        if column.bands:
+            form["bands"] = list(column.bands)
+        return {"sent": f"a file in base64, or {lists}" if numbers.is_file(column) else lists, **form}
     if isinstance(column, Category):
         return {"sent": "a word; others than those of train count as none of them"}
     return {"sent": "a finite number" if isinstance(column, Number) else "a text"}
@@ -44,12 +43,18 @@ def signature(model: Model) -> Any:
     from mlflow.types.schema import AnyType
 
     def of(column: Column) -> Any:
-        if isinstance(column, Image) and column.channels not in _COLOURS:
+        if isinstance(column, Image) and not numbers.is_file(column):
             return AnyType()  # an array of doubles would take no whole numbers
         return DataType.double if isinstance(column, Number) else DataType.string
 
     answers = [ColSpec(_type(value), name) for name, value in _answer(model).items()]
     return ModelSignature(Schema([ColSpec(of(column), name) for name, column in model.inputs.items()]), Schema(answers))
+
+
+def black(model: Model, name: str, column: Image, spec: ImageSpec) -> Any:
+    """A black picture as the network reads it, whatever files of its column hold."""
+    pixels = np.zeros((spec.height, spec.width, column.channels), dtype=np.uint8)
+    return column.prepare(pixels, model.reading(name))
 
 
 def _answer(model: Model) -> Answer:
@@ -59,8 +64,7 @@ def _answer(model: Model) -> Answer:
         spec = model.specs.get(name)
         if isinstance(spec, ImageSpec):
             assert isinstance(column, Image)
-            black = np.zeros((spec.height, spec.width, column.channels), dtype=np.uint8)
-            row[name] = column.prepare(black, model.reading(name))
+            row[name] = black(model, name, column, spec)
         else:
             row[name] = [1] if isinstance(column, Text) else column.prepare(0, model.reading(name))
     return model.answer(Batch(torch.arange(1), model.collate([row])))[0]
