@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from tlx.columns import decoding, formats, image_bands, image_scale, image_statistics
 from tlx.columns.column import Column
-from tlx.columns.formats.pixels import Array, Pixels, ReadAs, over_pixels
+from tlx.columns.formats.pixels import Array, Pixels, ReadAs
 from tlx.columns.image_scale import BYTES, Range, Seen
 from tlx.columns.inspection import look_at
 from tlx.columns.reading import DEFAULT, Indices, Inspection, Reader, Reading, Values
@@ -29,7 +29,7 @@ class Image(Column):
     """An image: a path, a picture of PIL's, or an array of numbers.
 
     Args:
-        channels: Of most images; 0: looked up in some of them.
+        channels: Of most images, 3 where some are grey and others have colours; 0: looked up.
         dtype: ``uint8``: they are bytes, and are resized and batched as such; ``float32``: they are deeper, or few and
             small; empty: looked up.
         scale: Which values are black and white; empty: each image's own type says so, once the column has been fitted.
@@ -44,6 +44,7 @@ class Image(Column):
         statistics: Of other than three channels, mean and deviation are those of ``train``, or of the ``backbone``.
         band_files: What the files of an image are called, as :mod:`tlx.config.band_files` reads it: a path is not a
             file then, but what its files are called after; empty: it is the file.
+        looked_up: The channels are those of some images, which :meth:`settled` corrects.
     """
 
     kind: ClassVar[str] = "image"
@@ -61,6 +62,7 @@ class Image(Column):
     std: tuple[float, ...] = ()
     statistics: str = "train"
     band_files: str = ""
+    looked_up: bool = field(default=False, compare=False, repr=False)
 
     def declared(self, values: Settled) -> Self:
         """The same, read as a configuration says."""
@@ -91,7 +93,10 @@ class Image(Column):
             return self, values, {}
         channels: Counter[int] = Counter()
         types: Counter[str] = Counter()
-        for i in range(0, len(values), max(1, len(values) // _LOOK)):
+        spread = range(0, len(values), max(1, len(values) // _LOOK))
+        for place, i in enumerate((*spread, *range(len(values)))):
+            if place >= len(spread) and types:  # the others are asked only where none of these can be read
+                break
             try:
                 pixels = self.decoded(values[i], limits).values
             except Exception:  # decoders raise anything; the look at all of them names such files
@@ -102,7 +107,14 @@ class Image(Column):
         usual = types.most_common(1)[0][0] if types else "uint8"
         windowed = self.window != () or self.window_of_file
         dtype = "uint8" if image_scale.is_of_bytes(usual) and not windowed else "float32"
-        return replace(self, channels=self.channels or most, dtype=self.dtype or dtype), values, {}
+        known = replace(self, channels=self.channels or most, dtype=self.dtype or dtype, looked_up=not self.channels)
+        return known, values, {}
+
+    def settled(self, seen: Mapping[int, Seen]) -> Self:
+        """Three channels where grey images stand beside those of colours: grey loses nothing by that, colours do."""
+        if self.looked_up and self.channels == 1 and any(one.channels == 3 for one in seen.values()):
+            return replace(self, channels=3)
+        return self
 
     def fit(self, values: Values, seen: Sequence[Seen] = (), limits: Limits = DEFAULT) -> Self:
         """Settle the scale, and mean and deviation of other than three channels, from train.
@@ -134,8 +146,9 @@ class Image(Column):
         return decoding.decode(value, self._how(value), limits)
 
     def read(self, value: Any, limits: Limits = DEFAULT) -> Array:
-        """Decode it: values of the file's own type."""
-        return self.decoded(value, limits).values
+        """Decode it: values of the file's own type; where that is the scale, in 0..1 if the file says its range."""
+        found = self.decoded(value, limits)
+        return image_scale.by_file(found.values, found.range) if self.scale_by == "dtype" else found.values
 
     def seen(self, value: Any, limits: Limits = DEFAULT) -> Seen:
         """Look at an image; raises whatever a decoder raises, and :class:`ValueError` for one that cannot be used."""
@@ -162,14 +175,12 @@ class Image(Column):
         """Decode every image; what was seen of sound ones is remembered, and they are not decoded again."""
         faults = look_at(self, values, used, look)
         for i, one in look.seen.items():
-            if fault := self._fault(one, look.limits):
+            if fault := self._fault(one):
                 faults[i] = fault
         return dict(sorted(faults.items()))
 
-    def _fault(self, seen: Seen, limits: Limits) -> str:
+    def _fault(self, seen: Seen) -> str:
         """Why an image is not of this column, although it can be read."""
-        if error := over_pixels(seen.height, seen.width, seen.channels, limits):  # remembered under a higher limit
-            return f"unreadable image: {type(error).__name__}: {error}"
         if seen.channels != self.channels and {seen.channels, self.channels} != {1, 3}:
             return f"has {seen.channels} channels, the others have {self.channels}"
         deep = not image_scale.is_of_bytes(seen.dtype)
@@ -227,6 +238,7 @@ class Image(Column):
     def settings(self) -> dict[str, Any]:
         """All there is to know of it, as JSON has it; of images of one file nothing of several."""
         found = super().settings()
+        del found["looked_up"]
         if not self.band_files:
             del found["band_files"]  # what was kept of such images before stays known
         return found

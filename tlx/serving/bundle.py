@@ -138,7 +138,8 @@ def _some(column: Column) -> Any:
     """A value of a column."""
     if isinstance(column, Image):
         channels = max([column.channels, *(band + 1 for band in column.bands)])
-        return np.zeros((channels + 8, channels + 8, channels), np.uint8)
+        shape = (channels + 8, channels + 8, channels)
+        return np.zeros(shape, np.uint8) if column.is_of_bytes else np.full(shape, sum(column.scale) / 2, np.float32)
     if isinstance(column, Number):
         return column.mean
     if isinstance(column, Category):
