@@ -111,9 +111,9 @@ class Image(Column):
         return known, values, {}
 
     def settled(self, seen: Mapping[int, Seen]) -> Self:
-        """Three channels where grey images stand beside those of colours: grey loses nothing by that, colours do."""
-        if self.looked_up and self.channels == 1 and any(one.channels == 3 for one in seen.values()):
-            return replace(self, channels=3)
+        """Where some have one channel and others three, these are needed if any has colours."""
+        if self.looked_up and {one.channels for one in seen.values()} == {1, 3}:
+            return replace(self, channels=3 if any(one.colours for one in seen.values()) else 1)
         return self
 
     def fit(self, values: Values, seen: Sequence[Seen] = (), limits: Limits = DEFAULT) -> Self:
@@ -159,7 +159,8 @@ class Image(Column):
         height, width = pixels.shape[:2]
         least, most = found.range or (None, None)
         low, high = float(pixels.min()), float(pixels.max())
-        return Seen(height, width, _channels(pixels), str(pixels.dtype), low, high, found.frames, least, most)
+        kind, channels, colours = str(pixels.dtype), _channels(pixels), _has_colours(pixels)
+        return Seen(height, width, channels, kind, low, high, found.frames, least, most, colours)
 
     def file(self, value: Any) -> Path | None:
         """The image's own, where it has one."""
@@ -268,6 +269,14 @@ class Image(Column):
 
 def _channels(pixels: Array) -> int:
     return 1 if pixels.ndim == 2 else int(pixels.shape[2])
+
+
+def _has_colours(pixels: Array) -> bool:
+    """Have three channels different values somewhere?"""
+    if _channels(pixels) != 3:
+        return False
+    some = pixels[:: _LOOK // 4]
+    return any(bool((one[..., 1:] != one[..., :1]).any()) for one in (some, pixels))  # most are told by a few rows
 
 
 def _window_of(value: Any) -> tuple[tuple[float, float], ...]:

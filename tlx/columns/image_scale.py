@@ -28,6 +28,7 @@ class Seen:
         low, high: The least and the highest of them.
         frames: In its file.
         least, most: What the file says its values can be; None: nothing.
+        colours: Its three channels are not the same, as they are of grey over a background.
     """
 
     height: int
@@ -39,6 +40,7 @@ class Seen:
     frames: int = 1
     least: float | None = None
     most: float | None = None
+    colours: bool = False
 
 
 def is_of_bytes(dtype: str) -> bool:

@@ -136,7 +136,7 @@ def _warned(
 
 def _of_colours(column: Pictures, seen: Mapping[int, Seen]) -> Iterator[str]:
     """Colours that are lost as somebody said that images are grey."""
-    if column.channels == 1 and (coloured := sum(one.channels == 3 for one in seen.values())):
+    if column.channels == 1 and (coloured := sum(one.colours for one in seen.values())):
         yield f"{column.name}: {coloured:,} of {len(seen):,} images have colours, and are read as grey"
 
 
@@ -152,7 +152,8 @@ def _filled(column: Pictures, train: list[Seen]) -> float:
         black, white = _range(column, one)
         lows.append((one.low - black) / (white - black))
         highs.append((one.high - black) / (white - black))
-    return min(max(highs), 1.0) - max(min(lows), 0.0)
+    low, high = np.clip((min(lows), max(highs)), 0, 1).tolist()
+    return float(high - low)
 
 
 def _is_beyond(seen: Seen, column: Pictures) -> bool:

@@ -107,7 +107,7 @@ def _of_array(column: Looks, values: Any, used: Indices, limits: Limits) -> Iter
         first = column.seen(np.zeros_like(values[some[0]]), limits)
         flat = values[some].reshape(len(some), -1)
         for i, low, high in zip(some.tolist(), flat.min(1).tolist(), flat.max(1).tolist(), strict=True):
-            yield i, replace(first, low=float(low), high=float(high))
+            yield i, replace(first, low=float(low), high=float(high), colours=first.channels == 3)
 
 
 def _parsed(found: Sequence[Any] | None) -> Seen | None:

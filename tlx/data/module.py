@@ -138,7 +138,7 @@ class Data:
             specs: By column, what the backbone expects of it.
 
         Returns:
-            Whether there were some: the columns have learned anew, so whatever was built by the schema is to be so again.
+            Whether there were some: the columns have learned anew, and what was built by the schema is out of date.
 
         Raises:
             DataError: There are some, and they are not to be left out.

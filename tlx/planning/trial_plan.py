@@ -96,18 +96,15 @@ def outline(trial: Trial) -> MetaModel:
     set is not fetched: 1000 examples of 10 labels are assumed, and ``schema.counts`` is empty.
     """
     data = _data(trial)
-    schema = (
-        component("dataset", trial.dataset.kind).function("outline")(trial.dataset) if data is None else data.schema
-    )
-    check_targets(schema.columns, trial.dataset)
+    schema = data.schema if data is not None else _assumed(trial)
+    drawn = sampling(data.source, data.splits["train"], trial.dataset) if data is not None else None
     whole_model.check(trial, schema)
     task, backbone, model, cut = _network(trial, schema)
     if data is not None:
         if data.leave_out(specs(model)):
-            schema = data.schema
+            schema, drawn = data.schema, sampling(data.source, data.splits["train"], trial.dataset)
             task, backbone, model, cut = _network(trial, schema)
         _check_augmentation(trial, schema, model)
-    drawn = sampling(data.source, data.splits["train"], trial.dataset) if data is not None else None
     notes = data.source.notes if data is not None else []
     epochs = Epochs(schema.counts.get("train", _ASSUMED), trial.strategy.batch_size, trial.seed_of_order)
     optimizers.check(trial.strategy.optimizer)
@@ -151,6 +148,13 @@ def _data(trial: Trial) -> Data | None:
     if "outline" in component("dataset", trial.dataset.kind).functions:
         return None
     return Data(trial.dataset, seed=trial.seed, batch_size=trial.strategy.batch_size, order_seed=trial.seed_of_order)
+
+
+def _assumed(trial: Trial) -> Schema:
+    """What is taken for granted of data that are not fetched."""
+    found: Schema = component("dataset", trial.dataset.kind).function("outline")(trial.dataset)
+    check_targets(found.columns, trial.dataset)
+    return found
 
 
 def _network(trial: Trial, schema: Schema) -> tuple[Task, Backbone, nn.Module, list[Stage]]:
