@@ -72,7 +72,7 @@ def test_what_is_left_out_for_its_size_decides_nothing(folder: Path) -> None:
         found, built = plan_trial(asked), build(asked)
         for column in (found.schema.inputs["image"], built.data.schema.inputs["image"]):
             assert isinstance(column, Column)
-            assert column.scale == (0, 1023)
+            assert list(column.scale) == [0, 1023]
             spec = specs(built.module.model)["image"]
             assert isinstance(spec, ImageSpec)
             assert spec.mean == pytest.approx(column.mean)
