@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import nibabel
 import numpy as np
 import pytest
 from PIL import Image
@@ -168,3 +169,28 @@ def test_what_is_remembered_belongs_to_the_image_not_to_its_place(folder: Path) 
     table.label, table.on_bad = "all", "error"
     with pytest.raises(DataError, match=r"a\.csv:2 "):
         Data(table, seed=0, batch_size=4)
+
+
+def test_rows_may_name_files_by_relative_and_absolute_paths(folder: Path) -> None:
+    names = [write(folder / f"{i}.png", i).name if i % 2 else str(write(folder / f"{i}.png", i)) for i in range(20)]
+    for order in (names, names[::-1]):
+        (folder / "a.csv").write_text(
+            "\n".join(["image,label", *(f"{one},{'xy'[i // 2 % 2]}" for i, one in enumerate(order))])
+        )
+        found = Data(Table(file="a.csv", modality="image", input="image"), seed=0, batch_size=4)
+        assert sum(found.schema.counts.values()) == 20
+
+
+def test_a_limit_that_no_image_fits_is_named(folder: Path) -> None:
+    """Each was seen before, and only its decoder knows how much lies before the slice that is read."""
+    for i in range(20):
+        place = folder / "images" / "xy"[i % 2]
+        place.mkdir(parents=True, exist_ok=True)
+        volume = np.random.default_rng(i).integers(4000, size=(8, 8, 10)).astype(np.int16)
+        nibabel.save(nibabel.Nifti1Image(volume, np.eye(4)), place / f"{i}.nii.gz")
+    config = ImageFolder(root=str(folder / "images"))
+    Data(config, seed=0, batch_size=4)
+    config.limits.pixels = 100
+    with pytest.raises(DataError) as caught:
+        Data(config, seed=0, batch_size=4)
+    assert all("dataset.limits.pixels" in problem.message for problem in caught.value.problems[:-2])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -99,3 +100,20 @@ def test_a_run_is_exported_when_its_data_are_gone(folder: Path) -> None:
     assert bundle.model_of(found).predict([picture]) == before
     bundle.write(found, run, folder / "bundle")
     assert bundle.read(folder / "bundle").predict([picture]) == before
+
+
+def test_a_bundle_is_read_without_a_warning_whatever_is_black(folder: Path) -> None:
+    for i in range(24):
+        place = folder / "scans" / "ab"[i % 2]
+        place.mkdir(parents=True, exist_ok=True)
+        np.save(place / f"{i}.npy", np.random.default_rng(i).integers(1000, 1400, size=(8, 8), dtype=np.int16))
+    words = ["backbone=pixels", "strategy=feature_extraction", "strategy.budget=2 steps", "strategy.batch_size=8"]
+    trial = tlx.compose([*words, "dataset=imagefolder", "dataset.root=scans", "tracking=none"])
+    tlx.train(trial)
+    run = locate(trial).path
+    bundle.write(trained(run), run, folder / "bundle")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = bundle.read(folder / "bundle")
+    with pytest.warns(UserWarning, match="an image of values from 0 to 0"):
+        model.predict([np.zeros((8, 8), np.uint8)])

@@ -76,6 +76,14 @@ class Column:
                 found[i] = problem
         return found
 
+    def settled(self, seen: Mapping[int, Any]) -> Self:
+        """The same with what only a look at all values tells.
+
+        Args:
+            seen: What :meth:`problems` has put into ``look.seen``, by example; not called where it was nothing.
+        """
+        return self
+
     def split_problems(self, values: Values, splits: Mapping[str, Indices]) -> list[ConfigIssue]:
         """What is wrong with how values are split, such as a class that train lacks; the column has been fitted."""
         return []

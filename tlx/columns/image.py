@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -13,7 +13,7 @@ import numpy as np
 
 from tlx.columns import decoding, formats, image_bands, image_scale, image_statistics
 from tlx.columns.column import Column
-from tlx.columns.formats.pixels import Array, Pixels, ReadAs, over_pixels
+from tlx.columns.formats.pixels import Array, Pixels, ReadAs
 from tlx.columns.image_scale import BYTES, Range, Seen
 from tlx.columns.inspection import look_at
 from tlx.columns.reading import DEFAULT, Indices, Inspection, Reader, Reading, Values
@@ -31,7 +31,7 @@ class Image(Column):
     """An image: a path, a picture of PIL's, or an array of numbers.
 
     Args:
-        channels: Of most images; 0: looked up in some of them.
+        channels: Of most images, 3 where some are grey and others have colours; 0: looked up.
         dtype: ``uint8``: they are bytes, and are resized and batched as such; ``float32``: they are deeper, or few and
             small; empty: looked up.
         scale: Which values are black and white; empty: each image's own type says so, once the column has been fitted.
@@ -47,6 +47,7 @@ class Image(Column):
         band_files: What the files of an image are called, as :mod:`tlx.config.band_files` reads it: a path is not a
             file then, but what its files are called after; empty: it is the file.
         stored: With ``scale_by=dtype`` the type of all images of train; empty: they have several, or it matters not.
+        looked_up: The channels are those of some images, which :meth:`settled` corrects.
     """
 
     kind: ClassVar[str] = "image"
@@ -65,6 +66,7 @@ class Image(Column):
     statistics: str = "train"
     band_files: str = ""
     stored: str = ""
+    looked_up: bool = field(default=False, compare=False, repr=False)
 
     def declared(self, values: Settled) -> Self:
         """The same, read as a configuration says."""
@@ -114,7 +116,14 @@ class Image(Column):
         most = 3 if set(channels) == {1, 3} else channels.most_common(1)[0][0]
         usual = types.most_common(1)[0][0]
         dtype = "uint8" if image_scale.is_of_bytes(usual) and not self.windowed else "float32"
-        return replace(self, channels=self.channels or most, dtype=self.dtype or dtype), values, {}
+        known = replace(self, channels=self.channels or most, dtype=self.dtype or dtype, looked_up=not self.channels)
+        return known, values, {}
+
+    def settled(self, seen: Mapping[int, Seen]) -> Self:
+        """Where some have one channel and others three, these are needed if any has colours."""
+        if self.looked_up and {one.channels for one in seen.values()} == {1, 3}:
+            return replace(self, channels=3 if any(one.colours for one in seen.values()) else 1)
+        return self
 
     def fit(self, values: Values, seen: Sequence[Seen] = (), limits: Limits = DEFAULT) -> Self:
         """Settle the scale, and mean and deviation of other than three channels, from train.
@@ -151,8 +160,9 @@ class Image(Column):
         return decoding.decode(value, self._how(value), limits)
 
     def read(self, value: Any, limits: Limits = DEFAULT) -> Array:
-        """Decode it: values of the file's own type."""
-        return self.decoded(value, limits).values
+        """Decode it: values of the file's own type; where that is the scale, in 0..1 if the file says its range."""
+        found = self.decoded(value, limits)
+        return image_scale.by_file(found.values, found.range) if self.scale_by == "dtype" else found.values
 
     def seen(self, value: Any, limits: Limits = DEFAULT) -> Seen:
         """Look at an image; raises whatever a decoder raises, and :class:`ValueError` for one that cannot be used."""
@@ -163,7 +173,8 @@ class Image(Column):
         height, width = pixels.shape[:2]
         least, most = found.range or (None, None)
         low, high = float(pixels.min()), float(pixels.max())
-        return Seen(height, width, _channels(pixels), str(pixels.dtype), low, high, found.frames, least, most)
+        kind, channels, colours = str(pixels.dtype), _channels(pixels), _has_colours(pixels)
+        return Seen(height, width, channels, kind, low, high, found.frames, least, most, colours)
 
     def file(self, value: Any) -> Path | None:
         """The image's own, where it has one."""
@@ -179,14 +190,12 @@ class Image(Column):
         """Decode every image; what was seen of sound ones is remembered, and they are not decoded again."""
         faults = look_at(self, values, used, look)
         for i, one in look.seen.items():
-            if fault := self._fault(one, look.limits):
+            if fault := self._fault(one):
                 faults[i] = fault
         return dict(sorted(faults.items()))
 
-    def _fault(self, seen: Seen, limits: Limits) -> str:
+    def _fault(self, seen: Seen) -> str:
         """Why an image is not of this column, although it can be read."""
-        if error := over_pixels(seen.height, seen.width, seen.channels, limits):  # remembered under a higher limit
-            return f"unreadable image: {type(error).__name__}: {error}"
         if seen.channels > MOST_CHANNELS:
             return f"has {seen.channels:,} channels, at most {MOST_CHANNELS:,} are read: dataset.bands picks some"
         if seen.channels != self.channels and {seen.channels, self.channels} != {1, 3}:
@@ -259,6 +268,7 @@ class Image(Column):
     def settings(self) -> dict[str, Any]:
         """All there is to know of it, as JSON has it; of images of one file nothing of several."""
         found = super().settings()
+        del found["looked_up"]
         if not self.band_files:
             del found["band_files"]  # what was kept of such images before stays known
         if not self.stored:
@@ -288,6 +298,14 @@ class Image(Column):
 
 def _channels(pixels: Array) -> int:
     return 1 if pixels.ndim == 2 else int(pixels.shape[2])
+
+
+def _has_colours(pixels: Array) -> bool:
+    """Have three channels different values somewhere?"""
+    if _channels(pixels) != 3:
+        return False
+    some = pixels[:: _LOOK // 4]
+    return any(bool((one[..., 1:] != one[..., :1]).any()) for one in (some, pixels))  # most are told by a few rows
 
 
 def _window_of(value: Any) -> tuple[tuple[float, float], ...]:

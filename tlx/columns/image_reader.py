@@ -45,7 +45,7 @@ class Decoded:
     def __init__(self, column: Pictures, values: Values, indices: Indices, reading: Reading) -> None:
         self.column, self.values, self.indices, self.reading = column, values, indices, reading
         self.spec = spec_of(reading)
-        _check(reading.steps, column, self.spec.channels)
+        check_steps(reading.steps, column, self.spec.channels)
         self.kept = self._room() if not self._is_array() else None
 
     @property
@@ -132,8 +132,8 @@ class Decoded:
         return images.prepare_all(self.column.scaled(values[self.indices]), spec, self.reading.limits)
 
 
-def _check(steps: Sequence[Step], column: Pictures, channels: int) -> None:
-    """Refuse steps that are of colours for images that have none."""
+def check_steps(steps: Sequence[Step], column: Pictures, channels: int) -> None:
+    """Refuse steps of an augmentation that are of colours for images that have none; raises :class:`DataError`."""
     found = [step for step in steps if isinstance(step, OF_COLOURS)]
     if found and (column.dtype != "uint8" or channels not in (1, 3)):
         what = " and ".join(type(step).__name__ for step in found)

@@ -28,6 +28,7 @@ class Seen:
         low, high: The least and the highest of them.
         frames: In its file.
         least, most: What the file says its values can be; None: nothing.
+        colours: Its three channels are not the same, as they are of grey over a background.
     """
 
     height: int
@@ -39,6 +40,7 @@ class Seen:
     frames: int = 1
     least: float | None = None
     most: float | None = None
+    colours: bool = False
 
 
 def is_of_bytes(dtype: str) -> bool:
@@ -52,6 +54,20 @@ def of_type(dtype: np.dtype[Any]) -> Range:
         return (0.0, 1.0)
     found = np.iinfo(dtype)
     return (float(found.min), float(found.max))
+
+
+def range_of(seen: Seen) -> Range:
+    """Black and white of an image by itself: as its file says, else the ends of its type."""
+    if seen.least is not None and seen.most is not None and seen.least < seen.most:
+        return (seen.least, seen.most)
+    return of_type(np.dtype(seen.dtype))
+
+
+def by_file(values: Array, said: Range | None) -> Array:
+    """Values whose type says what is black and white: floats in 0..1 where a file says more than their type does."""
+    if said is None or said == of_type(values.dtype) or said[0] >= said[1]:
+        return values
+    return ((values.astype(np.float64) - said[0]) / (said[1] - said[0])).astype(np.float32)
 
 
 def found(seen: Sequence[Seen]) -> Range:
@@ -70,7 +86,7 @@ def found(seen: Sequence[Seen]) -> Range:
 
 def _usual(low: float, high: float, seen: Sequence[Seen]) -> Range | None:
     (least, most), *others = {(one.least, one.most) for one in seen}
-    if not others and least is not None and most is not None and least <= low and high <= most:
+    if not others and least is not None and most is not None and least <= low <= high <= most and least < most:
         return (least, most)
     if low < 0 or high <= 0:
         return None

@@ -9,12 +9,13 @@ from typing import Any, Protocol
 import numpy as np
 
 from tlx.columns.formats.pixels import Array
-from tlx.columns.image_scale import BYTES, Seen
+from tlx.columns.image_scale import BYTES, Range, Seen, range_of
 from tlx.columns.reading import DEFAULT, Indices, Values
 from tlx.config.dataset_parts import Limits
 
 _IMAGES = 256  # of train, evenly spaced, that statistics are taken of
-_PIXELS = 10_000  # of each of them, evenly spaced, that percentiles are taken of
+_VALUES = 10_000  # of each of them, of all channels alike, that percentiles are taken of
+_STEPS = 0.7548776662466927, 0.5698402909980532  # down and across: Roberts' R2 sequence, which has no period
 _COVERED = 0.05  # of the scale: less is said
 _COVERED_BY_OTHERS = 0.125  # of the scale that train has filled to a quarter and more
 
@@ -50,12 +51,19 @@ class Pictures(Protocol):
 
 
 def sample(column: Pictures, values: Values, limits: Limits = DEFAULT) -> Array:
-    """Pixels of train: of at most 256 images, at most 10 000 of each."""
-    found = []
-    for pixels in _some(column, values, limits):
-        flat = pixels.reshape(-1)
-        found.append(flat[:: max(1, len(flat) // _PIXELS)])
-    return np.concatenate(found)
+    """Values of train: of at most 256 images, of each about 10 000, of pixels all over it with all their channels."""
+    return np.concatenate([_spread(pixels).reshape(-1) for pixels in _some(column, values, limits)])
+
+
+def _spread(pixels: Array) -> Array:
+    """Pixels of an image, spread evenly over its rows and columns; all of a small one."""
+    if pixels.size < 2 * _VALUES:
+        return pixels
+    height, width = pixels.shape[:2]
+    number = np.arange(1, _VALUES * height * width // pixels.size + 1)
+    rows, columns = ((number * step % 1 * size).astype(int) for step, size in zip(_STEPS, (height, width), strict=True))
+    chosen: Array = pixels[rows, columns]
+    return chosen
 
 
 def moments(column: Pictures, values: Values, limits: Limits = DEFAULT) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -87,17 +95,20 @@ def notes(column: Pictures, seen: Mapping[int, Seen], splits: Mapping[str, Indic
         return []
     train = [seen[i] for i in splits.get("train", np.arange(0)).tolist() if i in seen]
     usual = column.channels in (1, 3) and column.scale == BYTES and all(one.dtype == "uint8" for one in train)
-    return [*([_described(column, train)] if train and not usual else []), *_warned(column, train, seen, splits)]
+    described = [_described(column, train)] if train and not usual else []
+    return [*described, *_of_colours(column, seen), *_warned(column, train, seen, splits)]
 
 
 def _described(column: Pictures, train: list[Seen]) -> str:
     low, high = min(one.low for one in train), max(one.high for one in train)
     types = " or ".join(sorted({one.dtype for one in train}))
     black, white = column.scale or (0.0, 0.0)
-    how = {"auto": "auto", "percentile": "1 % and 99 % of train", "dtype": "the ends of the type"}.get(
-        column.scale_by, "as given"
+    how = {"auto": "auto", "percentile": "1 % and 99 % of train", "dtype": "dtype"}.get(column.scale_by, "as given")
+    ends = (
+        f"{black:g} is black, {white:g} white"
+        if column.scale
+        else "black and white are what each file says, or the ends of its type"
     )
-    ends = f"{black:g} is black, {white:g} white" if column.scale else "black and white are the ends of each type"
     size = f"{_count(column.channels, 'channel')}, {_sizes(train)} pixels"
     return f"{column.name}: {size}, {types} from {low:g} to {high:g}; {ends} ({how}; dataset.scale)"
 
@@ -109,35 +120,55 @@ def _warned(
     if flat:
         hint = "; what is dark on transparent is seen on dataset.background=white" if column.dtype == "uint8" else ""
         yield f"{column.name}: {flat:,} of {len(seen):,} images are of one value throughout{hint}"
-    if column.scale:
-        black, white = column.scale
-        low, high = min((one.low for one in train), default=0.0), max((one.high for one in train), default=0.0)
-        if train and high - low < _COVERED * (white - black):
-            share = (high - low) / (white - black)
-            hint = "so images are nearly alike: dataset.scale=percentile"
-            yield f"{column.name}: train fills {share:.1%} of the scale, {hint}"
-        if column.scale != BYTES or any(one.dtype != "uint8" for one in seen.values()):
-            over = Counter(
-                name
-                for name, indices in splits.items()
-                for i in indices.tolist()
-                if i in seen and _is_beyond(seen[i], column)
-            )
-            parts = ", ".join(f"{count:,} of {name}" for name, count in over.items())
-            if over:
-                yield f"{column.name}: values beyond {black:g} to {white:g} are cut off in images: {parts}"
-        if "train" not in splits:  # other data than those that the scale is of
-            low, high = min(one.low for one in seen.values()), max(one.high for one in seen.values())
-            if high - low < _COVERED_BY_OTHERS * (white - black):
-                what = f"values from {low:g} to {high:g}, for a model to which {black:g} is black and {white:g} white"
-                yield f"{column.name}: {what}; are they in the units of train?"
+    if train and (share := _filled(column, train)) < _COVERED:
+        hint = "so images are nearly alike: dataset.scale=percentile"
+        yield f"{column.name}: train fills {share:.1%} of the scale, {hint}"
+    over = Counter(
+        name for name, indices in splits.items() for i in indices.tolist() if i in seen and _is_beyond(seen[i], column)
+    )
+    if over:
+        parts = ", ".join(f"{count:,} of {name}" for name, count in over.items())
+        ends = f"{column.scale[0]:g} to {column.scale[1]:g}" if column.scale else "what is black and white by type"
+        yield f"{column.name}: values beyond {ends} are cut off in images: {parts}"
+    if column.scale and "train" not in splits:  # other data than those that the scale is of
+        (black, white), low, high = (
+            column.scale,
+            min(one.low for one in seen.values()),
+            max(one.high for one in seen.values()),
+        )
+        if high - low < _COVERED_BY_OTHERS * (white - black):
+            what = f"values from {low:g} to {high:g}, for a model to which {black:g} is black and {white:g} white"
+            yield f"{column.name}: {what}; are they in the units of train?"
     several = sum(one.frames > 1 for one in seen.values())
     if several:
         yield f"{column.name}: {several:,} files hold several frames, of which one is read (dataset.frame)"
 
 
+def _of_colours(column: Pictures, seen: Mapping[int, Seen]) -> Iterator[str]:
+    """Colours that are lost as somebody said that images are grey."""
+    if column.channels == 1 and (coloured := sum(one.colours for one in seen.values())):
+        yield f"{column.name}: {coloured:,} of {len(seen):,} images have colours, and are read as grey"
+
+
+def _range(column: Pictures, seen: Seen) -> Range:
+    """What is black and white in an image."""
+    return (column.scale[0], column.scale[1]) if column.scale else range_of(seen)
+
+
+def _filled(column: Pictures, train: list[Seen]) -> float:
+    """The share from black to white that lies between the least and the highest value of train, beyond cut off."""
+    lows, highs = [], []
+    for one in train:
+        black, white = _range(column, one)
+        lows.append((one.low - black) / (white - black))
+        highs.append((one.high - black) / (white - black))
+    low, high = np.clip((min(lows), max(highs)), 0, 1).tolist()
+    return float(high - low)
+
+
 def _is_beyond(seen: Seen, column: Pictures) -> bool:
-    return seen.low < column.scale[0] or seen.high > column.scale[1]
+    black, white = _range(column, seen)
+    return seen.low < black or seen.high > white
 
 
 def _sizes(train: list[Seen]) -> str:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Protocol
 
 import torch
 
+from tlx.config.backbone import Input
 from tlx.config.errors import ConfigError, ConfigIssue
 
 
@@ -154,3 +155,21 @@ def per_channel(
     if len(given) < 2 and len(of_train) == channels:
         return tuple(of_train)
     return (sum(known) / len(known),) * channels
+
+
+def not_taken(given: Input | None, specs: Mapping[str, InputSpec]) -> list[str]:
+    """Say which means and deviations of one channel have given way to those of train.
+
+    Args:
+        given: As a configuration has it, be it its user's or its preset's; None: the backbone reads no images.
+        specs: By column, what the backbone expects.
+    """
+    said = []
+    for column, spec in specs.items():
+        if given is None or not isinstance(spec, ImageSpec):
+            continue
+        for name, values, taken in (("mean", given.mean, spec.mean), ("std", given.std, spec.std)):
+            if values and len(values) != len(taken) and set(taken) != set(values):
+                what = f"backbone.input.{name}={list(values)} is of one channel, and those of train are taken"
+                said.append(f"{column}: {what}; {len(taken)} values say it of each")
+    return said

@@ -25,7 +25,7 @@ from tlx.files.looking import counting
 _AT_ONCE = 1024  # images of an array
 # what is seen depends on these
 _READ_BY = ("window", "window_of_file", "layout", "bands", "background", "frame", "band_files")
-_VERSION = 1  # of what is seen
+_VERSION = 2  # of what is seen
 _FORM = dict[str, list[Any]]
 
 
@@ -55,10 +55,11 @@ def look_at(column: Looks, values: Values, used: Indices, look: Inspection) -> d
         look.seen = dict(_of_array(column, values, used, look.limits))
         return {i: "holds NaN or infinity" for i, one in look.seen.items() if not np.isfinite(one.low + one.high)}
     how = {name: value for name, value in column.settings().items() if name in _READ_BY}
+    how["pixels"] = look.limits.pixels  # only a decoder knows how many it needs on the way to those of an image
     names = {i: look.contents[i] or look.origin(i) if look.contents else look.origin(i) for i in used.tolist()}
     where = look.fingerprint
     if look.contents and len(values):  # what was seen of a content stays known when others change
-        where = os.path.commonpath([look.origin(0), look.origin(len(values) - 1)])
+        where = os.path.commonpath([os.path.abspath(look.origin(i)) for i in (0, len(values) - 1)])
     key = hashlib.sha256(json.dumps([_VERSION, where, how]).encode(errors="surrogateescape")).hexdigest()[:32]
     known: dict[str, list[Any]] = remembered.load("seen", key, _FORM) or {}
     look.seen = {i: seen for i, name in names.items() if (seen := _parsed(known.get(name))) is not None}
@@ -106,7 +107,7 @@ def _of_array(column: Looks, values: Any, used: Indices, limits: Limits) -> Iter
         first = column.seen(np.zeros_like(values[some[0]]), limits)
         flat = values[some].reshape(len(some), -1)
         for i, low, high in zip(some.tolist(), flat.min(1).tolist(), flat.max(1).tolist(), strict=True):
-            yield i, replace(first, low=float(low), high=float(high))
+            yield i, replace(first, low=float(low), high=float(high), colours=first.channels == 3)
 
 
 def _parsed(found: Sequence[Any] | None) -> Seen | None:

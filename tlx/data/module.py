@@ -70,13 +70,18 @@ class Data:
         source = read(config)
         copies = duplicates.copies_of(source, config)
         self.sound = validation.check(source, splits.cut(source, config, copies), config, self.fingerprint)
-        self.splits = splits.take_shots(source, self.sound, config, seed)
-        duplicates.look(source, self.splits, config, copies)
-        self._copies = copies
-        self.source = source.fitted(self.splits["train"], config.limits)
-        validation.look_at_splits(self.source, self.splits)
+        self._looked_at, self._told, self._copies = source, len(source.notes), copies
+        self._settle()
         self.examples: dict[str, Examples] = {}
         self._loading: Loading | None = None
+
+    def _settle(self) -> None:
+        """Take the shots of what is sound, and have the columns learn of those that train."""
+        del self._looked_at.notes[self._told :]
+        self.splits = splits.take_shots(self._looked_at, self.sound, self.config, self.seed)
+        duplicates.look(self._looked_at, self.splits, self.config, self._copies)
+        self.source = self._looked_at.fitted(self.splits["train"], self.config.limits)
+        validation.look_at_splits(self.source, self.splits)
 
     def reseeded(self, seed: int, order_seed: int) -> Data:
         """The same examples in another order; their shots must not depend on the seed."""
@@ -109,11 +114,7 @@ class Data:
         Raises:
             DataError: Images would be too large once resized for this backbone, and are not to be left out.
         """
-        if bad := self._too_large(specs):
-            self.sound = validation.without(self.source, self.sound, self.config, bad)
-            self.splits = splits.take_shots(self.source, self.sound, self.config, self.seed)
-            if self.config.shots is not None:  # others may have been drawn
-                duplicates.look(self.source, self.splits, self.config, self._copies)
+        self.leave_out(specs)
         self._loading = None
         images = None
         if self._share is not None:
@@ -130,6 +131,26 @@ class Data:
                 memory=0 if name == "test" else self.memory // 2,  # that is read once
                 images=images,
             )
+
+    def leave_out(self, specs: Mapping[str, InputSpec]) -> bool:
+        """Leave out images that would be too large once resized for a backbone.
+
+        Args:
+            specs: By column, what the backbone expects of it.
+
+        Returns:
+            Whether there were some: the columns have learned anew, and what was built by the schema is out of date.
+
+        Raises:
+            DataError: There are some, and they are not to be left out.
+        """
+        if not (bad := self._too_large(specs)):
+            return False
+        del self._looked_at.notes[self._told :]
+        self.sound = validation.without(self._looked_at, self.sound, self.config, bad)
+        self._told = len(self._looked_at.notes)
+        self._settle()
+        return True
 
     def _too_large(self, specs: Mapping[str, InputSpec]) -> dict[int, str]:
         """Examples of the splits that the backbone's size makes too large."""

@@ -18,10 +18,14 @@ def check(source: Source, splits: dict[str, Indices], config: Dataset, fingerpri
     """The splits without unreadable examples (``on_bad=skip``), or :class:`DataError` naming each (``error``).
 
     Sound examples are remembered under the data set's fingerprint and not read again. What was seen of images is put
-    into ``source.seen``.
+    into ``source.seen``, and the columns know what only all examples tell.
     """
     used = np.unique(np.concatenate(list(splits.values())))
-    return without(source, splits, config, problems(source, used, config, fingerprint))
+    bad = problems(source, used, config, fingerprint)
+    for name, seen in source.seen.items():
+        sound = {i: one for i, one in seen.items() if i not in bad}
+        source.columns = [column.settled(sound) if column.name == name else column for column in source.columns]
+    return without(source, splits, config, bad)
 
 
 def problems(source: Source, used: Indices, config: Dataset, fingerprint: str) -> dict[int, str]:

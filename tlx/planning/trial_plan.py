@@ -16,13 +16,16 @@ from tlx._compat.operations import storage_of
 from tlx.backbones import load
 from tlx.backbones.backbone import Backbone
 from tlx.backbones.partition.stages import Stage
+from tlx.columns import Image
+from tlx.columns.image_reader import check_steps
+from tlx.columns.input_spec import ImageSpec, not_taken
 from tlx.columns.schema import Schema
 from tlx.components.registry import component
+from tlx.config import augmentation
 from tlx.config.schema import Trial
-from tlx.data.module import read
+from tlx.data.module import Data
 from tlx.data.order import Epochs
 from tlx.data.sampling import Sampling, check_targets, sampling
-from tlx.data.splits import assign
 from tlx.feature_cache.cut import FrozenPrefix
 from tlx.planning.cache_estimate import CacheEstimate, cache_estimate
 from tlx.strategies import freezing, optimizers, stopping
@@ -32,6 +35,7 @@ from tlx.strategies.validation_schedule import Counts, ValidationSchedule, valid
 from tlx.tasks.check import check, check_validation
 from tlx.tasks.load import load as load_task
 from tlx.tasks.network import specs
+from tlx.tasks.protocol import Task
 from tlx.tasks.whole import WholeNetwork
 from tlx.training import whole_model
 from tlx.training.assembly import assemble
@@ -89,19 +93,22 @@ class MetaModel:
 
 def outline(trial: Trial) -> MetaModel:
     """Everything that can be found wrong without weights or training; raises
-    :class:`~tlx.config.errors.RequestError`. A hub data set is not fetched: 1000 examples of 10 labels are assumed,
-    and ``schema.counts`` is empty.
+    :class:`~tlx.config.errors.RequestError`. Every example is looked at, as before training, once for both. A hub data
+    set is not fetched: 1000 examples of 10 labels are assumed, and ``schema.counts`` is empty.
     """
-    schema, drawn, notes, targets = _schema(trial)
+    data = _data(trial)
+    schema = data.schema if data is not None else _assumed(trial)
+    drawn = sampling(data.source, data.splits["train"], trial.dataset) if data is not None else None
     whole_model.check(trial, schema)
-    if targets:
-        check_validation(load_task(trial.task, schema), targets)
-    with torch.device("meta"):
-        backbone = load.outline(trial.backbone, columns=schema.inputs)
-        task = load_task(trial.task, schema)
-        check(trial, task, backbone)
-        model = task.build(backbone, schema)
-        cut = assemble(trial, model, backbone)
+    task, backbone, model, cut = _network(trial, schema)
+    if data is not None:
+        if data.leave_out(specs(model)):
+            schema, drawn = data.schema, sampling(data.source, data.splits["train"], trial.dataset)
+            task, backbone, model, cut = _network(trial, schema)
+        _check_augmentation(trial, schema, model)
+        if targets := _of_val(data):
+            check_validation(task, targets)
+    notes = data.source.notes if data is not None else []
     epochs = Epochs(schema.counts.get("train", _ASSUMED), trial.strategy.batch_size, trial.seed_of_order)
     optimizers.check(trial.strategy.optimizer)
     stopping.check(trial.strategy, task.metric_info)
@@ -130,7 +137,8 @@ def plan_trial(trial: Trial) -> TrialPlan:
             passed = replace(passed, tensors=passed.tensors - phase.trainable)
         start = stop
     parameters = sum(p.numel() for p in made.model.parameters())
-    inputs = made.schema.read_as(specs(made.model))
+    expected = specs(made.model)
+    inputs = [*made.schema.read_as(expected), *not_taken(getattr(trial.backbone, "input", None), expected)]
     return TrialPlan(
         *(made.schema, made.stages, costs, made.steps_per_epoch, parameters, inputs, validations),
         sampling=made.sampling,
@@ -138,25 +146,45 @@ def plan_trial(trial: Trial) -> TrialPlan:
     )
 
 
-def _schema(trial: Trial) -> tuple[Schema, Sampling | None, list[str], dict[str, Tensor]]:
-    """The columns, how examples are drawn, what there is to say and what is to be predicted of val.
+def _data(trial: Trial) -> Data | None:
+    """The data as they are trained on, sound ones alone; None where they would have to be fetched."""
+    if "outline" in component("dataset", trial.dataset.kind).functions:
+        return None
+    return Data(trial.dataset, seed=trial.seed, batch_size=trial.strategy.batch_size, order_seed=trial.seed_of_order)
 
-    That is of data that need not be fetched: of others the columns alone.
-    """
-    kind = component("dataset", trial.dataset.kind)
-    if "outline" in kind.functions:
-        found: Schema = kind.function("outline")(trial.dataset)
-        check_targets(found.columns, trial.dataset)
-        return found, None, [], {}
-    source = read(trial.dataset)
-    splits = assign(source, trial.dataset, trial.seed)
-    drawn = sampling(source, splits["train"], trial.dataset)
-    values = {column.name: source.rows[column.name] for column in source.columns if column.role == "target"}
-    targets = {
-        name: torch.from_numpy(one[splits["val"]]) for name, one in values.items() if isinstance(one, np.ndarray)
-    }
-    targets = targets if len(targets) == len(values) else {}  # others are read one by one
-    return source.fitted(splits["train"]).schema(splits), drawn, source.notes, targets
+
+def _assumed(trial: Trial) -> Schema:
+    """What is taken for granted of data that are not fetched."""
+    found: Schema = component("dataset", trial.dataset.kind).function("outline")(trial.dataset)
+    check_targets(found.columns, trial.dataset)
+    return found
+
+
+def _network(trial: Trial, schema: Schema) -> tuple[Task, Backbone, nn.Module, list[Stage]]:
+    """The task's model on the backbone, without weights, and its stages."""
+    with torch.device("meta"):
+        backbone = load.outline(trial.backbone, columns=schema.inputs)
+        task = load_task(trial.task, schema)
+        check(trial, task, backbone)
+        model = task.build(backbone, schema)
+        return task, backbone, model, assemble(trial, model, backbone)
+
+
+def _check_augmentation(trial: Trial, schema: Schema, model: nn.Module) -> None:
+    """Refuse steps that images of these data cannot take, as they are refused where images are read."""
+    steps = augmentation.steps(trial.dataset.augment, trial.dataset.augment_steps)
+    for name, spec in specs(model).items():
+        column = schema.inputs.get(name)
+        if isinstance(spec, ImageSpec) and isinstance(column, Image):
+            check_steps(steps, column, spec.channels)
+
+
+def _of_val(data: Data) -> dict[str, Tensor]:
+    """What is to be predicted of val; empty where it is read one by one."""
+    values = {column.name: data.source.rows[column.name] for column in data.source.columns if column.role == "target"}
+    rows = data.splits["val"]
+    found = {name: torch.from_numpy(one[rows]) for name, one in values.items() if isinstance(one, np.ndarray)}
+    return found if len(found) == len(values) else {}
 
 
 def _phase(

@@ -65,7 +65,10 @@ def build(trial: Trial) -> TrialComponents:
     notes = whole_model.check(trial, data.schema)
     source = source_of(trial)
     content = content_if_finished(source.path) if source is not None else None
-    task, backbone, model, cut = network(trial, data.schema, pretrained=trial.strategy.init != "scratch")
+    pretrained = trial.strategy.init != "scratch"
+    task, backbone, model, cut = network(trial, data.schema, pretrained=pretrained)
+    if data.leave_out(specs(model)):  # what is left of train says what the network expects
+        task, backbone, model, cut = network(trial, data.schema, pretrained=pretrained)
     if source is not None and content_if_finished(source.path) != content:
         message = "was trained anew while its weights were read; run the same command again"
         raise WeightsError([ConfigIssue("backbone.weights", message, trial.backbone.weights)])

@@ -7,6 +7,7 @@ import time
 
 import torch
 
+from tlx.columns.input_spec import not_taken
 from tlx.composition.rules import refuse_many_trials
 from tlx.config import output
 from tlx.config.augmentation import views_said
@@ -96,7 +97,7 @@ def _run(
     """Train, choose the weights, test, and record all but the result."""
     module, prefix = built.module, built.module.prefix
     with quiet(), deterministic(built.machine, trial.hardware.deterministic):
-        _prepare(built, events, say, progress)
+        _prepare(trial, built, events, say, progress)
         trainer = make_trainer(trial, built, place.path)
         checkpointer = trial_callbacks.state_checkpointer(trial, built, place.path, trainer, began, say)
         module.callbacks = Callbacks(
@@ -141,7 +142,7 @@ def _built(trial: Trial, place: RunFolder, num_readers: int, say: Say) -> TrialC
         raise
 
 
-def _prepare(built: TrialComponents, events: EventLog, say: Say, progress: Progress) -> None:
+def _prepare(trial: Trial, built: TrialComponents, events: EventLog, say: Say, progress: Progress) -> None:
     """Say what was built, and have torch use as many threads as the trial is given."""
     torch.set_num_threads(built.machine.threads)
     os.environ["OMP_NUM_THREADS"] = str(built.machine.threads)  # else Lightning's DDP sets a number of its own
@@ -153,7 +154,9 @@ def _prepare(built: TrialComponents, events: EventLog, say: Say, progress: Progr
         say(f"{whole_model.KEY}: {note}")
     for note in built.data.source.notes:
         say(f"data: {note}")
-    for line in built.data.schema.read_as(specs(built.module.model)):
+    expected = specs(built.module.model)
+    given = getattr(trial.backbone, "input", None)
+    for line in (*built.data.schema.read_as(expected), *not_taken(given, expected)):
         say(f"input: {line}")
     if (drawn := built.module.epochs.sampling) is not None:
         say(f"sampler: {drawn}")

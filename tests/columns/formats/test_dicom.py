@@ -20,6 +20,7 @@ from pydicom.filewriter import write_dataset
 from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut, pixel_array
 
 from tests.columns.formats.strategies import LIMITS, PLAIN, Array, noise
+from tlx.columns import Image
 from tlx.columns.formats import NotInstalled, dicom, dicom_codecs, read
 from tlx.columns.formats.pixels import TooLarge
 
@@ -262,3 +263,15 @@ def test_what_is_too_large_is_refused_by_its_header(folder: Path) -> None:
     path = made(folder / "a.dcm", noise("u2", (4, 4)), NumberOfFrames=10**6)
     with pytest.raises(ValueError, match="claims 32,000,000 bytes of pixels, but holds"):
         read(path, PLAIN, LIMITS)
+
+
+@pytest.mark.parametrize("intercept", [0, -1024])
+def test_with_the_scale_of_types_white_is_what_the_file_says(folder: Path, intercept: int) -> None:
+    """Eight bits beside twelve: each by the bits that it stores."""
+    rng = np.random.default_rng(0)
+    for bits, kind in ((8, np.uint8), (12, np.uint16)):
+        stored = rng.integers(2**bits, size=(6, 5)).astype(kind)
+        path = made(folder / f"{bits}.dcm", stored, bits=bits, RescaleSlope="2", RescaleIntercept=str(intercept))
+        column = Image("image", channels=1, dtype="float32", scale_by="dtype")
+        found = column.scaled(column.read(path))
+        np.testing.assert_allclose(found, stored / (2**bits - 1) * 255, atol=1e-3)
