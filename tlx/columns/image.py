@@ -137,6 +137,13 @@ class Image(Column):
         """Decode it: values of the file's own type."""
         return self.decoded(value, limits).values
 
+    def is_as_read(self, values: Values) -> bool:
+        """Are the numbers of an array those that :meth:`read` gives of its images, if in another layout?"""
+        if not isinstance(values, np.ndarray) or self.window != () or self.window_of_file:
+            return False
+        whole = self.bands == () or (self.bands == (0,) and values.ndim == 3)
+        return whole and values.dtype.kind in "uif" and values.dtype.isnative
+
     def seen(self, value: Any, limits: Limits = DEFAULT) -> Seen:
         """Look at an image; raises whatever a decoder raises, and :class:`ValueError` for one that cannot be used."""
         found = self.decoded(value, limits)
