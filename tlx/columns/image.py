@@ -244,12 +244,12 @@ class Image(Column):
         return f"images of {self.channels} channels"
 
     def _how(self, value: Any) -> ReadAs:
-        window = tuple(zip(self.window[::2], self.window[1::2], strict=True))
-        if self.window_of_file:
-            window = _window_of(value)
+        window, curve = tuple(zip(self.window[::2], self.window[1::2], strict=True)), "linear"
         red, green, blue = self.background
         frame = None if self.frame < 0 else self.frame
-        return ReadAs(self._layout(value), self.bands, window, (red, green, blue), frame)
+        if self.window_of_file:
+            window, curve = _window_of(value, frame)
+        return ReadAs(self._layout(value), self.bands, window, (red, green, blue), frame, curve)
 
     def _layout(self, value: Any) -> str:
         """Of an array: where its shape does not say, the one axis that has as many channels as the others."""
@@ -265,11 +265,12 @@ def _channels(pixels: Array) -> int:
     return 1 if pixels.ndim == 2 else int(pixels.shape[2])
 
 
-def _window_of(value: Any) -> tuple[tuple[float, float], ...]:
-    """The first window that a DICOM file names; raises :class:`ValueError` where there is none."""
+def _window_of(value: Any, frame: int | None) -> tuple[tuple[tuple[float, float], ...], str]:
+    """The first window that a DICOM file names of a frame, and its curve; raises :class:`ValueError` if there is none."""
     if isinstance(value, (str, Path)) and formats.FORMATS.get(formats.suffix_of(Path(value).name)) is formats.DICOM:
         from tlx.columns.formats.dicom import windows
 
-        if found := windows(Path(value)):
-            return found[:1]
+        found, curve = windows(Path(value), frame)
+        if found:
+            return found[:1], curve
     raise ValueError("names no window: dataset.window=[centre, width] says which")

@@ -25,7 +25,7 @@ from tlx.files.looking import counting
 _AT_ONCE = 1024  # images of an array
 # what is seen depends on these
 _READ_BY = ("window", "window_of_file", "layout", "bands", "background", "frame", "band_files")
-_VERSION = 1  # of what is seen
+_VERSION = 2  # of what is seen
 _FORM = dict[str, list[Any]]
 
 
