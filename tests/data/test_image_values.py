@@ -13,6 +13,7 @@ import torch
 from PIL import Image as Pictures
 
 import tlx
+from tlx.columns import Image
 from tlx.columns.input_spec import ImageSpec
 from tlx.columns.reading import PLAIN, Reading
 from tlx.composition.words import CHOICE
@@ -72,14 +73,15 @@ def test_trained_on_is_what_is_predicted_on(folder: Path, kind: str, setting: st
     dataset, images = KINDS[kind](folder)
     words = "backbone=pixels strategy=feature_extraction tracking=none"
     try:
-        plan = tlx.plan(words, dataset={**dataset, setting: VARIED[setting]})
-        data = Data(plan.trial.dataset, seed=0, batch_size=8)
+        trial = tlx.compose(words, dataset={**dataset, setting: VARIED[setting]})
+        data = Data(trial.dataset, seed=0, batch_size=8)
     except (ConfigError, DataError) as error:
         assert f"dataset.{setting}" in str(error)
         refused = ("window",) if kind == "files" else ("window", "background", "frame", "layout")
         assert setting in refused
         return
     (column,) = data.schema.inputs.values()
+    assert isinstance(column, Image)
     channels = column.channels
     spec = ImageSpec(channels, 8, 8, (0.5,) * channels, (0.25,) * channels)
     data.prepare({column.name: spec})

@@ -93,7 +93,14 @@ def test_stray_files_in_a_class_are_counted(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("suffix", "format"),
-    [(".ppm", "PPM"), (".pgm", "PPM"), (".jfif", "JPEG"), (".jp2", "JPEG2000"), (".j2k", "JPEG2000"), (".avif", "AVIF")],
+    [
+        (".ppm", "PPM"),
+        (".pgm", "PPM"),
+        (".jfif", "JPEG"),
+        (".jp2", "JPEG2000"),
+        (".j2k", "JPEG2000"),
+        (".avif", "AVIF"),
+    ],
 )
 def test_pictures_that_pil_reads_are_images(folder: Path, suffix: str, format: str) -> None:
     mode = "L" if suffix == ".pgm" else "RGB"

@@ -266,7 +266,7 @@ def _channels(pixels: Array) -> int:
 
 
 def _window_of(value: Any, frame: int | None) -> tuple[tuple[tuple[float, float], ...], str]:
-    """The first window that a DICOM file names of a frame, and its curve; raises :class:`ValueError` if there is none."""
+    """The first window that a DICOM file names of a frame, and its curve; raises :class:`ValueError` without."""
     if isinstance(value, (str, Path)) and formats.FORMATS.get(formats.suffix_of(Path(value).name)) is formats.DICOM:
         from tlx.columns.formats.dicom import windows
 

@@ -202,7 +202,7 @@ def test_each_frame_may_have_its_own_slope_and_window(folder: Path) -> None:
 def test_the_window_of_a_file_has_the_function_that_the_file_names(
     folder: Path, function: str, centre: int, width: float
 ) -> None:
-    said = {"WindowCenter": str(centre), "WindowWidth": f"{width:.4g}", "VOILUTFunction": function}
+    said: dict[str, Any] = {"WindowCenter": str(centre), "WindowWidth": f"{width:.4g}", "VOILUTFunction": function}
     path = made(folder / "a.dcm", np.arange(-200, 200, dtype="i2").reshape(20, 20), bits=12, **said)
     header = pydicom.dcmread(path)
     expected = (apply_windowing(header.pixel_array, header) + 2048) / 4095 * 255

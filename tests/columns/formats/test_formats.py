@@ -111,7 +111,7 @@ def _exif(orientation: int) -> bytes:
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
 def test_exif_that_cannot_be_understood_leaves_a_picture_as_it_is(folder: Path, suffix: str, exif: bytes) -> None:
     path = folder / f"a{suffix}"
-    lossless = {"lossless": True} if suffix == ".webp" else {}
+    lossless: dict[str, Any] = {"lossless": True} if suffix == ".webp" else {}
     Image.fromarray(noise("u1", (6, 5, 3))).save(path, exif=exif, **lossless)
     with Image.open(path) as picture:
         shown = np.asarray(picture)

@@ -193,7 +193,11 @@ def _add_class(
         listing.deep.append(f"{above}{name}/{deep[0]}")
     listing.hidden += [f"{above}{name}/{inner}" for inner in found.hidden]
     if others:
-        what = f"not images ({_suffixes(others)})" if config.band_files is None else f"of no band of {config.band_files}, first {others[0]}"
+        what = (
+            f"not images ({_suffixes(others)})"
+            if config.band_files is None
+            else f"of no band of {config.band_files}, first {others[0]}"
+        )
         listing.notes.append(f"{folder}: {len(others)} files are {what}")
     if found.special:
         first = found.special[0]
