@@ -89,6 +89,28 @@ print(code, sorted({{"torch", "matplotlib"}} & set(sys.modules)))
     assert (done.returncode, done.stdout) == (0, "2 []\n"), done.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "each", "remark"),
+    [
+        (("reuse.augment=off",), 1, "images are plain (reuse.augment=off)"),
+        (("reuse.augment='2 views'",), 4, None),
+        (("dataset.mix=mixup",), 4, "mixed in pairs, not drawn (dataset.mix=mixup)"),
+    ],
+)
+def test_what_training_does_not_see_is_not_drawn(
+    folder: Path, words: tuple[str, ...], each: int, remark: str | None
+) -> None:
+    trial = ("backbone=pixels", "strategy=feature_extraction", "dataset=digits", "tracking=none")
+    assert main(["plan", *trial, "dataset.augment=shift", *words, "--figure", "examples"]) == 0
+    with Image.open(folder / "examples.png") as sheet:
+        assert sheet.width == 3 * each * (112 + 6) + 6
+        assert sheet.info.get("Comment") == remark
+        pixels = np.asarray(sheet.convert("L"))
+    views = [pixels[22 : 22 + 112, 6 + 118 * place : 118 * (place + 1)] for place in range(each)]
+    if "views" in words[0]:  # of which the third is the first again
+        assert np.array_equal(views[1][8:-8, 8:-8], views[3][8:-8, 8:-8])
+
+
 @pytest.mark.parametrize("augment", ["none", "flip_crop"])
 def test_examples_are_drawn_as_the_network_sees_them(
     folder: Path, capsys: pytest.CaptureFixture[str], augment: str

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import re
+from dataclasses import Field, fields
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,9 +18,10 @@ from tlx.columns import Image, Reading, images
 from tlx.columns.augment import flip_crop, generator, shift, stepwise
 from tlx.columns.batch import Batch
 from tlx.columns.input_spec import ImageSpec
-from tlx.config.augmentation import PRESETS, issues, steps
+from tlx.config.augmentation import PRESETS, STEPS, issues, steps
 from tlx.config.dataset import Digits
 from tlx.config.errors import DataError
+from tlx.config.fields import RANGE
 from tlx.data.module import Data
 
 SPEC = ImageSpec(3, 20, 16, (0.5,) * 3, (0.25,) * 3)
@@ -186,12 +191,36 @@ def test_steps_of_colours_are_refused_for_other_channels() -> None:
         ([{"rotation": {"angle": 4}}], "no such option"),
         ([{"rand_augment": {"magnitude": 2.5}}], "a whole number"),
         ([{"resized_crop": {"least": 0.9, "most": 0.5}}], "above most"),
+        ([{"resized_crop": {"narrowest": 2}}], "above widest"),
+        ([{"resized_crop": {"widest": 0.5}}], "below narrowest"),
         ([5], "expected a step"),
     ],
 )
 def test_steps_that_make_no_sense_are_refused(listed: list[object], message: str) -> None:
     (problem,) = issues(listed, "dataset.augment_steps")
     assert re.search(message, f"{problem.message}")
+
+
+def _edges(field: Field[Any]) -> list[float]:
+    """Values at the ends of an option's range, beyond them and beside its default."""
+    allowed = field.metadata[RANGE]
+    ends = [end for end in (allowed.least, allowed.above, allowed.most, allowed.below) if end is not None]
+    near = [2] if field.type == "int" else [1e-300, 0.5, 2, 1e308, math.inf, math.nan]
+    return list(dict.fromkeys([field.default, *ends, *near]))
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_what_is_not_refused_can_be_drawn(name: str) -> None:
+    """Every two options of a step, each with every value at an edge."""
+    known, drawn = fields(STEPS[name]), 0
+    for pair in itertools.combinations(known, min(2, len(known))):
+        for values in itertools.product(*map(_edges, pair)):
+            listed = [{name: dict(zip([one.name for one in pair], values, strict=True))}]
+            if not list(issues(listed, "dataset.augment_steps")):
+                found = stepwise(BYTES, steps("steps", listed), SPEC, generator(0, 1, drawn))
+                assert tuple(found.shape) == (3, 20, 16)
+                drawn += 1
+    assert drawn
 
 
 @pytest.mark.parametrize("augment", ["flip_crop", "light"])

@@ -88,7 +88,43 @@ def test_stray_files_in_a_class_are_counted(folder: Path) -> None:
     assert len(inputs(source)) == 4
     assert len(source.notes) == 1
     assert str(folder / "a") in source.notes[0]
-    assert "2 files" in source.notes[0]
+    assert "2 files are not images (.md x 1, .txt x 1)" in source.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "format"),
+    [
+        (".ppm", "PPM"),
+        (".pgm", "PPM"),
+        (".jfif", "JPEG"),
+        (".jp2", "JPEG2000"),
+        (".j2k", "JPEG2000"),
+        (".avif", "AVIF"),
+    ],
+)
+def test_pictures_that_pil_reads_are_images(folder: Path, suffix: str, format: str) -> None:
+    mode = "L" if suffix == ".pgm" else "RGB"
+    for name in "ab":
+        (folder / name).mkdir()
+        Image.new(mode, (16, 8), 200).save(folder / name / f"0{suffix}", format)
+    source = load(ImageFolder(root=str(folder)))
+    with Image.open(folder / "a" / f"0{suffix}") as picture:
+        expected = np.asarray(picture)
+    np.testing.assert_array_equal(source.columns[0].read(inputs(source)[0]), expected)
+
+
+@pytest.mark.parametrize("where", ["a", "."])
+def test_what_is_not_read_is_named_by_its_suffix(folder: Path, where: str) -> None:
+    for name in "ab":
+        (folder / name).mkdir()
+    for name in ("0.heic", "1.HEIC", "notes.txt", "licence"):
+        (folder / where / name).write_text("no image")
+    with pytest.raises(DataError, match=r"no images found \(\.heic x 2, \.txt x 1, no suffix x 1 are not read\)"):
+        load(ImageFolder(root=str(folder)))
+    images(folder / "c")
+    with pytest.raises(DataError, match="an empty class") as caught:
+        load(ImageFolder(root=str(folder)))
+    assert (".heic x 2" in str(caught.value)) == (where == "a")
 
 
 @pytest.mark.parametrize("where", [".", "train"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from tlx.columns.batch import Batch
 from tlx.columns.input_spec import ImageSpec
 from tlx.config.dataset import Digits
 from tlx.tasks.protocol import StepOutput
+from tlx.training.build import build
 from tlx.training.mixing import Mixing, mixing
 
 SPEC = ImageSpec(3, 8, 6, (0.5, 0.4, 0.3), (0.25, 0.2, 0.3))
@@ -66,7 +68,7 @@ def share_of(kind: str, mixed: Tensor, image: Tensor, other: Tensor) -> float:
 def test_the_loss_is_that_of_soft_targets(kind: str, seed: int, step: int) -> None:
     model, given_batch = Net(), batch()
     task: Any = CrossEntropy()
-    out = Mixing(kind, 0.4, 1.0, seed).training_step(task, model, given_batch, step, 0)
+    out = Mixing(kind, 0.4, 1.0, seed).mixed(model, given_batch, step, 0).training_step(task, model)
     (mixed,) = model.seen  # one pass for both targets
     plain = SPEC.normalise(given_batch.inputs["image"])
     order, shares = [], []
@@ -94,12 +96,45 @@ def test_the_loss_is_that_of_soft_targets(kind: str, seed: int, step: int) -> No
 def test_steps_shares_and_seeds_differ_and_repeat() -> None:
     def seen(seed: int, step: int, share: int) -> Tensor:
         model, task = Net(), CrossEntropy()
-        Mixing("both", 0.4, 1.0, seed).training_step(task, model, batch(), step, share)  # type: ignore[arg-type]
+        Mixing("both", 0.4, 1.0, seed).mixed(model, batch(), step, share).training_step(task, model)  # type: ignore[arg-type]
         return model.seen[0]
 
     first = seen(0, 0, 0)
     assert torch.equal(first, seen(0, 0, 0))
     assert all(not torch.equal(first, seen(*other)) for other in ((1, 0, 0), (0, 1, 0), (0, 0, 1)))
+
+
+def test_what_is_known_of_an_example_goes_with_its_target() -> None:
+    given_batch = batch(8)
+    weights, known = torch.arange(1.0, 9.0), [f"site {number}" for number in range(8)]
+    given_batch.meta = {"weight": weights, "site": known}
+    found = Mixing("mixup", 10.0, 1.0, 0).mixed(Net(), given_batch, 0, 0)
+    order = (found.other.meta["weight"] - 1).long()
+    assert sorted(order.tolist()) == list(range(8))
+    assert order.tolist() != list(range(8))
+    assert found.other.targets["label"].tolist() == given_batch.targets["label"][order].tolist()
+    assert found.other.meta["site"] == [known[number] for number in order]
+    assert found.other.index.tolist() == order.tolist()
+    plain = SPEC.normalise(given_batch.inputs["image"])
+    torch.testing.assert_close(found.batch.inputs["image"], found.own * plain + (1 - found.own) * plain[order])
+    assert torch.equal(found.batch.meta["weight"], weights)
+
+
+@pytest.mark.parametrize("mix", ["mixup", "cutmix"])
+def test_a_network_that_has_not_moved_differs_in_nothing_from_its_start(small: Compose, mix: str) -> None:
+    """DELTA's distance is between the maps of one image, mixed or not: nothing before the first step."""
+    trial = small("strategy=delta", "backbone=narrow_resnet", f"dataset.mix={mix}", "dataset.mixup_alpha=10")
+    module = build(trial).module.eval()
+    assert module.penalty is not None
+    one = next(iter(module.data.train_loader(module.epochs, 0, 1)))
+    alone, spread = SimpleNamespace(global_step=0, global_rank=0, world_size=1), SimpleNamespace(add=lambda *_: None)
+    module._trainer, module.ctx.losses = alone, spread  # type: ignore[assignment]
+    found: list[float] = []
+    usual = module.penalty.value
+    module.penalty.value = lambda: found.append(float(usual())) or usual()  # type: ignore[method-assign, func-returns-value]
+    with torch.no_grad():
+        module.training_step(one, 0)
+    assert found == [0.0]
 
 
 def test_nothing_is_mixed_unless_asked_for() -> None:

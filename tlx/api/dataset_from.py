@@ -54,7 +54,8 @@ def dataset_from(
 
     Args:
         data: Images (arrays [h, w] or [h, w, c] of 0..255, pictures of PIL's, paths), texts, rows of numbers
-            [examples, numbers], a DataFrame, or lists by the names of columns.
+            [examples, numbers], a DataFrame, or lists by the names of columns. Of a picture the frame is kept that it
+            stands at, what is transparent over black.
         labels: Of each example; where ``data`` has columns, they may be one of them. Several labels of an example are
             a list of names, a mapping from names to true, false or None for unknown, or a row of indicators, 0, 1 or
             NaN (or -1) for unknown: an array [examples, classes], whose classes are "0", "1", ..., or a DataFrame.

@@ -76,7 +76,7 @@ def _box(image: Tensor, step: ResizedCrop) -> tuple[int, int, int, int]:
     """Top, left, height and width of what is cut out."""
     crop = v2.RandomResizedCrop(1, scale=(step.least, step.most), ratio=(step.narrowest, step.widest))
     box = crop.make_params([image])
-    return box["top"], box["left"], box["height"], box["width"]
+    return box["top"], box["left"], max(1, box["height"]), max(1, box["width"])  # of what is narrow it rounds to none
 
 
 @lru_cache(maxsize=64)
@@ -97,7 +97,7 @@ def _transform(step: Step, mean: tuple[float, ...]) -> Callable[[Tensor], Tensor
         case augmentation.TrivialAugment():
             made = v2.TrivialAugmentWide()
         case augmentation.AugMix():
-            made = v2.AugMix(step.severity, step.width, alpha=step.alpha)
+            made = v2.AugMix(step.severity, step.width, alpha=float(step.alpha))  # torch draws by no whole ones
         case augmentation.Erasing():
             made = v2.RandomErasing(step.p, value=[round(255 * one) for one in mean])
         case ResizedCrop():

@@ -164,6 +164,13 @@ class Image(Column):
         found = self.decoded(value, limits)
         return image_scale.by_file(found.values, found.range) if self.scale_by == "dtype" else found.values
 
+    def is_as_read(self, values: Values) -> bool:
+        """Are the numbers of an array those that :meth:`read` gives of its images, if in another layout?"""
+        if not isinstance(values, np.ndarray) or self.window != () or self.window_of_file:
+            return False
+        whole = self.bands == () or (self.bands == (0,) and values.ndim == 3)
+        return whole and values.dtype.kind in "uif" and values.dtype.isnative
+
     def seen(self, value: Any, limits: Limits = DEFAULT) -> Seen:
         """Look at an image; raises whatever a decoder raises, and :class:`ValueError` for one that cannot be used."""
         found = self.decoded(value, limits)
@@ -281,10 +288,12 @@ class Image(Column):
         return f"images of {self.channels} channels"
 
     def _how(self, value: Any) -> ReadAs:
-        window = _window_of(value) if self.window_of_file else self.windows
+        window, curve = self.windows, "linear"
         red, green, blue = self.background
         frame = None if self.frame < 0 else self.frame
-        return ReadAs(self.layout_of(value), self.bands, window, (red, green, blue), frame)
+        if self.window_of_file:
+            window, curve = _window_of(value, frame)
+        return ReadAs(self.layout_of(value), self.bands, window, (red, green, blue), frame, curve)
 
     def layout_of(self, value: Any) -> str:
         """Of an array: where its shape does not say, the one axis that has as many channels as the others."""
@@ -308,11 +317,12 @@ def _has_colours(pixels: Array) -> bool:
     return any(bool((one[..., 1:] != one[..., :1]).any()) for one in (some, pixels))  # most are told by a few rows
 
 
-def _window_of(value: Any) -> tuple[tuple[float, float], ...]:
-    """The first window that a DICOM file names; raises :class:`ValueError` where there is none."""
+def _window_of(value: Any, frame: int | None) -> tuple[tuple[tuple[float, float], ...], str]:
+    """The first window that a DICOM file names of a frame, and its curve; raises :class:`ValueError` without."""
     if isinstance(value, (str, Path)) and formats.FORMATS.get(formats.suffix_of(Path(value).name)) is formats.DICOM:
         from tlx.columns.formats.dicom import windows
 
-        if found := windows(Path(value)):
-            return found[:1]
+        found, curve = windows(Path(value), frame)
+        if found:
+            return found[:1], curve
     raise ValueError("names no window: dataset.window=[centre, width] says which")

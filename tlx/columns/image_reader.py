@@ -36,6 +36,9 @@ class Pictures(Readable, Protocol):
     def scaled(self, value: Array) -> Array:
         """A decoded image, or several, in 0..255."""
 
+    def is_as_read(self, values: Values) -> bool:
+        """Are the numbers of an array those that are read of its images?"""
+
 
 class Decoded:
     """The images of a split. What is random is a function of (seed, epoch, index) alone."""
@@ -46,7 +49,7 @@ class Decoded:
         self.column, self.values, self.indices, self.reading = column, values, indices, reading
         self.spec = spec_of(reading)
         check_steps(reading.steps, column, self.spec.channels)
-        self.kept = self._room() if not self._is_array() else None
+        self.kept = None if self._is_stack() else self._room()
 
     @property
     def is_ready(self) -> bool:
@@ -116,15 +119,15 @@ class Decoded:
         shared: ImageMap | None = open_map(self.column, self.spec) if open_map is not None else None
         return MappedImages(shared, self.indices, own) if shared is not None else own
 
-    def _is_array(self) -> bool:
+    def _is_stack(self) -> bool:
         """Are they grey images of an array, which are prepared all at once?"""
-        return isinstance(self.values, np.ndarray) and self.values.ndim == 3
+        return isinstance(self.values, np.ndarray) and self.values.ndim == 3 and self.column.is_as_read(self.values)
 
     @cached_property
     def whole(self) -> Tensor | None:
         """Every image prepared at once, where there is nothing random before it and memory allows."""
         spec, values = self.spec, self.values
-        if self.reading.augmentation not in _AFTERWARDS or not self._is_array():
+        if self.reading.augmentation not in _AFTERWARDS or not self._is_stack():
             return None
         assert isinstance(values, np.ndarray)
         if len(self.indices) * spec.channels * spec.height * spec.width * 4 > _MEMORY:

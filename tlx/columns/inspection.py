@@ -35,6 +35,9 @@ class Looks(Protocol):
     def seen(self, value: Any, limits: Limits = DEFAULT) -> Seen:
         """Look at an image; raises for one that cannot be used."""
 
+    def is_as_read(self, values: Values) -> bool:
+        """Are the numbers of an array those that are read of its images?"""
+
     def settings(self) -> dict[str, Any]:
         """All there is to know of the column."""
 
@@ -51,7 +54,7 @@ def look_at(column: Looks, values: Values, used: Indices, look: Inspection) -> d
     Returns:
         By example, why an image cannot be used.
     """
-    if isinstance(values, np.ndarray):
+    if isinstance(values, np.ndarray) and column.is_as_read(values):
         look.seen = dict(_of_array(column, values, used, look.limits))
         return {i: "holds NaN or infinity" for i, one in look.seen.items() if not np.isfinite(one.low + one.high)}
     how = {name: value for name, value in column.settings().items() if name in _READ_BY}
@@ -98,12 +101,9 @@ def _as_decoders_should(limits: Limits) -> Iterator[None]:
 
 
 def _of_array(column: Looks, values: Any, used: Indices, limits: Limits) -> Iterator[tuple[int, Seen]]:
-    """What is seen of the images of an array, many at a time."""
+    """What is seen of the images of an array that are used as they are, many at a time."""
     for start in range(0, len(used), _AT_ONCE):
         some = used[start : start + _AT_ONCE]
-        if column.settings()["bands"]:
-            yield from ((i, column.seen(values[i], limits)) for i in some.tolist())
-            continue
         first = column.seen(np.zeros_like(values[some[0]]), limits)
         flat = values[some].reshape(len(some), -1)
         for i, low, high in zip(some.tolist(), flat.min(1).tolist(), flat.max(1).tolist(), strict=True):

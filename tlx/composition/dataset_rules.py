@@ -12,6 +12,13 @@ from tlx.config.dataset import modalities
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.fields import NEUTRAL
 
+_PIXELS = {  # data sets whose images are pixels already, and what to do
+    "digits": "leave it out",
+    "glyphs": "leave it out",
+    "objects": "tlx.dataset_from has laid what is transparent over black, and kept the frame that a picture stood at; "
+    "do so otherwise before, or give files as dataset=imagefolder",
+}
+
 
 def modality_fits(config: Any) -> Iterator[ConfigIssue]:
     """A backbone of texts needs texts, one of images images, one of tables numbers or categories."""
@@ -39,6 +46,21 @@ def images_can_be_read(config: Any) -> Iterator[ConfigIssue]:
             image_values.of_column(dataset, place)
         except ConfigError as error:
             yield from error.problems
+
+
+def images_of_memory_are_pixels(config: Any) -> Iterator[ConfigIssue]:
+    """What says how files are decoded is refused where images are pixels already, as it would do nothing."""
+    dataset = config.dataset
+    if dataset.kind not in _PIXELS or "image" not in modalities(dataset):
+        return
+    known = {one.name: one.metadata[NEUTRAL] for one in fields(image_values.ImageValues)}
+    for name in ("background", "frame"):
+        if (value := getattr(dataset, name)) != known[name]:
+            message = f"is of files and pictures, and these are arrays: {_PIXELS[dataset.kind]}"
+            yield ConfigIssue(f"dataset.{name}", message, value)
+    if dataset.kind == "objects" and dataset.layout == "chw":  # pictures and files are among them with channels last
+        message = "tlx.dataset_from takes channels last: give it array.transpose(1, 2, 0)"
+        yield ConfigIssue("dataset.layout", message, dataset.layout)
 
 
 def files_of_bands_are_named(config: Any) -> Iterator[ConfigIssue]:

@@ -212,6 +212,7 @@ def _views(text: str) -> int | None:
 RULES: list[tuple[tuple[str, ...], Rule]] = [
     (("dataset",), dataset_rules.columns_make_sense),
     (("dataset",), dataset_rules.images_can_be_read),
+    (("dataset",), dataset_rules.images_of_memory_are_pixels),
     (("dataset",), dataset_rules.files_of_bands_are_named),
     (("dataset",), dataset_rules.validation_is_of_shots),
     (("dataset",), split_rules.groups_are_said_once),

@@ -20,8 +20,8 @@ class ResizedCrop:
 
     least: float = _number(0.35, "of the area", above=0, most=1)
     most: float = _number(1.0, "of the area", above=0, most=1)
-    narrowest: float = _number(3 / 4, "width over height", above=0)
-    widest: float = _number(4 / 3, "width over height", above=0)
+    narrowest: float = _number(3 / 4, "width over height", least=1e-3, most=1e3)
+    widest: float = _number(4 / 3, "width over height", least=1e-3, most=1e3)
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,9 @@ class Rotation:
 class ColorJitter:
     """Other brightness, contrast, saturation and hue, each by a random factor."""
 
-    brightness: float = _number(0.4, "at most so much more or less", least=0)
-    contrast: float = _number(0.4, "at most so much more or less", least=0)
-    saturation: float = _number(0.4, "at most so much more or less", least=0)
+    brightness: float = _number(0.4, "at most so much more or less", least=0, most=1e3)
+    contrast: float = _number(0.4, "at most so much more or less", least=0, most=1e3)
+    saturation: float = _number(0.4, "at most so much more or less", least=0, most=1e3)
     hue: float = _number(0.0, "at most so far around the circle", least=0, most=0.5)
 
 
@@ -74,7 +74,7 @@ class AugMix:
 
     severity: int = _number(3, "of operations", least=1, most=10)
     width: int = _number(3, "chains", least=1)
-    alpha: float = _number(1.0, "of the weights' distribution", above=0)
+    alpha: float = _number(1.0, "of the weights' distribution", least=1e-3, most=1e3)
 
 
 @dataclass(frozen=True)
@@ -109,6 +109,7 @@ STEPS: dict[str, type[Step]] = {
 TEST_VIEWS = (  # of which there is nothing random: the symmetries of a square
     *("horizontal_flip", "vertical_flip", "rotate_90", "rotate_180", "rotate_270", "transpose", "transverse"),
 )
+_ENDS = (("least", "most"), ("narrowest", "widest"))  # options between which a number is drawn
 OF_COLOURS = (ColorJitter, RandAugment, TrivialAugment, AugMix)  # bytes of one or three channels
 PRESETS: dict[str, tuple[Step, ...]] = {
     "light": (ResizedCrop(least=0.7), HorizontalFlip()),
@@ -184,6 +185,11 @@ def _options(step: type[Step], options: Any, key: str) -> Iterator[ConfigIssue]:
         if not isinstance(value, kinds) or isinstance(value, bool) or not allowed.holds(value):
             whole = "a whole number, " if known[name].type == "int" else ""
             yield ConfigIssue(f"{key}.{name}", f"expected {whole}{allowed}", value)
-    least, most = (options.get(name, known[name].default) for name in ("least", "most")) if "least" in known else (0, 1)
-    if isinstance(least, (int, float)) and isinstance(most, (int, float)) and least > most:
-        yield ConfigIssue(f"{key}.least", f"is above most = {most}", least)
+    for low, high in _ENDS:
+        if low not in known:
+            continue
+        least, most = (options.get(name, known[name].default) for name in (low, high))
+        if isinstance(least, (int, float)) and isinstance(most, (int, float)) and least > most:
+            said = low if low in options else high
+            message = f"is above {high} = {most:g}" if said == low else f"is below {low} = {least:g}"
+            yield ConfigIssue(f"{key}.{said}", message, options[said])

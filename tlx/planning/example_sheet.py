@@ -1,4 +1,7 @@
-"""A sheet of training images as the network will see them: plain, and after augmentation, class by class."""
+"""A sheet of training images as the network will see them: plain, and after augmentation, class by class.
+
+What of training it does not show, such as images that are mixed, stands on it, and in the PNG as its ``Comment``.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.schema import Trial
 from tlx.data.module import Data
 from tlx.planning.trial_plan import outline
+from tlx.strategies.phases import PhasePlan
 from tlx.tasks.network import specs
 
 _ROWS, _EXAMPLES, _VIEWS = 10, 3, 3  # classes; images of each; augmentations of each
@@ -37,20 +41,34 @@ def draw(trial: Trial, software: str) -> bytes:
     Raises:
         ConfigError: The backbone reads no images.
     """
-    expected = specs(outline(trial).model)
+    made = outline(trial)
+    expected = specs(made.model)
     found = [(name, spec) for name, spec in expected.items() if isinstance(spec, ImageSpec)]
     if not found:
         raise ConfigError([ConfigIssue("--figure", "draws images, and this backbone reads none", "examples")])
     name, spec = found[0]
     data = Data(trial.dataset, seed=trial.seed, batch_size=trial.strategy.batch_size, order_seed=trial.seed_of_order)
-    data.prepare(expected)
+    data.prepare(expected, trial.reuse.views)
     reader = data.examples["train"].readers[name]
-    epochs = [PLAIN, *range(_VIEWS)] if trial.dataset.augment != "none" else [PLAIN]
+    plain = [phase.name for phase in made.phases if _is_plain(trial, phase)]
+    is_augmented = trial.dataset.augment != "none" and len(plain) < len(made.phases)
+    epochs = [PLAIN, *range(_VIEWS)] if is_augmented else [PLAIN]
     rows = [
         (title, [_pixels(reader.take([(epoch, place)])[0], spec) for place in places for epoch in epochs])
         for title, places in _rows(data)
     ]
-    return _sheet(rows, len(epochs), software)
+    remarks = []
+    if trial.dataset.augment != "none" and plain:
+        whose = f"in {', '.join(plain)} " if is_augmented else ""
+        remarks.append(f"images are plain {whose}(reuse.augment=off)")
+    if trial.dataset.mix != "none":
+        remarks.append(f"mixed in pairs, not drawn (dataset.mix={trial.dataset.mix})")
+    return _sheet([*rows, *((remark, []) for remark in remarks)], len(epochs), software, remarks)
+
+
+def _is_plain(trial: Trial, phase: PhasePlan) -> bool:
+    """Does a phase see its images without augmentation, as it trains the head alone?"""
+    return trial.reuse.augment == "off" and not any(name.startswith("backbone.") for name in phase.trainable)
 
 
 def _rows(data: Data) -> Iterator[tuple[str, list[int]]]:
@@ -77,8 +95,8 @@ def _pixels(image: Tensor, spec: ImageSpec) -> npt.NDArray[np.uint8]:
     return values
 
 
-def _sheet(rows: list[tuple[str, list[npt.NDArray[np.uint8]]]], group: int, software: str) -> bytes:
-    """``group``: images that belong together, the first of them plain."""
+def _sheet(rows: list[tuple[str, list[npt.NDArray[np.uint8]]]], group: int, software: str, remarks: list[str]) -> bytes:
+    """``group``: images that belong together, the first of them plain; ``remarks``: on what is not drawn."""
     columns = max((len(images) for _, images in rows), default=1)
     heights = [_TEXT + _GAP + (_EDGE if images else 0) for _, images in rows]
     wide, high = columns * (_EDGE + _GAP) + _GAP, sum(heights) + _GAP
@@ -98,5 +116,7 @@ def _sheet(rows: list[tuple[str, list[npt.NDArray[np.uint8]]]], group: int, soft
     stream = io.BytesIO()
     known = PngInfo()
     known.add_text("Software", software)
+    if remarks:
+        known.add_text("Comment", "; ".join(remarks))
     sheet.save(stream, "PNG", pnginfo=known)
     return stream.getvalue()

@@ -23,11 +23,35 @@ _STREAM = 0x6D6978  # keeps these numbers apart from those of the order and of a
 
 
 @dataclass(frozen=True)
+class Mixed:
+    """A batch whose images are mixtures of two examples, with what each of the two brings.
+
+    Args:
+        batch: With mixed images, and the targets and what else is known of the first examples.
+        other: The same images, with those of the second examples.
+        own: The share of the first examples.
+    """
+
+    batch: Batch
+    other: Batch
+    own: float
+
+    def training_step(self, task: Task, model: nn.Module) -> StepOutput:
+        """The mean of the losses for both targets, by their shares; the network is passed through once."""
+        once = _Once(model)
+        first, other = task.training_step(once, self.batch), task.training_step(once, self.other)
+        if first.loss is None or other.loss is None:
+            return first
+        return replace(first, loss=self.own * first.loss + (1 - self.own) * other.loss)
+
+
+@dataclass(frozen=True)
 class Mixing:
     """How batches are mixed, as a pure function of (seed, step, share).
 
     Mixup is a weighted mean of two images (Zhang et al. 2018); CutMix puts a part of one into the other (Yun et al.
-    2019). The loss is the mean of those for both targets, with the same weights, whatever the task is.
+    2019). The loss is the mean of those for both targets, with the same weights, whatever the task is. What an example
+    weighs goes with its target; what a network reads beside images stays that of the first example.
 
     Args:
         kind: ``mixup``, ``cutmix``, or ``both``, one of them at random for each batch.
@@ -40,21 +64,17 @@ class Mixing:
     cutmix_alpha: float
     seed: int
 
-    def training_step(self, task: Task, model: nn.Module, batch: Batch, step: int, share: int) -> StepOutput:
-        """The loss of the mixed batch of an optimizer step; ``share``: which part of it."""
+    def mixed(self, model: nn.Module, batch: Batch, step: int, share: int) -> Mixed:
+        """The mixed batch of an optimizer step; ``share``: which part of it."""
         rng = np.random.default_rng([self.seed, step, share, _STREAM])
         order = onto(torch.from_numpy(rng.permutation(len(batch))), batch.index.device)
         cut = self.kind == "cutmix" or (self.kind == "both" and rng.random() < 0.5)
         alpha = self.cutmix_alpha if cut else self.mixup_alpha
         own = float(rng.beta(alpha, alpha))
         inputs, own = (_cut if cut else _mean)(batch.inputs, specs(model), order, own, rng)
-        mixed = replace(batch, inputs=inputs)
-        once = _Once(model)
-        first = task.training_step(once, mixed)
-        other = task.training_step(once, replace(mixed, targets=_ordered(batch.targets, order)))
-        if first.loss is None or other.loss is None:
-            return first
-        return replace(first, loss=own * first.loss + (1 - own) * other.loss)
+        first = replace(batch, inputs=inputs)
+        targets, meta = (_ordered(part, order) for part in (batch.targets, batch.meta))
+        return Mixed(first, replace(first, index=batch.index[order], targets=targets, meta=meta), own)
 
 
 def mixing(config: Dataset, seed: int, task: Task) -> Mixing | None:
@@ -118,5 +138,14 @@ def _cut(
     return {**inputs, **mixed}, own
 
 
-def _ordered(targets: Mapping[str, Tensor], order: Tensor) -> dict[str, Tensor]:
-    return {name: one[order] for name, one in targets.items()}
+def _ordered(values: Mapping[str, Any], order: Tensor) -> dict[str, Any]:
+    """By column, what is known of examples, in another order."""
+    return {name: _of(one, order) for name, one in values.items()}
+
+
+def _of(value: Any, order: Tensor) -> Any:
+    if isinstance(value, Tensor):
+        return value[order]
+    if isinstance(value, Mapping):
+        return _ordered(value, order)
+    return [value[number] for number in order.tolist()]

@@ -31,7 +31,7 @@ from tlx.training.callbacks.callback import Stop
 from tlx.training.callbacks.context import Context
 from tlx.training.callbacks.dispatch import Callbacks
 from tlx.training.checkpoint import restore, tensors
-from tlx.training.mixing import mixing
+from tlx.training.mixing import Mixed, mixing
 from tlx.training.requests import check_factors, grant
 from tlx.training.scaling import carried, is_skipped
 from tlx.training.state import TrainingState
@@ -190,11 +190,12 @@ class TrialModule(LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         with self.prefix.replaying(batch) as seen:
+            mixed = self._mixed(seen, batch_idx)
             if self.penalty is None:
-                out, extra = self._learn(seen, batch_idx), None
+                out, extra = self._learn(seen, mixed), None
             else:
-                with self.penalty.watching(seen.inputs):
-                    out = self._learn(seen, batch_idx)
+                with self.penalty.watching(seen.inputs if mixed is None else mixed.batch.inputs):
+                    out = self._learn(seen, mixed)
                 extra = self.penalty.value()
         if out.loss is None:
             raise RuntimeError(f"{type(self.task).__name__}.training_step gave no loss")
@@ -202,13 +203,19 @@ class TrialModule(LightningModule):
         self.ctx.batch = batch
         return (out.loss if extra is None else out.loss + extra) * self._weight(out.weight)
 
-    def _learn(self, batch: Batch, number: int) -> StepOutput:
-        """The loss of a batch, which is mixed where that is asked for."""
+    def _mixed(self, batch: Batch, number: int) -> Mixed | None:
+        """The batch as it is mixed, where that is asked for."""
         if self.mixing is None:
-            return self.task.training_step(self.model, batch)
+            return None
         rank, world = self._share()
         share = number % self.accumulate * world + rank
-        return self.mixing.training_step(self.task, self.model, batch, int(self.trainer.global_step), share)
+        return self.mixing.mixed(self.model, batch, int(self.trainer.global_step), share)
+
+    def _learn(self, batch: Batch, mixed: Mixed | None) -> StepOutput:
+        """The loss of a batch, or of what it is mixed to."""
+        if mixed is None:
+            return self.task.training_step(self.model, batch)
+        return mixed.training_step(self.task, self.model)
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         self.call("on_before_step")

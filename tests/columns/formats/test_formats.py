@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import struct
+import zlib
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -16,7 +19,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from pydicom.data import get_testdata_file
 
-from tests.columns.formats.strategies import LIMITS, PLAIN, broken, noise
+from tests.columns.formats.strategies import LIMITS, PLAIN, Array, broken, noise
 from tlx.columns import formats
 from tlx.columns.formats import FORMATS, NotInstalled, read, suffix_of
 
@@ -57,6 +60,63 @@ def test_all_that_formats_need_is_in_the_extra_that_they_name() -> None:
 def test_the_page_names_every_suffix() -> None:
     page = (ROOT / "docs" / "reference" / "image_files.md").read_text()
     assert [suffix for suffix in FORMATS if f"`{suffix}`" not in page] == []
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp", ".gif", ".webp", ".tif", ".npy", ".npz"])
+def test_a_frame_that_is_not_there_is_refused(folder: Path, suffix: str) -> None:
+    path, values = folder / f"a{suffix}", noise("u1", (6, 5, 3))
+    if suffix in (".npy", ".npz"):
+        {".npy": np.save, ".npz": np.savez}[suffix](path, values)
+    else:
+        Image.fromarray(values).save(path)
+    assert read(path, replace(PLAIN, frame=0), LIMITS).values.shape == (6, 5, 3)
+    with pytest.raises(ValueError, match=r"dataset\.frame=3: there is one frame, 0"):
+        read(path, replace(PLAIN, frame=3), LIMITS)
+
+
+def test_a_deep_animation_is_its_first_frame_or_is_refused(folder: Path) -> None:
+    first, second = noise("u2", (4, 5, 3), 1), noise("u2", (4, 5, 3), 2)
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    def packed(values: Array) -> bytes:
+        return zlib.compress(b"".join(b"\0" + row.astype(">u2").tobytes() for row in values))
+
+    def control(number: int) -> bytes:
+        return chunk(b"fcTL", struct.pack(">IIIIIHHBB", number, 5, 4, 0, 0, 1, 10, 0, 0))
+
+    parts = [chunk(b"IHDR", struct.pack(">IIBBBBB", 5, 4, 16, 2, 0, 0, 0)), chunk(b"acTL", struct.pack(">II", 2, 0))]
+    parts += [control(0), chunk(b"IDAT", packed(first)), control(1)]
+    parts += [chunk(b"fdAT", struct.pack(">I", 2) + packed(second)), chunk(b"IEND", b"")]
+    (folder / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(parts))
+    for frame in (None, 0):
+        np.testing.assert_array_equal(read(folder / "a.png", replace(PLAIN, frame=frame), LIMITS).values, first)
+    with pytest.raises(ValueError, match="the first frame is read alone, not 1"):
+        read(folder / "a.png", replace(PLAIN, frame=1), LIMITS)
+
+
+def _exif(orientation: int) -> bytes:
+    made = Image.Exif()
+    made[0x0112] = orientation
+    return made.tobytes()
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp"])
+@pytest.mark.parametrize(
+    "exif",
+    [b"Exif\0\0" + broken for broken in (b"junkjunkjunk", b"II*\0", b"II*\0\xff\xff\0\0", b"")]
+    + [_exif(orientation) for orientation in (0, 99, 1, 6, 8)],
+)
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
+def test_exif_that_cannot_be_understood_leaves_a_picture_as_it_is(folder: Path, suffix: str, exif: bytes) -> None:
+    path = folder / f"a{suffix}"
+    lossless: dict[str, Any] = {"lossless": True} if suffix == ".webp" else {}
+    Image.fromarray(noise("u1", (6, 5, 3))).save(path, exif=exif, **lossless)
+    with Image.open(path) as picture:
+        shown = np.asarray(picture)
+    turns = {_exif(6): 3, _exif(8): 1}.get(exif, 0)  # quarters, counterclockwise
+    np.testing.assert_array_equal(read(path, PLAIN, LIMITS).values, np.rot90(shown, turns))
 
 
 @pytest.fixture(scope="module")

@@ -38,7 +38,8 @@ TIFF = Format("tiff", extra="satellite")  # which only some files need
 DICOM = Format("dicom", ("pydicom",), "medical", windows=True)  # some are inverted after it
 NIFTI = Format("nifti", ("nibabel",), "medical")
 FORMATS: dict[str, Format] = {
-    **dict.fromkeys((".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"), RASTER),
+    **dict.fromkeys((".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".gif", ".webp", ".avif", ".jp2", ".j2k"), RASTER),
+    **dict.fromkeys((".ppm", ".pgm", ".pbm", ".pnm"), RASTER),
     **dict.fromkeys((".tif", ".tiff"), TIFF),
     **dict.fromkeys((".npy", ".npz"), ARRAY),
     **dict.fromkeys((".dcm", ".dicom", ".ima"), DICOM),

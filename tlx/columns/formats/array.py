@@ -10,7 +10,7 @@ from typing import IO
 
 import numpy as np
 
-from tlx.columns.formats.pixels import NUMBERS, Array, Pixels, ReadAs, allow, chosen, laid_out, native, size
+from tlx.columns.formats.pixels import NUMBERS, Array, Pixels, ReadAs, allow, chosen, frame_at, laid_out, native, size
 from tlx.config.dataset_parts import Limits
 from tlx.files import regular
 
@@ -21,6 +21,7 @@ _PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # what numpy writes
 
 def read(path: Path, how: ReadAs, limits: Limits) -> Pixels:
     """The array of a file whose header is in order: what it claims is there, and within the limits."""
+    frame_at(how.frame, 1, 0)
     with regular.opened(path) as stream:
         if path.suffix.lower() == ".npz":
             values = _of_archive(stream, how, limits)

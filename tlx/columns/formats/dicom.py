@@ -18,12 +18,13 @@ from pydicom.pixels import apply_color_lut, apply_modality_lut, get_decoder, pix
 
 from tlx.columns.formats import colour, dicom_codecs
 from tlx.columns.formats.pixels import Array, NotInstalled, Pixels, ReadAs, allow, chosen, frame_at, native
-from tlx.columns.formats.window import BYTES, windowed
+from tlx.columns.formats.window import BYTES, is_defined, windowed
 from tlx.config.dataset_parts import Limits
 from tlx.files import regular
 
 _PIXELS = {"PixelData", "FloatPixelData", "DoubleFloatPixelData"}
 _RESCALE = (("RescaleSlope", 1.0), ("RescaleIntercept", 0.0))  # and what they are where nothing is said
+_CURVES = ("linear", "linear_exact", "sigmoid")  # of windows
 _BY_PIL = {uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit, *uid.JPEG2000TransferSyntaxes}
 
 dicom_codecs.register()
@@ -49,32 +50,42 @@ def read(path: Path, how: ReadAs, limits: Limits) -> Pixels:
         stream.seek(0)
         stored = native(np.asarray(pixel_array(stream, index=index, transfer_syntax_uid=syntax)))
     if header.PhotometricInterpretation == "PALETTE COLOR":
-        return Pixels(chosen(_of_palette(stored, header, how), how.bands), frames)
+        return _coloured(_of_palette(stored, header, how), how, frames, None)
     if stored.ndim == 3:
-        values = windowed(stored, how.window) if how.window else stored  # which refuses several channels
-        return Pixels(chosen(values, how.bands), frames, _stored_range(header))
+        return _coloured(stored, how, frames, _stored_range(header))
     meant, span = _meant(stored, header, index)
     inverse = header.PhotometricInterpretation == "MONOCHROME1"
     if how.window:
-        shown = windowed(meant, how.window)
-        return Pixels(chosen(255 - shown if inverse else shown, how.bands), frames, BYTES)
+        shown = windowed(chosen(meant, how.bands), how.window, how.curve)
+        return Pixels(255 - shown if inverse else shown, frames, BYTES)
     shown = _inverted(meant, span) if inverse else meant
     return Pixels(chosen(shown if meant is stored else shown.astype(np.float32), how.bands), frames, span)
 
 
-def windows(path: Path) -> tuple[tuple[float, float], ...]:
-    """The (centre, width) of each window that a file names itself, or its middle frame where frames have their own.
+def windows(path: Path, frame: int | None = None) -> tuple[tuple[tuple[float, float], ...], str]:
+    """The (centre, width) of each window that a file names itself, and the curve that it names for them.
 
-    Those narrower than 1 have no meaning, and are left out.
+    Args:
+        path: Of the file.
+        frame: Whose windows, where frames have their own; None: the middle one.
+
+    Returns:
+        Those windows that have a meaning, as a linear one has none below a width of 1; and ``linear``, ``linear_exact``
+        or ``sigmoid``.
 
     Raises:
-        ValueError: It is no DICOM file, or has no pixels.
+        ValueError: It is no DICOM file, has no pixels or not this frame, or names a curve that the standard does not.
     """
     with regular.opened(path) as stream:
         header, _ = _header(stream)
-    place = _of_frame(header, "FrameVOILUTSequence", _frames(header) // 2)
+    frames = _frames(header)
+    place = _of_frame(header, "FrameVOILUTSequence", frame_at(frame, frames, frames // 2))
+    curve = str(place.get("VOILUTFunction") or "LINEAR").lower()
+    if curve not in _CURVES:
+        raise ValueError(f"names the window function {curve!r}; expected {', '.join(_CURVES)}")
     centres, widths = (_floats(place.get(name)) for name in ("WindowCenter", "WindowWidth"))
-    return tuple((centre, width) for centre, width in zip(centres, widths, strict=False) if width >= 1)
+    named = zip(centres, widths, strict=False)
+    return tuple((centre, width) for centre, width in named if is_defined(width, curve)), curve
 
 
 def _header(stream: IO[bytes]) -> tuple[Any, uid.UID]:
@@ -181,6 +192,14 @@ def _inverted(values: Array, span: tuple[float, float] | None) -> Array:
     if span is None:
         raise ValueError("white is low (MONOCHROME1), but how high black is is not said: dataset.window says it")
     return np.asarray(values.dtype.type(span[0] + span[1]) - values)
+
+
+def _coloured(values: Array, how: ReadAs, frames: int, span: tuple[float, float] | None) -> Pixels:
+    """Colours, or one of them in a window; of several there is none, and they are refused."""
+    picked = chosen(values, how.bands)
+    if how.window:
+        return Pixels(windowed(picked, how.window, how.curve), frames, BYTES)
+    return Pixels(picked, frames, span)
 
 
 def _of_palette(stored: Array, header: Any, how: ReadAs) -> Array:

@@ -25,6 +25,7 @@ class ReadAs:
         window: (centre, width) of a range of values, as radiology has them; several: a channel each; empty: none.
         background: What lies behind what is transparent, in 0..255: red, green, blue.
         frame: Which one, where a file holds several; None: the first of an animation, the middle of a volume.
+        curve: Of the windows: ``linear``, ``linear_exact`` or ``sigmoid``, as files of radiology may name it.
     """
 
     layout: str = "auto"
@@ -32,6 +33,7 @@ class ReadAs:
     window: tuple[tuple[float, float], ...] = ()
     background: tuple[int, int, int] = (0, 0, 0)
     frame: int | None = None
+    curve: str = "linear"
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,8 @@ def frame_at(frame: int | None, frames: int, otherwise: int) -> int:
     if frame is None:
         return otherwise
     if not 0 <= frame < frames:
-        raise ValueError(f"dataset.frame={frame}: there are {frames} frames, counted from 0")
+        there = "there is one frame, 0" if frames == 1 else f"there are {frames} frames, counted from 0"
+        raise ValueError(f"dataset.frame={frame}: {there}")
     return frame
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Lock
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from tlx._compat import image_decoders
 from tlx.columns.formats import colour
@@ -31,6 +31,7 @@ def read(path: Path, how: ReadAs, limits: Limits) -> Pixels:
     with allowing(limits), regular.opened(path) as stream, Image.open(stream, formats=_FORMATS) as image:
         allow(image.height, image.width, 1, limits)
         if image.format == "JPEG" and image.mode in ("L", "RGB"):
+            frame_at(how.frame, 1, 0)
             return Pixels(chosen(_jpeg(path, image), how.bands))
         return picture(image, how)
 
@@ -43,8 +44,8 @@ def picture(image: Image.Image, how: ReadAs) -> Pixels:
     deep = _deep_png(image, how.background)
     if deep is not None:
         return Pixels(chosen(deep, how.bands), frames)
-    image.load()
-    return Pixels(chosen(_values(ImageOps.exif_transpose(image), how.background), how.bands), frames)
+    image.load()  # which turns a TIFF
+    return Pixels(chosen(_upright(_values(image, how.background), image), how.bands), frames)
 
 
 @contextmanager
@@ -102,6 +103,8 @@ def _deep_png(image: Image.Image, background: tuple[int, int, int]) -> Array | N
         return None
     if image.mode == "I;16" and clear is None:
         return None
+    if image.tell():  # of which PIL keeps 8 bits
+        raise ValueError(f"of an animation in colours of 16 bits the first frame is read alone, not {image.tell()}")
     values = image_decoders.png(stream)
     most = np.iinfo(values.dtype).max
     if clear is not None:  # the one grey or colour that stands for nothing
@@ -109,14 +112,26 @@ def _deep_png(image: Image.Image, background: tuple[int, int, int]) -> Array | N
         values = colour.over(values, np.where(hidden, 0, most).astype(values.dtype), background)
     elif values.shape[2] in (2, 4):
         values = colour.over(values[:, :, :-1], values[:, :, -1], background)
-    return np.ascontiguousarray(upright(values, image.getexif().get(_ORIENTATION, 1)))
+    return _upright(values, image)
 
 
 def _jpeg(path: Path, image: Image.Image) -> Array:
     """Grey [h, w], or colours [h, w, 3]."""
-    upright = image.getexif().get(_ORIENTATION, 1) == 1
-    values = image_decoders.jpeg(path, image.mode == "RGB") if upright else None
+    values = image_decoders.jpeg(path, image.mode == "RGB") if _orientation(image) == 1 else None
     if values is None:
         image.load()
-        return np.asarray(ImageOps.exif_transpose(image))
+        return _upright(np.asarray(image), image)
     return values
+
+
+def _orientation(image: Image.Image) -> int:
+    """As EXIF says; 1, as it is, where EXIF says nothing that can be understood."""
+    try:
+        found = image.getexif().get(_ORIENTATION, 1)
+    except Exception:  # it raises anything for what is no EXIF, and pictures are shown without it
+        return 1
+    return int(found) if found in range(1, 9) else 1
+
+
+def _upright(values: Array, image: Image.Image) -> Array:
+    return np.ascontiguousarray(upright(values, _orientation(image)))

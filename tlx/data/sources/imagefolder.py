@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from tlx.data.sources import tree
 from tlx.data.sources.layout import class_folders, layout_of
 from tlx.files.regular import reason
 
+_SUFFIXES = 3  # in a message
+
 
 @dataclass
 class _Listing:
@@ -35,6 +38,7 @@ class _Listing:
         notes: On files that are left out.
         hidden: Files and folders that were skipped, below the root.
         deep: The first folder of images below each class that has some.
+        unread: Files that are no images.
     """
 
     paths: list[str] = field(default_factory=list)
@@ -42,6 +46,7 @@ class _Listing:
     labels: list[str] = field(default_factory=list)
     ends: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
     hidden: list[str] = field(default_factory=list)
     deep: list[str] = field(default_factory=list)
 
@@ -118,7 +123,8 @@ def _listed(config: ImageFolder) -> _Listing:
     if not found.paths:
         name = config.band_files or "*.png"
         expected = f"<root>/<class>/{name} or <root>/train/<class>/{name}"
-        problems = [ConfigIssue("dataset.root", f"no images found; expected {expected}", config.root)]
+        unread = f" ({_suffixes(found.unread)} are not read)" if found.unread else ""
+        problems = [ConfigIssue("dataset.root", f"no images found{unread}; expected {expected}", config.root)]
     if problems:
         raise DataError(problems)
     if found.deep:
@@ -155,7 +161,9 @@ def _look_beside_classes(listing: _Listing, folder: Path, above: str) -> None:
     with os.scandir(folder) as entries:
         there = sorted(entries, key=lambda entry: entry.name)
     listing.hidden += [f"{above}{entry.name}" for entry in there if tree.is_hidden(entry.name)]
-    loose = [one.name for one in there if _is_image(one.name) and not tree.is_hidden(one.name) and tree.is_file(one)]
+    files = [one.name for one in there if not tree.is_hidden(one.name) and tree.is_file(one)]
+    loose = [name for name in files if _is_image(name)]
+    listing.unread += [name for name in files if not _is_image(name)]
     if loose:
         listing.notes.append(f"{folder}: {len(loose)} images lie outside every class, first {loose[0]}")
 
@@ -168,6 +176,7 @@ def _add_class(
     place = "" if str(folder) == "." else os.path.join(folder, "")
     holding = dict.fromkeys([""], 0)  # images by the folder that holds them
     images, others, parts = _images(found, config)
+    listing.unread += others
     for inner in images:
         own = inner.rpartition("/")[0]
         holding[own] = holding.get(own, 0) + 1
@@ -176,7 +185,7 @@ def _add_class(
         listing.labels.append(f"{name}/{own}" if nested and own else name)
     deep = [own for own, count in holding.items() if own and count]
     if not any(holding.values()):
-        empty[str(folder)] = "an empty class"
+        empty[str(folder)] = f"an empty class, with {_suffixes(others)}" if others else "an empty class"
     elif nested:
         full = {"/".join(own.split("/")[:depth]) for own in {*deep, *parts} for depth in range(1, own.count("/") + 2)}
         empty.update({place + own: "an empty class" for own in found.folders if own not in full})
@@ -184,7 +193,11 @@ def _add_class(
         listing.deep.append(f"{above}{name}/{deep[0]}")
     listing.hidden += [f"{above}{name}/{inner}" for inner in found.hidden]
     if others:
-        what = "not images" if config.band_files is None else f"of no band of {config.band_files}, first {others[0]}"
+        what = (
+            f"not images ({_suffixes(others)})"
+            if config.band_files is None
+            else f"of no band of {config.band_files}, first {others[0]}"
+        )
         listing.notes.append(f"{folder}: {len(others)} files are {what}")
     if found.special:
         first = found.special[0]
@@ -205,6 +218,14 @@ def _images(found: tree.Tree, config: ImageFolder) -> tuple[list[str], list[str]
         return images, others, set()
     sets, others = band_sets.grouped((inner for inner, _ in found.files()), band_files.parsed(config.band_files))
     return list(sets), others, {file.rpartition("/")[0] for files in sets.values() for file in files} - {""}
+
+
+def _suffixes(names: Sequence[str]) -> str:
+    """The suffixes that most files have which are not read."""
+    counts = Counter(os.path.splitext(name)[1].lower() or "no suffix" for name in names)
+    counted = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
+    shown = [f"{suffix} x {count:,}" for suffix, count in counted[:_SUFFIXES]]
+    return ", ".join([*shown, f"{len(counted) - _SUFFIXES} more suffixes"] if len(counted) > _SUFFIXES else shown)
 
 
 def _is_image(name: str) -> bool:
