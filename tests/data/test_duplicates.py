@@ -13,6 +13,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from PIL import Image as Picture
 
+from tests.data.splitting import assign
 from tests.data.test_labels_of_rows import rows
 from tlx.columns import Category, Image, Label, Number, Text
 from tlx.columns.reading import Indices, Values
@@ -24,7 +25,7 @@ from tlx.data.duplicates import copies_of, look, units_of
 from tlx.data.groups import groups_of
 from tlx.data.module import Data
 from tlx.data.source import Source
-from tlx.data.splits import assign, cut
+from tlx.data.splits import cut
 
 
 def texts(words: list[str], labels: list[int] | None = None, groups: list[str] | None = None) -> Source:

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from tests.data.conftest import classes, labels
+from tests.data.splitting import assign
 from tlx.columns import Label, Labels, Text
 from tlx.columns.reading import Indices, Values
 from tlx.config.dataset import Digits
 from tlx.config.errors import DataError
 from tlx.data.source import Source
-from tlx.data.splits import assign
 
 
 def source(counts: dict[str, int], splits: dict[str, Indices] | None = None) -> Source:

@@ -27,17 +27,6 @@ def hashed(indices: Indices) -> str:
     return f"{len(indices)} {sha256(indices.astype('<i8').tobytes()).hexdigest()[:16]}"
 
 
-def assign(source: Source, config: Dataset, seed: int) -> dict[str, Indices]:
-    """Indices of ``train`` (its shots, where asked for), ``val`` and ``test``; raises :class:`DataError`."""
-    copies = duplicates.copies_of(source, config)
-    splits = take_shots(source, cut(source, config, copies), config, seed)
-    duplicates.look(source, splits, config, copies)
-    for column in source.columns:
-        if column.role == "target":
-            source.notes += column.notes(source.rows[column.name], splits)
-    return splits
-
-
 def cut(source: Source, config: Dataset, copies: Copies | None = None) -> dict[str, Indices]:
     """Splits the source brings are kept; missing ones are cut from train, as ``dataset.split_by`` says.
 
