@@ -11,10 +11,11 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from tlx.columns import decoding, formats, image_bands, image_scale, image_statistics
+from tlx.columns import decoding, formats, image_bands, image_scale, image_seen, image_statistics
 from tlx.columns.column import Column
 from tlx.columns.formats.pixels import Array, Pixels, ReadAs
-from tlx.columns.image_scale import BYTES, Range, Seen
+from tlx.columns.image_scale import BYTES, Range
+from tlx.columns.image_seen import Seen
 from tlx.columns.inspection import look_at
 from tlx.columns.reading import DEFAULT, Indices, Inspection, Reader, Reading, Values
 from tlx.config import band_files
@@ -109,7 +110,7 @@ class Image(Column):
             except Exception as error:  # decoders raise anything; the look at all of them names such files
                 first = first or f"unreadable image: {type(error).__name__}: {error}"
                 continue
-            channels[_channels(pixels)] += 1
+            channels[image_seen.channels_of(pixels)] += 1
             types[str(pixels.dtype)] += 1
         if not channels:
             return self, values, {0: f"{first}; none of the {len(values):,} images can be read"}
@@ -176,12 +177,7 @@ class Image(Column):
         found = self.decoded(value, limits)
         if problem := self.problem(found.values):
             raise ValueError(problem)
-        pixels = found.values
-        height, width = pixels.shape[:2]
-        least, most = found.range or (None, None)
-        low, high = float(pixels.min()), float(pixels.max())
-        kind, channels, colours = str(pixels.dtype), _channels(pixels), _has_colours(pixels)
-        return Seen(height, width, channels, kind, low, high, found.frames, least, most, colours)
+        return image_seen.seen(found)
 
     def file(self, value: Any) -> Path | None:
         """The image's own, where it has one."""
@@ -303,18 +299,6 @@ class Image(Column):
             if not clear and (first == self.channels) != (last == self.channels):
                 return "hwc" if last == self.channels else "chw"
         return self.layout
-
-
-def _channels(pixels: Array) -> int:
-    return 1 if pixels.ndim == 2 else int(pixels.shape[2])
-
-
-def _has_colours(pixels: Array) -> bool:
-    """Have three channels different values somewhere?"""
-    if _channels(pixels) != 3:
-        return False
-    some = pixels[:: _LOOK // 4]
-    return any(bool((one[..., 1:] != one[..., :1]).any()) for one in (some, pixels))  # most are told by a few rows
 
 
 def _window_of(value: Any, frame: int | None) -> tuple[tuple[tuple[float, float], ...], str]:

@@ -4,43 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from tlx.columns.formats.pixels import Array
+from tlx.columns.image_seen import Seen
 
 Range = tuple[float, float]
 BYTES: Range = (0.0, 255.0)
 _PERCENTILES = (1, 99)
 _FILLED = 0.25  # of a range of whole bits, for it to be taken
 _LEAST_WHITE = 64  # a highest float from here to 255 is taken to mean that 255 is white
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What was seen of an image when it was looked at.
-
-    Args:
-        height, width, channels: Of it.
-        dtype: Of its values, as the file has them.
-        low, high: The least and the highest of them.
-        frames: In its file.
-        least, most: What the file says its values can be; None: nothing.
-        colours: Its three channels are not the same, as they are of grey over a background.
-    """
-
-    height: int
-    width: int
-    channels: int
-    dtype: str
-    low: float
-    high: float
-    frames: int = 1
-    least: float | None = None
-    most: float | None = None
-    colours: bool = False
 
 
 def is_of_bytes(dtype: str) -> bool:

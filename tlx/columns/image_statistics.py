@@ -9,7 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from tlx.columns.formats.pixels import Array
-from tlx.columns.image_scale import BYTES, Range, Seen, range_of
+from tlx.columns.image_scale import BYTES, Range, range_of
+from tlx.columns.image_seen import Seen
 from tlx.columns.reading import DEFAULT, Indices, Values
 from tlx.config.dataset_parts import Limits
 

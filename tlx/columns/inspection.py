@@ -16,7 +16,7 @@ import numpy as np
 
 from tlx.columns import remembered
 from tlx.columns.formats import raster
-from tlx.columns.image_scale import Seen
+from tlx.columns.image_seen import Seen
 from tlx.columns.reading import DEFAULT, Indices, Inspection, Values
 from tlx.config.dataset_parts import Limits
 from tlx.config.machine import cores
