@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, settings
 
 settings.register_profile(
     "tlx",
-    max_examples=40,
+    max_examples=25,
     deadline=None,
     database=None,
     derandomize=True,

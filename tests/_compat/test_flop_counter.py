@@ -38,6 +38,7 @@ def printed(code: str) -> str:
     return done.stdout
 
 
+@pytest.mark.long
 def test_it_counts_the_same() -> None:
     ours = printed("from tlx._compat import flop_counter\n" + COUNTED.format(counter="flop_counter"))
     theirs = printed("from torch.utils import flop_counter\n" + COUNTED.format(counter="flop_counter"))
@@ -52,6 +53,7 @@ def test_it_knows_kernels_of_triton(first: str, tmp_path: Path) -> None:
     assert printed(f"import sys\nsys.path.insert(0, {str(tmp_path)!r})\nimport kernels") == "refused\n"
 
 
+@pytest.mark.long
 def test_triton_is_left_alone() -> None:
     """Imported neither at once nor, in part, for good; and the one that was imported before stays."""
     pytest.importorskip("triton")

@@ -44,7 +44,7 @@ def begun(folder: Path, process: subprocess.Popen[str]) -> Path:
     raise AssertionError(process.communicate()[0])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_once_saves_the_state(folder: Path, number: signal.Signals) -> None:
     with training(folder, "strategy.validate_every=10 steps") as (process, place):

@@ -14,6 +14,7 @@ from tlx.components import bytecode, plugins, source, trust
 pytestmark = pytest.mark.usefixtures("plugged")
 
 
+@pytest.mark.long
 def test_a_part_in_a_script_is_known_by_its_source(folder: Path) -> None:
     script = folder / "script.py"
     words = [*TRIAL, "callbacks.scripted={}"]

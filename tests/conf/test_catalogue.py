@@ -130,6 +130,7 @@ def test_every_experiment_composes_to_what_its_file_says(file: Path) -> None:
 STUDIES = [path for path in EXPERIMENTS if "study" in yaml.safe_load((REPOSITORY / path).read_text())]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("file", STUDIES, ids=lambda path: path.stem)
 def test_every_arm_of_a_study_composes(file: Path) -> None:
     study = tlx.compose([f"experiment={file.stem}"]).study

@@ -103,7 +103,7 @@ def _worker(root: Path, process: subprocess.Popen[str]) -> int:
     raise AssertionError("nothing began")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_line_of_its_code_makes_another_trial_and_why_names_the_file(project: Project) -> None:
     """So does a comment in a file that the trial does not use: the hash is of every file of the package."""
     project.tlx("train", *WORDS)

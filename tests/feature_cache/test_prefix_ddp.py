@@ -66,7 +66,7 @@ def reused(place: Path) -> dict[str, str]:
     return {row["split"]: row["state"] for row in rows if row["event"] == "reuse"}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_processes_fill_disjoint_parts_and_end_the_same(folder: Path) -> None:
     place = same(folder, "strategy=top_k", "reuse.batch=16")
     assert reused(place) == {"train": "filled", "val": "filled", "test": "filled"}

@@ -204,7 +204,7 @@ def events(output: str) -> dict[str, list[str]]:
     return {place.name: [row["event"] for row in event_log.read(place)] for place in places}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_sweep_with_heads_side_by_side_is_the_sweep_without(folder: Path, weights: str, said: Said) -> None:
     words = (*SWEEP, weights, "strategy=feature_extraction,fine_tune")
     assert "12 trials run" in said("sweep", *words)

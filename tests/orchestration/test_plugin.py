@@ -70,7 +70,7 @@ def _lingers(config: DictConfig) -> None:
     Path(str(config.out), str(config.foo)).touch()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("function", "more", "reason"),
     [(_dies, [], "was killed by signal 9"), (_lingers, ["hydra.launcher.timeout=0.2"], "took too long")],

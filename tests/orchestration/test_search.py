@@ -63,7 +63,7 @@ def study(folder: Path) -> optuna.Study:
     return optuna.load_study(study_name=root.name, storage=storage)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_search_goes_on_up_to_its_total(folder: Path, written: Path, sweep: Said, said: Said) -> None:
     sweep("search.n_trials=3")
     first = {trial.number: trial.values for trial in study(folder).trials}
@@ -134,7 +134,7 @@ def test_proposals_that_were_half_made_are_made_whole(folder: Path, written: Pat
     assert [len(trial.params) for trial in study(folder).trials] == [2] * 5
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_search_that_is_killed_loses_nothing(folder: Path, written: Path, sweep: Said) -> None:
     process = subprocess.Popen(
         command("search.n_trials=8"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True

@@ -47,7 +47,7 @@ def attempts(root: Path) -> int:
     return len(list(root.glob("narrow*/events*.jsonl")))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_commands_at_the_same_moment_share_the_work(folder: Path) -> None:
     first, second = begin(*WORDS, "seed=0,1,2,3"), begin(*WORDS, "seed=0,1,2,3")
     said = end(first) + end(second)
@@ -62,7 +62,7 @@ def test_two_commands_at_the_same_moment_share_the_work(folder: Path) -> None:
     assert {run.data.tags["mlflow.parentRunId"] for run in children} == parents
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_sweep_that_is_killed_goes_on(folder: Path) -> None:
     """SIGKILL of every process at random moments; the numbers are those of a sweep that was left alone."""
     words = [*WORDS, "seed=0,1,2,3,4"]
@@ -129,7 +129,7 @@ def _wait_for(root: Path, done: int, process: subprocess.Popen[str]) -> bool:
     raise AssertionError("nothing began")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_trial_that_takes_too_long_is_ended_and_goes_on_when_run_again(folder: Path, said: Said) -> None:
     words = [*WORDS, "strategy.budget=40000 steps", "seed=0,1", "tracking=none"]
     out = said("sweep", *words, "hydra.launcher.timeout=0.2", code=1)

@@ -223,7 +223,7 @@ def _drain(limit: float = 400) -> None:
     assert not lines
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.slurm
 def test_an_array_survives_what_clusters_do(cluster: None, folder: Path) -> None:
     """One task killed, one asked to make room, the controller restarted: the numbers are those of a local sweep."""
@@ -263,7 +263,7 @@ def _metrics(root: Path) -> dict[str, dict[str, float]]:
     return {one["name"]: one["metrics"] for one in found}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.slurm
 def test_ranks_of_a_task_are_one_trial(cluster: None, folder: Path) -> None:
     """Two nodes of one process each: one event log, half of the examples each, as two processes of one machine."""

@@ -110,6 +110,7 @@ def _cosine(step: int, length: int) -> float:
     return 0.5 * (1 + cos(pi * step / length))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "strategy",
     ["gradual_unfreezing", "chain_thaw", "half_ft", "feature_extraction", "norm_only", "plateau_switch", "logistic"],

@@ -128,7 +128,7 @@ def test_a_linked_worktree_and_a_renamed_object_format_are_read(project: Path, f
     assert len(code.states()["project"]["commit"]) == 64
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_no_module_of_the_working_directory_is_imported(folder: Path) -> None:
     """A sweep starts a server and processes from it; ``random.py`` beside them is data."""
     for name in MODULES:

@@ -114,7 +114,7 @@ def process(rank: int, rows: int, place: Path) -> None:
     torch.distributed.destroy_process_group()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("rows", [2, 3])
 def test_two_processes_find_what_one_does(rows: int, folder: Path) -> None:
     """However few examples one of them has seen."""

@@ -37,6 +37,7 @@ def run_id(where: Path) -> str:
     return found
 
 
+@pytest.mark.long
 def test_a_run_loads_from_its_artifacts(sent: Path, folder: Path, said: Said) -> None:
     run, wanted = run_id(sent), parameters_and_buffers(trained(sent).model)
     assert find.runs(run) == [sent]

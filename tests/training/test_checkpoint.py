@@ -104,6 +104,7 @@ hardware: {{threads: 1}}
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("family", ["cnn", "bert"])
 @pytest.mark.parametrize("strategy", ["lora", "dora", "ia3"])
 def test_an_adapted_trial_gives_its_merged_backbone(

@@ -79,7 +79,7 @@ if rank == 0:
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_ranks_agree_and_share_every_epoch(folder: Path) -> None:
     phases = "strategy.phases=[{train: [head], until: 1 epochs}, {train: [all]}]"
     words = ["backbone=narrow_resnet", "dataset=digits", "strategy=scratch", "strategy.budget=2 epochs", phases]
@@ -99,7 +99,7 @@ def test_two_ranks_agree_and_share_every_epoch(folder: Path) -> None:
     assert result["steps"] == 22
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_processes_of_a_sweep_give_what_one_gives(folder: Path, said: Said) -> None:
     """Devices can be swept: right worlds, every example counted, and the same numbers."""
     words = ["backbone=pixels", "strategy=feature_extraction", "dataset=digits", "dataset.shots=5", "tracking=none"]
@@ -145,7 +145,7 @@ def test_two_ranks_thaw_as_one_process_does(small: Compose, families: Families, 
     assert not differences(load_file(checkpoint), expected, 1e-6)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_without_a_new_wrap_the_ranks_drift_apart(folder: Path) -> None:
     """Why every phase is a fit of its own: DDP does not know of what was frozen when it wrapped the network."""
     run_program(folder, NAIVE)

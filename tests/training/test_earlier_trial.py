@@ -110,7 +110,7 @@ def test_nothing_begins_from_weights_that_do_not_count(small: Compose, anew: Ane
         tlx.train(small("strategy=feature_extraction", "backbone.weights=trial:middle"), quiet=True)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_sweep_runs_what_began_from_other_weights(anew: Anew, said: Said) -> None:
     words = ["backbone=narrow_resnet", "dataset=digits", "strategy=feature_extraction", "strategy.budget=2 steps"]
     words += ["backbone.weights=trial:source", "seed=0,1", "tracking=none", "--jobs", "1"]

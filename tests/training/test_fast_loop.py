@@ -188,6 +188,7 @@ def test_it_is_lightnings_loop(
     assert same(optimizers, seen.optimizers)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "words",
     [
@@ -278,6 +279,7 @@ def test_numbers_that_are_none_end_it_with_the_reason(make: Callable[..., Trial]
     assert "FloatingPointError" in list(event_log.read(place_of(trial)))[-1]["reason"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("precision", ["64-true", "bf16-mixed"])
 def test_other_precisions_reuse_too(make: Callable[..., Trial], precision: str) -> None:
     """What is kept is computed in the trial's own precision, or nothing is kept; either way it ends as without."""

@@ -19,6 +19,7 @@ CHECKPOINTED = "hardware.gradient_checkpointing=true"
 GRADUAL = ("strategy=gradual_unfreezing", "strategy.phases.1.expand.levels=2")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("family", ["vit", "bert"])
 @pytest.mark.parametrize("strategy", [("strategy=fine_tune",), GRADUAL], ids=["fine_tune", "gradual_unfreezing"])
 def test_gradient_checkpointing_changes_no_bit(

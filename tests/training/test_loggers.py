@@ -174,7 +174,7 @@ tlx.train(tlx.compose(sys.argv[1:]))
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_of_several_processes_the_first_one_writes(small: Compose, folder: Path) -> None:
     run_program(folder, PROGRAM, *said(small, CSV, "hardware=ddp_cpu", "output=two"))
     assert [path.name for path in folder.glob("opened-*")] == ["opened-0"]

@@ -27,7 +27,7 @@ from tlx.training.locate import locate
 from tlx.training.multi_head import train_together
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_together_each_is_what_it_is_alone(small: Compose, families: Families, optimizer: str) -> None:
     trials = made(small, families, *OPTIMIZERS[optimizer])

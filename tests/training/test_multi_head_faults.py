@@ -180,7 +180,7 @@ train_together(trials, [print] * len(trials))
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_killed_in_the_middle_they_begin_anew(small: Compose, families: Families, folder: Path) -> None:
     trials = made(small, families, names=("plain", "decay", "threshold"))
     places = [locate(trial) for trial in trials]

@@ -221,6 +221,7 @@ def test_what_is_marked_is_what_is_settled_and_recorded() -> None:
     assert set(asked_for(tlx.compose((*FAMILIES["head"], *SHORT)))) == marked
 
 
+@pytest.mark.long
 def test_none_of_them_changes_a_head() -> None:
     varied("head", all_train=False)
 

@@ -23,7 +23,7 @@ SHARDED = ("hardware=ddp_cpu", "hardware.distributed=fsdp")
 SGD = ("strategy.optimizer.name=sgd", "+strategy.optimizer.args.fused=false")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_shards_thaw_as_one_process_does(small: Compose, families: Families, watch: Watch) -> None:
     """After every phase; restoring the best and forgetting the optimizer's state on the way."""
     phases = "[{train: [head], until: 4 steps}, {train: ['stages[-2:]', head], until: 4 steps, restore: best},"

@@ -105,7 +105,8 @@ def _is_setting(base: DictConfig, key: str) -> bool:
     """Is a key what another group may be mistaken for: there in any trial, so of no part that might be left out?"""
     node: Any = base
     for step in key.split("."):
-        node = node_at(node, step) if isinstance(node, DictConfig) and not is_none(node) else None
+        is_there = isinstance(node, DictConfig) and not is_none(node) and step in node.keys()  # noqa: SIM118
+        node = node_at(node, step) if is_there else None
         if node is None or (isinstance(node, DictConfig) and is_optional(node)):
             return False
     return True
