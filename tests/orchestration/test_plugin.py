@@ -73,7 +73,7 @@ def _lingers(config: DictConfig) -> None:
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("function", "more", "reason"),
-    [(_dies, [], "was killed by signal 9"), (_lingers, ["hydra.launcher.timeout=0.2"], "took too long")],
+    [(_dies, [], "was killed by signal 9"), (_lingers, ["hydra.launcher.timeout=0.5"], "took too long")],
 )
 def test_a_job_that_breaks_is_one_failed_job(
     function: TaskFunction, more: list[str], reason: str, hydra_sweep_runner: TSweepRunner, tmp_path: Path

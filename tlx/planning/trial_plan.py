@@ -107,7 +107,7 @@ def outline(trial: Trial) -> MetaModel:
             task, backbone, model, cut = _network(trial, schema)
         _check_augmentation(trial, schema, model)
         if targets := _of_val(data):
-            check_validation(task, targets)
+            check_validation(load_task(trial.task, schema), targets)  # that one is on the meta device
     notes = data.source.notes if data is not None else []
     epochs = Epochs(schema.counts.get("train", _ASSUMED), trial.strategy.batch_size, trial.seed_of_order)
     optimizers.check(trial.strategy.optimizer)
