@@ -96,3 +96,18 @@ def test_grey_files_and_one_of_colours(folder: Path) -> None:
         Image.new("RGB" if i == 77 else "L", (4, 4), i).save(place / f"{i:03}.png")
     found = plan_trial(trial("backbone.input.size=4"))
     assert found.parameters == 3 * 16 * 2 + 2
+
+
+@pytest.mark.parametrize("kind", ["label", "number"])
+def test_what_validation_is_of_is_looked_at_for_any_task(folder: Path, kind: str) -> None:
+    """Its constants are of train, although networks of a plan hold nothing."""
+    Path("a.csv").write_text("x,label\n" + "".join(f"{i},{i % 2}\n" for i in range(40)))
+    words = [
+        "backbone=columns",
+        "strategy=feature_extraction",
+        "dataset=tabular",
+        "dataset.file=a.csv",
+        "tracking=none",
+    ]
+    found = plan_trial(tlx.compose([*words, f"dataset.label_type={kind}"]))
+    assert sum(found.schema.counts.values()) == 40
