@@ -18,14 +18,13 @@ from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.task import Classification, Loss
 from tlx.runs.metric import Metric
 from tlx.tasks import logistic, losses, multilabel, per_class, temperature, views
-from tlx.tasks.finite import Finite
 from tlx.tasks.kept import Kept
 from tlx.tasks.macro_f1 import MacroF1
 from tlx.tasks.many import ManyClassifiers
-from tlx.tasks.mean_loss import MeanLoss
-from tlx.tasks.metrics import Added, AddedMetric, added, primary
+from tlx.tasks.metrics import AddedMetric, added, primary
 from tlx.tasks.network import Network
 from tlx.tasks.protocol import StepOutput
+from tlx.tasks.task_metrics import TaskMetrics
 
 _LOSS = Metric("loss", "loss", "min")
 _F1 = Metric("f1_macro", "macro F1", "max", percent=True)
@@ -202,17 +201,12 @@ class ClassificationTask:
         return None if self.several else ManyClassifiers([task.options.loss.label_smoothing for task in tasks])
 
 
-class ClassificationMetrics(nn.Module):
-    """torchmetrics, with undefined values said to be undefined instead of 0.
-
-    What is counted stays where the network is, and a device is waited for when values are asked for.
-    """
+class ClassificationMetrics(TaskMetrics):
+    """torchmetrics, with undefined values said to be undefined instead of 0."""
 
     def __init__(self, classes: int, multilabel: bool, added: Mapping[str, AddedMetric] | None = None) -> None:
-        super().__init__()
-        self.added = Added(added) if added else None
+        super().__init__(added)
         self.multilabel = multilabel
-        self.finite, self.loss = Finite(), MeanLoss()
         if multilabel:
             self.kept = Kept(classes)
         else:
@@ -221,8 +215,7 @@ class ClassificationMetrics(nn.Module):
 
     def update(self, logits: Tensor, labels: Tensor, loss: Tensor, weight: float | Tensor) -> None:
         """Take in a batch."""
-        self.finite.update(logits)
-        self.loss.update(loss, weight)
+        self.count(logits, loss, weight)
         if self.multilabel:
             labels = labels.nan_to_num(_UNKNOWN).int()
             self.kept.update(logits.float().sigmoid(), labels)
@@ -235,29 +228,10 @@ class ClassificationMetrics(nn.Module):
             # not every metric takes what compute() refuses
             self.added.update(probabilities.nan_to_num(0.0), labels, exact.nan_to_num(0.0))
 
-    def compute(self) -> dict[str, float | None]:
-        """Values by name, and begin anew; what is undefined, such as the loss where nothing is known, is None.
-
-        Raises:
-            FloatingPointError: A logit was not finite.
-        """
-        try:
-            self.finite.require()
-            return self._values()
-        finally:
-            for metric in self.children():
-                metric.reset()  # type: ignore[operator]
-
-    def _values(self) -> dict[str, float | None]:
-        loss = float(self.loss.compute())
-        values: dict[str, float | None] = {"loss": loss if math.isfinite(loss) else None}
+    def own(self) -> dict[str, float | None]:
         if self.multilabel:
-            values |= multilabel.values(*self.kept.everything())
-        else:
-            values |= {"f1_macro": float(self.f1_macro.compute()), "acc": float(self.acc.compute())}
-        if self.added is not None:
-            values |= self.added.compute()
-        return values
+            return multilabel.values(*self.kept.everything())
+        return {"f1_macro": float(self.f1_macro.compute()), "acc": float(self.acc.compute())}
 
 
 def _shown(probabilities: Tensor, several: bool) -> Tensor:

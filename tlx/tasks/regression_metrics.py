@@ -6,29 +6,26 @@ import math
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from tlx._compat.devices import onto
-from tlx.tasks.finite import Finite
 from tlx.tasks.kept import Kept
-from tlx.tasks.mean_loss import MeanLoss
-from tlx.tasks.metrics import Added, AddedMetric
+from tlx.tasks.metrics import AddedMetric
+from tlx.tasks.task_metrics import TaskMetrics
 
 
-class RegressionMetrics(nn.Module):
+class RegressionMetrics(TaskMetrics):
     """MAE, RMSE, R² and Spearman's correlation, means over the numbers; what is undefined is None."""
 
     def __init__(self, mean: Tensor, deviation: Tensor, added: Mapping[str, AddedMetric] | None = None) -> None:
         """``mean`` and ``deviation``: of each number in train."""
-        super().__init__()
+        super().__init__(added, torch.float64)
         self._mean, self._deviation = mean, deviation
-        self.added = Added(added, torch.float64) if added else None
-        self.finite, self.loss, self.kept = Finite(), MeanLoss(), Kept(len(deviation))
+        self.kept = Kept(len(deviation))
 
     def update(self, outputs: Tensor, target: Tensor, loss: Tensor, weight: float | Tensor) -> None:
         """Take in a batch."""
-        self.finite.update(outputs)
-        self.loss.update(loss, weight)
+        self.count(outputs, loss, weight)
         self.kept.update(outputs, target)
         if self.added is not None:
             device = outputs.device if outputs.device.type != "mps" else torch.device("cpu")  # which has no 64 bits
@@ -37,26 +34,10 @@ class RegressionMetrics(nn.Module):
             own = (one.to(device).double() * deviation + mean for one in (known, target))
             self.added.update(*(one if len(deviation) > 1 else one[:, 0] for one in own))
 
-    def compute(self) -> dict[str, float | None]:
-        """Values by name, and begin anew; MAE and RMSE in the numbers' own units.
-
-        Raises:
-            FloatingPointError: An output was not finite.
-        """
-        try:
-            self.finite.require()
-            return self._values()
-        finally:
-            for metric in self.children():
-                metric.reset()  # type: ignore[operator]
-
-    def _values(self) -> dict[str, float | None]:
+    def own(self) -> dict[str, float | None]:
+        """MAE and RMSE are in the numbers' own units."""
         outputs, target = (tensor.cpu().double() for tensor in self.kept.everything())
-        loss = float(self.loss.compute())
-        values = {"loss": loss if math.isfinite(loss) else None, **measured(outputs, target, self._deviation)}
-        if self.added is not None:
-            values |= self.added.compute()
-        return values
+        return measured(outputs, target, self._deviation)
 
 
 def measured(outputs: Tensor, target: Tensor, deviation: Tensor) -> dict[str, float | None]:
