@@ -6,7 +6,8 @@ prints images per second: median and range. ``--before`` adds the arms of anothe
 ``--model resnet50 --images 4096 --batch 64 --workers 14 --precision bf16-mixed``.
 
 Arms: *alone* has a batch on the device already; *load* makes batches and throws them away; *frozen* passes every
-image through the backbone without gradients; *train* takes optimizer steps, of which the first are left out.
+image through the backbone without gradients; *train* takes optimizer steps. ``--warm`` batches are left out at first.
+Of *train tlx*: *flip_crop* augments, *never* allows kernels that are not deterministic, *map* keeps decoded images.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,30 +35,51 @@ SIZE, CLASSES, BANDS, SIDE = (375, 500), 4, 6, 224
 ARMS = {
     "jpeg": (
         *("alone frozen", "alone train", "load tlx", "load pil", "frozen tlx", "frozen lightning", "frozen timm"),
-        *("train tlx", "train tlx flip_crop", "train lightning", "train timm"),
+        *("train tlx", "train tlx flip_crop", "train tlx never", "train tlx map", "train lightning", "train timm"),
     ),
     "tiles": ("load tlx", "frozen tlx", "frozen lightning", "train tlx", "train lightning"),
 }
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-WARM = 2  # batches
-TIMES: list[float] = []  # after each step
+
+
+class Stopwatch:
+    """Takes the time from the end of the first steps, which are left out, to the end of the last."""
+
+    def __init__(self, warm: int, steps: int) -> None:
+        self.ends, self.done, self.times = (warm, warm + steps), 0, [0.0]
+
+    def step(self) -> None:
+        """A step is done; a device is waited for at both ends alone."""
+        self.done += 1
+        if self.done in self.ends:
+            _wait()
+            self.times.append(time.perf_counter())
+
+    @property
+    def seconds(self) -> float:
+        """Between both ends."""
+        return self.times[-1] - self.times[-2]
 
 
 @dataclass
 class Options:
-    """Of the stopwatch: none."""
+    """Of the callback."""
+
+    warm: int = 2
+    steps: int = 8
 
 
-class Stopwatch(Callback):
-    """Notes the time after every step."""
+class Timed(Callback):
+    """Has a stopwatch."""
+
+    stopwatch: Stopwatch
 
     def __init__(self, options: Options) -> None:
-        TIMES.clear()
+        type(self).stopwatch = Stopwatch(options.warm, options.steps)
 
     def on_step(self, ctx: Context) -> None:
-        """Note it."""
-        _wait()
-        TIMES.append(time.perf_counter())
+        """Count it."""
+        self.stopwatch.step()
 
 
 def make(folder: Path, count: int) -> None:
@@ -118,7 +141,9 @@ def batches_of(found: Any, count: int) -> Iterable[Any]:
 
 def tlx_load(asked: argparse.Namespace) -> float:
     """Batches alone."""
-    return _timed(batches_of(built(asked), asked.steps + WARM), lambda batch: len(batch), asked)
+    found = built(asked)
+    with closing(found.data):
+        return _timed(batches_of(found, asked.steps + asked.warm), len, asked)
 
 
 def tlx_frozen(asked: argparse.Namespace) -> float:
@@ -134,19 +159,27 @@ def tlx_frozen(asked: argparse.Namespace) -> float:
             model.backbone_features(batch.to(device).inputs)
         return len(batch)
 
-    return _timed(batches_of(found, asked.steps + WARM), step, asked)
+    with closing(found.data):
+        return _timed(batches_of(found, asked.steps + asked.warm), step, asked)
 
 
-def tlx_train(asked: argparse.Namespace, augment: str = "none") -> float:
+def tlx_train(asked: argparse.Namespace, way: str) -> float:
     """``tlx.train``, timed by a callback."""
     import tlx
 
-    tlx.register.callback("stopwatch", config=Options, capabilities={"trainable", "cacheable"})(Stopwatch)
-    steps = asked.steps + WARM
-    lengths = [f"strategy.budget={steps} steps", f"strategy.validate_every={steps} steps", f"dataset.augment={augment}"]
+    tlx.register.callback("timed", config=Options, capabilities={"trainable", "cacheable"})(Timed)
+    steps = asked.steps + asked.warm
+    more = [f"strategy.budget={steps} steps", f"strategy.validate_every={steps} steps"]
+    more += {
+        "never": ["hardware.deterministic=never"],
+        "map": ["hardware.image_memory=4.0"],
+        "flip_crop": ["dataset.augment=flip_crop"],
+        "": [],
+    }[way]
+    more += [f"callbacks.timed={{warm: {asked.warm}, steps: {asked.steps}}}"]
     with tempfile.TemporaryDirectory() as output:
-        tlx.train(words(asked, "strategy=fine_tune", *lengths, f"output={output}", "callbacks.stopwatch={}"))
-    return asked.batch * (len(TIMES) - WARM) / (TIMES[-1] - TIMES[WARM - 1])
+        tlx.train(words(asked, "strategy=fine_tune", f"output={output}", *more))
+    return asked.batch * asked.steps / Timed.stopwatch.seconds
 
 
 # -- others --------------------------------------------------------------------------------------------------------
@@ -230,7 +263,7 @@ def others_frozen(asked: argparse.Namespace, loader: Iterable[Any]) -> float:
             model(images)
         return len(images)
 
-    return _timed(_endless(loader, asked.steps + WARM), step, asked)
+    return _timed(_endless(loader, asked.steps + asked.warm), step, asked)
 
 
 def lightning_train(asked: argparse.Namespace, loader: Iterable[Any]) -> float:
@@ -238,7 +271,7 @@ def lightning_train(asked: argparse.Namespace, loader: Iterable[Any]) -> float:
     import pytorch_lightning as lightning
     import torch
 
-    times: list[float] = []
+    stopwatch = Stopwatch(asked.warm, asked.steps)
     model = network(asked, head=True)
 
     class Module(lightning.LightningModule):
@@ -254,16 +287,15 @@ def lightning_train(asked: argparse.Namespace, loader: Iterable[Any]) -> float:
             return torch.nn.functional.cross_entropy(self.model(images), batch[1])
 
         def on_train_batch_end(self, *arguments: Any) -> None:
-            """Note the time."""
-            _wait()
-            times.append(time.perf_counter())
+            """Count it."""
+            stopwatch.step()
 
         def configure_optimizers(self) -> Any:
             """AdamW."""
             return torch.optim.AdamW(self.parameters(), lr=1e-3)
 
     trainer = lightning.Trainer(
-        max_steps=asked.steps + WARM,
+        max_steps=asked.steps + asked.warm,
         precision=asked.precision,
         logger=False,
         enable_checkpointing=False,
@@ -271,7 +303,7 @@ def lightning_train(asked: argparse.Namespace, loader: Iterable[Any]) -> float:
         enable_model_summary=False,
     )
     trainer.fit(Module(), loader)
-    return float(asked.batch * (len(times) - WARM) / (times[-1] - times[WARM - 1]))
+    return asked.batch * asked.steps / stopwatch.seconds
 
 
 def alone(asked: argparse.Namespace, train: bool) -> float:
@@ -295,7 +327,7 @@ def alone(asked: argparse.Namespace, train: bool) -> float:
             optimizer.step()
         return len(batch)
 
-    return _timed([images] * (asked.steps + WARM), step, asked)
+    return _timed([images] * (asked.steps + asked.warm), step, asked)
 
 
 # -- timing --------------------------------------------------------------------------------------------------------
@@ -329,18 +361,13 @@ def _endless(loader: Iterable[Any], count: int) -> Iterable[Any]:
                 return
 
 
-def _timed(batches: Iterable[Any], step: Callable[[Any], int], asked: argparse.Namespace) -> float:
+def _timed(batches: Iterable[Any], step: Callable[[Any], object], asked: argparse.Namespace) -> float:
     """Images per second, without the first batches."""
-    seen, began = 0, 0.0
-    for number, batch in enumerate(batches):
-        done = step(batch)
-        if number == WARM - 1:
-            _wait()
-            began = time.perf_counter()
-        elif number >= WARM:
-            seen += done
-    _wait()
-    return seen / (time.perf_counter() - began)
+    stopwatch = Stopwatch(asked.warm, asked.steps)
+    for batch in batches:
+        step(batch)
+        stopwatch.step()
+    return asked.batch * asked.steps / stopwatch.seconds
 
 
 def work(asked: argparse.Namespace) -> float:
@@ -354,11 +381,11 @@ def work(asked: argparse.Namespace) -> float:
         return alone(asked, way == "train")
     if way.startswith("tlx"):
         if train:
-            return tlx_train(asked, way.partition(" ")[2] or "none")
+            return tlx_train(asked, way.partition(" ")[2])
         return tlx_load(asked) if what == "load" else tlx_frozen(asked)
     loader = timm_loader(asked, train) if way == "timm" else usual_loader(asked, train)
     if what == "load":
-        return _timed(_endless(loader, asked.steps + WARM), lambda batch: len(batch[0]), asked)
+        return _timed(_endless(loader, asked.steps + asked.warm), len, asked)
     return lightning_train(asked, loader) if train else others_frozen(asked, loader)
 
 
@@ -377,7 +404,7 @@ def measure(asked: argparse.Namespace) -> None:
                 command = [sys.executable, __file__, str(asked.folder), "--arm", arm, "--kind", kind]
                 command += ["--model", asked.model, "--batch", str(asked.batch), "--precision", asked.precision]
                 command += ["--is-before"] if checkout else []
-                command += ["--steps", str(asked.images // asked.batch)]
+                command += ["--warm", str(asked.warm), "--steps", str(asked.steps or asked.images // asked.batch)]
                 command += ["--workers", str(asked.workers)] if asked.workers is not None else []
                 with tempfile.TemporaryDirectory() as cache:
                     environment = {**os.environ, "TLX_CACHE": cache}
@@ -406,13 +433,14 @@ def main() -> None:
     parser.add_argument("--model", default="resnet18")
     parser.add_argument("--precision", default="32-true")
     parser.add_argument("--workers", type=int, help="of every loader; none: two of others', what tlx finds")
+    parser.add_argument("--warm", type=int, default=2, help="batches left out at first")
+    parser.add_argument("--steps", type=int, help="batches of an arm; none: as many as there are")
     parser.add_argument("--before", default="", help="another checkout of tlx")
     parser.add_argument("--kinds", nargs="+", default=list(ARMS), choices=list(ARMS))
     parser.add_argument("--arms", nargs="+", default=[], help="some of them alone")
     parser.add_argument("--arm", help=argparse.SUPPRESS)
     parser.add_argument("--kind", help=argparse.SUPPRESS)
     parser.add_argument("--is-before", action="store_true", help=argparse.SUPPRESS)
-    parser.add_argument("--steps", type=int, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.arm:
         print(json.dumps(work(asked)))
