@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from images import BANDS, CLASSES, SAID
+from images import BANDS, CLASSES, READY, SAID
 
 from tlx.training.callbacks.callback import Callback
 from tlx.training.callbacks.context import Context
@@ -29,13 +29,17 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class Stopwatch:
-    """Times steps after those that are left out at first, says how long they took, and waits for its next turn."""
+    """Waits for a turn, leaves some steps out, and says how long those after them took."""
 
     def __init__(self, warm: int, steps: int) -> None:
         self._warm, self._steps, self._done, self._began = warm, steps, 0, 0.0
 
     def step(self) -> None:
         """A step is done; a device is waited for at both ends alone."""
+        if self._done == 0:
+            _wait()
+            print(READY, flush=True)
+            sys.stdin.readline()
         self._done += 1
         if self._done == self._warm:
             _wait()
@@ -43,7 +47,6 @@ class Stopwatch:
         elif self._done == self._warm + self._steps:
             _wait()
             print(f"{SAID}{time.perf_counter() - self._began}", flush=True)
-            sys.stdin.readline()
             self._done = 0
 
 
@@ -130,12 +133,12 @@ def tlx_train(asked: argparse.Namespace, way: str) -> None:
 
     tlx.register.callback("timed", config=Options, capabilities={"trainable", "cacheable"})(Timed)
     more = [f"strategy.budget={asked.total} steps", f"strategy.validate_every={asked.total} steps"]
-    more += {
-        "never": ["hardware.deterministic=never"],
-        "map": ["hardware.image_memory=4.0"],
-        "flip_crop": ["dataset.augment=flip_crop"],
-        "": [],
-    }[way]
+    known = {
+        "never": "hardware.deterministic=never",
+        "map": "hardware.image_memory=4.0",
+        "flip_crop": "dataset.augment=flip_crop",
+    }
+    more += [known.get(word, word) for word in way.split()]
     more += [f"callbacks.timed={{warm: {asked.warm}, steps: {asked.steps}}}"]
     with tempfile.TemporaryDirectory() as output:
         tlx.train(words(asked, "strategy=fine_tune", f"output={output}", *more))

@@ -8,7 +8,7 @@ prints images per second: median and range. ``--before`` adds the arms of anothe
 Arms: *alone* has a batch on the device already; *load* makes batches and throws them away; *frozen* passes every
 image through the backbone without gradients; *train* takes optimizer steps. ``--warm`` batches are left out whenever
 it is an arm's turn: more than its loader makes before it is. Of *train tlx*: *flip_crop* augments, *never* allows
-kernels that are not deterministic, *map* keeps decoded images.
+kernels that are not deterministic, *map* keeps decoded images, and any words of a trial may stand there.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,7 @@ ARMS = {
     ),
     "tiles": ("load tlx", "frozen tlx", "frozen lightning", "train tlx", "train lightning"),
 }
-SAID = "seconds: "
+READY, SAID = "ready", "seconds: "
 
 
 def make(folder: Path, count: int) -> None:
@@ -66,7 +67,7 @@ class Arm:
         self.name = f"{kind} | {name}{' before' if before else ''}"
         self.rates: list[float] = []
         steps = asked.steps or max(1, asked.images // asked.batch)
-        total = asked.repeats * (asked.warm + steps)
+        total = asked.repeats * (asked.warm + steps) + 1
         settings = {"arm": name, "kind": kind, "total": total, "is_before": bool(before)}
         settings = {**vars(asked), **settings, "steps": steps, "folder": str(asked.folder.absolute())}
         self._images = steps * asked.batch
@@ -84,17 +85,23 @@ class Arm:
                 text=True,
             )
 
+    def wait(self) -> None:
+        """Until it has taken its first step."""
+        self._answer(READY)
+
     def turn(self) -> None:
         """Have it take its steps, and note how many images a second that were."""
         assert self._process.stdin is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        self.rates.append(self._images / float(self._answer(SAID)))
+        self._answer(READY)
+
+    def _answer(self, beginning: str) -> str:
         assert self._process.stdout is not None
-        if self.rates:
-            self._process.stdin.write("\n")
-            self._process.stdin.flush()
         for line in self._process.stdout:
-            if line.startswith(SAID):
-                self.rates.append(self._images / float(line.removeprefix(SAID)))
-                return
+            if line.startswith(beginning):
+                return line.removeprefix(beginning)
         raise RuntimeError(f"{self.name} ended: {self._errors.read_text()[-2000:]}")
 
     def end(self) -> None:
@@ -114,21 +121,19 @@ def measure(asked: argparse.Namespace) -> None:
         make(asked.folder, asked.images)
     print("| images | arm | images/s | range |\n|---|---|---|---|", flush=True)
     for kind in asked.kinds:
-        names = [name for name in ARMS[kind] if not asked.arms or name in asked.arms]
-        arms = []
-        try:
-            for name in names:
+        with ExitStack() as stack:
+            arms = []
+            for name in asked.arms or ARMS[kind]:
                 for before in ("", asked.before) if " tlx" in name and asked.before else ("",):
                     arms.append(Arm(asked, kind, name, before))
-                    arms[-1].turn()
-            for _ in range(asked.repeats - 1):
+                    stack.callback(arms[-1].end)
+            for arm in arms:
+                arm.wait()
+            for _ in range(asked.repeats):
                 for arm in arms:
                     arm.turn()
-        finally:
-            for arm in arms:
-                if arm.rates:
-                    print(arm, flush=True)
-                arm.end()
+                    print(f"{arm.name}: {arm.rates[-1]:.1f}", file=sys.stderr, flush=True)
+            print(*arms, sep="\n", flush=True)
 
 
 def main() -> None:
@@ -145,7 +150,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, help="batches of an arm; none: as many as there are")
     parser.add_argument("--before", default="", help="another checkout of tlx")
     parser.add_argument("--kinds", nargs="+", default=list(ARMS), choices=list(ARMS))
-    parser.add_argument("--arms", nargs="+", default=[], help="some of them alone")
+    parser.add_argument("--arms", nargs="+", default=[], help="some of them, or others: train tlx hardware.workers=6")
     measure(parser.parse_args())
 
 
