@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 
@@ -135,3 +136,13 @@ def test_other_bits_of_a_part_are_another_trial() -> None:
 )
 def test_shipped_parts_whose_bits_have_changed(strategy: str, versions: dict[str, int]) -> None:
     assert numerics(trial(f"strategy={strategy}")) == versions
+
+
+@pytest.mark.parametrize("words", [("task=classification", "task.multilabel=true"), ("dataset.label_separator='|'",)])
+def test_weights_of_several_labels_have_changed(folder: Path, words: tuple[str, ...]) -> None:
+    file = folder / "rows.csv"
+    file.write_text("text,label\n")
+    base = ["backbone=narrow_bert", "dataset=csv", f"dataset.file={file}"]
+    assert numerics(tlx.compose([*base, *words])) == {}
+    assert numerics(tlx.compose([*base, "task.loss.class_weight=auto"])) == {}
+    assert numerics(tlx.compose([*base, *words, "task.loss.class_weight=auto"])) == {"task.loss.class_weight": 2}
