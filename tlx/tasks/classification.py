@@ -135,7 +135,8 @@ class ClassificationTask:
             low, high = (labels.where(known, end) for end in (math.inf, -math.inf))
             there = torch.stack([low.amin(0), high.amax(0)])
             there = there.where(there.isfinite(), math.nan)
-            reason = "where no label is known to have both positives and negatives"
+            some = "no label is known to have both positives and negatives"
+            reason = f"where {some if known.any() else 'no label is known'}"
         else:
             there = torch.unique(labels)
             if len(there) == len(names):
