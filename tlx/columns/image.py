@@ -11,11 +11,12 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from tlx.columns import decoding, formats, image_bands, image_scale, image_seen, image_statistics
+from tlx.columns import decoding, formats, image_bands, image_faults, image_scale, image_seen, image_statistics
 from tlx.columns.column import Column
 from tlx.columns.formats.pixels import Array, Pixels, ReadAs
 from tlx.columns.image_scale import BYTES, Range
 from tlx.columns.image_seen import Seen
+from tlx.columns.image_unlike import Unlike
 from tlx.columns.inspection import look_at
 from tlx.columns.reading import DEFAULT, Indices, Inspection, Reader, Reading, Values
 from tlx.config import band_files
@@ -23,8 +24,8 @@ from tlx.config.dataset_parts import Limits
 from tlx.config.image_values import Settled
 
 _LOOK = 64  # images looked at to find channels and type
+_NOT_KEPT = ("looked_up", "was_of_bands")  # of a fitted column they say nothing
 _SHOWN = 4  # channels whose mean and deviation are shown
-MOST_CHANNELS = 4096  # ten times those of hyperspectral sensors; a network is built as large as a file of columns says
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class Image(Column):
             file then, but what its files are called after; empty: it is the file.
         stored: With ``scale_by=dtype`` the type of all images of train; empty: they have several, or it matters not.
         looked_up: The channels are those of some images, which :meth:`settled` corrects.
+        was_of_bands: Those of train were of several files, whatever those are of that are read now.
     """
 
     kind: ClassVar[str] = "image"
@@ -68,6 +70,7 @@ class Image(Column):
     band_files: str = ""
     stored: str = ""
     looked_up: bool = field(default=False, compare=False, repr=False)
+    was_of_bands: bool = field(default=False, compare=False, repr=False)
 
     def declared(self, values: Settled) -> Self:
         """The same, read as a configuration says."""
@@ -162,7 +165,10 @@ class Image(Column):
 
     def read(self, value: Any, limits: Limits = DEFAULT) -> Array:
         """Decode it: values of the file's own type; where that is the scale, in 0..1 if the file says its range."""
-        found = self.decoded(value, limits)
+        return self.as_read(self.decoded(value, limits))
+
+    def as_read(self, found: Pixels) -> Array:
+        """What :meth:`read` gives of a decoded image."""
         return image_scale.by_file(found.values, found.range) if self.scale_by == "dtype" else found.values
 
     def is_as_read(self, values: Values) -> bool:
@@ -185,38 +191,30 @@ class Image(Column):
 
     def problem(self, value: Any) -> str:
         """Why a decoded image cannot be used."""
-        if 0 in value.shape:
-            return "an image without pixels"
-        return "holds NaN or infinity" if value.dtype.kind == "f" and not np.isfinite(value).all() else ""
+        return image_faults.problem(value)
 
     def problems(self, values: Values, used: Indices, look: Inspection) -> dict[int, str]:
         """Decode every image; what was seen of sound ones is remembered, and they are not decoded again."""
         faults = look_at(self, values, used, look)
         for i, one in look.seen.items():
-            if fault := self._fault(one):
+            if fault := self.fault(one):
                 faults[i] = fault
         return dict(sorted(faults.items()))
 
-    def _fault(self, seen: Seen) -> str:
+    def fault(self, seen: Seen) -> str:
         """Why an image is not of this column, although it can be read."""
-        if seen.channels > MOST_CHANNELS:
-            return f"has {seen.channels:,} channels, at most {MOST_CHANNELS:,} are read: dataset.bands picks some"
-        if seen.channels != self.channels and {seen.channels, self.channels} != {1, 3}:
-            return f"has {seen.channels} channels, the others have {self.channels}"
-        deep = not image_scale.is_of_bytes(seen.dtype)
-        mixed = self.dtype and deep == (self.dtype == "uint8")
-        if mixed and self.scale_by in ("auto", "percentile"):
-            what = f"holds {seen.dtype} from {seen.low:g} to {seen.high:g}"
-            if not self.scale:
-                others = "bytes" if deep else "no bytes"
-                return f"{what}, the others {others}: dataset.scale=dtype takes each by its own type"
-            if deep:  # a scale of bytes that was learned says nothing of them
-                return f"{what}, and those of train are bytes: convert it as they were"
-        return ""
+        return image_faults.fault(self, seen)
 
     def notes(self, values: Values, splits: Mapping[str, Indices], seen: Mapping[int, Seen] | None = None) -> list[str]:
         """What the network will see of the images, and what is lost on the way."""
         return image_statistics.notes(self, seen or {}, splits)
+
+    def notes_of_others(self, values: Values, splits: Mapping[str, Indices], seen: Mapping[int, Seen]) -> list[str]:
+        """Which images are not like those of train."""
+        found = Unlike(self)
+        for one in seen.values():
+            found.add(one)
+        return found.lines()
 
     # -- towards a network -----------------------------------------------------------------------------------------
 
@@ -244,6 +242,15 @@ class Image(Column):
 
         return Decoded(self, values, indices, reading)
 
+    def read_of(self, pattern: str) -> Self:
+        """The same for images of other files than those of train; see ``band_files``."""
+        return replace(self, band_files=pattern, was_of_bands=self.of_bands)
+
+    @property
+    def of_bands(self) -> bool:
+        """Is each channel a band of its own, which grey does not stand for?"""
+        return self.was_of_bands or bool(self.band_files)
+
     @property
     def windowed(self) -> bool:
         """Are values stretched by windows of radiology?"""
@@ -269,14 +276,8 @@ class Image(Column):
         return f"{colours}, {ends}; seen as {size}, mean {mean}{more}, deviation {std}{more}"
 
     def settings(self) -> dict[str, Any]:
-        """All there is to know of it, as JSON has it; of images of one file nothing of several."""
-        found = super().settings()
-        del found["looked_up"]
-        if not self.band_files:
-            del found["band_files"]  # what was kept of such images before stays known
-        if not self.stored:
-            del found["stored"]
-        return found
+        """All there is to know of it, as JSON has it."""
+        return {name: value for name, value in super().settings().items() if name not in _NOT_KEPT}
 
     @property
     def summary(self) -> str:

@@ -18,7 +18,6 @@ _IMAGES = 256  # of train, evenly spaced, that statistics are taken of
 _VALUES = 10_000  # of each of them, of all channels alike, that percentiles are taken of
 _STEPS = 0.7548776662466927, 0.5698402909980532  # down and across: Roberts' R2 sequence, which has no period
 _COVERED = 0.05  # of the scale: less is said
-_COVERED_BY_OTHERS = 0.125  # of the scale that train has filled to a quarter and more
 
 
 class Pictures(Protocol):
@@ -131,15 +130,6 @@ def _warned(
         parts = ", ".join(f"{count:,} of {name}" for name, count in over.items())
         ends = f"{column.scale[0]:g} to {column.scale[1]:g}" if column.scale else "what is black and white by type"
         yield f"{column.name}: values beyond {ends} are cut off in images: {parts}"
-    if column.scale and "train" not in splits:  # other data than those that the scale is of
-        (black, white), low, high = (
-            column.scale,
-            min(one.low for one in seen.values()),
-            max(one.high for one in seen.values()),
-        )
-        if high - low < _COVERED_BY_OTHERS * (white - black):
-            what = f"values from {low:g} to {high:g}, for a model to which {black:g} is black and {white:g} white"
-            yield f"{column.name}: {what}; are they in the units of train?"
     several = sum(one.frames > 1 for one in seen.values())
     if several:
         yield f"{column.name}: {several:,} files hold several frames, of which one is read (dataset.frame)"

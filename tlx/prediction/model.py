@@ -17,13 +17,14 @@ from tlx.columns.batch import Batch
 from tlx.columns.input_spec import InputSpec, arguments
 from tlx.config.dataset_parts import Limits
 from tlx.config.errors import ConfigError, ConfigIssue, InputError
-from tlx.prediction import answers
+from tlx.prediction import answers, images
 from tlx.prediction.answers import Answer
 from tlx.prediction.arithmetic import arithmetic
 from tlx.prediction.card import as_html, as_text, card
 from tlx.prediction.embedding import checked_form, of_each
 from tlx.prediction.odd_values import OddValues
-from tlx.prediction.values import InvalidInput, NewWords, Row, canonical, described, row_of
+from tlx.prediction.refused import InvalidInput
+from tlx.prediction.values import NewWords, Row, canonical, described, row_of
 from tlx.tasks.network import Network, specs
 from tlx.tasks.views import averaged
 from tlx.tasks.whole import WholeNetwork
@@ -128,9 +129,12 @@ class Model(nn.Module):
         found, wrong = {}, []
         for name, column in self.inputs.items():
             try:
-                value = canonical(column, row[name], limits or self.limits)
-                if odd is not None and isinstance(column, Image):
-                    odd.look(name, column, value)
+                if isinstance(column, Image):
+                    value, seen = images.looked_at(column, row[name], limits or self.limits)
+                    if odd is not None:
+                        odd.look(column, seen)
+                else:
+                    value = canonical(column, row[name], limits or self.limits)
                 found[name] = column.prepare(value, self.reading(name, limits))
                 if isinstance(found[name], list) and not found[name]:
                     raise InvalidInput("holds nothing that the model's tokenizer knows")

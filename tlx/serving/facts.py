@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tlx.columns import Category, Column, Image, Label, Labels, Number, Text
-from tlx.columns.image import MOST_CHANNELS
+from tlx.columns.image_faults import MOST_CHANNELS
 from tlx.columns.schema import Schema
 from tlx.data.schema_file import parsed
 from tlx.files import durable, foreign

@@ -18,18 +18,18 @@ import numpy as np
 from PIL import Image
 
 from tlx.columns import Image as Column
+from tlx.columns import image_numbers as numbers
 from tlx.columns import images
 from tlx.columns.formats.pixels import Array, size
 from tlx.columns.input_spec import ImageSpec
 from tlx.config import dataset_parts
 from tlx.files.printable import printable
-from tlx.prediction.values import InvalidInput as InvalidInput
-from tlx.serving import numbers
+from tlx.prediction.refused import InvalidInput as InvalidInput
 from tlx.serving.limits import Limits
 
 _SUFFIXES = {"PNG": ".png", "JPEG": ".jpg", "BMP": ".bmp", "GIF": ".gif", "TIFF": ".tif", "WEBP": ".webp"}
 _FORMATS = tuple(_SUFFIXES)
-_OF_BYTES = Column("image")
+_OF_BYTES = Column("image", dtype="uint8")
 _TILE = (322, 323)  # TIFF: width and height of a tile, which is read whole, however small the picture is
 _NAMED = 10  # rows that a refusal names
 T = TypeVar("T")

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 
 from tlx.columns import Category, Column, Image, Number, Text
+from tlx.columns import image_numbers as numbers
 from tlx.columns.batch import Batch
 from tlx.columns.input_spec import ImageSpec
 from tlx.prediction.answers import Answer
 from tlx.prediction.model import Model
-from tlx.serving import numbers
 
 
 def takes(model: Model) -> list[dict[str, Any]]:
