@@ -10,9 +10,10 @@ import numpy as np
 
 from tlx.columns.formats.pixels import Array
 from tlx.columns.image_scale import BYTES, Range, range_of
-from tlx.columns.image_seen import Seen
+from tlx.columns.image_seen import Seen, channels_of
 from tlx.columns.reading import DEFAULT, Indices, Values
 from tlx.config.dataset_parts import Limits
+from tlx.config.errors import ConfigIssue, DataError
 
 _IMAGES = 256  # of train, evenly spaced, that statistics are taken of
 _VALUES = 10_000  # of each of them, of all channels alike, that percentiles are taken of
@@ -69,17 +70,28 @@ def _spread(pixels: Array) -> Array:
 def moments(column: Pictures, values: Values, limits: Limits = DEFAULT) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and deviation of each channel in 0..1, over at most 256 images of train, each counting alike.
 
-    A channel that does not vary gets the deviation 1.
+    A channel that does not vary gets the deviation 1. Colours of a column of grey count as the grey that they become.
+
+    Raises:
+        DataError: No image has the channels of the column.
     """
     first, second, count = np.zeros(column.channels), np.zeros(column.channels), 0
     for pixels in _some(column, values, limits):
-        flat = column.scaled(pixels).reshape(-1, pixels.shape[2] if pixels.ndim == 3 else 1).astype(np.float64) / 255
-        if flat.shape[1] in (1, column.channels):
+        shown = column.scaled(pixels)
+        if channels_of(shown) == 3 and column.channels == 1:
+            from tlx.columns.images import planes  # torch
+
+            shown = planes(shown, 1).numpy()[0]
+        if channels_of(shown) == column.channels:
+            flat = shown.reshape(-1, channels_of(shown)).astype(np.float64) / 255
             first += flat.mean(0)
             second += (flat**2).mean(0)
             count += 1
-    mean = first / max(count, 1)
-    std = np.sqrt(np.maximum(second / max(count, 1) - mean**2, 0))
+    if not count:
+        message = f"no image of train has {_count(column.channels, 'channel')}, so there is no mean of them"
+        raise DataError([ConfigIssue(f"dataset ({column.name})", message)])
+    mean = first / count
+    std = np.sqrt(np.maximum(second / count - mean**2, 0))
     return tuple(mean.tolist()), tuple(np.where(std > 1e-6, std, 1.0).tolist())
 
 

@@ -43,6 +43,11 @@ class Picture:
     content: bytes | Array
     pixels: int  # sent or resized, whichever are more
 
+    @property
+    def is_file(self) -> bool:
+        """Was it sent as a file?"""
+        return isinstance(self.content, bytes)
+
 
 def picture(
     value: Any, limits: Limits | None = None, spec: ImageSpec | None = None, column: Column = _OF_BYTES
@@ -139,13 +144,19 @@ def drawing(limits: Limits) -> dataset_parts.Limits:
     return dataset_parts.Limits(pixels=limits.pixels, resized_pixels=limits.pixels)
 
 
-def as_file(found: Picture, folder: Path) -> Array | Path:
+def as_file(found: Picture, folder: Path | None) -> Array | Path:
     """A picture that was looked at as a file in a folder, to be read as those that trained; an array as it was sent.
 
-    Raises :class:`InvalidInput` for what is no picture.
+    Args:
+        found: It.
+        folder: Where to; None will do for an array.
+
+    Raises:
+        InvalidInput: It is no picture.
     """
     if isinstance(found.content, np.ndarray):
         return found.content
+    assert folder is not None
     with _opened(found.content) as opened:
         suffix = _SUFFIXES["JPEG" if opened.format == "MPO" else str(opened.format)]  # a JPEG with another behind it
     path = folder / f"{uuid4().hex}{suffix}"
