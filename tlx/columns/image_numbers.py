@@ -77,8 +77,17 @@ def values(column: Pictures) -> str:
 def refusal(column: Pictures) -> str:
     """Why the images of a column cannot be sent as numbers; empty where they can."""
     if column.scale_by == "dtype" and not _stored(column):
-        return "each image is taken by its own type, and numbers have none; send files"
+        return "each image is taken by its own type, and numbers have none"
     return _of_files(column)
+
+
+def unserved(column: Pictures) -> str:
+    """Why neither files of pictures nor numbers can be sent of a column; empty where one of them can."""
+    if column.window_of_file:
+        return "this model takes the window that a DICOM file names, and such files cannot be sent: it cannot be served"
+    if not is_file(column) and (fault := refusal(column)):
+        return f"{fault}; files of {channels(column)} channels cannot be sent either: it cannot be served"
+    return ""
 
 
 def _of_files(column: Pictures) -> str:

@@ -91,7 +91,7 @@ def _of_a_file(column: Image, file: Path) -> str:
 
 
 def _expected(column: Image) -> str:
-    if image_numbers.refusal(column):
-        return f"expected a path or an image of PIL's, and of numbers {image_numbers.values(column)}"
+    if fault := image_numbers.refusal(column):
+        return f"expected a path or an image of PIL's ({fault})"
     shape = "[c, h, w]" if column.layout == "chw" else "[h, w, c]"
     return f"expected a path, an image of PIL's, or an array [h, w] or {shape} of {image_numbers.values(column)}"

@@ -64,6 +64,8 @@ def picture(
         InvalidInput: It is no picture, or larger than the limits.
     """
     most = limits or Limits()
+    if unfit := numbers.unserved(column):
+        raise InvalidInput(unfit)
     if isinstance(value, (list, np.ndarray)):
         array = _array(value, column)
         try:
@@ -77,6 +79,8 @@ def picture(
 
 def _array(value: Any, column: Column) -> Array:
     """Pixels from nested lists of numbers, in the type that the model takes them by."""
+    if fault := numbers.refusal(column):
+        raise InvalidInput(f"expected a file in base64: {fault}")
     shape = "[c][h][w]" if column.layout == "chw" else "[h][w][c]"
     expected = f"expected a picture as nested lists [h][w] or {shape} of {numbers.values(column)}"
     try:
