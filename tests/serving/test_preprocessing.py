@@ -28,8 +28,8 @@ def by_hand(said: str, **known: Any) -> Array:
 @pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
 @pytest.mark.parametrize("curve", ["", "LINEAR", "LINEAR_EXACT", "SIGMOID"])
 def test_the_window_of_a_file_is_told_by_its_function(folder: Path, curve: str, photometric: str) -> None:
-    named = {"VOILUTFunction": curve} if curve else {}
-    elements = {"WindowCenter": 5, "WindowWidth": 30, "PhotometricInterpretation": photometric}
+    named: dict[str, Any] = {"VOILUTFunction": curve} if curve else {}
+    elements: dict[str, Any] = {"WindowCenter": 5, "WindowWidth": 30, "PhotometricInterpretation": photometric}
     file = made(folder / "x.dcm", SIGNED, **elements, **named)
     column = Image("image", channels=1, window_of_file=True, **WINDOW)
     told = preprocessing.pixel(column)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from tlx.columns import decoding, formats, image_bands, image_faults, image_scale, image_seen, image_statistics
+from tlx.columns import image_learned as learned
 from tlx.columns.column import Column
 from tlx.columns.formats.pixels import Array, Pixels, ReadAs
 from tlx.columns.image_scale import BYTES, Range
@@ -23,7 +22,6 @@ from tlx.config import band_files
 from tlx.config.dataset_parts import Limits
 from tlx.config.image_values import Settled
 
-_LOOK = 64  # images looked at to find channels and type
 _NOT_KEPT = ("looked_up", "was_of_bands")  # of a fitted column they say nothing
 _SHOWN = 4  # channels whose mean and deviation are shown
 
@@ -96,31 +94,16 @@ class Image(Column):
     # -- what the values are ---------------------------------------------------------------------------------------
 
     def encode(self, values: Values, train: Indices, limits: Limits = DEFAULT) -> tuple[Self, Values, dict[int, str]]:
-        """Find out how many channels the images have, and whether they are bytes, from some of them.
-
-        Where none of these can be read the others are tried, until one can be; of none at all the first is told.
-        """
+        """Find out how many channels the images have, and whether they are bytes, from some of them."""
         if (self.channels and self.dtype) or not len(values):
             return self, values, {}
-        channels: Counter[int] = Counter()
-        types: Counter[str] = Counter()
-        every, first = max(1, len(values) // _LOOK), ""
-        for i in chain(range(0, len(values), every), (i for i in range(len(values)) if i % every)):
-            if i % every and channels:
-                break
-            try:
-                pixels = self.decoded(values[i], limits).values
-            except Exception as error:  # decoders raise anything; the look at all of them names such files
-                first = first or f"unreadable image: {type(error).__name__}: {error}"
-                continue
-            channels[image_seen.channels_of(pixels)] += 1
-            types[str(pixels.dtype)] += 1
-        if not channels:
-            return self, values, {0: f"{first}; none of the {len(values):,} images can be read"}
-        most = 3 if set(channels) == {1, 3} else channels.most_common(1)[0][0]
-        usual = types.most_common(1)[0][0]
+        try:
+            channels, usual = learned.channels_and_type(values, self.decoded, limits)
+        except learned.NoneReadable as error:
+            return self, values, {0: str(error)}
         dtype = "uint8" if image_scale.is_of_bytes(usual) and not self.windowed else "float32"
-        known = replace(self, channels=self.channels or most, dtype=self.dtype or dtype, looked_up=not self.channels)
+        looked_up = not self.channels
+        known = replace(self, channels=self.channels or channels, dtype=self.dtype or dtype, looked_up=looked_up)
         return known, values, {}
 
     def settled(self, seen: Mapping[int, Seen]) -> Self:
@@ -137,17 +120,7 @@ class Image(Column):
             seen: What was seen of each when it was looked at; empty: they are looked at now.
             limits: The most that is read of one.
         """
-        scale: tuple[float, ...] = self.scale
-        stored = ""
-        if self.scale_by == "dtype":
-            known = seen or [self.seen(value, limits) for value in values]
-            types = {one.dtype if one.most is None else "" for one in known}  # numbers do not say their range
-            stored = types.pop() if len(types) == 1 else ""
-        if self.scale_by == "percentile":
-            scale = image_scale.percentiles(image_statistics.sample(self, values, limits))
-        elif self.scale_by == "auto" and not scale:
-            known = seen or [self.seen(value, limits) for value in values] if self.dtype != "uint8" else ()
-            scale = image_scale.found(known) if known else BYTES
+        scale, stored = learned.scale_and_type(self, values, seen, limits)
         fitted = replace(self, scale=scale, stored=stored)
         if self.channels == 3 or self.statistics == "backbone":
             return fitted

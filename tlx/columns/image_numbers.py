@@ -6,51 +6,28 @@ them, are of 32 or 64 bits whatever they stand for.
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import numpy as np
 
 from tlx.columns.formats.pixels import Array
+from tlx.columns.image import Image
 from tlx.columns.image_scale import BYTES
 
 _COLOURS = (1, 3)  # channels that files of pictures have
 
 
-class Pictures(Protocol):
-    """A column of images."""
-
-    channels: int
-    dtype: str
-    scale: tuple[float, ...]
-    scale_by: str
-    window_of_file: bool
-    layout: str
-    bands: tuple[int, ...]
-    frame: int
-    stored: str
-
-    @property
-    def windowed(self) -> bool:
-        """Are values stretched by windows of radiology?"""
-
-    @property
-    def windows(self) -> tuple[tuple[float, float], ...]:
-        """Centre and width of each window that is given."""
-
-
-def channels(column: Pictures) -> int:
+def channels(column: Image) -> int:
     """Those that are sent; of a model that reads some of them, the fewest that do."""
     if column.bands:
         return max(column.bands) + 1
     return 1 if column.windowed else column.channels
 
 
-def is_file(column: Pictures) -> bool:
+def is_file(column: Image) -> bool:
     """Is an image what files of pictures hold?"""
     return not column.bands and channels(column) in _COLOURS
 
 
-def axes(column: Pictures) -> list[str]:
+def axes(column: Image) -> list[str]:
     """What the axes of an image are, in their order, as ``["h", "w", "3"]``."""
     count = channels(column)
     if count == 1 and not column.bands:
@@ -59,7 +36,7 @@ def axes(column: Pictures) -> list[str]:
     return [of, "h", "w"] if column.layout == "chw" else ["h", "w", of]
 
 
-def values(column: Pictures) -> str:
+def values(column: Image) -> str:
     """What the numbers are; of a model that takes none, ``none`` and why."""
     if fault := refusal(column):
         return f"none: {fault}"
@@ -74,14 +51,14 @@ def values(column: Pictures) -> str:
     return f"numbers; {ends}"
 
 
-def refusal(column: Pictures) -> str:
+def refusal(column: Image) -> str:
     """Why the images of a column cannot be sent as numbers; empty where they can."""
     if column.scale_by == "dtype" and not _stored(column):
         return "each image is taken by its own type, and numbers have none"
     return _of_files(column)
 
 
-def unserved(column: Pictures) -> str:
+def unserved(column: Image) -> str:
     """Why neither files of pictures nor numbers can be sent of a column; empty where one of them can."""
     if column.window_of_file:
         return "this model takes the window that a DICOM file names, and such files cannot be sent: it cannot be served"
@@ -90,7 +67,7 @@ def unserved(column: Pictures) -> str:
     return ""
 
 
-def _of_files(column: Pictures) -> str:
+def _of_files(column: Image) -> str:
     """What is read of files alone."""
     if column.window_of_file:
         return "this model takes the window that a DICOM file names, and numbers name none"
@@ -99,7 +76,7 @@ def _of_files(column: Pictures) -> str:
     return ""
 
 
-def _of_type(column: Pictures) -> str:
+def _of_type(column: Image) -> str:
     kind = _stored(column)
     if kind.startswith("float"):
         return "numbers; 0 is black, 1 white"
@@ -107,12 +84,12 @@ def _of_type(column: Pictures) -> str:
     return f"whole numbers in {ends.min}..{ends.max}, as those of {kind}"
 
 
-def _stored(column: Pictures) -> str:
+def _stored(column: Image) -> str:
     """The type that numbers are taken for where each image is taken by its own; empty: nobody knows."""
     return column.stored or ("uint8" if column.dtype == "uint8" else "")
 
 
-def typed(column: Pictures, found: Array) -> Array | None:
+def typed(column: Image, found: Array) -> Array | None:
     """Numbers in the type that the model takes them by.
 
     Args:
@@ -136,7 +113,7 @@ def typed(column: Pictures, found: Array) -> Array | None:
     return found.astype(np.uint8) if found.dtype.kind in "iu" else found
 
 
-def typed_array(column: Pictures, found: Array) -> Array | None:
+def typed_array(column: Image, found: Array) -> Array | None:
     """An array in the type that the model takes it by; None where it is none that the model takes.
 
     As :func:`typed`, but an array of up to 16 bits or of ``float32`` has a type, where each image is taken by its own.
@@ -146,12 +123,12 @@ def typed_array(column: Pictures, found: Array) -> Array | None:
     return typed(column, found)
 
 
-def stands_for(column: Pictures, dtype: str) -> str:
+def stands_for(column: Image, dtype: str) -> str:
     """The type whose values numbers that are taken have: of a model of bytes they are bytes, if in floats."""
     return "uint8" if _are_bytes(column) else dtype
 
 
-def _are_bytes(column: Pictures) -> bool:
+def _are_bytes(column: Image) -> bool:
     """Have the images of train bytes, and were black and white learned of these?"""
     return column.dtype == "uint8" and column.scale_by in ("auto", "percentile") and not column.windowed
 
