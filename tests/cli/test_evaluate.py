@@ -182,7 +182,7 @@ def test_values_beyond_the_scale_of_train_are_told(own: Runs, said: Said, folder
     tlx.train(trial)
     run = str(locate(trial).path)
     told = {root: " ".join(measured(said, run, f"dataset.root={root}")["notes"]) for root in ("old", "new", "dark")}
-    assert "beyond 0 to 4095 are cut off in images: 16 of all" in told["new"]
+    assert "cut off: this model takes 0 for black and 4095 for white" in told["new"]
     assert "are they in the units of train?" in told["dark"]
     assert not any(word in told["old"] for word in ("cut off", "in the units"))
 

@@ -64,6 +64,26 @@ def test_scaled_values_are_those_of_exact_arithmetic(data: st.DataObject) -> Non
     np.testing.assert_allclose(found, exact.astype(np.float64), atol=0.02)
 
 
+@given(st.data())
+def test_an_image_has_the_same_bits_alone_in_a_stack_and_in_another_type(data: st.DataObject) -> None:
+    kind = np.dtype(data.draw(st.sampled_from(TYPES)))
+    edges = {"min_value": -1e4, "max_value": 1e4, "width": 16} if kind.kind == "f" else {}
+    elements = st.floats(**edges) if kind.kind == "f" else None  # type: ignore[arg-type]
+    values = data.draw(arrays.arrays(kind, (3, 2, 4), elements=elements))
+    known = data.draw(st.sampled_from([(0.0, 255.0), (-7.3, 4095.1), (0.0, 65_535.0)]))
+    for to_bytes in (True, False):
+        stack = scaled(values, known, to_bytes)
+        alone = np.stack([scaled(one, known, to_bytes) for one in values])
+        assert stack.tobytes() == alone.tobytes()
+        if np.array_equal(values.astype(np.float64), values) and abs(values).max() < 2**53:
+            assert scaled(values.astype(np.float64), known, to_bytes).tobytes() == stack.tobytes()
+        if kind in (np.uint8, np.uint16, np.float32):  # as it always was
+            plain = values.astype(np.float32)
+            plain = plain if known == (0, 255) else (plain - known[0]) * (255 / (known[1] - known[0]))
+            usual = plain.clip(0, 255)
+            assert stack.tobytes() == (usual.round().astype(np.uint8) if to_bytes else usual).tobytes()
+
+
 @given(arrays.arrays(np.uint16, (4, 4)))
 def test_bytes_are_rounded_and_not_cut(values: npt.NDArray[np.uint16]) -> None:
     np.testing.assert_array_equal(scaled(values, (0, 65535), to_bytes=True), np.round(values / 257).astype(np.uint8))

@@ -14,7 +14,9 @@ from PIL import Image as Pictures
 
 from tests.columns.strategies import look
 from tlx.columns import Image, Label
+from tlx.columns.images import planes
 from tlx.config.dataset import ImageFolder
+from tlx.config.errors import DataError
 from tlx.data.source import Source
 from tlx.data.validation import check
 
@@ -56,6 +58,22 @@ def test_colours_among_grey_images_are_kept_wherever_they_are(count: int, data: 
         said = [note for note in column.notes(values, splits, source.seen["image"]) if "are read as grey" in note]
         assert bool(said) == bool(of_colour and channels)
         assert all(f" {len(of_colour)} of {count} " in note for note in said)
+
+
+@pytest.mark.parametrize("colours", [0, 1, 12])
+def test_moments_of_grey_are_of_what_the_network_sees(colours: int) -> None:
+    """Grey that is stored as colours, and colours that are read as grey, among images of one channel."""
+    rng = np.random.default_rng(0)
+    values = [rng.integers(0, 256, (6, 5, 3) if i < colours else (6, 5), dtype=np.uint8) for i in range(12)]
+    column = Image("image", channels=1, dtype="uint8").fit(values)
+    seen = [planes(column.scaled(one), 1).numpy() / 255 for one in values]
+    assert column.mean == pytest.approx((np.mean(seen),))
+    assert column.std == pytest.approx((np.std(seen),))
+
+
+def test_moments_of_no_image_are_refused() -> None:
+    with pytest.raises(DataError, match="no image of train has 4 channels"):
+        Image("image", channels=4, dtype="uint8").fit([np.zeros((6, 5, 3), np.uint8)])
 
 
 def test_grey_with_alpha_is_grey(folder: Path) -> None:

@@ -115,5 +115,5 @@ def test_a_bundle_is_read_without_a_warning_whatever_is_black(folder: Path) -> N
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         model = bundle.read(folder / "bundle")
-    with pytest.warns(UserWarning, match="an image of values from 0 to 0"):
+    with pytest.warns(UserWarning, match="an image of values from 0 to 0: this model takes 10"):
         model.predict([np.zeros((8, 8), np.uint8)])

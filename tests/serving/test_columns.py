@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
+import tempfile
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 from mlflow.exceptions import MlflowException
 from mlflow.pyfunc import scoring_server
+from PIL import Image
 from starlette.applications import Starlette
 
 import tlx
@@ -26,7 +30,7 @@ from tests.prediction.conftest import Runs, runs  # noqa: F401 (fixture)
 from tests.serving.asking import ask
 from tlx.prediction.model import Model
 from tlx.runs.folder import read_config
-from tlx.serving import bundle, http, registry, served
+from tlx.serving import bundle, http, inputs, registry, served
 from tlx.serving.answers import Answerer
 from tlx.serving.limits import Limits
 from tlx.training.network import trained
@@ -110,6 +114,48 @@ def test_images_of_six_channels_as_nested_lists(apps: Apps, runs: Runs) -> None:
     assert answers(apps("maps"), {"dataframe_records": [{"image": pixels.tolist()}] * 2}) == [expected] * 2
 
 
+@pytest.mark.parametrize(("kind", "folders"), [("table", 0), ("maps", 0), ("photos", 1)])
+def test_a_request_has_a_folder_where_it_has_files(
+    runs: Runs,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+    folders: int,
+) -> None:
+    """And in it one row's files at a time."""
+    stream = io.BytesIO()
+    Image.fromarray(np.arange(192, dtype=np.uint8).reshape(8, 8, 3)).save(stream, "PNG")
+    values = {"photos": base64.b64encode(stream.getvalue()).decode(), "maps": np.zeros((8, 8, 6), np.uint8).tolist()}
+    rows = [ROW if kind == "table" else {"image": values[kind]}] * 3
+    answerer = Answerer(tlx.load(runs(kind)), Limits())
+    made, there = list[str](), list[int]()
+
+    class Noted(tempfile.TemporaryDirectory[str]):
+        def __init__(self) -> None:
+            super().__init__()
+            made.append(self.name)
+
+    def noted(picture: Any, folder: Path | None) -> Any:
+        found = as_file(picture, folder)
+        there.append(len(list(folder.iterdir())) if folder else 0)
+        return found
+
+    as_file = inputs.as_file
+    monkeypatch.setattr(tempfile, "TemporaryDirectory", Noted)
+    monkeypatch.setattr(inputs, "as_file", noted)
+    assert len(answerer.answer(rows)) == 3
+    assert len(made) == folders
+    assert set(there) <= {folders}
+
+
+def test_odd_images_are_told_in_the_servers_log(runs: Runs, caplog: pytest.LogCaptureFixture) -> None:  # noqa: F811
+    dark = np.linspace(0, 1, 8 * 8 * 6).reshape(8, 8, 6).tolist()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Answerer(tlx.load(runs("maps")), Limits()).answer([{"image": dark}])
+    assert [(one.name, one.levelname) for one in caplog.records] == [("tlx.serving.answers", "WARNING")]
+    assert "values from 0 to 1: this model takes 0 for black and 255 for white" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("kind", "row", "reason"),
     [
@@ -120,7 +166,7 @@ def test_images_of_six_channels_as_nested_lists(apps: Apps, runs: Runs) -> None:
         ("table", {**ROW, "colour": "r" * 101}, "row 0: 'colour': 101 letters; at most 100"),
         ("table", {**ROW, "colour": {"a": 1}}, "row 0: 'colour': expected a word, found an object of 1"),
         ("maps", {"image": [[1, 2], [3]]}, "row 0: expected a picture as nested lists"),
-        ("maps", {"image": [[[1, 2, 3]] * 4] * 4}, "row 0: the image has 3 channels, the backbone reads 6"),
+        ("maps", {"image": [[[1, 2, 3]] * 4] * 4}, "row 0: has 3 channels, expected 6"),
         ("maps", {"image": [[[256] * 6]]}, "in 0..255, found others"),
         ("both", {"photo": "no picture", "age": 1, "colour": "r"}, "row 0: 'photo': not base64"),
     ],

@@ -98,6 +98,16 @@ class Column:
         """
         return []
 
+    def notes_of_others(self, values: Values, splits: Mapping[str, Indices], seen: Mapping[int, Any]) -> list[str]:
+        """What a person should know of examples that a trained model is measured on; as :meth:`notes` otherwise.
+
+        Args:
+            values: Of all examples.
+            splits: Those that are measured.
+            seen: What :meth:`problems` has put into ``look.seen`` of these; empty where it was nothing.
+        """
+        return self.notes(values, splits, seen) if seen else self.notes(values, splits)
+
     def file(self, value: Any) -> Path | None:
         """The file that a value names, whose content is part of the data; None where it is in the value."""
         return None

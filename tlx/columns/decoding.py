@@ -11,7 +11,7 @@ from PIL import Image
 
 from tlx.columns import formats
 from tlx.columns.formats import raster
-from tlx.columns.formats.pixels import Array, Pixels, ReadAs, allow, chosen, laid_out, native, size
+from tlx.columns.formats.pixels import Array, Pixels, ReadAs, allow, chosen, frame_at, laid_out, native, size
 from tlx.columns.formats.window import windowed
 from tlx.config.dataset_parts import Limits
 
@@ -32,6 +32,7 @@ def decode(item: Any, how: ReadAs = PLAIN, limits: Limits = DEFAULT) -> Pixels:
         Exception: Whatever a decoder raises for a file that is not an image.
     """
     if isinstance(item, np.ndarray):
+        frame_at(how.frame, 1, 0)
         allow(*size(item.shape, how.layout), limits)
         found = _windowed(Pixels(chosen(laid_out(native(item), how.layout), how.bands)), how)
     elif isinstance(item, Image.Image):

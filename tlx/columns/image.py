@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from tlx.columns import decoding, formats, image_bands, image_scale, image_seen, image_statistics
+from tlx.columns import decoding, formats, image_bands, image_faults, image_scale, image_seen, image_statistics
+from tlx.columns import image_learned as learned
 from tlx.columns.column import Column
 from tlx.columns.formats.pixels import Array, Pixels, ReadAs
 from tlx.columns.image_scale import BYTES, Range
 from tlx.columns.image_seen import Seen
+from tlx.columns.image_unlike import Unlike
 from tlx.columns.inspection import look_at
 from tlx.columns.reading import DEFAULT, Indices, Inspection, Reader, Reading, Values
 from tlx.config import band_files
 from tlx.config.dataset_parts import Limits
 from tlx.config.image_values import Settled
 
-_LOOK = 64  # images looked at to find channels and type
+_NOT_KEPT = ("looked_up", "was_of_bands")  # of a fitted column they say nothing
 _SHOWN = 4  # channels whose mean and deviation are shown
-MOST_CHANNELS = 4096  # ten times those of hyperspectral sensors; a network is built as large as a file of columns says
 
 
 @dataclass(frozen=True)
@@ -49,6 +48,7 @@ class Image(Column):
             file then, but what its files are called after; empty: it is the file.
         stored: With ``scale_by=dtype`` the type of all images of train; empty: they have several, or it matters not.
         looked_up: The channels are those of some images, which :meth:`settled` corrects.
+        was_of_bands: Those of train were of several files, whatever those are of that are read now.
     """
 
     kind: ClassVar[str] = "image"
@@ -68,6 +68,7 @@ class Image(Column):
     band_files: str = ""
     stored: str = ""
     looked_up: bool = field(default=False, compare=False, repr=False)
+    was_of_bands: bool = field(default=False, compare=False, repr=False)
 
     def declared(self, values: Settled) -> Self:
         """The same, read as a configuration says."""
@@ -93,31 +94,16 @@ class Image(Column):
     # -- what the values are ---------------------------------------------------------------------------------------
 
     def encode(self, values: Values, train: Indices, limits: Limits = DEFAULT) -> tuple[Self, Values, dict[int, str]]:
-        """Find out how many channels the images have, and whether they are bytes, from some of them.
-
-        Where none of these can be read the others are tried, until one can be; of none at all the first is told.
-        """
+        """Find out how many channels the images have, and whether they are bytes, from some of them."""
         if (self.channels and self.dtype) or not len(values):
             return self, values, {}
-        channels: Counter[int] = Counter()
-        types: Counter[str] = Counter()
-        every, first = max(1, len(values) // _LOOK), ""
-        for i in chain(range(0, len(values), every), (i for i in range(len(values)) if i % every)):
-            if i % every and channels:
-                break
-            try:
-                pixels = self.decoded(values[i], limits).values
-            except Exception as error:  # decoders raise anything; the look at all of them names such files
-                first = first or f"unreadable image: {type(error).__name__}: {error}"
-                continue
-            channels[image_seen.channels_of(pixels)] += 1
-            types[str(pixels.dtype)] += 1
-        if not channels:
-            return self, values, {0: f"{first}; none of the {len(values):,} images can be read"}
-        most = 3 if set(channels) == {1, 3} else channels.most_common(1)[0][0]
-        usual = types.most_common(1)[0][0]
+        try:
+            channels, usual = learned.channels_and_type(values, self.decoded, limits)
+        except learned.NoneReadable as error:
+            return self, values, {0: str(error)}
         dtype = "uint8" if image_scale.is_of_bytes(usual) and not self.windowed else "float32"
-        known = replace(self, channels=self.channels or most, dtype=self.dtype or dtype, looked_up=not self.channels)
+        looked_up = not self.channels
+        known = replace(self, channels=self.channels or channels, dtype=self.dtype or dtype, looked_up=looked_up)
         return known, values, {}
 
     def settled(self, seen: Mapping[int, Seen]) -> Self:
@@ -134,17 +120,7 @@ class Image(Column):
             seen: What was seen of each when it was looked at; empty: they are looked at now.
             limits: The most that is read of one.
         """
-        scale: tuple[float, ...] = self.scale
-        stored = ""
-        if self.scale_by == "dtype":
-            known = seen or [self.seen(value, limits) for value in values]
-            types = {one.dtype if one.most is None else "" for one in known}  # numbers do not say their range
-            stored = types.pop() if len(types) == 1 else ""
-        if self.scale_by == "percentile":
-            scale = image_scale.percentiles(image_statistics.sample(self, values, limits))
-        elif self.scale_by == "auto" and not scale:
-            known = seen or [self.seen(value, limits) for value in values] if self.dtype != "uint8" else ()
-            scale = image_scale.found(known) if known else BYTES
+        scale, stored = learned.scale_and_type(self, values, seen, limits)
         fitted = replace(self, scale=scale, stored=stored)
         if self.channels == 3 or self.statistics == "backbone":
             return fitted
@@ -162,7 +138,10 @@ class Image(Column):
 
     def read(self, value: Any, limits: Limits = DEFAULT) -> Array:
         """Decode it: values of the file's own type; where that is the scale, in 0..1 if the file says its range."""
-        found = self.decoded(value, limits)
+        return self.as_read(self.decoded(value, limits))
+
+    def as_read(self, found: Pixels) -> Array:
+        """What :meth:`read` gives of a decoded image."""
         return image_scale.by_file(found.values, found.range) if self.scale_by == "dtype" else found.values
 
     def is_as_read(self, values: Values) -> bool:
@@ -185,38 +164,30 @@ class Image(Column):
 
     def problem(self, value: Any) -> str:
         """Why a decoded image cannot be used."""
-        if 0 in value.shape:
-            return "an image without pixels"
-        return "holds NaN or infinity" if value.dtype.kind == "f" and not np.isfinite(value).all() else ""
+        return image_faults.problem(value)
 
     def problems(self, values: Values, used: Indices, look: Inspection) -> dict[int, str]:
         """Decode every image; what was seen of sound ones is remembered, and they are not decoded again."""
         faults = look_at(self, values, used, look)
         for i, one in look.seen.items():
-            if fault := self._fault(one):
+            if fault := self.fault(one):
                 faults[i] = fault
         return dict(sorted(faults.items()))
 
-    def _fault(self, seen: Seen) -> str:
+    def fault(self, seen: Seen) -> str:
         """Why an image is not of this column, although it can be read."""
-        if seen.channels > MOST_CHANNELS:
-            return f"has {seen.channels:,} channels, at most {MOST_CHANNELS:,} are read: dataset.bands picks some"
-        if seen.channels != self.channels and {seen.channels, self.channels} != {1, 3}:
-            return f"has {seen.channels} channels, the others have {self.channels}"
-        deep = not image_scale.is_of_bytes(seen.dtype)
-        mixed = self.dtype and deep == (self.dtype == "uint8")
-        if mixed and self.scale_by in ("auto", "percentile"):
-            what = f"holds {seen.dtype} from {seen.low:g} to {seen.high:g}"
-            if not self.scale:
-                others = "bytes" if deep else "no bytes"
-                return f"{what}, the others {others}: dataset.scale=dtype takes each by its own type"
-            if deep:  # a scale of bytes that was learned says nothing of them
-                return f"{what}, and those of train are bytes: convert it as they were"
-        return ""
+        return image_faults.fault(self, seen)
 
     def notes(self, values: Values, splits: Mapping[str, Indices], seen: Mapping[int, Seen] | None = None) -> list[str]:
         """What the network will see of the images, and what is lost on the way."""
         return image_statistics.notes(self, seen or {}, splits)
+
+    def notes_of_others(self, values: Values, splits: Mapping[str, Indices], seen: Mapping[int, Seen]) -> list[str]:
+        """Which images are not like those of train."""
+        found = Unlike(self)
+        for one in seen.values():
+            found.add(one)
+        return found.lines()
 
     # -- towards a network -----------------------------------------------------------------------------------------
 
@@ -244,6 +215,15 @@ class Image(Column):
 
         return Decoded(self, values, indices, reading)
 
+    def read_of(self, pattern: str) -> Self:
+        """The same for images of other files than those of train; see ``band_files``."""
+        return replace(self, band_files=pattern, was_of_bands=self.of_bands)
+
+    @property
+    def of_bands(self) -> bool:
+        """Is each channel a band of its own, which grey does not stand for?"""
+        return self.was_of_bands or bool(self.band_files)
+
     @property
     def windowed(self) -> bool:
         """Are values stretched by windows of radiology?"""
@@ -269,14 +249,8 @@ class Image(Column):
         return f"{colours}, {ends}; seen as {size}, mean {mean}{more}, deviation {std}{more}"
 
     def settings(self) -> dict[str, Any]:
-        """All there is to know of it, as JSON has it; of images of one file nothing of several."""
-        found = super().settings()
-        del found["looked_up"]
-        if not self.band_files:
-            del found["band_files"]  # what was kept of such images before stays known
-        if not self.stored:
-            del found["stored"]
-        return found
+        """All there is to know of it, as JSON has it."""
+        return {name: value for name, value in super().settings().items() if name not in _NOT_KEPT}
 
     @property
     def summary(self) -> str:

@@ -89,10 +89,16 @@ def scaled(values: Array, known: Range | None, to_bytes: bool) -> Array:
     low, high = known or of_type(values.dtype)
     if (low, high) == BYTES and values.dtype == np.uint8:
         return values if to_bytes else values.astype(np.float32)
-    inside: Array = values.astype(np.float32)
-    if values.dtype.itemsize > 2 and not np.array_equal(inside, values):  # the same numbers give the same bits
-        inside = values.astype(np.float64)
-    if (low, high) != BYTES:
-        inside = (inside - low) * (255 / (high - low))
+    plain: Array = values.astype(np.float32)
+    shown = _stretched(plain, low, high, to_bytes)
+    if values.dtype.itemsize > 2 and values.dtype != np.float32:
+        # Value by value: the same numbers give the same bits, whatever type they have and whatever is beside them.
+        finer = plain != values
+        shown[finer] = _stretched(values[finer].astype(np.float64), low, high, to_bytes)
+    return shown
+
+
+def _stretched(values: Array, low: float, high: float, to_bytes: bool) -> Array:
+    inside = values if (low, high) == BYTES else (values - low) * (255 / (high - low))
     inside = inside.clip(0, 255)
     return inside.round().astype(np.uint8) if to_bytes else inside.astype(np.float32, copy=False)

@@ -10,15 +10,15 @@ import numpy as np
 
 from tlx.columns.formats.pixels import Array
 from tlx.columns.image_scale import BYTES, Range, range_of
-from tlx.columns.image_seen import Seen
+from tlx.columns.image_seen import Seen, channels_of
 from tlx.columns.reading import DEFAULT, Indices, Values
 from tlx.config.dataset_parts import Limits
+from tlx.config.errors import ConfigIssue, DataError
 
 _IMAGES = 256  # of train, evenly spaced, that statistics are taken of
 _VALUES = 10_000  # of each of them, of all channels alike, that percentiles are taken of
 _STEPS = 0.7548776662466927, 0.5698402909980532  # down and across: Roberts' R2 sequence, which has no period
 _COVERED = 0.05  # of the scale: less is said
-_COVERED_BY_OTHERS = 0.125  # of the scale that train has filled to a quarter and more
 
 
 class Pictures(Protocol):
@@ -70,17 +70,28 @@ def _spread(pixels: Array) -> Array:
 def moments(column: Pictures, values: Values, limits: Limits = DEFAULT) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and deviation of each channel in 0..1, over at most 256 images of train, each counting alike.
 
-    A channel that does not vary gets the deviation 1.
+    A channel that does not vary gets the deviation 1. Colours of a column of grey count as the grey that they become.
+
+    Raises:
+        DataError: No image has the channels of the column.
     """
     first, second, count = np.zeros(column.channels), np.zeros(column.channels), 0
     for pixels in _some(column, values, limits):
-        flat = column.scaled(pixels).reshape(-1, pixels.shape[2] if pixels.ndim == 3 else 1).astype(np.float64) / 255
-        if flat.shape[1] in (1, column.channels):
+        shown = column.scaled(pixels)
+        if channels_of(shown) == 3 and column.channels == 1:
+            from tlx.columns.images import planes  # torch
+
+            shown = planes(shown, 1).numpy()[0]
+        if channels_of(shown) == column.channels:
+            flat = shown.reshape(-1, channels_of(shown)).astype(np.float64) / 255
             first += flat.mean(0)
             second += (flat**2).mean(0)
             count += 1
-    mean = first / max(count, 1)
-    std = np.sqrt(np.maximum(second / max(count, 1) - mean**2, 0))
+    if not count:
+        message = f"no image of train has {_count(column.channels, 'channel')}, so there is no mean of them"
+        raise DataError([ConfigIssue(f"dataset ({column.name})", message)])
+    mean = first / count
+    std = np.sqrt(np.maximum(second / count - mean**2, 0))
     return tuple(mean.tolist()), tuple(np.where(std > 1e-6, std, 1.0).tolist())
 
 
@@ -131,15 +142,6 @@ def _warned(
         parts = ", ".join(f"{count:,} of {name}" for name, count in over.items())
         ends = f"{column.scale[0]:g} to {column.scale[1]:g}" if column.scale else "what is black and white by type"
         yield f"{column.name}: values beyond {ends} are cut off in images: {parts}"
-    if column.scale and "train" not in splits:  # other data than those that the scale is of
-        (black, white), low, high = (
-            column.scale,
-            min(one.low for one in seen.values()),
-            max(one.high for one in seen.values()),
-        )
-        if high - low < _COVERED_BY_OTHERS * (white - black):
-            what = f"values from {low:g} to {high:g}, for a model to which {black:g} is black and {white:g} white"
-            yield f"{column.name}: {what}; are they in the units of train?"
     several = sum(one.frames > 1 for one in seen.values())
     if several:
         yield f"{column.name}: {several:,} files hold several frames, of which one is read (dataset.frame)"

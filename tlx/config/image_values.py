@@ -21,8 +21,8 @@ class ImageValues:
 
     scale: Any = option(
         "auto",
-        "which values are black and white: auto: 0 and 255 of bytes, else from the range of train; dtype: the ends of "
-        "the type; percentile: 1 % and 99 % of train; or [low, high]",
+        "which values are black and white: auto: 0 and 255 of bytes, else from the range of train; dtype: what each "
+        "file says, else the ends of its type; percentile: 1 % and 99 % of train; or [low, high]",
         neutral="auto",
     )
     window: Any = option(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tlx.columns import KINDS, Column, Image
-from tlx.columns.image import MOST_CHANNELS
+from tlx.columns.image_faults import MOST_CHANNELS
 from tlx.columns.reading import Role
 from tlx.columns.schema import Schema
 from tlx.config.errors import ConfigIssue, WeightsError

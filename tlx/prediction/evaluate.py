@@ -96,12 +96,9 @@ def choose(model: Model, source: Source, config: Dataset, split: str, fingerprin
     if not len(sound):
         raise DataError([ConfigIssue(f"dataset ({split})", note) for note in [*notes, "no examples are left"]])
     for column in source.columns:
-        seen = source.seen.get(column.name)
-        if seen is None:
-            notes += column.notes(source.rows[column.name], {split: sound})
-        else:
-            known = {i: seen[i] for i in sound.tolist() if i in seen}
-            notes += column.notes(source.rows[column.name], {split: sound}, known)
+        seen = source.seen.get(column.name, {})
+        known = {i: seen[i] for i in sound.tolist() if i in seen}
+        notes += column.notes_of_others(source.rows[column.name], {split: sound}, known)
     return Chosen(found, sound, len(bad), notes)
 
 

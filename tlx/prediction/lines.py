@@ -10,7 +10,7 @@ from tlx.config.dataset_parts import Limits
 from tlx.data.sources.lines import Lines, RowTooLong
 from tlx.data.sources.sheet import Sheet
 from tlx.files import foreign
-from tlx.prediction.values import InvalidInput
+from tlx.prediction.refused import InvalidInput
 
 Named = tuple[str, Any]  # where a value is from, and the value, or why there is none
 

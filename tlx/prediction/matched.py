@@ -59,7 +59,7 @@ def matched(source: Source, schema: Schema, limits: Limits) -> Matched:
             column, rows[name] = _several(column, values, theirs, unknown)
         else:
             if isinstance(column, Image) and isinstance(theirs, Image):  # how many files an image has is of the data
-                column = replace(column, band_files=theirs.band_files)
+                column = column.read_of(theirs.band_files)
             column, rows[name], faults = column.encode(values, np.arange(len(source)), limits)
             problems += [ConfigIssue(source.origin(i), fault) for i, fault in faults.items()]
         columns.append(column)

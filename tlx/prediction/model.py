@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import nullcontext
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -17,21 +16,20 @@ from tlx.columns.batch import Batch
 from tlx.columns.input_spec import InputSpec, arguments
 from tlx.config.dataset_parts import Limits
 from tlx.config.errors import ConfigError, ConfigIssue, InputError
-from tlx.prediction import answers
+from tlx.prediction import answers, forms, images
 from tlx.prediction.answers import Answer
 from tlx.prediction.arithmetic import arithmetic
 from tlx.prediction.card import as_html, as_text, card
 from tlx.prediction.embedding import checked_form, of_each
+from tlx.prediction.forms import Compute
 from tlx.prediction.odd_values import OddValues
-from tlx.prediction.values import InvalidInput, NewWords, Row, canonical, described, row_of
+from tlx.prediction.refused import InvalidInput
+from tlx.prediction.values import Row, canonical, described, row_of
 from tlx.tasks.network import Network, specs
 from tlx.tasks.views import averaged
 from tlx.tasks.whole import WholeNetwork
 from tlx.training.network import Trained
 from tlx.training.precision import floats
-
-_SHOWN = 100  # rows that are named in a refusal; the others are counted
-Compute = Callable[[Batch], list[Any]]  # something for each example of a batch
 
 
 class Model(nn.Module):
@@ -128,9 +126,12 @@ class Model(nn.Module):
         found, wrong = {}, []
         for name, column in self.inputs.items():
             try:
-                value = canonical(column, row[name], limits or self.limits)
-                if odd is not None and isinstance(column, Image):
-                    odd.look(name, column, value)
+                if isinstance(column, Image):
+                    value, seen = images.looked_at(column, row[name], limits or self.limits)
+                    if odd is not None:
+                        odd.look(column, seen)
+                else:
+                    value = canonical(column, row[name], limits or self.limits)
                 found[name] = column.prepare(value, self.reading(name, limits))
                 if isinstance(found[name], list) and not found[name]:
                     raise InvalidInput("holds nothing that the model's tokenizer knows")
@@ -181,8 +182,8 @@ class Model(nn.Module):
         """Predict for raw inputs.
 
         Args:
-            x: An image (a path, one of PIL's, an array [h, w] or [h, w, c] of numbers in 0..255), a text, a row (a
-                mapping by column), or a list or a DataFrame of these.
+            x: An image (a path, one of PIL's, an array [h, w] or [h, w, c] of numbers as files of train have them), a
+                text, a row (a mapping by column), or a list or a DataFrame of these.
             top_k: Add that many classes with the highest probabilities.
             batch_size: Inputs that go through the network together; None: as many as in the trial's own test. The
                 bits are those of the test where torch's threads and kernels are, too: ``tlx predict`` sees to that.
@@ -194,7 +195,7 @@ class Model(nn.Module):
         Raises:
             InputError: Some are no inputs of this model; it names which and what is expected.
         """
-        return self._for(x, list, self.predicting(top_k), batch_size)
+        return forms.answered(self, x, list, self.predicting(top_k), batch_size)
 
     def features(self, x: Any, depth: int = -1, form: Form | None = None, batch_size: int | None = None) -> Any:
         """Embeddings: what the backbone makes of raw inputs.
@@ -210,7 +211,7 @@ class Model(nn.Module):
             A tensor [width], [width, h, w] or [tokens, width]; for several inputs one more dimension, or a list where
             their shapes differ.
         """
-        return self._for(x, answers.stacked, self.embedding(depth, form), batch_size)
+        return forms.answered(self, x, answers.stacked, self.embedding(depth, form), batch_size)
 
     def stream(self, values: Iterable[Any], compute: Compute, batch_size: int | None = None) -> Iterator[Any]:
         """Answer one value after the other, with a batch in memory.
@@ -227,7 +228,7 @@ class Model(nn.Module):
         good, most = 0, batch_size or self.batch_size
         odd = OddValues()
         for value in values:
-            found = self._looked_at(value, odd)
+            found = self.looked_at(value, odd)
             if isinstance(found, InvalidInput) and not good:
                 yield found
                 continue
@@ -266,7 +267,8 @@ class Model(nn.Module):
         with self._computing():
             return answers.of_records(self.task.predict(self.predictor, self.placed(batch)), self.schema)
 
-    def _looked_at(self, value: Any, odd: OddValues | None = None) -> dict[str, Any] | InvalidInput:
+    def looked_at(self, value: Any, odd: OddValues | None = None) -> dict[str, Any] | InvalidInput:
+        """A value as the network reads it, by column, or why it is no input; ``odd`` takes in the images."""
         if isinstance(value, InvalidInput):
             return value
         try:
@@ -282,36 +284,6 @@ class Model(nn.Module):
 
     def _computing(self) -> Any:
         return arithmetic(self.trial.hardware.precision, self.device)
-
-    def _for(self, x: Any, several: Callable[[list[Any]], Any], compute: Compute, batch_size: int | None) -> Any:
-        """One answer for one input, several for a list, a table for a table; refuses with all that are none."""
-        if hasattr(x, "to_dict") and hasattr(x, "columns"):  # a DataFrame; pandas is not imported for all others
-            return answers.frame(self._all(x.to_dict("records"), compute, batch_size), x.index)
-        if isinstance(x, (list, tuple)):
-            return several(self._all(list(x), compute, batch_size))
-        try:
-            (found,) = self._all([x], compute, batch_size)
-        except InputError as error:
-            raise InputError([replace(problem, key="input") for problem in error.problems]) from error
-        return found
-
-    def _all(self, values: list[Any], compute: Compute, batch_size: int | None) -> list[Any]:
-        found, words = [], NewWords(self.inputs)
-        for row, one in enumerate(self.stream(values, compute, batch_size)):
-            if isinstance(one, InvalidInput):
-                raise self._refusal(values, row)
-            words.look(values[row])
-            found.append(one)
-        for line in words.lines():
-            warnings.warn(line, stacklevel=4)
-        return found
-
-    def _refusal(self, values: list[Any], first: int) -> InputError:
-        """All rows that are no input, from the first of them on; they are looked at, and nothing more is computed."""
-        looked = ((row, self._looked_at(values[row])) for row in range(first, len(values)))
-        wrong = [ConfigIssue(f"row {row}", str(one)) for row, one in looked if isinstance(one, InvalidInput)]
-        more = [ConfigIssue("...", f"and {len(wrong) - _SHOWN:,} more rows")] if len(wrong) > _SHOWN else []
-        return InputError([*wrong[:_SHOWN], *more])
 
     # -- towards people --------------------------------------------------------------------------------------------
 

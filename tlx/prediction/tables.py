@@ -13,7 +13,7 @@ from tlx.config.schema import Trial
 from tlx.data.sources import rows
 from tlx.data.sources.sheet import Cells, RowIterator, Sheet, some
 from tlx.prediction.lines import Named
-from tlx.prediction.values import InvalidInput
+from tlx.prediction.refused import InvalidInput
 
 _LINES = (".jsonl", ".ndjson", ".json")  # each row has the columns that it has
 

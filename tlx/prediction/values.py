@@ -5,29 +5,22 @@ from __future__ import annotations
 import math
 import numbers
 from collections.abc import Mapping
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image as pictures
 
 from tlx.columns import Category, Column, Image, Number, Text
-from tlx.columns.formats.pixels import TooLarge
 from tlx.columns.number import number, word
-from tlx.config import band_files
 from tlx.config.dataset_parts import Limits
 from tlx.config.errors import suggest
 from tlx.files.printable import printable
-from tlx.files.regular import reason
+from tlx.prediction import images
+from tlx.prediction.refused import InvalidInput as InvalidInput
+from tlx.prediction.refused import first_line, kind_of
 
 Row = Mapping[str, Any]  # a value for each input column
 _LARGEST, _FAR = 1e150, 1e30  # as training allows: deviations from the mean of train
 _SHOWN = 10  # names in a message
-
-
-class InvalidInput(ValueError):
-    """A row is no input of the model; the message says why, in a line fit for whoever sent it."""
 
 
 def row_of(value: Any, columns: Mapping[str, Column]) -> Row:
@@ -61,7 +54,7 @@ def canonical(column: Column, value: Any, limits: Limits) -> Any:
         InvalidInput: It is no value of the column.
     """
     if isinstance(column, Image):
-        return _image(column, value, limits)
+        return images.looked_at(column, value, limits)[0]
     if isinstance(column, Text):
         return _text(value)
     if isinstance(column, Number):
@@ -74,7 +67,7 @@ def canonical(column: Column, value: Any, limits: Limits) -> Any:
         found = column.read(value, limits)
         problem = column.problem(found)
     except Exception as error:  # the code of a kind of one's own may raise anything on a foreign value
-        raise InvalidInput(f"unreadable {column.kind}: {_first(error)}") from error
+        raise InvalidInput(f"unreadable {column.kind}: {first_line(error)}") from error
     if problem:
         raise InvalidInput(problem)
     return found
@@ -84,15 +77,6 @@ def described(columns: Mapping[str, Column]) -> str:
     """The columns with what each takes, for messages: ``'age' (number), 'photo' (image)``."""
     names = [f"{printable(name)!r} ({column.kind})" for name, column in list(columns.items())[:_SHOWN]]
     return ", ".join(names) + (f" and {len(columns) - _SHOWN} more" if len(columns) > _SHOWN else "")
-
-
-def kind_of(value: Any) -> str:
-    """What a value is, for messages."""
-    if isinstance(value, (list, tuple, dict, set)):
-        return f"{'an object' if isinstance(value, dict) else 'a list'} of {len(value)}"
-    if isinstance(value, np.ndarray):
-        return f"an array {list(value.shape)} of {value.dtype}"
-    return "nothing" if value is None else f"{type(value).__name__}"
 
 
 class NewWords:
@@ -114,40 +98,6 @@ class NewWords:
         return [
             f"{count:,} of {self._count:,} {name!r} are no word of train" for name, count in self._new.items() if count
         ]
-
-
-def _image(column: Image, value: Any, limits: Limits) -> Any:
-    expected = "a path, an image of PIL's, or an array [h, w] or [h, w, c] of numbers in 0..255"
-    if isinstance(value, np.ndarray):
-        if value.dtype.kind not in "buif" or value.ndim not in (2, 3):
-            raise InvalidInput(f"expected {expected}, found {kind_of(value)}")
-    elif not isinstance(value, (str, Path, pictures.Image)):
-        raise InvalidInput(f"expected {expected}, found {kind_of(value)}")
-    found = _named(column, value)
-    try:
-        pixels = found.read(value, limits)
-    except TooLarge as error:
-        raise InvalidInput(str(error)) from None
-    except FileNotFoundError:
-        raise InvalidInput(f"no such file: {printable(value)}") from None
-    except OSError as error:
-        raise InvalidInput(f"unreadable image: {reason(error)}") from error
-    except Exception as error:  # decoders raise anything: SyntaxError, struct.error, ...
-        raise InvalidInput(f"unreadable image: {_first(error)}") from error
-    if problem := column.problem(pixels):
-        raise InvalidInput(problem)
-    return pixels
-
-
-def _named(column: Image, value: Any) -> Image:
-    """The column as it reads this path: where images are of several files, one that is there may hold all channels."""
-    if not column.band_files or not isinstance(value, (str, Path)) or not Path(value).is_file():
-        return column
-    bands = band_files.parsed(column.band_files)
-    image = bands.image_of(Path(value).as_posix())
-    if image is not None and all(file.is_file() for file in bands.of(image)):
-        raise InvalidInput(f"is one of the {len(bands.names)} files of an image; name the image: {printable(image)}")
-    return replace(column, band_files="")
 
 
 def _text(value: Any) -> str:
@@ -172,7 +122,3 @@ def _number(column: Number, value: Any) -> float:
 def _listed(names: list[Any]) -> str:
     shown = ", ".join(f"{printable(name)!r:.60}" for name in names[:_SHOWN])
     return shown + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
-
-
-def _first(error: Exception) -> str:
-    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]}"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import tempfile
 import threading
-import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from tlx.serving import inputs
 from tlx.serving.inputs import InvalidInput, Picture
 from tlx.serving.limits import Limits
 
+_log = logging.getLogger(__name__)
 _BATCH = 32  # inputs that go through the network together, whatever the trial took: a stranger chooses how many come
 
 
@@ -52,13 +54,14 @@ class Answerer:
             looked = inputs.checked(rows, self._look)
             self._bound(looked)
             odd = OddValues()
-            prepared = inputs.checked(looked, lambda row: self._prepared(row, odd))
+            with _folder(looked) as folder:
+                prepared = inputs.checked(looked, lambda row: self._prepared(row, odd, folder))
             found: list[dict[str, Any]] = []
             for start in range(0, len(prepared), _BATCH):
                 part = prepared[start : start + _BATCH]
                 found += self._model.answer(Batch(torch.arange(len(part)), self._model.collate(part)))
-        for line in odd.lines():  # for the server's log
-            warnings.warn(line, stacklevel=2)
+        for line in odd.lines():
+            _log.warning("%s", line)
         inputs.checked(found, _numbers)
         return found
 
@@ -96,17 +99,33 @@ class Answerer:
                 letters = sum(len(row[name]) for row in looked)
                 self._total(letters, self.limits.total_letters, "letters in all texts")
 
-    def _prepared(self, row: Mapping[str, Any], odd: OddValues) -> dict[str, Any]:
-        with tempfile.TemporaryDirectory() as folder:
+    def _prepared(self, row: Mapping[str, Any], odd: OddValues, folder: Path | None) -> dict[str, Any]:
+        files: list[Path] = []
 
-            def read(name: str, value: Any) -> Any:
-                return inputs.as_file(value, Path(folder)) if isinstance(value, Picture) else value
+        def read(name: str, value: Any) -> Any:
+            found = inputs.as_file(value, folder) if isinstance(value, Picture) else value
+            files.extend([found] if isinstance(found, Path) else [])
+            return found
 
+        try:
             return self._model.prepared(inputs.of_row(row, read, self.columns), self._most, odd)
+        finally:
+            for file in files:  # those of one row at a time, however many there are
+                file.unlink()
 
     def _total(self, found: int, most: int, what: str) -> None:
         if found > most:
             raise InvalidInput(f"{found:,} {what}; at most {most:,} are read at once: send fewer rows")
+
+
+@contextmanager
+def _folder(rows: Sequence[Mapping[str, Any]]) -> Iterator[Path | None]:
+    """Where files are put that were sent; None where there are none."""
+    if not any(isinstance(value, Picture) and value.is_file for row in rows for value in row.values()):
+        yield None
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
 
 
 def _numbers(answer: dict[str, Any]) -> None:

@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from tlx.columns import Category, Column, Image, Label, Labels, Number, Text
-from tlx.columns.image import MOST_CHANNELS
 from tlx.columns.schema import Schema
 from tlx.data.schema_file import parsed
 from tlx.files import durable, foreign
+from tlx.serving import image_facts
 
 FILE = "model.json"
 _LARGEST = 16 << 20
-_TYPES = ("uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64", "float16", "float32", "float64")
 _INPUTS = (Image, Text, Number, Category)
 _MOST_CLASSES, _LONGEST_NAME = 100_000, 10_000
 
@@ -84,23 +83,11 @@ def _fault(column: Column) -> str:
         len(name) > _LONGEST_NAME or not _is_text(name) for name in column.categories
     ):
         return f"expected categories of at most {_LONGEST_NAME:,} letters in UTF-8"
-    if isinstance(column, Image) and (fault := _fault_of_image(column)):
+    if isinstance(column, Image) and (fault := image_facts.fault(column)):
         return fault
     if isinstance(column, Number) and not (math.isfinite(column.mean) and 0 < column.deviation < math.inf):
         return f"expected a mean and a deviation above 0 of {column.name!r}"
     return ""
-
-
-def _fault_of_image(column: Image) -> str:
-    if not 1 <= column.channels <= MOST_CHANNELS:
-        return f"expected 1 to {MOST_CHANNELS:,} channels, found {column.channels}"
-    if column.stored and column.stored not in _TYPES:
-        return f"expected a type of numbers, found {column.stored!r:.60}"
-    if len(column.window) % 2 or len(column.background) != 3:
-        return "expected centre and width of each window, and red, green and blue of a background"
-    ends = column.scale or (0.0, 1.0)
-    is_sound = len(ends) == 2 and -math.inf < ends[0] < ends[1] < math.inf
-    return "" if is_sound else "expected black below white"
 
 
 def _is_text(name: str) -> bool:

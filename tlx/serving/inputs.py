@@ -18,18 +18,18 @@ import numpy as np
 from PIL import Image
 
 from tlx.columns import Image as Column
+from tlx.columns import image_numbers as numbers
 from tlx.columns import images
 from tlx.columns.formats.pixels import Array, size
 from tlx.columns.input_spec import ImageSpec
 from tlx.config import dataset_parts
 from tlx.files.printable import printable
-from tlx.prediction.values import InvalidInput as InvalidInput
-from tlx.serving import numbers
+from tlx.prediction.refused import InvalidInput as InvalidInput
 from tlx.serving.limits import Limits
 
 _SUFFIXES = {"PNG": ".png", "JPEG": ".jpg", "BMP": ".bmp", "GIF": ".gif", "TIFF": ".tif", "WEBP": ".webp"}
 _FORMATS = tuple(_SUFFIXES)
-_OF_BYTES = Column("image")
+_OF_BYTES = Column("image", dtype="uint8")
 _TILE = (322, 323)  # TIFF: width and height of a tile, which is read whole, however small the picture is
 _NAMED = 10  # rows that a refusal names
 T = TypeVar("T")
@@ -42,6 +42,11 @@ class Picture:
 
     content: bytes | Array
     pixels: int  # sent or resized, whichever are more
+
+    @property
+    def is_file(self) -> bool:
+        """Was it sent as a file?"""
+        return isinstance(self.content, bytes)
 
 
 def picture(
@@ -59,6 +64,8 @@ def picture(
         InvalidInput: It is no picture, or larger than the limits.
     """
     most = limits or Limits()
+    if unfit := numbers.unserved(column):
+        raise InvalidInput(unfit)
     if isinstance(value, (list, np.ndarray)):
         array = _array(value, column)
         try:
@@ -72,6 +79,8 @@ def picture(
 
 def _array(value: Any, column: Column) -> Array:
     """Pixels from nested lists of numbers, in the type that the model takes them by."""
+    if fault := numbers.refusal(column):
+        raise InvalidInput(f"expected a file in base64: {fault}")
     shape = "[c][h][w]" if column.layout == "chw" else "[h][w][c]"
     expected = f"expected a picture as nested lists [h][w] or {shape} of {numbers.values(column)}"
     try:
@@ -139,13 +148,19 @@ def drawing(limits: Limits) -> dataset_parts.Limits:
     return dataset_parts.Limits(pixels=limits.pixels, resized_pixels=limits.pixels)
 
 
-def as_file(found: Picture, folder: Path) -> Array | Path:
+def as_file(found: Picture, folder: Path | None) -> Array | Path:
     """A picture that was looked at as a file in a folder, to be read as those that trained; an array as it was sent.
 
-    Raises :class:`InvalidInput` for what is no picture.
+    Args:
+        found: It.
+        folder: Where to; None will do for an array.
+
+    Raises:
+        InvalidInput: It is no picture.
     """
     if isinstance(found.content, np.ndarray):
         return found.content
+    assert folder is not None
     with _opened(found.content) as opened:
         suffix = _SUFFIXES["JPEG" if opened.format == "MPO" else str(opened.format)]  # a JPEG with another behind it
     path = folder / f"{uuid4().hex}{suffix}"

@@ -10,6 +10,14 @@ from tlx.columns.input_spec import ImageSpec, TextSpec
 from tlx.config.augmentation import views_said
 from tlx.prediction.model import Model
 
+_CURVES = {  # PS3.3 C.11.2.1 of DICOM
+    "LINEAR": "((value - (centre - 0.5)) / (width - 1) + 0.5) * 255",
+    "LINEAR_EXACT": "((value - centre) / width + 0.5) * 255",
+    "SIGMOID": "255 / (1 + exp(-4 * (value - centre) / width))",
+}
+_THEN = "cut off to 0..255, a channel each; LINEAR of width 1 is 0 up to centre - 0.5 and 255 above"
+_THEN += "; of DICOM's MONOCHROME1 it is 255 minus that"
+
 
 def arguments_of(model: Model) -> dict[str, str]:
     """The inputs of a graph, each with the column that it is made of."""
@@ -49,7 +57,7 @@ def _prepared(model: Model, column: str) -> dict[str, Any]:
             "mean": list(spec.mean),
             "std": list(spec.std),
             "statistics": "train" if known.mean == spec.mean else "backbone",
-            "pixel": _pixel(known),
+            "pixel": pixel(known),
         }
     if isinstance(spec, TextSpec):
         names = ["input_ids", "attention_mask"]
@@ -63,22 +71,34 @@ def _prepared(model: Model, column: str) -> dict[str, Any]:
     return {"layout": "[batch]", "dtype": "int64", **words}
 
 
-def _pixel(column: Image) -> dict[str, Any]:
-    """How pixels in 0..255, which are then resized, are made of the values of a file or an array."""
+def pixel(column: Image) -> dict[str, Any]:
+    """How pixels in 0..255, which are then resized, are made of the values of a file or an array; plain enough for
+    JSON.
+
+    The formulas are expressions of Python and NumPy.
+    """
     found: dict[str, Any] = {"layout": column.layout, "background": list(column.background)}
+    if column.band_files:
+        found["band_files"] = column.band_files
     if column.frame >= 0:
         found["frame"] = column.frame
     if column.bands:
         found["bands"] = list(column.bands)
     if column.windowed:
-        found["windows"] = "that of the file" if column.window_of_file else [list(one) for one in column.windows]
-        found["of"] = "((value - (centre - 0.5)) / (width - 1) + 0.5) * 255, cut off to 0..255; a channel each"
+        of_file = column.window_of_file
+        found["windows"] = "that of the file" if of_file else [list(one) for one in column.windows]
+        found["of"] = "the function that the file names, LINEAR where it names none" if of_file else _CURVES["LINEAR"]
+        if of_file:
+            found["functions"] = dict(_CURVES)
+        found["then"] = _THEN
         return found
     black, white = column.scale or (None, None)
     found |= {"black": black, "white": white, "rounded": column.dtype == "uint8"}
-    found["of"] = "(value - black) / (white - black) * 255, cut off to 0..255"
+    found["of"] = "(value - black) / (white - black) * 255"
+    found["then"] = "cut off to 0..255"
     if not column.scale:
-        found["of"] += "; black and white are the ends of the type, 0 and 1 of floats"
+        found["ends"] = "black and white are what a file says (its bits, after slope and intercept), "
+        found["ends"] += "else the ends of its type, 0 and 1 of floats"
     if column.stored:
         found["type"] = column.stored
     return found
@@ -92,10 +112,13 @@ def lines(told: dict[str, Any]) -> list[str]:
         scaled = f", ({one.get('range', 'value')} - mean) / std" if "mean" in one else ""
         moments = f" with mean {_short(one['mean'])} and std {_short(one['std'])}" if "mean" in one else ""
         found.append(f"input {name}: {one['kind']}{size}, {one['layout']} {one['dtype']}{scaled}{moments}")
-        pixel = one.get("pixel", {})
-        if pixel and (pixel.keys() & {"windows", "bands"} or (pixel["black"], pixel["white"]) != BYTES):
-            found.append(f"  pixel: {'; '.join(f'{what}: {value}' for what, value in pixel.items())}")
+        how = one.get("pixel", _PLAIN)
+        if how != _PLAIN:
+            found.append(f"  pixel: {'; '.join(f'{what}: {value}' for what, value in how.items())}")
     return [*found, *([f"output: of {views_said(told['views'])}"] if "views" in told else [])]
+
+
+_PLAIN = pixel(Image("image", dtype="uint8", scale=BYTES))  # nobody has to be told
 
 
 def _short(value: Any) -> str:

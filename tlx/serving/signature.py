@@ -8,11 +8,11 @@ import numpy as np
 import torch
 
 from tlx.columns import Category, Column, Image, Number, Text
+from tlx.columns import image_numbers as numbers
 from tlx.columns.batch import Batch
 from tlx.columns.input_spec import ImageSpec
 from tlx.prediction.answers import Answer
 from tlx.prediction.model import Model
-from tlx.serving import numbers
 
 
 def takes(model: Model) -> list[dict[str, Any]]:
@@ -22,12 +22,16 @@ def takes(model: Model) -> list[dict[str, Any]]:
 
 def _sent(column: Column) -> dict[str, Any]:
     if isinstance(column, Image):
+        if unfit := numbers.unserved(column):
+            return {"sent": f"nothing: {unfit}"}
         axes = numbers.axes(column)
         lists = f"nested lists {''.join(f'[{axis}]' for axis in axes)}"
         form: dict[str, Any] = {"layout": f"[{', '.join(axes)}]", "dtype": numbers.values(column)}
         if column.bands:
             form["bands"] = list(column.bands)
-        return {"sent": f"a file in base64, or {lists}" if numbers.is_file(column) else lists, **form}
+        ways = ["a file in base64"] if numbers.is_file(column) else []
+        ways += [] if numbers.refusal(column) else [lists]
+        return {"sent": ", or ".join(ways), **form}
     if isinstance(column, Category):
         return {"sent": "a word; others than those of train count as none of them"}
     return {"sent": "a finite number" if isinstance(column, Number) else "a text"}
