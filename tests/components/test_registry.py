@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from dataclasses import dataclass
 from importlib import import_module
 
@@ -135,3 +136,19 @@ def test_other_bits_of_a_part_are_another_trial() -> None:
 )
 def test_shipped_parts_whose_bits_have_changed(strategy: str, versions: dict[str, int]) -> None:
     assert numerics(trial(f"strategy={strategy}")) == versions
+
+
+@pytest.mark.parametrize(
+    ("dataset", "versions"),
+    [
+        ("dataset=digits", {}),
+        ("dataset=imagefolder dataset.root=photos", {"dataset.image": 3}),
+        ("dataset=digits dataset.duplicates=group", {"dataset.splits": 2}),
+        ("dataset=image_table dataset.file=a.csv dataset.split_by=group dataset.group.column=who", {"dataset.image": 3, "dataset.splits": 2}),
+        ("dataset=image_table dataset.file=a.csv dataset.split_by=time dataset.time=when", {"dataset.image": 3}),
+    ],
+)
+def test_data_whose_numbers_have_changed(dataset: str, versions: dict[str, int], folder: Path) -> None:
+    (folder / "photos").mkdir()
+    (folder / "a.csv").touch()
+    assert numerics(trial("backbone=pixels", *dataset.split())) == versions
