@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from itertools import islice
 
 import pytest
@@ -68,3 +69,19 @@ def test_a_round_can_be_read_twice_and_knows_how_long_it_is(made: tuple[Data, Da
     loader = made[1].train_loader(made[1].epochs(), 0, 3)
     assert len(loader) == 3  # type: ignore[arg-type]
     assert same(list(loader), list(loader))
+
+
+def test_processes_end_when_they_are_told_to_and_others_begin() -> None:
+    """In the middle of a round too, and however often."""
+    before = set(multiprocessing.active_children())
+    data = digits(2)
+    whole = list(data.train_loader(data.epochs(), 0, 3))
+    for _ in range(2):
+        begun = iter(data.train_loader(data.epochs(), 0, 3))
+        assert same([next(begun)], whole[:1])
+        assert len(set(multiprocessing.active_children()) - before) == 2
+        data.close()
+        assert set(multiprocessing.active_children()) == before
+    assert same(list(data.train_loader(data.epochs(), 0, 3)), whole)
+    data.close()
+    data.close()

@@ -25,6 +25,7 @@ from tlx.config.errors import ConfigError
 from tlx.config.task import Classification
 from tlx.tasks.brier import BrierScore
 from tlx.tasks.classification import ClassificationTask
+from tlx.tasks.metrics import Added, added
 
 AVERAGES = ("macro", "micro", "weighted")
 
@@ -192,3 +193,15 @@ def test_what_is_of_one_label_is_refused_for_several(name: str) -> None:
     }
     with pytest.raises(ConfigError, match=f"task.metrics.{name}.*is of one label per example"):
         _made(True, name, kinds[name]())
+
+
+def test_added_metrics_begin_anew_whoever_counts_with_them() -> None:
+    """A task of a user's own asks :class:`Added` for values after each evaluation, and resets nothing itself."""
+    wanted = make_dataclass("Wanted", ["brier"])(options.Brier())
+    counted = Added(added(wanted, [Label("animal", classes=tuple(CLASSES))]))
+    values = []
+    for seed in (0, 1, 0):
+        outputs = torch.randn(20, len(CLASSES), generator=torch.Generator().manual_seed(seed)).softmax(-1)
+        counted.update(outputs, torch.arange(20) % len(CLASSES))
+        values.append(counted.compute())
+    assert values[0] == values[2] != values[1]

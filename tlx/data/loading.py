@@ -48,6 +48,11 @@ class Loading:
             self._streams[trains] = _Stream(self._examples, self._workers, self._pinned)
         yield from self._streams[trains].read(split, batches)
 
+    def close(self) -> None:
+        """End the processes; who asks for batches after that starts others."""
+        while self._streams:
+            self._streams.popitem()[1].close()
+
 
 class Round:
     """The batches of a round: read anew whenever somebody begins to."""
@@ -99,6 +104,11 @@ class _Stream:
             batch = next(self._answers)
             self._asked.waiting.popleft()
             yield batch
+
+    def close(self) -> None:
+        """End the workers now. Before torch 2.15, those still there when Python ends are waited for, five seconds each."""
+        self._answers = None
+        del self._loader
 
 
 def _as_it_is(batch: Any) -> Any:

@@ -210,3 +210,8 @@ class Data:
         if self._loading is None:
             self._loading = Loading(self.examples, self.workers, self.pinned)
         return self._loading.batches(name, batches)
+
+    def close(self) -> None:
+        """End the processes that load, if there are any; whoever reads on starts others."""
+        if self._loading is not None:
+            self._loading.close()

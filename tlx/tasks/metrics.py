@@ -80,9 +80,10 @@ class Added(nn.Module):
             metric.reset()  # type: ignore[operator]
 
     def compute(self) -> dict[str, float | None]:
-        """Values since the last reset, None where one is not finite."""
+        """Values since the last call, None where one is not finite; begins anew, as a task's metrics do."""
         found: dict[str, float | None] = {}
         for name, metric in self.metrics.items():
             value = float(torch.as_tensor(metric.compute()))  # type: ignore[operator]
             found[name] = value if math.isfinite(value) else None
+        self.reset()
         return found

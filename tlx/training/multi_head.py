@@ -79,6 +79,7 @@ def train_together(trials: Sequence[Trial], says: Sequence[Say]) -> None:
         seats = build_heads(pairs)
         if not seats:
             return
+        stack.callback(seats[0].built.data.close)
         _begin(seats)
         try:
             _train(seats)

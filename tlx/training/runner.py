@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import closing
 
 import torch
 
@@ -96,7 +97,7 @@ def _run(
 ) -> Result:
     """Train, choose the weights, test, and record all but the result."""
     module, prefix = built.module, built.module.prefix
-    with quiet(), deterministic(built.machine, trial.hardware.deterministic):
+    with quiet(), deterministic(built.machine, trial.hardware.deterministic), closing(built.data):
         _prepare(trial, built, events, say, progress)
         trainer = make_trainer(trial, built, place.path)
         checkpointer = trial_callbacks.state_checkpointer(trial, built, place.path, trainer, began, say)

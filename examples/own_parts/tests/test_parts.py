@@ -23,7 +23,7 @@ def data(tmp_path, monkeypatch):
 def test_every_part_keeps_its_contract():
     check_dataset("patients", {"cohort": "second"})
     check_backbone("waves", {"blocks": 2})
-    check_task("ordinal", trial=["dataset=patients", "backbone=waves"])
+    check_task("ordinal", trial=["dataset=patients", "backbone=waves", "task.metrics.within_one={}"])
     check_callback("drift", {"every": 2}, trial=["dataset=patients", "backbone=waves", "task=ordinal"])
 
 
