@@ -144,7 +144,10 @@ def test_shipped_parts_whose_bits_have_changed(strategy: str, versions: dict[str
         ("dataset=digits", {}),
         ("dataset=imagefolder dataset.root=photos", {"dataset.image": 3}),
         ("dataset=digits dataset.duplicates=group", {"dataset.splits": 2}),
-        ("dataset=image_table dataset.file=a.csv dataset.split_by=group dataset.group.column=who", {"dataset.image": 3, "dataset.splits": 2}),
+        (
+            "dataset=image_table dataset.file=a.csv dataset.split_by=group dataset.group.column=who",
+            {"dataset.image": 3, "dataset.splits": 2},
+        ),
         ("dataset=image_table dataset.file=a.csv dataset.split_by=time dataset.time=when", {"dataset.image": 3}),
     ],
 )
