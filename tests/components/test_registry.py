@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +18,7 @@ from tlx.components.registry import CAPABILITIES, Component, component, of_group
 from tlx.config.schema import GROUPS, Trial
 
 BASE = ["backbone=narrow_resnet", "dataset=digits", "tracking=none"]
+IMAGES = "dataset=image_table dataset.file=a.csv"
 GROUPS_OF_PARTS = ("backbone", "dataset", "task", "peft", "regulariser", "controller", "averaging")
 OURS = [one for group in GROUPS_OF_PARTS for one in of_group(group).values()]
 

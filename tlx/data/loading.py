@@ -106,7 +106,7 @@ class _Stream:
             yield batch
 
     def close(self) -> None:
-        """End the workers now. Before torch 2.15, those still there when Python ends are waited for, five seconds each."""
+        """End the workers now: before torch 2.15, Python waits five seconds for each that is there when it ends."""
         self._answers = None
         del self._loader
 
