@@ -126,8 +126,17 @@ def outline(trial: Trial, data: Data | None = None) -> MetaModel:
     stopping.check(trial.strategy, task.metric_info)
     phases = plan(trial.strategy, cut, epochs.steps_per_epoch, trial.seed_of_init)
     check_features_precision(trial, phases)
-    table = rates(trial.strategy, cut, phases)
-    return MetaModel(schema, backbone, model, cut, phases, table, epochs.steps_per_epoch, data, drawn)
+    return MetaModel(
+        schema=schema,
+        backbone=backbone,
+        model=model,
+        stages=cut,
+        phases=phases,
+        rates=rates(trial.strategy, cut, phases),
+        steps_per_epoch=epochs.steps_per_epoch,
+        data=data,
+        sampling=drawn,
+    )
 
 
 def plan_trial(trial: Trial, made: MetaModel | None = None) -> TrialPlan:
