@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as Picture
 
+from tests.columns.formats.dicom_files import made
 from tests.data.pictures import save, scene, told_of
 from tests.data.test_labels_of_rows import rows
 from tlx.columns import Image
@@ -201,16 +202,18 @@ def test_an_image_is_compared_once(folder: Path, monkeypatch: pytest.MonkeyPatch
     assert decoded == [*pictures, "broken", "broken"]
 
 
+@pytest.mark.parametrize("intercept", ["0", "1000000"])
 @pytest.mark.parametrize("scale", ["auto", "dtype", "percentile", [0, 500]])
-def test_how_images_are_scaled_decides_no_look(folder: Path, scale: Any) -> None:
-    """A type may be much wider than its values."""
-    rng = np.random.default_rng(0)
+def test_how_images_are_scaled_decides_no_look(folder: Path, scale: Any, intercept: str) -> None:
+    """Of files that say the range of their values, which may lie far from zero."""
+    rng, stored = np.random.default_rng(0), {}
     for i in range(24):
         place = folder / "images" / "ab"[i % 2]
         place.mkdir(parents=True, exist_ok=True)
-        np.save(place / f"{i}.npy", rng.integers(0, 2, (9, 9)).astype(np.int16))
+        stored[i] = rng.integers(0, 4, (9, 9)).astype(np.uint16)
+        made(place / f"{i}.dcm", stored[i], RescaleSlope="0.5", RescaleIntercept=intercept)
     config = ImageFolder(root=str(folder / "images"), scale=scale, near_duplicates=0)
     found = copies_of(Data(config, seed=0, batch_size=4).source, config)
-    assert len(found.hashes) == 24
-    expected = {perceptual.difference_hash(np.load(one)) for one in (folder / "images").rglob("*.npy")}
-    assert set(found.hashes[:, 0].tolist()) == expected
+    meant = [perceptual.difference_hash(one * 0.5 + float(intercept)) for one in stored.values()]
+    assert set(found.hashes[:, 0].tolist()) == set(meant) - {None}
+    assert (found.looks == -1).sum() == meant.count(None)
