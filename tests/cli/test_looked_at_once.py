@@ -22,7 +22,7 @@ WORDS = ("backbone=pixels", "strategy=feature_extraction", "dataset=imagefolder"
 
 @pytest.fixture
 def calls(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """How often a folder of images was listed, hashed for what is remembered, and looked through for large ones."""
+    """How often images were listed, hashed for an identity and for what is remembered, and measured by a network."""
     monkeypatch.setenv("TLX_CACHE", str(folder / "cache"))
     rng = np.random.default_rng(0)
     for i in range(40):
@@ -43,13 +43,17 @@ def calls(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     counted(imagefolder, "load")
     counted(module, "too_large")
     counted(imagefolder, "contents")
+    counted(imagefolder, "of_files")
     return found
 
 
-@pytest.mark.parametrize("words", [("plan",), ("plan", "--figure", "examples"), ("train",)])
-def test_a_command_looks_once(said: Said, calls: Counter[str], words: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    ("words", "fingerprints"),
+    [(("plan",), 1), (("plan", "--figure", "examples"), 1), (("train",), 2)],  # that of the run folder, and of the data
+)
+def test_a_command_looks_once(said: Said, calls: Counter[str], words: tuple[str, ...], fingerprints: int) -> None:
     said(words[0], *WORDS, *words[1:])
-    assert calls == {"load": 1, "contents": 1, "too_large": 1}
+    assert calls == {"load": 1, "contents": 1, "too_large": 1, "of_files": fingerprints}
 
 
 @pytest.mark.parametrize("words", [(), ("dataset.root=new",), ("--split", "val")])
@@ -60,5 +64,5 @@ def test_an_evaluation_looks_once(said: Said, calls: Counter[str], folder: Path,
     shutil.copytree("photos", "new")
     calls.clear()
     said("evaluate", str(run), *words)
-    assert calls["load"] == 1
+    assert (calls["load"], calls["of_files"]) == (1, 1)
     assert calls["contents"] <= 1

@@ -261,7 +261,8 @@ def test_images_stand_upright(folder: Path, tag: int, suffix: str, colours: bool
     stored = noise(8, 24, 3) if colours else noise(8, 24)
     kept, file = pictures.Exif(), folder / f"a{suffix}"
     kept[0x0112] = tag
-    pictures.fromarray(stored).save(file, exif=kept, **({"lossless": True} if suffix == ".webp" else {}))
+    lossless: dict[str, Any] = {"lossless": True} if suffix == ".webp" else {}
+    pictures.fromarray(stored).save(file, exif=kept, **lossless)
     if suffix in LOSSY:  # it is not what was saved
         with pictures.open(file) as as_stored:
             stored = np.asarray(as_stored)

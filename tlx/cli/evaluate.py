@@ -8,8 +8,9 @@ tlx evaluate RUN dataset.file=new.csv --json                                    
 Columns and classes are matched by name: a column that the model needs and the data have not is refused, examples of
 classes that it does not know are counted and left out. --split: test, val, train or all; without, the data's own test
 split, and all examples of data that have none and are not those it was trained on. A test that is cut anew from its
-own data and holds examples that it was trained on is refused. The metrics, with counts and the predictions, lie in a
-folder of their own in runs/evaluated and in MLflow; the same command again returns at once.
+own data and holds examples that it was trained on is refused. How the trial cut its own data (groups, times, folds,
+copies) is not asked of other files unless it is set anew; what is left out is said. The metrics, with counts and the
+predictions, lie in a folder of their own in runs/evaluated and in MLflow; the same command again returns at once.
 """
 
 from __future__ import annotations
