@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import pytest
 import torch
 
 from tlx._compat.fake_tensors import TorchDispatchMode
 from tlx._compat.operations import READS_A_NUMBER
 
 _ATEN = torch.ops.aten
+_METHODS = ("cpu", "item", "numpy", "tolist")  # of which a tensor on a CPU leaves no trace in its operations
 _KINDS = (_ATEN.nonzero, _ATEN._unique2, _ATEN.unique_dim, _ATEN.bincount, _ATEN.masked_select, _ATEN.equal)
 
 
@@ -19,6 +22,24 @@ class Waits(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.found: list[str] = []
+        self._patch = pytest.MonkeyPatch()
+
+    def __enter__(self) -> Waits:
+        for name in _METHODS:
+            self._patch.setattr(torch.Tensor, name, self._noting(name, getattr(torch.Tensor, name)))
+        super().__enter__()  # type: ignore[no-untyped-call]
+        return self
+
+    def __exit__(self, *raised: Any) -> None:
+        super().__exit__(*raised)  # type: ignore[no-untyped-call]
+        self._patch.undo()
+
+    def _noting(self, name: str, method: Callable[..., Any]) -> Callable[..., Any]:
+        def noted(*args: Any, **kwargs: Any) -> Any:
+            self.found.append(name)
+            return method(*args, **kwargs)
+
+        return noted
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run it."""

@@ -59,6 +59,7 @@ def test_a_finished_trial_is_shown_without_torch(tmp_path: Path) -> None:
     assert run(code).splitlines()[-1] == "False"
 
 
+@pytest.mark.long
 def test_a_deferred_package_has_what_it_always_has() -> None:
     """What stands in for a name stands in for one that is there."""
     code = """
@@ -91,6 +92,7 @@ assert (asked | None) == (sympy.Basic | None)
     run(code)
 
 
+@pytest.mark.long
 def test_plots_and_metrics_work() -> None:
     code = """
 import torch, torchmetrics
@@ -122,6 +124,7 @@ assert isinstance(torchvision.datasets.FakeData(size=1), torch.utils.data.Datase
     run(code)
 
 
+@pytest.mark.long
 def test_the_compiler_works_once_it_is_asked_for() -> None:
     """What was stepped, disabled and marked before it was imported stays right."""
     code = """
@@ -146,6 +149,7 @@ torch.optim.SGD(layer.parameters(), lr=.1).step()
     run(code)
 
 
+@pytest.mark.long
 def test_shapes_that_are_symbols_are_answered_by_torch() -> None:
     code = """
 import torch

@@ -29,7 +29,7 @@ print("there are", len(found.results), len(found.failures), "trials")
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "way", ["script", "prompt", *(pytest.param(way, marks=pytest.mark.long) for way in ("module", "-c", "input"))]
+    "way", ["script", *(pytest.param(way, marks=pytest.mark.long) for way in ("prompt", "module", "-c", "input"))]
 )
 def test_it_runs_wherever_python_does(folder: Path, way: str) -> None:
     (folder / "program.py").write_text(SCRIPT)

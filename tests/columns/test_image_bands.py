@@ -111,3 +111,24 @@ def test_the_limit_is_of_all_files_together(folder: Path) -> None:
     assert column.read(folder / "x", Limits(pixels=60)).shape == (6, 5, 5)
     with pytest.raises(ValueError, match="of 5 channels"):
         column.read(folder / "x", Limits(pixels=59))
+
+
+@pytest.mark.parametrize("window", [[100, 50], [[100, 50], [60, 20]]])
+@pytest.mark.parametrize("picked", [[], [2], [0, 1]])
+@pytest.mark.parametrize("suffix", ["npy", "tif"])
+def test_windows_are_of_one_channel_as_they_are_of_one_file(
+    folder: Path, suffix: str, picked: list[int], window: list[Any]
+) -> None:
+    values = bands("int16")
+    for number, one in enumerate(values):
+        write(folder / f"x_{number}.{suffix}", one)
+    whole = str(write(folder / "whole.npy", np.stack(values, axis=2)))
+    how = settled(ImageValues(bands=picked, window=window, layout="hwc"), "dataset")
+    files = Image("image", band_files=f"{{image}}_{{0,1,2}}.{suffix}").declared(how)
+    file = Image("image").declared(how)
+    if len(picked) == 1:
+        np.testing.assert_array_equal(files.read(folder / "x"), file.read(whole))
+        return
+    for column, value in ((files, folder / "x"), (file, whole)):
+        with pytest.raises(ValueError, match=r"for one channel, there are [23]"):
+            column.read(value)

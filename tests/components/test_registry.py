@@ -145,14 +145,21 @@ def test_shipped_parts_whose_bits_have_changed(strategy: str, versions: dict[str
         ("dataset=digits", {}),
         ("dataset=imagefolder dataset.root=photos", {"dataset.image": 3}),
         ("dataset=digits dataset.duplicates=group", {"dataset.splits": 2}),
-        (
-            "dataset=image_table dataset.file=a.csv dataset.split_by=group dataset.group.column=who",
-            {"dataset.image": 3, "dataset.splits": 2},
-        ),
-        ("dataset=image_table dataset.file=a.csv dataset.split_by=time dataset.time=when", {"dataset.image": 3}),
+        (f"{IMAGES} dataset.split_by=group dataset.group.column=who", {"dataset.image": 3, "dataset.splits": 2}),
+        (f"{IMAGES} dataset.split_by=time dataset.time=when", {"dataset.image": 3}),
     ],
 )
 def test_data_whose_numbers_have_changed(dataset: str, versions: dict[str, int], folder: Path) -> None:
     (folder / "photos").mkdir()
     (folder / "a.csv").touch()
     assert numerics(trial("backbone=pixels", *dataset.split())) == versions
+
+
+@pytest.mark.parametrize("words", [("task=classification", "task.multilabel=true"), ("dataset.label_separator='|'",)])
+def test_weights_of_several_labels_have_changed(folder: Path, words: tuple[str, ...]) -> None:
+    file = folder / "rows.csv"
+    file.write_text("text,label\n")
+    base = ["backbone=narrow_bert", "dataset=csv", f"dataset.file={file}"]
+    assert numerics(tlx.compose([*base, *words])) == {}
+    assert numerics(tlx.compose([*base, "task.loss.class_weight=auto"])) == {}
+    assert numerics(tlx.compose([*base, *words, "task.loss.class_weight=auto"])) == {"task.loss.class_weight": 2}

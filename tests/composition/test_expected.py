@@ -6,7 +6,8 @@ import re
 import shlex
 import types
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -15,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 import tlx
 from tests.composition.told import BASE, problems, the_problem, told
+from tlx.components import registry
 from tlx.composition import check, request
 from tlx.composition.tree import tree
 
@@ -111,12 +113,14 @@ def test_every_key_says_what_it_takes(choices: tuple[str, ...], how: str) -> Non
         ("strategy.phases=null", "wrong type: expected a list of keys and values (train, freeze, until,"),
         ("strategy.lr.head=1", "strategy.lr has no keys; wrong type: expected a number, such as strategy.lr=0.001"),
         ("strategy.peft.rank=4", "strategy.peft is null; write 'strategy.peft={kind: lora, rank: 4}'"),
+        ("strategy.averaging.kind=ema", "strategy.averaging is null; write 'strategy.averaging=ema'"),
+        ("~strategy.phases.0.plateau.patience", "strategy.phases.0.plateau is null: there is nothing to take away"),
         ("strategy.controller.percentile=9", "write 'strategy.controller={kind: autofreeze, percentile: 9}'"),
     ],
 )  # fmt: skip
 def test_the_example_is_made_of_what_was_given(words: str, said: str) -> None:
     problem = the_problem([*BASE, words])
-    assert problem.key.startswith(words.partition("=")[0])
+    assert problem.key.startswith(words.lstrip("~").partition("=")[0])
     assert said in problem.message
 
 
@@ -148,3 +152,44 @@ def test_a_file_is_shown_what_to_write_there(folder: Path, body: str, key: str, 
     problem = the_problem(["experiment=wrong"])
     assert (problem.key, problem.where) == (key, "experiments/wrong.yaml:3")
     assert said in problem.message
+
+
+class Speed(Enum):
+    """Of which OmegaConf knows how it is written."""
+
+    SLOW = 1
+    FAST = 2
+
+
+@dataclass
+class Wide:
+    """Options of types that are told by OmegaConf itself."""
+
+    strength: int | float = 1
+    name: int | str | None = None
+    speed: Speed = Speed.SLOW
+    place: Path = Path()
+    count: int = 1
+
+
+@pytest.mark.parametrize(
+    ("given", "wrong"),
+    [
+        ("{strength: 2}", []),
+        ("{strength: 2.5, name: x}", []),
+        ("{strength: oops}", ["strength"]),
+        ("{strength: [1]}", ["strength"]),
+        ("{speed: FAST, place: y, name: null}", []),
+        ("{speed: FAST, place: y, count: oops}", ["count"]),
+        ("{speed: oops}", ["speed"]),
+    ],
+)
+def test_options_of_any_type_that_omegaconf_reads(
+    given: str, wrong: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is right beside something wrong is not told to be wrong; nothing ends with a traceback."""
+    monkeypatch.setattr(registry, "_COMPONENTS", {group: dict(own) for group, own in registry._COMPONENTS.items()})
+    registry.register("metric", "wide", Wide, "tests.composition.test_expected:nothing")
+    found = told(*BASE, f"task.metrics.wide={given}")
+    assert len(found) == len(wrong), found
+    assert all(name in key or name in text for name, (key, text) in zip(wrong, found.items(), strict=True)), found

@@ -72,6 +72,8 @@ def test_a_file_is_shown_the_long_form(folder: Path) -> None:
         ("model.name=x", "backbone"),
         ("weight_decay=0.1", "strategy.optimizer.weight_decay"),
         ("strategy.momentum=0.1", "strategy.optimizer.momentum"),
+        ("strategy.dropout=0.1", "backbone.dropout"),
+        ("strategy.rank=4", "strategy.peft.rank"),
         ("optimiser=sgd", "strategy.optimizer"),
         ("strategy.freeze=backbone", "strategy.phases.0.freeze"),
         ("strategy.early_stopping=5", "strategy.phases.0.plateau.patience"),

@@ -17,7 +17,10 @@ DOCS = Path(__file__).parents[2] / "docs"
 PAGES = sorted(path for path in DOCS.rglob("*.md") if path.name != "README.md")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 TRIAL = ["backbone=pixels", "strategy=feature_extraction", "dataset=digits", "strategy.budget=4 steps"]
-LONG = ("python.md", "tables.md", "predict.md", "interruptions.md", "serving.md")  # most of the time of all pages
+LONG = (  # most of the time of all pages
+    *("python.md", "tables.md", "predict.md", "interruptions.md", "serving.md"),
+    *("callbacks.md", "run-folder.md", "columns.md", "loggers.md", "parts.md"),
+)
 SAYS = {  # what a page promises of a command's output, by the command's beginning and the count of its runs
     ("interruptions.md", "tlx train", 2): "already finished; nothing was trained",
     ("interruptions.md", "tlx train", 3): "it was finished, but predictions.jsonl is gone: it is run again",

@@ -10,14 +10,18 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
 import yaml
 
+import tlx
 from tests.conftest import Said
+from tlx.config.errors import ConfigError
 from tlx.config.search import Search
 from tlx.orchestration.search import space as spaces
+from tlx.orchestration.search.scheduler import verify
 from tlx.orchestration.search.study import Study
 from tlx.tracking import event_log
 
@@ -206,6 +210,27 @@ def test_a_search_where_everything_fails_stops(folder: Path, written: Path, swee
     out = sweep("search.n_trials=30", code=1)
     assert "stopped: more than 50% of the trials failed" in out
     assert len(study(folder).trials) < 10
+
+
+def refused(space: dict[str, Any], **search: Any) -> str:
+    """What is said of a search over a space."""
+    words = ["backbone=pixels", "dataset=digits", "strategy.validate_every=auto", "tracking=none"]
+    base = tlx.compose(words, search={"question": "q", "space": space, **search})
+    assert base.search is not None
+    with pytest.raises(ConfigError) as caught:
+        verify(base, base.search)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "key", ["strategy.batch_size", "strategy.controller.every", "dataset.on_bad", "dataset.split_by", "dataset.shots"]
+)
+def test_what_moves_rounds_is_not_pruned_by_rounds(key: str) -> None:
+    assert f"{key} decides how long they are" in refused({key: ["1", "2"]}, pruning={"kind": "asha"})
+
+
+def test_what_only_the_test_sees_is_not_searched() -> None:
+    assert "all trials are equal" in refused({"dataset.test_augment": ["[]", "[transpose]"]})
 
 
 def test_what_is_wrong_with_a_search_is_said_at_once(folder: Path, written: Path, sweep: Said) -> None:

@@ -157,6 +157,13 @@ def test_what_does_not_fit_is_told_at_once() -> None:
     assert "did you mean owl?" in caught.value.block()
 
 
+@pytest.mark.parametrize("unread", [Loss(gamma=1.0), Loss(beta=0.9), Loss(beta=0.9, class_weight="auto")])
+def test_what_nothing_would_read_is_refused(unread: Loss) -> None:
+    with pytest.raises(ConfigError, match=r"has none; use focal|nothing would read it"):
+        check(unread, CLASSES)
+    check(Loss(kind="focal", gamma=1.0, beta=0.9, class_weight="effective"), CLASSES)
+
+
 def test_a_loss_is_asked_for_by_one_word_and_is_another_trial(folder: Path) -> None:
     trials = [tlx.compose([*TRIAL, *words]) for words in ([], ["task.loss=focal"], ["task.loss.class_weight=auto"])]
     assert len({locate(trial).identity for trial in trials}) == 3

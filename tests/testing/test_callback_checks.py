@@ -55,12 +55,8 @@ def test_ours_keep_the_contract(kind: str) -> None:
     check_callback(kind)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "kind",
-    [*(pytest.param(kind, marks=pytest.mark.long) for kind in (Patience, Thaw)), Odd],
-    ids=lambda kind: kind.__name__,
-)
+@pytest.mark.long
+@pytest.mark.parametrize("kind", [Patience, Thaw, Odd], ids=lambda kind: kind.__name__)
 def test_others_keep_it(kind: type[Callback]) -> None:
     check_callback(registered(kind), {"rounds": 3})
 

@@ -126,8 +126,8 @@ FREEZING = {
 }
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["gradual_unfreezing", pytest.param("chain_thaw", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["gradual_unfreezing", "chain_thaw"])
 def test_two_ranks_thaw_as_one_process_does(small: Compose, families: Families, watch: Watch, name: str) -> None:
     """After every phase. (SGD, as AdamW makes much of a rounding error near zero; BERT's shares differ by one.)"""
     family = (*families["bert"], "backbone.dropout=0") if name == "gradual_unfreezing" else families["vit"]

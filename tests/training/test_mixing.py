@@ -17,6 +17,7 @@ from tests.training.conftest import Compose
 from tlx.columns.batch import Batch
 from tlx.columns.input_spec import ImageSpec
 from tlx.config.dataset import Digits
+from tlx.config.errors import ConfigError
 from tlx.tasks.protocol import StepOutput
 from tlx.training.build import build
 from tlx.training.mixing import Mixing, mixing
@@ -93,6 +94,34 @@ def test_the_loss_is_that_of_soft_targets(kind: str, seed: int, step: int) -> No
         )
 
 
+@given(seed=st.integers(0, 99), step=st.integers(0, 99))
+def test_a_cut_is_the_same_of_every_image_of_an_example(seed: int, step: int) -> None:
+    """And the loss has the share of what is left of them."""
+
+    class Two(Net):
+        """Of two images of one size."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.specs = {"image": SPEC, "again": SPEC}
+
+    given_batch = batch()
+    given_batch.inputs["again"] = given_batch.inputs["image"].clone()
+    found = Mixing("cutmix", 0.4, 1.0, seed).mixed(Two(), given_batch, step, 0)
+    assert torch.equal(found.batch.inputs["image"], found.batch.inputs["again"])
+    plain = SPEC.normalise(given_batch.inputs["image"])
+    kept = (found.batch.inputs["image"] == plain).all(1).float().mean((1, 2))
+    assert float(kept.min()) == pytest.approx(found.own, abs=0.02)  # two images have some pixels alike
+
+
+def test_the_strength_of_a_mixture_that_is_not_made_is_refused() -> None:
+    base = ["backbone=narrow_resnet", "dataset=digits"]
+    for mix, other in (("none", "mixup"), ("cutmix", "mixup"), ("mixup", "cutmix")):
+        with pytest.raises(ConfigError, match=f"is of dataset.mix={other}, and that is {mix}"):
+            tlx.compose([*base, f"dataset.mix={mix}", f"dataset.{other}_alpha=0.5"])
+        tlx.compose([*base, "dataset.mix=both", f"dataset.{other}_alpha=0.5"])
+
+
 def test_steps_shares_and_seeds_differ_and_repeat() -> None:
     def seen(seed: int, step: int, share: int) -> Tensor:
         model, task = Net(), CrossEntropy()
@@ -123,7 +152,7 @@ def test_what_is_known_of_an_example_goes_with_its_target() -> None:
 @pytest.mark.parametrize("mix", ["mixup", "cutmix"])
 def test_a_network_that_has_not_moved_differs_in_nothing_from_its_start(small: Compose, mix: str) -> None:
     """DELTA's distance is between the maps of one image, mixed or not: nothing before the first step."""
-    trial = small("strategy=delta", "backbone=narrow_resnet", f"dataset.mix={mix}", "dataset.mixup_alpha=10")
+    trial = small("strategy=delta", "backbone=narrow_resnet", f"dataset.mix={mix}", f"dataset.{mix}_alpha=10")
     module = build(trial).module.eval()
     assert module.penalty is not None
     one = next(iter(module.data.train_loader(module.epochs, 0, 1)))

@@ -16,6 +16,7 @@ _IMAGES = 3  # 1 resized floats, took 65535 for white in all of 16 bits and turn
 _SPLITS = 2  # of what stays together; 1 dealt each class alone what does not go up evenly
 _CALIBRATION = 2  # 1 took the end of the range where validation has no least loss
 _UNKNOWN = 2  # 1 held unknown labels of val and test for known where training did
+_CLASS_WEIGHTS = 2  # 1 weighed the positives of a label that is there everywhere by 0
 _FLOATS = ("digits", "glyphs")  # whose images are so small that they are floats, as they were
 CODE = "code: "  # how the fingerprints of plugins are named
 
@@ -71,7 +72,17 @@ def numerics(config: Any) -> dict[str, int]:
         found["dataset.unknown"] = _UNKNOWN
     if getattr(config.task, "calibration", "none") != "none":
         found["task.calibration"] = _CALIBRATION
+    if getattr(getattr(config.task, "loss", None), "class_weight", "none") != "none" and _has_several_labels(config):
+        found["task.loss.class_weight"] = _CLASS_WEIGHTS
     return {key: version for key, version in found.items() if version != 1}
+
+
+def _has_several_labels(config: Any) -> bool:
+    """Is it said that examples have several labels each?"""
+    dataset = config.dataset
+    columns = (getattr(dataset, "columns", None) or {}).values()
+    said = (getattr(dataset, "label_separator", None), getattr(dataset, "labels", None))
+    return bool(getattr(config.task, "multilabel", False) or any(said) or any(one.type == "labels" for one in columns))
 
 
 def make_part(group: str, options: Any, *arguments: Any) -> Any:

@@ -112,7 +112,9 @@ def _unknown(base: DictConfig, parent: Any, unknown: tuple[str, str], setting: S
     if _is_free(parent):
         return ConfigIssue(setting.key, f"not there yet; add it with +{setting.key}={setting.value}", setting.value)
     if OmegaConf.is_dict(parent) and is_none(parent):
-        return ConfigIssue(setting.key, _null(base, holder, name, setting.value), setting.value, setting.where)
+        message = f"{holder} is null: there is nothing to take away"
+        message = message if setting.deletes else _null(base, holder, name, setting.value)
+        return ConfigIssue(setting.key, message, setting.value, setting.where)
     if path and not OmegaConf.is_config(parent):
         message = expected.message(expected.place_of(base, holder), holder, in_file=bool(setting.where))
         return ConfigIssue(setting.key, f"{holder} has no keys; {message}", setting.value, setting.where)
@@ -127,10 +129,13 @@ def _unknown(base: DictConfig, parent: Any, unknown: tuple[str, str], setting: S
 
 
 def _null(base: DictConfig, holder: str, name: str, value: Any) -> str:
-    """What to write where a part of several kinds is null: its kind as well."""
+    """What to write where a part is null: of several kinds, its kind as well."""
     kind = expected.place_of(base, holder).part
     options: dict[str, Any] = {one.name: one for one in fields(kind)} if kind is not None else {}
-    choices = options["kind"].metadata.get(CHOICES, ()) if "kind" in options else ()
+    if name == "kind" or "kind" not in options:
+        is_word = name in options and options[name].metadata.get(SHORT)
+        return f"{holder} is null; write '{holder}={value if is_word else f'{{{name}: {value}}}'}'"
+    choices = options["kind"].metadata.get(CHOICES, ())
     said = re.findall(r"\w+", options[name].metadata.get(HELP, "")) if name in options else []
     chosen = next((one for one in choices if one in said), f"<{' | '.join(choices)}>")
     return f"{holder} is null; write '{holder}={{kind: {chosen}, {name}: {value}}}'"

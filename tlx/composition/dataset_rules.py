@@ -8,7 +8,7 @@ from typing import Any
 
 from tlx.composition import strategy_rules
 from tlx.config import augmentation, band_files, image_values
-from tlx.config.dataset import modalities
+from tlx.config.dataset import Dataset, modalities
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.fields import NEUTRAL
 
@@ -115,6 +115,11 @@ def augmentation_fits(config: Any) -> Iterator[ConfigIssue]:
     if config.dataset.test_augment and "image" not in (have := modalities(config.dataset)):
         message = f"flips and turns images, and there are none among these {have[0]}s; leave it out"
         yield ConfigIssue("dataset.test_augment", message, list(config.dataset.test_augment))
+    for kind in ("mixup", "cutmix"):
+        key, mix = f"{kind}_alpha", config.dataset.mix
+        if mix not in (kind, "both") and getattr(config.dataset, key) != getattr(Dataset, key):
+            message = f"is of dataset.mix={kind}, and that is {mix}: nothing would read it"
+            yield ConfigIssue(f"dataset.{key}", message, getattr(config.dataset, key))
     for key, value in (("augment", augment), ("mix", config.dataset.mix)):
         if value == "none":
             continue

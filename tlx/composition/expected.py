@@ -7,6 +7,7 @@ import types
 from collections.abc import Iterator
 from dataclasses import MISSING as UNSET
 from dataclasses import Field, dataclass, fields, is_dataclass
+from enum import Enum
 from functools import cache
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -37,12 +38,21 @@ class Place:
     option: Field[Any] | None = None
 
     @property
-    def kind(self) -> Any:
-        """The type without null."""
+    def kinds(self) -> tuple[Any, ...]:
+        """The types, without null."""
         if get_origin(self.hint) not in (Union, types.UnionType):
-            return self.hint
-        (some,) = (one for one in get_args(self.hint) if one is not types.NoneType)
-        return some
+            return (self.hint,)
+        return tuple(one for one in get_args(self.hint) if one is not types.NoneType)
+
+    @property
+    def kind(self) -> Any:
+        """The type, where there is one."""
+        return self.kinds[0] if len(self.kinds) == 1 else Any
+
+    @property
+    def is_optional(self) -> bool:
+        """Does it take null?"""
+        return types.NoneType in get_args(self.hint)
 
     @property
     def part(self) -> type | None:
@@ -86,9 +96,7 @@ def faults(place: Place, key: str, value: Any, *, in_file: bool = False) -> Iter
         in_file: It was given in a file, or within a list.
     """
     kind, part = place.kind, place.part
-    if kind is Any or (value is None and place.hint is not kind) or value == MISSING:
-        return
-    if isinstance(value, str) and "${" in value:
+    if (value is None and place.is_optional) or value == MISSING or (isinstance(value, str) and "${" in value):
         return
     if part is not None and isinstance(value, dict):
         known = {one.name: one for one in fields(part)}
@@ -104,7 +112,7 @@ def faults(place: Place, key: str, value: Any, *, in_file: bool = False) -> Iter
     elif get_origin(kind) is dict and isinstance(value, dict):
         for name, inner in value.items():
             yield from faults(place.within, f"{key}.{name}", inner, in_file=in_file)
-    elif kind not in _NODES or not _is_read(kind, value):
+    elif part is not None or get_origin(kind) in (list, dict) or _is_told(place, value):
         yield ConfigIssue(key, message(place, key, value, in_file=in_file), value)
 
 
@@ -125,8 +133,18 @@ def message(place: Place, key: str, value: Any = None, *, in_file: bool = False)
     return f"wrong type: expected {_words(place)}, such as {_typed(key, _example(place, value), in_file)}"
 
 
+def _is_told(place: Place, value: Any) -> bool:
+    """Is a value none of the words and numbers that a place takes? Of other types OmegaConf says so itself."""
+    known = all(one in _NODES or _is_enum(one) for one in place.kinds)
+    return known and not any(_is_read(one, value) for one in place.kinds)
+
+
+def _is_enum(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Enum)
+
+
 def _words(place: Place) -> str:
-    kind, more = place.kind, " or null" if place.hint is not place.kind else ""
+    kind, more = place.kind, " or null" if place.is_optional else ""
     if place.part is not None:
         names = ", ".join(one.name for one in fields(place.part))
         return f"keys and values ({names or 'it has none: {}'}){more}"
@@ -136,7 +154,8 @@ def _words(place: Place) -> str:
     if get_origin(kind) is dict:
         inner = place.within
         return f"names, each with {'a value' if inner.kind is Any else _words(inner)}{more}"
-    return f"{_ONE.get(kind, 'a value')}{more}"
+    said = [", ".join(one.__members__) if _is_enum(one) else _ONE.get(one, "a value") for one in place.kinds]
+    return f"{' or '.join(said)}{more}"
 
 
 def _example(place: Place, value: Any) -> Any:
@@ -198,6 +217,8 @@ def _is_like(place: Place, value: Any) -> bool:
 
 
 def _is_read(kind: type, value: Any) -> bool:
+    if issubclass(kind, Enum):
+        return isinstance(value, kind) or value in kind.__members__
     try:
         _NODES[kind](value, is_optional=False)
     except ValidationError:

@@ -15,13 +15,15 @@ SEEDS = ("seed", *SOURCES.values())
 # what decides which examples validate: candidates that differ in it cannot be compared on validation
 _EXAMPLES = (
     *("dataset.split_by", "dataset.group.column", "dataset.group.pattern", "dataset.time", "dataset.folds"),
-    *("dataset.duplicates", "dataset.near_duplicates", "dataset.folders", "dataset.nested"),
+    *("dataset.duplicates", "dataset.near_duplicates", "dataset.folders", "dataset.nested", "dataset.band_files"),
     *("dataset.val", "dataset.test", "dataset.shots", "dataset.validation", "dataset.root", "dataset.file"),
     *("dataset.val_file", "dataset.test_file", "dataset.name", "dataset.kind", "dataset.table", "dataset.splits"),
     *("dataset.config", "dataset.revision", "dataset.content", "dataset.on_bad", "dataset.limits"),
-    # or what is true of them
+    # or what is true of them (of dataset.columns: below)
     *("dataset.label", "dataset.label_type", "dataset.label_separator", "dataset.labels", "dataset.unknown"),
 )
+_OF_COLUMNS = ("type", "column", "role", "band_files")
+OF_TEST = ("dataset.test_augment",)  # what validation does not see
 
 
 def studies_can_answer(config: Any) -> Iterator[ConfigIssue]:
@@ -96,8 +98,11 @@ def studies_tune_what_they_may(config: Any) -> Iterator[ConfigIssue]:
         yield ConfigIssue("study.axis", "a seed is no axis: study.seeds and study.vary say what varies", study.axis)
 
 
-def _decides_examples(key: str) -> bool:
-    """Is a key one of those that decide it, a part of one, or what holds one?"""
+def decides_examples(key: str) -> bool:
+    """Does a key, or what it holds or is held by, say which examples there are or what is true of them?"""
+    steps = key.split(".")
+    if steps[:2] == ["dataset", "columns"]:  # how a column is read is another matter
+        return len(steps) < 4 or steps[3] in _OF_COLUMNS
     return any(f"{key}.".startswith(f"{one}.") or f"{one}.".startswith(f"{key}.") for one in _EXAMPLES)
 
 
@@ -119,7 +124,9 @@ def _free(where: str, key: str, study: Any, what: str) -> Iterator[ConfigIssue]:
         yield ConfigIssue(where, message, key)
     elif key in SEEDS:
         yield ConfigIssue(where, "a seed is chance, and no setting to choose: leave it out (study.seeds)", key)
-    elif what == "tuned" and _decides_examples(key):
+    elif what == "tuned" and key in OF_TEST:
+        yield ConfigIssue(where, "is seen by the test alone: on validation all candidates are equal; leave it out", key)
+    elif what == "tuned" and decides_examples(key):
         message = "decides which examples validate, so candidates could not be compared; make it the axis, or an arm's"
         yield ConfigIssue(where, message, key)
 

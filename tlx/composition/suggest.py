@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import fields, is_dataclass
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -66,12 +66,14 @@ def _called(base: DictConfig, group: str, word: str) -> str:
         return f"; write {words}" if f"{group}.{word}" not in elsewhere.KEYS else _leads(base, ours)
     if ours and (not group or ours.startswith(f"{group}.")):
         return _leads(base, ours)
-    if group and (near := _nearest(base, word, group)):
+    if group and (near := _nearest(base, word, group, _keys(base))):
         return f"; did you mean {' or '.join(near)}?"
     if ours:
         return _leads(base, ours)
-    if near := _nearest(base, word, ""):
-        return f"; did you mean {' or '.join(near)}?" if not group or _is_setting(base, near[0]) else ""
+    if (near := _nearest(base, word, "", _keys(base))) and (not group or _is_setting(base, near[0])):
+        return f"; did you mean {' or '.join(near)}?"
+    if near := _nearest(base, word, group, _every_key()):  # of parts that are null
+        return f"; did you mean {' or '.join(near)}?"
     for one in GROUPS:
         for kind, options in groups.options(one).items():
             if not group and word in (option.name for option in fields(options)) and word not in _COMMON:
@@ -89,16 +91,14 @@ def _leads(base: DictConfig, key: str) -> str:
     return f"; did you mean {key}?"
 
 
-def _nearest(base: DictConfig, word: str, group: str) -> list[str]:
-    """The shortest keys of this name, below a group where one is given: of the configuration, or of what can be."""
+def _nearest(base: DictConfig, word: str, group: str, keys: Iterable[str]) -> list[str]:
+    """The shortest of these keys that have a name, below a group where one is given."""
     if word in _COMMON:
         return []
-    for keys in (_keys(base), _every_key()):
-        known = [one for one in keys if one.rpartition(".")[2] == word and one.startswith(f"{group}." if group else "")]
-        least = min((one.count(".") for one in known), default=0)
-        if known := [*dict.fromkeys(one for one in known if one.count(".") == least)]:
-            return known[:_SHOWN] if group or known[0] in _keys(base) else known[:1]
-    return []
+    known = [one for one in keys if one.rpartition(".")[2] == word and one.startswith(f"{group}." if group else "")]
+    least = min((one.count(".") for one in known), default=0)
+    known = [*dict.fromkeys(one for one in known if one.count(".") == least)]
+    return known[:_SHOWN] if group or (known and known[0] in _keys(base)) else known[:1]
 
 
 def _is_setting(base: DictConfig, key: str) -> bool:

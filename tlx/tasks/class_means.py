@@ -24,9 +24,10 @@ class MeanRecall(Metric):
 
     def update(self, probabilities: Tensor, target: Tensor) -> None:
         """Take in a batch: probabilities [examples, classes] and classes [examples]."""
-        found = target[probabilities.argmax(-1) == target]
-        self.right += torch.bincount(found, minlength=len(self.right))
-        self.there += torch.bincount(target, minlength=len(self.there))
+        true = target.unsqueeze(1) == torch.arange(probabilities.shape[1], device=target.device)
+        is_right = probabilities.argmax(-1, keepdim=True) == target.unsqueeze(1)
+        self.right += (true & is_right).sum(0)
+        self.there += true.sum(0)
 
     def compute(self) -> Tensor:
         """The mean; NaN where there is no example."""

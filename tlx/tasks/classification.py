@@ -18,8 +18,8 @@ from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.task import Classification, Loss
 from tlx.runs.metric import Metric
 from tlx.tasks import logistic, losses, multilabel, per_class, temperature, views
+from tlx.tasks.class_counts import F1
 from tlx.tasks.kept import Kept
-from tlx.tasks.macro_f1 import MacroF1
 from tlx.tasks.many import ManyClassifiers
 from tlx.tasks.metrics import AddedMetric, added, primary
 from tlx.tasks.network import Network
@@ -136,7 +136,8 @@ class ClassificationTask:
             low, high = (labels.where(known, end) for end in (math.inf, -math.inf))
             there = torch.stack([low.amin(0), high.amax(0)])
             there = there.where(there.isfinite(), math.nan)
-            reason = "where no label is known to have both positives and negatives"
+            some = "no label is known to have both positives and negatives"
+            reason = f"where {some if known.any() else 'no label is known'}"
         else:
             there = torch.unique(labels)
             if len(there) == len(names):
@@ -212,7 +213,7 @@ class ClassificationMetrics(TaskMetrics):
             self.kept = Kept(classes)
         else:
             self.acc = MulticlassAccuracy(classes, average="micro", validate_args=False)
-            self.f1_macro = MacroF1(classes)
+            self.f1_macro = F1(classes)
 
     def update(self, logits: Tensor, labels: Tensor, loss: Tensor, weight: float | Tensor) -> None:
         """Take in a batch."""

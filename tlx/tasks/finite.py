@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
+NOT_FINITE = "the network gave NaN or infinity: try a smaller strategy.lr or hardware.precision=32-true"
+
 
 class Finite(Metric):
     """Counts the batches, of all processes, whose outputs hold NaN or infinity; a device is asked at the end alone."""
@@ -27,4 +29,4 @@ class Finite(Metric):
     def require(self) -> None:
         """Raise :class:`FloatingPointError` if there was one since the last reset, in all processes alike."""
         if int(self.compute()):
-            raise FloatingPointError("the network gave NaN or infinity: try a smaller strategy.lr or precision=32-true")
+            raise FloatingPointError(NOT_FINITE)

@@ -9,10 +9,6 @@ from torchmetrics import Metric as Torch
 from torchmetrics.classification import (
     MulticlassAccuracy,
     MulticlassCalibrationError,
-    MulticlassF1Score,
-    MulticlassFBetaScore,
-    MulticlassPrecision,
-    MulticlassRecall,
     MultilabelF1Score,
     MultilabelFBetaScore,
     MultilabelPrecision,
@@ -27,6 +23,7 @@ from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.runs.metric import Metric
 from tlx.tasks import known_labels, multilabel
 from tlx.tasks.brier import BrierScore
+from tlx.tasks.class_counts import F1, FBeta, Precision, Recall
 from tlx.tasks.class_means import MeanRecall, OneAgainstRest
 from tlx.tasks.known_labels import MeanOverKnown, Score
 from tlx.tasks.matthews import Matthews
@@ -41,24 +38,22 @@ def fbeta(options: metrics.FBeta, targets: Sequence[Column]) -> AddedMetric:
         pooled = partial(MultilabelFBetaScore, options.beta)
         return AddedMetric(_of_labels(targets[0], options.average, known_labels.fbeta(options.beta), pooled), info)
     count = _classes("fbeta", targets)
-    return AddedMetric(MulticlassFBetaScore(options.beta, count, average=options.average), info)  # type: ignore[arg-type]
+    return AddedMetric(FBeta(options.beta, count, options.average), info)
 
 
 def precision(options: metrics.Precision, targets: Sequence[Column]) -> AddedMetric:
     """Precision, of one label or several."""
-    return _averaged(
-        "precision", options.average, targets, MulticlassPrecision, MultilabelPrecision, known_labels.precision
-    )
+    return _averaged("precision", options.average, targets, Precision, MultilabelPrecision, known_labels.precision)
 
 
 def recall(options: metrics.Recall, targets: Sequence[Column]) -> AddedMetric:
     """Recall, of one label or several."""
-    return _averaged("recall", options.average, targets, MulticlassRecall, MultilabelRecall, known_labels.recall)
+    return _averaged("recall", options.average, targets, Recall, MultilabelRecall, known_labels.recall)
 
 
 def f1(options: metrics.F1, targets: Sequence[Column]) -> AddedMetric:
     """F1, of one label or several."""
-    return _averaged("f1", options.average, targets, MulticlassF1Score, MultilabelF1Score, known_labels.fbeta(1))
+    return _averaged("f1", options.average, targets, F1, MultilabelF1Score, known_labels.fbeta(1))
 
 
 def balanced_accuracy(options: metrics.BalancedAccuracy, targets: Sequence[Column]) -> AddedMetric:
@@ -87,7 +82,9 @@ def top_k(options: metrics.TopK, targets: Sequence[Column]) -> AddedMetric:
     if options.k > count:
         raise ConfigError([ConfigIssue("task.metrics.top_k.k", f"there are {count} classes", options.k)])
     info = Metric("top_k", f"top-{options.k} accuracy", "max", percent=True)
-    return AddedMetric(MulticlassAccuracy(count, top_k=options.k, average="micro"), info, of_logits=True)
+    return AddedMetric(
+        MulticlassAccuracy(count, top_k=options.k, average="micro", validate_args=False), info, of_logits=True
+    )
 
 
 def auroc(options: metrics.AUROC, targets: Sequence[Column]) -> AddedMetric:
@@ -106,7 +103,7 @@ def calibration_error(options: metrics.CalibrationError, targets: Sequence[Colum
     """Expected calibration error."""
     count = _classes("calibration_error", targets)
     info = Metric("calibration_error", "calibration error", "min", percent=True)
-    return AddedMetric(MulticlassCalibrationError(count, n_bins=options.bins), info)
+    return AddedMetric(MulticlassCalibrationError(count, n_bins=options.bins, validate_args=False), info)
 
 
 def pearson(options: metrics.Pearson, targets: Sequence[Column]) -> AddedMetric:

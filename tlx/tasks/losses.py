@@ -71,7 +71,7 @@ def own(options: Any, targets: Sequence[Column]) -> Each | None:
 
 
 def check(options: Loss, classes: Sequence[str]) -> None:
-    """Raise :class:`ConfigError` for weights of classes that are not there, and for smoothing that nothing reads."""
+    """Raise :class:`ConfigError` for weights of classes that are not there, and for settings that nothing reads."""
     problems = [
         ConfigIssue(f"task.loss.weights.{name}", f"not a class{suggest(name, classes)}", weight)
         for name, weight in options.weights.items()
@@ -80,6 +80,11 @@ def check(options: Loss, classes: Sequence[str]) -> None:
     if options.kind != "cross_entropy" and options.label_smoothing:
         message = f"{options.kind} has none; use cross_entropy, or leave it at 0"
         problems.append(ConfigIssue("task.loss.label_smoothing", message, options.label_smoothing))
+    if options.kind != "focal" and options.gamma != Loss.gamma:
+        problems.append(ConfigIssue("task.loss.gamma", f"{options.kind} has none; use focal", options.gamma))
+    if options.class_weight != "effective" and options.beta != Loss.beta:
+        message = f"is of class_weight=effective, and that is {options.class_weight}: nothing would read it"
+        problems.append(ConfigIssue("task.loss.beta", message, options.beta))
     if problems:
         raise ConfigError(problems)
 

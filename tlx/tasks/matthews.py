@@ -12,6 +12,11 @@ class Matthews(MulticlassConfusionMatrix):
 
     confmat: Tensor
 
+    def update(self, outputs: Tensor, labels: Tensor) -> None:
+        """Take in a batch: probabilities [examples, classes] and classes [examples]; no device is waited for."""
+        pairs = labels * outputs.shape[1] + outputs.argmax(1)
+        self.confmat.view(-1).index_add_(0, pairs, torch.ones_like(pairs, dtype=self.confmat.dtype))
+
     def compute(self) -> Tensor:
         """The correlation; NaN where there is no example."""
         pairs = self.confmat.cpu().double()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from abc import abstractmethod
 from collections.abc import Mapping
 
 import torch
@@ -15,7 +14,7 @@ from tlx.tasks.metrics import Added, AddedMetric
 
 
 class TaskMetrics(nn.Module):
-    """Counts batches where the network is; a device is waited for when values are asked for."""
+    """Counts batches where the network is: but for some metrics of a user, a device is waited for at the end alone."""
 
     def __init__(self, added: Mapping[str, AddedMetric] | None = None, dtype: torch.dtype = torch.float32) -> None:
         """``added``: metrics of a user, which sum in ``dtype``."""
@@ -28,9 +27,9 @@ class TaskMetrics(nn.Module):
         self.finite.update(outputs)
         self.loss.update(loss, weight)
 
-    @abstractmethod
     def own(self) -> dict[str, float | None]:
         """The task's own metrics by name; what is undefined is None."""
+        raise NotImplementedError
 
     def compute(self) -> dict[str, float | None]:
         """Values by name, and begin anew; what is undefined, such as the loss where nothing is known, is None.

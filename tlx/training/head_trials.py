@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 import torch
@@ -49,14 +50,18 @@ class HeadTrial:
         return task
 
 
-def build_heads(pairs: Sequence[tuple[Trial, Say, RunFolder]]) -> list[HeadTrial]:
-    """Every trial's parts, on one backbone; raises :class:`NotBatchable` if its features cannot be kept."""
+def build_heads(pairs: Sequence[tuple[Trial, Say, RunFolder]], stack: ExitStack) -> list[HeadTrial]:
+    """Every trial's parts, on one backbone; raises :class:`NotBatchable` if its features cannot be kept.
+
+    What was opened for them is closed with the stack, whatever happens.
+    """
     seats: list[HeadTrial] = []
     for trial, say, place in pairs:
         built = build_sibling(seats[0].built, trial) if seats else build(trial)
         seats.append(HeadTrial(trial, place, say, built))
         if len(seats) > 1:
             continue
+        stack.callback(built.data.close)
         torch.set_num_threads(built.machine.threads)
         if obstacle := _obstacle(built):
             raise NotBatchable(obstacle)

@@ -123,19 +123,22 @@ def _mean(
 def _cut(
     inputs: Mapping[str, Any], expected: Mapping[str, InputSpec], order: Tensor, own: float, rng: np.random.Generator
 ) -> tuple[dict[str, Any], float]:
-    """The box has the share 1 - ``own`` of the area, before it is cut off at the borders."""
-    mixed = {}
+    """The box has the share 1 - ``own`` of the area, before it is cut off at the borders.
+
+    It is the same of every image of an example; as they may differ in size, so may the share that is left of each.
+    """
+    mixed, left_over = {}, []
     across, down = rng.random(2)
+    half = math.sqrt(1 - own) / 2
     for name, one in _images(inputs, expected).items():
         height, width = one.shape[-2:]
-        half = math.sqrt(1 - own) / 2
         top, bottom = (int(np.clip(round((down + sign * half) * height), 0, height)) for sign in (-1, 1))
         left, right = (int(np.clip(round((across + sign * half) * width), 0, width)) for sign in (-1, 1))
         whole = one.clone()
         whole[..., top:bottom, left:right] = one[order][..., top:bottom, left:right]
         mixed[name] = whole
-        own = 1 - (bottom - top) * (right - left) / (height * width)
-    return {**inputs, **mixed}, own
+        left_over.append(1 - (bottom - top) * (right - left) / (height * width))
+    return {**inputs, **mixed}, sum(left_over) / len(left_over)
 
 
 def _ordered(values: Mapping[str, Any], order: Tensor) -> dict[str, Any]:

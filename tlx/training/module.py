@@ -32,6 +32,7 @@ from tlx.training.callbacks.context import Context
 from tlx.training.callbacks.dispatch import Callbacks
 from tlx.training.checkpoint import restore, tensors
 from tlx.training.mixing import Mixed, mixing
+from tlx.training.predictions import gathered
 from tlx.training.requests import check_factors, grant
 from tlx.training.scaling import carried, is_skipped
 from tlx.training.state import TrainingState
@@ -282,11 +283,7 @@ class TrialModule(LightningModule):
         with self.prefix.replaying(batch) as seen:
             out = self.task.eval_step(model, seen, self.metrics)
             records = self.task.predict(model, seen, out)
-        if self.trainer.world_size > 1:  # batches are shared out: each process has as many
-            parts: list[Any] = [None] * self.trainer.world_size
-            torch.distributed.all_gather_object(parts, records)
-            records = [record for part in parts for record in part]
-        self.predicted(records)
+        self.predicted(gathered(records, self.trainer.world_size))
 
     def on_test_epoch_end(self) -> None:
         self.state.metrics = self.task.compute(self.metrics)

@@ -34,6 +34,7 @@ from tlx.runs.failure_reason import failure_reason
 from tlx.runs.recover import finish_together, recover
 from tlx.strategies import freezing
 from tlx.strategies.phases import budget_steps
+from tlx.tasks.finite import NOT_FINITE
 from tlx.tasks.protocol import BatchableTask, ManyHeads, StepOutput
 from tlx.tracking import event_log
 from tlx.tracking.event_log import EventLog
@@ -76,10 +77,9 @@ def train_together(trials: Sequence[Trial], says: Sequence[Say]) -> None:
         pairs = [one for one in pairs if one[2].result() is None]
         if any(can_resume(place.path) for _, _, place in pairs):
             raise NotBatchable("one of them goes on from a saved state")
-        seats = build_heads(pairs)
+        seats = build_heads(pairs, stack)
         if not seats:
             return
-        stack.callback(seats[0].built.data.close)
         _begin(seats)
         try:
             _train(seats)
@@ -179,8 +179,7 @@ def _end_round(
     for number, (seat, values) in enumerate(zip(active, many.metrics(outputs, heldout.targets), strict=True)):
         seat.built.module.state.step = step
         if not finite[number]:
-            reason = "the network gave NaN or infinity: try a smaller strategy.lr or precision=32-true"
-            _end(seat, "FAILED", f"FloatingPointError: {reason}")
+            _end(seat, "FAILED", f"FloatingPointError: {NOT_FINITE}")
             continue
         over = seat.built.module.validated(values)
         over = seat.built.module.end_round(losses[number], {"head": rates[number]}) or over

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from tlx.files import durable
 
 Record = dict[str, Any]
@@ -34,6 +36,15 @@ class Predictions:
                 raise ValueError(f"example {record['index']} comes after example {self._last}")
             self._last = record["index"]
             self._write(_JSON.encode({**self._described(self._last), **record}) + "\n")
+
+
+def gathered(records: list[Record], world: int) -> list[Record]:
+    """The records of a batch that ``world`` processes share, each having as many batches."""
+    if world == 1:
+        return records
+    parts: list[list[Record]] = [[]] * world
+    torch.distributed.all_gather_object(parts, records)
+    return [record for part in parts for record in part]
 
 
 @contextmanager

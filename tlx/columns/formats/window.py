@@ -25,11 +25,16 @@ def windowed(values: Array, windows: Sequence[tuple[float, float]], curve: str =
     Raises:
         ValueError: There are several channels, or a width is one for which the function is not defined.
     """
-    if values.ndim == 3 and values.shape[2] != 1:
-        raise ValueError(f"dataset.window is for one channel, there are {values.shape[2]}: dataset.bands picks one")
+    require_one(values)
     grey = values if values.ndim == 2 else values[:, :, 0]
     found = [_one(grey.astype(np.float64), centre, width, curve) for centre, width in windows]
     return found[0] if len(found) == 1 else np.stack(found, axis=2)
+
+
+def require_one(values: Array) -> None:
+    """Raise :class:`ValueError` for an image of several channels, as a window is for one."""
+    if values.ndim == 3 and values.shape[2] != 1:
+        raise ValueError(f"dataset.window is for one channel, there are {values.shape[2]}: dataset.bands picks one")
 
 
 def is_defined(width: float, curve: str) -> bool:

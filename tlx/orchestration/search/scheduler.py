@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tlx.composition.compose import compose
+from tlx.composition.study_rules import OF_TEST, decides_examples
 from tlx.config import output
 from tlx.config.amount import AUTO
 from tlx.config.errors import ConfigError, ConfigIssue
@@ -26,8 +27,7 @@ from tlx.orchestration.search.study import Study
 
 # what decides how long the rounds are that `strategy.validate_every=auto` finds: choices, and settings
 _CHOICES = ("strategy", "dataset")
-_SETTINGS: tuple[str, ...] = ("strategy.budget", "strategy.phases", "strategy.averaging")
-_SETTINGS += ("dataset.shots", "dataset.validation", "dataset.val", "dataset.test", "dataset.folds")
+_SETTINGS = ("budget", "phases", "averaging", "batch_size", "controller")  # of the strategy
 
 
 class SearchScheduler:
@@ -109,11 +109,15 @@ def verify(base: Trial, options: Search) -> dict[str, spaces.Dimension]:
         problems.append(ConfigIssue("search.pruning", "pruning is for one objective; leave one of the two out"))
     if options.pruning is not None and (base.hardware.devices or 1) * base.hardware.nodes > 1:
         problems.append(ConfigIssue("search.pruning", "trials on several devices are not pruned; leave it out"))
-    moved = [key for key in space if key in _CHOICES or f"{key}.".startswith(tuple(f"{one}." for one in _SETTINGS))]
+    lengths = tuple(f"strategy.{one}." for one in _SETTINGS)
+    moved = [key for key in space if key in _CHOICES or f"{key}.".startswith(lengths) or decides_examples(key)]
     if options.pruning is not None and base.strategy.validate_every == AUTO and moved:
         message = f"pruning compares trials at equal rounds, and {', '.join(moved)} decides how long they are; "
         message += "set a length, such as '1 epochs'"
         problems.append(ConfigIssue("strategy.validate_every", message, AUTO))
+    for key in sorted({*OF_TEST} & space.keys()):
+        message = "is seen by the test alone, and nothing is chosen by that: on validation all trials are equal"
+        problems.append(ConfigIssue(f"search.space.{key}", f"{message}; leave it out", None))
     if options.storage is not None and secrets_in(options.storage):
         message = "holds a password or a token, and is kept beside the search; leave it to PGPASSWORD or ~/.pgpass"
         problems.append(ConfigIssue("search.storage", message, redacted(options.storage)))
