@@ -22,6 +22,7 @@ from torchvision.transforms._presets import ImageClassification
 from tlx._compat import image_decoders
 from tlx.columns import images
 from tlx.columns.decoding import array_of
+from tlx.columns.formats import FORMATS
 from tlx.columns.input_spec import ImageSpec
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -199,13 +200,16 @@ def test_any_png_of_sixteen_bits(height: int, width: int, of: tuple[int, int], f
     np.testing.assert_array_equal(image_decoders.png(io.BytesIO(content)), values)
 
 
-@pytest.mark.parametrize(("kind", "channels"), [(0, 1), (2, 3), (4, 2), (6, 4)])
-@pytest.mark.parametrize("key", [False, True])
+@pytest.mark.parametrize(
+    ("kind", "channels", "key"),
+    [(0, 1, False), (0, 1, True), (2, 3, False), (2, 3, True), (4, 2, False), (6, 4, False)],
+)
 def test_pictures_of_sixteen_bits_keep_them(folder: Path, kind: int, channels: int, key: bool) -> None:
-    """Colours and transparency, too, of which PIL keeps eight; ``key``: one colour stands for nothing."""
+    """Colours and transparency, too, of which PIL keeps eight; ``key``: one colour stands for nothing.
+
+    The specification has none beside alpha.
+    """
     values = np.random.default_rng(kind).integers(65536, size=(9, 7, channels)).astype(np.uint16)
-    if key and kind > 2:
-        return  # the specification has none beside alpha
     more = [(b"tRNS", values[2, 3].astype(">u2").tobytes())] if key else []
     (folder / "a.png").write_bytes(png16(values, kind, *more))
     expected = values.astype(np.float64)
@@ -231,21 +235,37 @@ UPRIGHT = {  # what a viewer does with the stored image, by EXIF's tag
 }
 
 
-@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif"])
+def keeps_exif(suffix: str) -> bool:
+    """Does PIL write the tags of photos into such files, and find them there?"""
+    kept, file = pictures.Exif(), io.BytesIO()
+    kept[0x0112] = 6
+    try:
+        pictures.fromarray(noise(8, 8, 3)).save(file, pictures.registered_extensions().get(suffix), exif=kept)
+        return pictures.open(file).getexif().get(0x0112) == 6
+    except (KeyError, OSError, ValueError):
+        return False
+
+
+LOSSY = (".jpg", ".jpeg", ".jfif", ".avif")
+WITH_EXIF = [suffix for suffix in FORMATS if keeps_exif(suffix)]
+
+
+def test_formats_of_photos_are_among_those_with_exif() -> None:
+    assert {".jpg", ".jpeg", ".jfif", ".png", ".webp", ".tif", ".tiff"} <= set(WITH_EXIF)
+
+
+@pytest.mark.parametrize("suffix", WITH_EXIF)
 @pytest.mark.parametrize("tag", UPRIGHT)
 @pytest.mark.parametrize("colours", [True, False])
 def test_images_stand_upright(folder: Path, tag: int, suffix: str, colours: bool) -> None:
     stored = noise(8, 24, 3) if colours else noise(8, 24)
-    kept = pictures.Exif()
+    kept, file = pictures.Exif(), folder / f"a{suffix}"
     kept[0x0112] = tag
-    image = pictures.fromarray(stored)
-    if suffix == "webp":
-        image.save(folder / "a.webp", exif=kept, lossless=True)
-    else:
-        image.save(folder / f"a.{suffix}", exif=kept)
-    if suffix == "jpg":  # it is not what was saved
-        with pictures.open(folder / "a.jpg") as as_stored:
+    lossless: dict[str, Any] = {"lossless": True} if suffix == ".webp" else {}
+    pictures.fromarray(stored).save(file, exif=kept, **lossless)
+    if suffix in LOSSY:  # it is not what was saved
+        with pictures.open(file) as as_stored:
             stored = np.asarray(as_stored)
-    found = array_of(folder / f"a.{suffix}")
-    grey_webp = suffix == "webp" and not colours  # which has no grey
+    found = array_of(file)
+    grey_webp = suffix == ".webp" and not colours  # which has no grey
     np.testing.assert_array_equal(found[..., 0] if grey_webp else found, UPRIGHT[tag](stored))

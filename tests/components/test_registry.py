@@ -18,6 +18,7 @@ from tlx.components.registry import CAPABILITIES, Component, component, of_group
 from tlx.config.schema import GROUPS, Trial
 
 BASE = ["backbone=narrow_resnet", "dataset=digits", "tracking=none"]
+IMAGES = "dataset=image_table dataset.file=a.csv"
 GROUPS_OF_PARTS = ("backbone", "dataset", "task", "peft", "regulariser", "controller", "averaging")
 OURS = [one for group in GROUPS_OF_PARTS for one in of_group(group).values()]
 
@@ -136,6 +137,22 @@ def test_other_bits_of_a_part_are_another_trial() -> None:
 )
 def test_shipped_parts_whose_bits_have_changed(strategy: str, versions: dict[str, int]) -> None:
     assert numerics(trial(f"strategy={strategy}")) == versions
+
+
+@pytest.mark.parametrize(
+    ("dataset", "versions"),
+    [
+        ("dataset=digits", {}),
+        ("dataset=imagefolder dataset.root=photos", {"dataset.image": 3}),
+        ("dataset=digits dataset.duplicates=group", {"dataset.splits": 2}),
+        (f"{IMAGES} dataset.split_by=group dataset.group.column=who", {"dataset.image": 3, "dataset.splits": 2}),
+        (f"{IMAGES} dataset.split_by=time dataset.time=when", {"dataset.image": 3}),
+    ],
+)
+def test_data_whose_numbers_have_changed(dataset: str, versions: dict[str, int], folder: Path) -> None:
+    (folder / "photos").mkdir()
+    (folder / "a.csv").touch()
+    assert numerics(trial("backbone=pixels", *dataset.split())) == versions
 
 
 @pytest.mark.parametrize("words", [("task=classification", "task.multilabel=true"), ("dataset.label_separator='|'",)])

@@ -130,6 +130,20 @@ def test_a_table_names_images_by_what_their_files_are_called_after(folder: Path)
     assert fingerprint(short) != before
 
 
+def test_images_of_one_column_of_the_file_are_all_of_the_identity(folder: Path) -> None:
+    """Each with a pattern of its own."""
+    write(folder, LAYOUTS["beside"])
+    (folder / "maps.csv").write_text("\n".join(["tile,kind", *(f"{name},{name[0]}" for name in tiles())]))
+    patterns = {"red": "{image}_B{02,03}.npy", "near": "{image}_B{04,08}.npy"}
+    columns = {name: Column(type="image", column="tile", band_files=one) for name, one in patterns.items()}
+    config = Table(file=str(folder / "maps.csv"), columns={**columns, "kind": Column(type="label")})
+    seen = {fingerprint(config)}
+    for band in BANDS:
+        np.save(folder / "lake" / f"3_B{band}.npy", np.ones((8, 8), "uint16"))
+        seen.add(fingerprint(config))
+    assert len(seen) == 1 + len(BANDS)
+
+
 def test_a_missing_band_is_named_or_its_image_left_out(folder: Path) -> None:
     write(folder, LAYOUTS["beside"], leave=("lake/3_B04.npy",))
     config = ImageFolder(root=str(folder), band_files=LAYOUTS["beside"], name="tiles")

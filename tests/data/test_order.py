@@ -95,15 +95,18 @@ def test_too_few_examples_for_the_devices_is_said() -> None:
         data.epochs(world=4, accumulate=2)
 
 
-@pytest.mark.parametrize(("batch_size", "world", "accumulate"), [(1, 1, 1), (2, 2, 1), (8, 4, 2)])
-def test_every_process_gets_two_examples_of_a_small_batch_or_an_error(
-    batch_size: int, world: int, accumulate: int
-) -> None:
+@pytest.mark.parametrize(("batch_size", "world", "accumulate"), [(1, 1, 1), (2, 2, 1), (7, 2, 2), (8, 4, 2)])
+def test_a_batch_too_small_for_two_examples_each_is_refused(batch_size: int, world: int, accumulate: int) -> None:
     data = Data(Digits(shots=5), seed=0, batch_size=batch_size)
-    try:
-        epochs = data.epochs(world, accumulate)
-    except DataError:
-        return
+    with pytest.raises(DataError, match=f"a batch of {batch_size} .* too few for {world} device"):
+        data.epochs(world, accumulate)
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "world", "accumulate"), [(2, 1, 1), (4, 2, 1), (8, 2, 2), (9, 4, 1), (16, 4, 2), (50, 5, 5)]
+)
+def test_every_process_gets_two_examples_of_a_batch(batch_size: int, world: int, accumulate: int) -> None:
+    epochs = Data(Digits(shots=5), seed=0, batch_size=batch_size).epochs(world, accumulate)
     whole = list(epochs.batches(0, epochs.steps_per_epoch))
     parts = [part for rank in range(world) for part in Batches(whole, accumulate, rank, world)]
     assert min(len(part) for part in parts) >= 2

@@ -16,6 +16,7 @@ from tests.data.conftest import inputs, load
 from tlx.columns import Image as Column
 from tlx.columns.decoding import DEFAULT
 from tlx.columns.formats.pixels import Pixels
+from tlx.columns.input_spec import ImageSpec
 from tlx.config.dataset import ImageFolder, Table
 from tlx.config.dataset_parts import Limits
 from tlx.config.errors import DataError
@@ -194,3 +195,25 @@ def test_a_limit_that_no_image_fits_is_named(folder: Path) -> None:
     with pytest.raises(DataError) as caught:
         Data(config, seed=0, batch_size=4)
     assert all("dataset.limits.pixels" in problem.message for problem in caught.value.problems[:-2])
+
+
+def test_other_seeds_and_networks_have_the_data_as_if_they_were_looked_at_again(folder: Path) -> None:
+    """Whatever was left out for the network before, and is said of its shots."""
+    for i in range(40):
+        path = folder / "images" / "ab"[i % 2] / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (400 if i in (6, 9) else 8, 8), 40 + i // 4).save(path)
+    config = ImageFolder(root=str(folder / "images"), on_bad="skip", shots=4, limits=Limits(resized_pixels=2000))
+    first = Data(config, seed=0, batch_size=4)
+    small, large = (ImageSpec(1, side, side, (0.5,), (0.25,)) for side in (4, 8))
+    assert not first.leave_out({"image": small})
+    assert first.leave_out({"image": large})
+    for seed in (0, 1, 2):
+        for spec in (small, large):
+            again, anew = first.with_seeds(seed, 7, 8), Data(config, seed=seed, batch_size=8, order_seed=7)
+            assert again.leave_out({"image": spec}) == anew.leave_out({"image": spec}) == (spec is large)
+            assert not again.leave_out({"image": spec})
+            assert again.hashes() == anew.hashes()
+            assert again.schema == anew.schema
+            assert again.source.notes == anew.source.notes
+            assert (again.order_seed, again.batch_size) == (7, 8)

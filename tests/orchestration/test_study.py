@@ -8,55 +8,17 @@ import pytest
 import yaml
 
 from tests.conftest import Said
-from tlx.config.errors import ConfigError
+from tests.orchestration.studies import STUDY, outcome, study_of
 from tlx.config.select import select
 from tlx.orchestration.jobs import Job, Outcome
 from tlx.orchestration.study import conduct
 from tlx.orchestration.study.scheduler import StudyScheduler
-from tlx.runs.metric import Metric
-from tlx.runs.result import Result
 from tlx.tracking.event_log import EventLog
-
-STUDY = """# @package _global_
-# A study for tests.
-defaults:
-  - override /backbone: narrow_resnet
-  - override /dataset: digits
-tracking: {kind: none}
-study:
-  question: Which?
-  axis: dataset.shots
-  points: [1, 5]
-  seeds: [0, 1, 2]
-  control: plain
-  arms:
-    plain: {overrides: [strategy=scratch], tune: {strategy.lr: [1e-3, 1e-2]}}
-    fixed: {overrides: [strategy=feature_extraction]}
-"""
 
 
 @pytest.fixture
 def words(folder: Path) -> list[str]:
-    (folder / "experiments").mkdir()
-    (folder / "experiments" / "mine.yaml").write_text(STUDY)
-    return ["experiment=mine"]
-
-
-def test_two_arms_of_the_same_trials_are_refused(words: list[str], folder: Path) -> None:
-    again = STUDY + "    again: {overrides: [strategy=feature_extraction]}\n"
-    (folder / "experiments" / "mine.yaml").write_text(again)
-    with pytest.raises(ConfigError, match="is the same trial as"):
-        conduct.plan(words)
-
-
-ACCURACY = Metric("acc", "accuracy", "max", percent=True)
-
-
-def outcome(job: Job, loss: float | None) -> Outcome:
-    metrics: dict[str, float | None] = {"val/loss": loss, "val/acc": 0.5, "test/acc": 0.5}
-    return Outcome(
-        job, Result(job.place.identity, job.place.name, job.place.path.name, metrics, 1, 1, 1, 1.0, 1.0, ACCURACY)
-    )
+    return study_of(folder)
 
 
 def tuned(scheduler: StudyScheduler, shots: int = 5) -> list[Job]:
@@ -222,55 +184,6 @@ def test_what_is_tuned_beside_the_axis_leaves_each_point_its_own(
     assert sorted(map(str, found)) == sorted(str(point) for point in yaml.safe_load(points) for _ in range(4))
 
 
-@pytest.mark.parametrize(
-    ("word", "message"),
-    [
-        ("study.control=plian", "did you mean plain"),
-        ("study.points=[]", "nothing would be run"),
-        ("study.axis=dataset.shoots", "did you mean dataset.shots"),
-        ("study.points=[5,5]", "twice"),
-        ("study.points=[5,5.0]", "twice"),
-        ("study.seeds=[0,0,1]", "twice"),
-        ("study.tune_seeds=[0]", "chooses and is reported"),
-        ("study.tune_seeds=[]", "no seed would tune"),
-        ("study.vary=[shots,odrer]", "did you mean order"),
-        ("study.vary=[]", "nothing would be run"),
-        ("study.vary=[fold]", "set dataset.folds"),
-        ("study.axis=dataset.fold", "a seed is no axis"),
-        ("dataset.test=0", "a study reports the test split"),
-        ("study.arms.fixed.overrides=['dataset.test=0.0']", "a study reports the test split"),
-        ("study={axis: dataset.test, points: [0, 0.3]}", "a study reports the test split"),
-        ("study.axes={dataset.test: [0.3, 0]}", "a study reports the test split"),
-        ("study.vary=[split,fold]", "another partition"),
-        ("study.arms.fixed.tune={dataset.group: [{column: a}, {column: b}]}", "could not be compared"),
-        ("study.arms.fixed.tune={dataset.unknown: [zeros, ones]}", "could not be compared"),
-        ("study.arms.fixed.tune={dataset.band_files: [a, b]}", "could not be compared"),
-        ("study.arms.fixed.tune={dataset.columns.y.column: [a, b]}", "could not be compared"),
-        ("study.arms.fixed.tune={dataset.test_augment: [[], [horizontal_flip]]}", "all candidates are equal"),
-        ("study.arms.fixed.tune={dataset.limits.pixels: [10, 20]}", "could not be compared"),
-        ("study.arms.fixed.tune={dataset.split_by: [random, group]}", "could not be compared"),
-        ("study.variance={seeds: [1]}", "no variance"),
-        ("study.variance={seeds: [1,2], arms: [palin]}", "did you mean plain"),
-        ("study.axis=hardware.threads", "the same trial"),
-        ("study.axis=order_seed", "a seed is no axis"),
-        ("study.arms.fixed.tune={dataset.shots: [40, 50]}", "and the axis"),
-        ("study.arms.fixed.tune={dataset: [digits, glyphs]}", "could not be compared"),
-        ("study.arms.fixed.tune={seed: [1, 2]}", "a seed is chance"),
-        ("study.arms.fixed.tune={dataset.shots_seed: [1, 2]}", "a seed is chance"),
-        ("study.arms.fixed.tune={dataset.val: [0.1, 0.2]}", "could not be compared"),
-        ("study.arms.fixed.tune={strategy.lr: [0.1, 0.1]}", "twice"),
-        ("study.arms.fixed.tune={hardware.threads: [1, 2]}", "the same trial"),
-        ("study.arms.fixed.overrides=['dataset.shots=3']", "is the study's to set"),
-        ("study.arms.fixed.overrides=['seed=3']", "is the study's to set"),
-        ("dataset.shots=7", "the study sets it"),
-        ("seed=7", "the study sets it"),
-    ],
-)
-def test_a_study_that_cannot_answer_is_refused(words: list[str], word: str, message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
-        conduct.plan([*words, word])
-
-
 def test_a_study_is_registered_before_its_first_trial(words: list[str], folder: Path, said: Said) -> None:
     from tlx.orchestration.study import registration
 
@@ -300,22 +213,3 @@ def test_a_study_is_registered_before_its_first_trial(words: list[str], folder: 
     file = folder / "runs" / "mine.registration.jsonl"
     file.write_text(file.read_text().replace('"Which?"', '"What?"', 1))
     assert registration.compared(longer, longer.initial_jobs()).altered == 1
-
-
-@pytest.mark.parametrize(
-    "word",
-    [
-        "search.objectives=[{metric: test/acc, goal: maximize}]",
-        "search.pruning={metric: test/loss}",
-        "task.primary_metric=test/acc",
-        "strategy.phases.0.threshold={value: 0.9, monitor: test/acc}",
-        "strategy.phases.0.plateau={monitor: test_loss}",
-    ],
-)
-def test_the_test_set_decides_nothing(folder: Path, said: Said, word: str) -> None:
-    (folder / "experiments").mkdir()
-    text = "# @package _global_\ndefaults:\n  - override /backbone: pixels\n  - override /dataset: digits\n"
-    (folder / "experiments" / "mine.yaml").write_text(
-        f"{text}search:\n  question: Which?\n  space: {{strategy.lr: [0.1, 0.2]}}\n"
-    )
-    assert "the test set decides nothing" in said("sweep", "experiment=mine", word, code=2)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import tlx
-from tests.orchestration.test_study import outcome
+from tests.orchestration.studies import outcome
 from tlx.config.errors import ConfigError
 from tlx.config.schema import Trial
 from tlx.orchestration import sweep as sweeps

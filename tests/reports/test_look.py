@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -122,3 +123,18 @@ def test_a_bar_that_is_there_gets_a_line_more_while_it_lasts() -> None:
         assert task.fields == {"left": "~6 s left"}
         look.end()
         assert [task.description for task in progress.tasks] == ["building"]
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_any_order_of_words_is_taken(live: bool) -> None:
+    """A look that has not begun, or is over, shows nothing."""
+    for words in itertools.permutations(("begin", "step", "end")):
+        console, now = Console(file=io.StringIO(), force_terminal=live, width=120), [0.0]
+        look = Look(console, clock=lambda now=now: now[0])  # type: ignore[misc]
+        for word in words:
+            now[0] += 20.0
+            getattr(look, word)(*{"begin": ("hashing", "files", 10), "step": (4,), "end": ()}[word])
+        look.end()
+        assert isinstance(console.file, io.StringIO)
+        shown = words.index("step") > words.index("begin") and words.index("end") != 1
+        assert bool(console.file.getvalue()) == shown, words

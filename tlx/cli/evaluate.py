@@ -8,8 +8,9 @@ tlx evaluate RUN dataset.file=new.csv --json                                    
 Columns and classes are matched by name: a column that the model needs and the data have not is refused, examples of
 classes that it does not know are counted and left out. --split: test, val, train or all; without, the data's own test
 split, and all examples of data that have none and are not those it was trained on. A test that is cut anew from its
-own data and holds examples that it was trained on is refused. The metrics, with counts and the predictions, lie in a
-folder of their own in runs/evaluated and in MLflow; the same command again returns at once.
+own data and holds examples that it was trained on is refused. How the trial cut its own data (groups, times, folds,
+copies) is not asked of other files unless it is set anew; what is left out is said. The metrics, with counts and the
+predictions, lie in a folder of their own in runs/evaluated and in MLflow; the same command again returns at once.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ from tlx.config.schema import Trial
 from tlx.files.printable import printable
 from tlx.reports.console import Terminal
 from tlx.runs.folder import read_config
+
+_CUT = ("split_by", "group", "time", "folds", "fold", "duplicates", "near_duplicates")  # they ask something of the data
 
 
 def run(words: list[str]) -> int:
@@ -67,10 +70,12 @@ def _evaluate(run: Path, overrides: list[str], asked: Any) -> int:
 
     console = Terminal(quiet=asked.json)
     trial = read_config(run)
-    config = _dataset(run, trial, overrides)
+    config, is_as_cut = _dataset(trial, overrides)
     key = fingerprint(config)
     is_own = key == read_result(run).facts.get("data")
-    config = as_trained(config, trial, [setting.key for setting in request.read(overrides).settings])
+    settings = [setting.key for setting in request.read(overrides).settings]
+    config, told = (config, []) if is_own or is_as_cut else _without_cut(config, settings)
+    config = as_trained(config, trial, settings)
     source = _loaded(config) if asked.split is None and not is_own else None
     split = asked.split or ("test" if source is None or "test" in source.splits else "all")
     where = evaluation.place(run, trial, config, key, split)
@@ -80,6 +85,7 @@ def _evaluate(run: Path, overrides: list[str], asked: Any) -> int:
         found = _measured(run, trial, source, config, where, asked.device or "auto")
     else:
         console.print("already measured; nothing was computed")
+    found = replace(found, notes=[*told, *found.notes])  # of this command; the record is of what it led to
     if asked.json:
         print(json.dumps({**asdict(found), "folder": str(where.folder.path)}, indent=2, ensure_ascii=False))
         return 0
@@ -95,15 +101,13 @@ def _evaluate(run: Path, overrides: list[str], asked: Any) -> int:
     return 0
 
 
-def _dataset(run: Path, trial: Trial, overrides: list[str]) -> Dataset:
-    """The data that the overrides ask for: another choice, or the trial's own data with other settings.
+def _dataset(trial: Trial, overrides: list[str]) -> tuple[Dataset, bool]:
+    """The data that the overrides ask for, and whether they are to be cut as that says, whatever they hold.
 
-    How the trial cut its data asks nothing of other files, which may have no such groups and times.
+    They are another choice, or the trial's own data with other settings, which may name other files.
     """
     from tlx.composition import request
     from tlx.composition.compose import compose_group, with_overrides
-    from tlx.data.fingerprint import fingerprint
-    from tlx.runs.result import read_result
 
     asked = request.read(overrides)
     others = [*(group for group in asked.choices if group != "dataset"), *_others(asked.settings)]
@@ -115,19 +119,28 @@ def _dataset(run: Path, trial: Trial, overrides: list[str]) -> Dataset:
         found = compose_group("dataset", overrides)
         if not any(setting.key == "dataset.test_augment" for setting in asked.settings):  # the model's own
             found = replace(found, test_augment=trial.dataset.test_augment)
-        return found  # type: ignore[no-any-return]
+        return found, True
     settings = {setting.key: setting.value for setting in asked.settings}
-    config: Dataset = with_overrides(trial, settings).dataset
     names = {key.split(".")[1] for key in settings}
-    if names <= {field.name for field in fields(Dataset)} or fingerprint(config) == read_result(run).facts.get("data"):
-        return config
-    return replace(config, **{name: value for name, value in _neutral().items() if name not in names})
+    return with_overrides(trial, settings).dataset, names <= {field.name for field in fields(Dataset)}
 
 
-def _neutral() -> dict[str, Any]:
-    """The options that ask of the data how they are cut, at the values that ask nothing."""
-    cut = ("split_by", "group", "time", "folds", "fold", "duplicates", "near_duplicates")
-    return {field.name: field.metadata[NEUTRAL] for field in fields(Dataset) if field.name in cut}
+def _without_cut(config: Dataset, asked: list[str]) -> tuple[Dataset, list[str]]:
+    """Ask nothing of other files of how the trial cut its own, as they may have no such groups and times.
+
+    Args:
+        config: Of the other files.
+        asked: The options that somebody has set for them, which stay.
+
+    Returns:
+        The data, and what a person is to know of the options that are left out.
+    """
+    stay = {key.split(".")[1] for key in asked}
+    plain = {one.name: one.metadata[NEUTRAL] for one in fields(Dataset) if one.name in _CUT and one.name not in stay}
+    left = [f"dataset.{name}" for name in _CUT if name in plain and getattr(config, name) != plain[name]]
+    message = "how the trial cut its own data is not asked of others, so these options are left out"
+    notes = [f"{message}: {', '.join(left)}; set them in this command to cut these data by them"] if left else []
+    return replace(config, **plain), notes
 
 
 def _others(settings: Any) -> list[str]:

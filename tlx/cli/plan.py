@@ -65,18 +65,19 @@ def run(words: list[str]) -> int:
         return 0
     if figure is not None:
         _check(figure)
-    from tlx.planning.trial_plan import plan_trial
+    from tlx.planning import trial_plan
     from tlx.training.machine import choose_machine
 
     machine = choose_machine(trial.hardware)
     show_choices(trial, str(machine), console)
-    found = plan_trial(trial)
+    made = trial_plan.outline(trial)
+    found = trial_plan.plan_trial(trial, made)
     show_costs(found, console)
     if figure is not None:
         from tlx.planning import example_sheet, schedule
 
         if figure.suffix == _SHEET:
-            durable.write(figure, example_sheet.draw(trial, _EXAMPLES))
+            durable.write(figure, example_sheet.draw(trial, made, _EXAMPLES))
         else:
             svg = schedule.of_plan(found, trial.strategy, f"{trial.backbone.name} on {trial.dataset.name}")
             durable.write(figure, svg)

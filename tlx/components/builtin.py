@@ -11,7 +11,10 @@ _ALL = frozenset(CAPABILITIES)
 _FAMILIES = "tlx.backbones.families"
 register("backbone", "timm", backbone.TimmBackbone, f"{_FAMILIES}.timm_images:load", capabilities=_ALL)
 register(
-    *("backbone", "transformers", backbone.TransformersBackbone, f"{_FAMILIES}.transformers_texts:load"),
+    "backbone",
+    "transformers",
+    backbone.TransformersBackbone,
+    f"{_FAMILIES}.transformers_texts:load",
     outline=f"{_FAMILIES}.transformers_texts:outline",
     capabilities=_ALL,
 )
@@ -31,10 +34,13 @@ for _kind, _options in {
     "objects": dataset.Objects,
 }.items():
     _module = f"tlx.data.sources.{_kind}"
-    register(*("dataset", _kind, _options, f"{_module}:load"), fingerprint=f"{_module}:fingerprint", capabilities=_ALL)
+    register("dataset", _kind, _options, f"{_module}:load", fingerprint=f"{_module}:fingerprint", capabilities=_ALL)
 
 register(
-    *("dataset", "hub", dataset.Hub, "tlx.data.sources.hub:load"),
+    "dataset",
+    "hub",
+    dataset.Hub,
+    "tlx.data.sources.hub:load",
     fingerprint="tlx.data.sources.hub:fingerprint",
     outline="tlx.data.sources.hub:outline",
     capabilities=_ALL,
@@ -60,10 +66,10 @@ for _kind, _options, _numerics in (
 
 _BATCHING = "tlx.tasks.batching"
 register(
-    *("task", "auto", task.AutoTask, "tlx.tasks.auto:load"), batch_key=f"{_BATCHING}:classification", capabilities=_ALL
+    "task", "auto", task.AutoTask, "tlx.tasks.auto:load", batch_key=f"{_BATCHING}:classification", capabilities=_ALL
 )
 for _kind, _options in {"classification": task.Classification, "regression": task.Regression}.items():
-    register(*("task", _kind, _options, f"tlx.tasks.{_kind}:load"), batch_key=f"{_BATCHING}:{_kind}", capabilities=_ALL)
+    register("task", _kind, _options, f"tlx.tasks.{_kind}:load", batch_key=f"{_BATCHING}:{_kind}", capabilities=_ALL)
 
 _HEADS_ALONE = _ALL - {"batchable_head"}  # heads side by side have an update rule of their own
 for _kind in ("lora", "dora", "ia3", "bottleneck", "prefix", "prompt"):
@@ -72,7 +78,10 @@ for _kind in ("lora", "dora", "ia3", "bottleneck", "prefix", "prompt"):
 _REGULARISERS = "tlx.strategies.regularisers"
 register("regulariser", "l2_sp", Regulariser, f"{_REGULARISERS}:L2SP", capabilities=_HEADS_ALONE - {"shardable"})
 register(
-    *("regulariser", "bss", Regulariser, f"{_REGULARISERS}:BSS"),
+    "regulariser",
+    "bss",
+    Regulariser,
+    f"{_REGULARISERS}:BSS",
     capabilities=_HEADS_ALONE - {"shardable", "compilable"},
 )
 register(
@@ -100,7 +109,10 @@ register("controller", "egeria", Controller, f"{_CONTROLLERS}:Egeria", capabilit
 _RUNNING, _WHOLE_COPIES = "tlx.strategies.averaging:Running", _HEADS_ALONE - {"shardable"}
 register("averaging", "ema", Averaging, _RUNNING, capabilities=_WHOLE_COPIES)
 register(
-    *("averaging", "swa", Averaging, _RUNNING),
+    "averaging",
+    "swa",
+    Averaging,
+    _RUNNING,
     numerics=2,  # 1 estimated the statistics of norms in evaluation batches, in the order of the files
     capabilities=_WHOLE_COPIES,
 )
@@ -109,14 +121,20 @@ register("averaging", "uniform_soup", Averaging, "tlx.strategies.averaging:mean"
 register("averaging", "wise_ft", Averaging, "tlx.strategies.averaging:wise_ft", capabilities=_HEADS_ALONE)
 
 register(
-    *("callback", "gradient_norm", callbacks.GradientNorm, "tlx.training.callbacks.gradient_norm:GradientNorm"),
+    "callback",
+    "gradient_norm",
+    callbacks.GradientNorm,
+    "tlx.training.callbacks.gradient_norm:GradientNorm",
     capabilities=_HEADS_ALONE - {"shardable"},
 )
 
 _LOGGERS = "tlx.tracking.loggers"
 register("logger", "csv", loggers.Csv, f"{_LOGGERS}.csv:CsvLogger")
 register(
-    *("logger", "tensorboard", loggers.TensorBoard, f"{_LOGGERS}.tensorboard:TensorBoardLogger"),
+    "logger",
+    "tensorboard",
+    loggers.TensorBoard,
+    f"{_LOGGERS}.tensorboard:TensorBoardLogger",
     packages={"tensorboardX": "tlx[tensorboard]"},
 )
 register("logger", "wandb", loggers.Wandb, f"{_LOGGERS}.wandb:WandbLogger", packages={"wandb": "tlx[wandb]"})

@@ -12,7 +12,8 @@ from tlx.config.dataset import modalities
 from tlx.config.identity import TRAINING
 
 _OF_STRATEGY = ("peft", "regulariser", "controller", "averaging")
-_IMAGES = 2  # 1 resized floats, took 65535 for white in all of 16 bits and 255 in floats, and turned no image upright
+_IMAGES = 3  # 1 resized floats, took 65535 for white in all of 16 bits and turned none; 2 saw grey as a backbone's grey
+_SPLITS = 2  # of what stays together; 1 dealt each class alone what does not go up evenly
 _CALIBRATION = 2  # 1 took the end of the range where validation has no least loss
 _UNKNOWN = 2  # 1 held unknown labels of val and test for known where training did
 _CLASS_WEIGHTS = 2  # 1 weighed the positives of a label that is there everywhere by 0
@@ -65,6 +66,8 @@ def numerics(config: Any) -> dict[str, int]:
     found = {"training": TRAINING, **{key: part.numerics for key, part in parts(config)}}
     if config.dataset.kind not in _FLOATS and "image" in modalities(config.dataset):
         found["dataset.image"] = _IMAGES
+    if "group" in (config.dataset.split_by, config.dataset.duplicates):
+        found["dataset.splits"] = _SPLITS
     if getattr(config.dataset, "unknown", "ignore") != "ignore":
         found["dataset.unknown"] = _UNKNOWN
     if getattr(config.task, "calibration", "none") != "none":

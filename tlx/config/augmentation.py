@@ -107,7 +107,13 @@ STEPS: dict[str, type[Step]] = {
     "erasing": Erasing,
 }
 TEST_VIEWS = (  # of which there is nothing random: the symmetries of a square
-    *("horizontal_flip", "vertical_flip", "rotate_90", "rotate_180", "rotate_270", "transpose", "transverse"),
+    "horizontal_flip",
+    "vertical_flip",
+    "rotate_90",
+    "rotate_180",
+    "rotate_270",
+    "transpose",
+    "transverse",
 )
 _ENDS = (("least", "most"), ("narrowest", "widest"))  # options between which a number is drawn
 OF_COLOURS = (ColorJitter, RandAugment, TrivialAugment, AugMix)  # bytes of one or three channels

@@ -95,7 +95,7 @@ def suggest(word: str, known: Iterable[str], path: str = "", *, cutoff: float = 
         return ""
     if len(word) <= _SHORT:
         close = [one for one in known if _is_one_slip(word, one)]
-        close = get_close_matches(word, close, n=1, cutoff=0) or close
+        close = get_close_matches(word, close, n=1, cutoff=0)
     else:
         close = get_close_matches(word, list(known), n=1, cutoff=cutoff)
     return f"; did you mean {path}{close[0]}?" if close else ""

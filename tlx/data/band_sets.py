@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterable, Iterator
 
 from tlx.config.band_files import BandFiles
@@ -61,8 +60,3 @@ def grouped(listed: Iterable[str], bands: BandFiles) -> tuple[dict[str, list[str
         else:
             found.setdefault(image, []).append(file)
     return {image: found[image] for image in sorted(found, key=lambda one: one.split("/"))}, others
-
-
-def at(path: str) -> Named:
-    """An image whose files are remembered under where they lie."""
-    return os.path.abspath(path), path

@@ -29,6 +29,9 @@ class Rule(Protocol):
     def fold(self, pool: Indices, folds: int, fold: int) -> Parts:
         """Take one of so many folds of the pool to test; raises :class:`DataError`."""
 
+    def remedy(self, folds: int, fold: int) -> str:
+        """What can be done where a fold tests all of a class."""
+
 
 class AtRandom:
     """Stratified by the target: :func:`~tlx.data.stratify.train_test_split`, :func:`~tlx.data.folds.fold_of`."""
@@ -63,6 +66,10 @@ class AtRandom:
             raise DataError([ConfigIssue("dataset.folds", str(error), folds)]) from None
         return pool[~chosen], pool[chosen]
 
+    def remedy(self, folds: int, fold: int) -> str:
+        """Other folds have examples that are added."""
+        return "leave them out, or add some that other folds can have"
+
     def _alone(self, pool: Indices) -> Indices:
         """Examples that are the only one of their class."""
         if self.strata is None:
@@ -96,6 +103,10 @@ class InUnits:
         part = self._dealt(pool, np.full(folds, 1 / folds), "dataset.folds", folds)
         self._look_at_share(f"fold {fold}", int((part == fold).sum()), len(pool), 1 / folds)
         return pool[part != fold], pool[part == fold]
+
+    def remedy(self, folds: int, fold: int) -> str:
+        """Other folds have units that are added."""
+        return f"leave them out, or add some outside of their {self.what}, as these stay whole"
 
     def _look_at_share(self, name: str, count: int, whole: int, share: float) -> None:
         """Say that a part is far from what was asked, as what stays together is too large or of too few classes."""
@@ -149,6 +160,12 @@ class InTime:
             self.source.notes.append(f"{len(pool) - stop:,} examples are later than fold {fold} and are not used")
         in_order = self._in_order(pool)
         return np.sort(in_order[:start]), np.sort(in_order[start:stop])
+
+    def remedy(self, folds: int, fold: int) -> str:
+        """What is earlier trains; the folds that come after this one train on what it tests."""
+        if fold + 1 == folds:
+            return "leave them out, or add some that are earlier"
+        return f"leave them out, add some that are earlier, or take dataset.fold={fold + 1}, which trains on them"
 
     def _in_order(self, pool: Indices) -> Indices:
         return pool[np.argsort(self.times[pool], kind="stable")]

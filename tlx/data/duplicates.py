@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tlx.columns import Column
+from tlx.columns import Column, Image
 from tlx.columns.reading import Indices, Values
 from tlx.config.dataset import Dataset
 from tlx.config.errors import ConfigIssue, DataError
@@ -49,7 +49,7 @@ def copies_of(source: Source, config: Dataset) -> Copies:
     Examples look alike where the images of every column do.
     """
     found = np.zeros(len(source), dtype=np.int64)
-    hashed: list[tuple[Hashes, npt.NDArray[np.bool_]]] = []
+    hashed: list[list[int | None]] = []
     for column in source.columns:
         if column.role != "input":
             continue
@@ -64,13 +64,16 @@ def copies_of(source: Source, config: Dataset) -> Copies:
             contents = fingerprint.contents("", ((str(file), os.path.abspath(file), file) for file in files))
         codes = _numbers(values) if contents is None else _of_files(contents)
         found = np.unique(found * (codes.max(initial=0) + 1) + codes, return_inverse=True)[1]
-        if column.kind == "image" and config.near_duplicates is not None:
+        if isinstance(column, Image) and config.near_duplicates is not None:
             hashed.append(perceptual.hashes_of(column, values, contents, config.limits))
     if not hashed or config.near_duplicates is None:
         return Copies(found.astype(np.int64))
-    rows = np.stack([hashes for hashes, _ in hashed], axis=1)
-    different, looks = np.unique(rows, axis=0, return_inverse=True)
-    looks = np.where(np.all([has for _, has in hashed], axis=0), looks.reshape(-1), -1)
+    rows = list(zip(*hashed, strict=True))
+    has = np.array([None not in row for row in rows], dtype=np.bool_)
+    known = np.array([row for row in rows if None not in row], dtype=np.uint64).reshape(-1, len(hashed))
+    looks = np.full(len(rows), -1)
+    different, numbers = np.unique(known, axis=0, return_inverse=True)
+    looks[has] = numbers.reshape(-1)
     return Copies(found.astype(np.int64), looks, different, config.near_duplicates)
 
 

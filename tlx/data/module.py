@@ -6,7 +6,8 @@ import copy
 import itertools
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import partial
+from dataclasses import replace
+from functools import cache, partial
 
 import numpy as np
 
@@ -34,6 +35,7 @@ Load = Callable[[str, Batches], Loader]  # how batches of a split become tensors
 def read(config: dataset.Dataset) -> Source:
     """The source behind a configuration, its values as its columns read them; raises :class:`DataError`."""
     source: Source = component("dataset", config.kind).function()(config)
+    source.contents = {name: cache(hashes) for name, hashes in source.contents.items()}  # they are asked for repeatedly
     source.columns = [
         column.declared(image_values.of_column(config, column.name)) if isinstance(column, Image) else column
         for column in source.columns
@@ -69,8 +71,13 @@ class Data:
         self.fingerprint = fingerprint(config)
         source = read(config)
         copies = duplicates.copies_of(source, config)
-        self.sound = validation.check(source, splits.cut(source, config, copies), config, self.fingerprint)
-        self._looked_at, self._told, self._copies = source, len(source.notes), copies
+        self._all_sound = validation.check(source, splits.cut(source, config, copies), config, self.fingerprint)
+        self._looked_at, self._notes, self._copies = source, list(source.notes), copies
+        self._begin()
+
+    def _begin(self) -> None:
+        """Take all that is sound, whatever a network may leave out of it."""
+        self.sound, self._told = self._all_sound, len(self._notes)
         self._settle()
         self.examples: dict[str, Examples] = {}
         self._loading: Loading | None = None
@@ -82,6 +89,18 @@ class Data:
         duplicates.look(self._looked_at, self.splits, self.config, self._copies)
         self.source = self._looked_at.fitted(self.splits["train"], self.config.limits)
         validation.look_at_splits(self.source, self.splits)
+
+    def with_seeds(self, seed: int, order_seed: int, batch_size: int) -> Data:
+        """The same files with the shots of another seed, for another network; they are not looked at again.
+
+        Raises:
+            DataError: There are too few examples for these shots.
+        """
+        other = copy.copy(self)
+        other.seed, other.order_seed, other.batch_size = seed, order_seed, batch_size
+        other._looked_at = replace(self._looked_at, notes=list(self._notes))
+        other._begin()
+        return other
 
     def reseeded(self, seed: int, order_seed: int) -> Data:
         """The same examples in another order; their shots must not depend on the seed."""
@@ -107,14 +126,12 @@ class Data:
     def prepare(self, specs: Mapping[str, InputSpec], views: int = 0) -> None:
         """Bind the splits to what the network reads; with ``views``, augmentations are those of that many epochs.
 
+        What :meth:`leave_out` would leave out is to be left out by now, as the network is built by what is left.
+
         Args:
             specs: By column, what the backbone expects of it.
             views: Augmentations that come again and again; 0: new ones in each epoch.
-
-        Raises:
-            DataError: Images would be too large once resized for this backbone, and are not to be left out.
         """
-        self.leave_out(specs)
         self._loading = None
         images = None
         if self._share is not None:
@@ -122,7 +139,9 @@ class Data:
         for name, indices in self.splits.items():
             kind = self.config.augment if name == "train" else "none"
             self.examples[name] = Examples(
-                *(for_training(self.source, self.config) if name == "train" else self.source, indices, specs),
+                for_training(self.source, self.config) if name == "train" else self.source,
+                indices,
+                specs,
                 augmentation=kind,
                 seed=self.order_seed,
                 views=views,

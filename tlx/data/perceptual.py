@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image as Picture
 
-from tlx.columns import Column, remembered
+from tlx.columns import Image, remembered
 from tlx.columns.reading import Indices, Values
 from tlx.config.dataset_parts import Limits
 from tlx.files.looking import counting
@@ -20,8 +21,8 @@ from tlx.files.looking import counting
 Hashes = npt.NDArray[np.uint64]
 _BLOCK = 1 << 20  # pairs of hashes that are compared at once
 _WAITING = 1 << 17  # pairs of near ones that are kept
-_VERSION = 2  # of the hash
-_NO_GRADIENT = -1  # in place of a hash
+_VERSION = 3  # of what is remembered
+_WORD = re.compile("[0-9a-f]{16}")
 _FLAT = 1e-5  # differences of cells, as a share of the brightest, that are rounding
 _LEARNED = ("name", "role", "scale", "scale_by", "mean", "std", "statistics")  # which decide no decoded value
 
@@ -37,16 +38,14 @@ def difference_hash(pixels: npt.NDArray[Any]) -> int | None:
     """
     grey = np.asarray(pixels, dtype=np.float32)
     grey = grey.mean(axis=2) if grey.ndim == 3 else grey
-    small = np.asarray(Image.fromarray(grey).resize((9, 8), Image.Resampling.BOX))
+    small = np.asarray(Picture.fromarray(grey).resize((9, 8), Picture.Resampling.BOX))
     if np.abs(np.diff(small, axis=1)).max() <= _FLAT * np.abs(small).max():
         return None
     return int.from_bytes(np.packbits(small[:, :-1] < small[:, 1:]).tobytes(), "big")
 
 
-def hashes_of(
-    column: Column, values: Values, contents: Sequence[str] | None, limits: Limits
-) -> tuple[Hashes, npt.NDArray[np.bool_]]:
-    """The difference hash of each image, and which images have one: not those that cannot be read or have no gradient.
+def hashes_of(column: Image, values: Values, contents: Sequence[str] | None, limits: Limits) -> list[int | None]:
+    """The difference hash of each image; None for one without a gradient, and one that cannot be read.
 
     Args:
         column: Of the images.
@@ -55,38 +54,44 @@ def hashes_of(
         limits: The most that is read of one image.
     """
     key = _key(column, contents or (), limits)
-    known: dict[str, int] = (remembered.load("dhash", key, dict[str, int]) or {}) if contents else {}
-    found = np.zeros(len(values), dtype=np.uint64)
-    has = np.zeros(len(values), dtype=np.bool_)
+    known = _remembered(key) if contents else {}
+    found: list[int | None] = []
     is_new = False
     with counting("comparing", "images", len(values)) as step:
         for i in range(len(values)):
             content = contents[i] if contents else ""
-            one = known.get(content) if content else None
-            if one is None and (one := _hash(column, values[i], limits)) is not None and content:
-                known[content], is_new = one, True
-            if one is not None and 0 <= one < 1 << 64:
-                found[i], has[i] = one, True
+            if content and content in known:
+                found.append(known[content])
+            else:
+                try:
+                    found.append(difference_hash(column.decoded(values[i], limits).values))
+                except Exception:  # decoders raise anything; the look at every example says so
+                    found.append(None)
+                else:
+                    if content:
+                        known[content], is_new = found[-1], True
             step()
     if is_new:
-        remembered.store("dhash", key, known)  # without it they are computed again
-    return found, has
+        words = {content: None if one is None else f"{one:016x}" for content, one in known.items()}
+        remembered.store("dhash", key, words)  # without it they are computed again
+    return found
 
 
-def _key(column: Column, contents: Sequence[str], limits: Limits) -> str:
-    """Names what is remembered: the files, and all that decides what is read of them."""
+def _remembered(key: str) -> dict[str, int | None]:
+    """What was found of images before, by their content; 64 bits are words in a file, as JSON's numbers have less."""
+    words: dict[str, str | None] = remembered.load("dhash", key, dict[str, str | None]) or {}
+    return {
+        content: None if word is None else int(word, 16)
+        for content, word in words.items()
+        if word is None or _WORD.fullmatch(word)
+    }
+
+
+def _key(column: Image, contents: Sequence[str], limits: Limits) -> str:
+    """Names what is remembered: the files, and all that decides what is decoded of them."""
     how = {name: value for name, value in column.settings().items() if name not in _LEARNED}
     parts = [_VERSION, how, asdict(limits), *contents]
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:32]
-
-
-def _hash(column: Column, value: Any, limits: Limits) -> int | None:
-    """The hash, or that there is no gradient; None for an image that cannot be read now."""
-    try:
-        found = difference_hash(column.read(value, limits))
-    except Exception:  # decoders raise anything; the look at every example says so
-        return None
-    return _NO_GRADIENT if found is None else found
 
 
 def joined(hashes: Hashes, distance: int) -> Indices:

@@ -16,6 +16,8 @@ from tlx.data.source import Source
 from tlx.files.content_hash import content_hash
 from tlx.version import VERSION
 
+_OF_NETWORK = ("mean", "std", "statistics", "stored")  # of a column: how its bytes are normalised, and what is exported
+_OF_PIXELS = ("channels", "height", "width", "interpolation", "crop")  # of what a backbone expects
 _DECODERS = ("torch", "torchvision", "pillow", "numpy", "tifffile", "imagecodecs", "pydicom", "nibabel")
 
 
@@ -44,14 +46,15 @@ class SharedImages:
         self._maps: dict[str, ImageMap | None] = {}
 
     def __call__(self, column: Column, spec: ImageSpec) -> ImageMap | None:
-        """The map of a column; None where its values are no files, or too many."""
+        """The map of a column; None where its values are not a file each, or too many."""
         if column.name not in self._maps:
             self._maps[column.name] = self._opened(column, spec)
         return self._maps[column.name]
 
     def _opened(self, column: Column, spec: ImageSpec) -> ImageMap | None:
         values, shape = self._source.rows[column.name], (spec.channels, spec.height, spec.width)
-        if column.name not in self._source.contents or ImageMap.size(len(values), shape) > self._memory:
+        is_of_files = column.name in self._source.contents and column.file(values[0]) is not None
+        if not is_of_files or ImageMap.size(len(values), shape) > self._memory:
             return None
         contents = self._source.contents[column.name]()
 
@@ -63,8 +66,10 @@ class SharedImages:
                 return False
 
         whole = hashlib.sha256("\n".join(contents).encode()).hexdigest()
+        how = {name: value for name, value in column.settings().items() if name not in _OF_NETWORK}
         facts = {
-            **{"dataset": self._name, "contents": whole, "column": column.settings(), "transform": repr(spec)},
+            **{"dataset": self._name, "contents": whole, "column": how},
+            "transform": {name: getattr(spec, name) for name in _OF_PIXELS},
             **{name: number for name in _DECODERS if (number := _version(name)) is not None},
             **{"tlx": VERSION, "cpu": torch.backends.cpu.get_cpu_capability()},
         }

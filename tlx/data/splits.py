@@ -110,12 +110,13 @@ def _cut_fold(source: Source, splits: dict[str, Indices], config: Dataset, rule:
         message = "the data bring a test split; folds are cut where they have none: leave it at null"
         raise DataError([ConfigIssue("dataset.folds", message, config.folds)])
     splits["train"], splits["test"] = rule.fold(splits["train"], config.folds, config.fold)
-    _refuse_untrained(source, splits, config)
+    _refuse_untrained(source, splits, config, rule)
 
 
-def _refuse_untrained(source: Source, splits: Mapping[str, Indices], config: Dataset) -> None:
+def _refuse_untrained(source: Source, splits: Mapping[str, Indices], config: Dataset, rule: Rule) -> None:
     """A fold that takes all there is of something leaves none of it to train."""
-    problems = []
+    assert config.folds is not None
+    problems, remedy = [], rule.remedy(config.folds, config.fold)
     for column in source.columns:
         if not isinstance(column, Label) or column.role != "target":
             continue
@@ -123,7 +124,7 @@ def _refuse_untrained(source: Source, splits: Mapping[str, Indices], config: Dat
         for code in np.setdiff1d(codes[splits["test"]], codes[splits["train"]]).tolist():
             tested, there = (int((codes[some] == code).sum()) for some in (splits["test"], slice(None)))
             message = f"fold {config.fold} tests {tested} of {there} example(s) of {column.shown(code)!r}, and none is "
-            message += "left to train: leave them out, or add some that other folds can have"
+            message += f"left to train: {remedy}"
             problems.append(ConfigIssue("dataset.folds", message, config.folds))
     if problems:
         raise DataError(problems[:_SHOWN])

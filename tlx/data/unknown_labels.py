@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +10,7 @@ from tlx.columns import Labels
 from tlx.config.dataset import Dataset, Table
 from tlx.data.source import Source
 
-POLICIES = {"ignore": math.nan, "zeros": 0.0, "ones": 1.0}
+_TAKEN_FOR = {"zeros": 0.0, "ones": 1.0}  # by ``dataset.unknown``; ignored ones stay NaN
 
 
 def for_training(source: Source, config: Dataset) -> Source:
@@ -25,5 +24,5 @@ def for_training(source: Source, config: Dataset) -> Source:
     for column in source.columns:
         if isinstance(column, Labels) and column.role == "target":
             values = np.asarray(rows[column.name])
-            rows[column.name] = np.where(np.isnan(values), values.dtype.type(POLICIES[config.unknown]), values)
+            rows[column.name] = np.where(np.isnan(values), values.dtype.type(_TAKEN_FOR[config.unknown]), values)
     return replace(source, rows=rows)

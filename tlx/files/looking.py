@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -32,9 +32,15 @@ def shown_by(shows: Shows) -> Iterator[None]:
         _shown.remove(shows)
 
 
+class Step(Protocol):
+    """Says that one more has been looked at, or how many have been so far."""
+
+    def __call__(self, so_far: int | None = None) -> None: ...
+
+
 @contextmanager
-def counting(verb: str, noun: str, total: int) -> Iterator[Callable[[], None]]:
-    """Look at so many of something inside; what is given is to be called after each.
+def counting(verb: str, noun: str, total: int) -> Iterator[Step]:
+    """Look at so many of something inside; what is given is to be called after each, or now and then with how many.
 
     Args:
         verb: What is done, such as ``looking at``.
@@ -42,13 +48,13 @@ def counting(verb: str, noun: str, total: int) -> Iterator[Callable[[], None]]:
         total: How many there are.
     """
     if not (_shown and total):
-        yield lambda: None
+        yield lambda so_far=None: None
         return
     shows, done = _shown[-1], 0
 
-    def step() -> None:
+    def step(so_far: int | None = None) -> None:
         nonlocal done
-        done += 1
+        done = done + 1 if so_far is None else so_far
         shows.step(done)
 
     shows.begin(verb, noun, total)

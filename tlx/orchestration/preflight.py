@@ -14,8 +14,10 @@ from tlx.components.registry import component
 from tlx.config.errors import ConfigError, ConfigIssue, RequestError, WeightsError
 from tlx.config.identity import identity_fields
 from tlx.config.schema import Trial
+from tlx.files.looking import shown_by
 from tlx.orchestration.backends.pickled import Pickled
 from tlx.orchestration.backends.processes import TrialProcess, start_forkserver
+from tlx.orchestration.relayed_looks import SentLooks, received
 
 _NUMBERS = ("lr", "backbone_lr", "lr_shallow")  # of a strategy: they are right or wrong in every network alike
 
@@ -40,7 +42,7 @@ def preflight(trials: Iterable[Trial]) -> None:
     process.start()
     theirs.close()
     try:
-        problems = [ConfigIssue(**fields) for fields in ours.recv()]
+        problems = [ConfigIssue(**fields) for fields in received(ours)]
     except EOFError:
         raise RuntimeError("the process that looks through a sweep's trials died") from None
     finally:
@@ -74,7 +76,6 @@ def _kind(trial: Trial) -> str:
 
 def _look(sent: Pickled[list[Trial]], connection: Connection) -> None:
     """In a process forked from the warm server: every problem of these trials, as plain fields."""
-    from tlx.planning.trial_plan import outline
     from tlx.training.quiet import quiet
 
     problems: list[ConfigIssue] = []
@@ -82,13 +83,32 @@ def _look(sent: Pickled[list[Trial]], connection: Connection) -> None:
         trials = sent.open()
     except RequestError as error:
         trials, problems = [], list(error.problems)
-    for trial in trials:
-        try:
-            with quiet():
-                outline(trial)
-        except WeightsError:  # whether weights are there is settled when they are loaded
-            continue
-        except RequestError as error:
-            problems += [problem for problem in error.problems if problem not in problems]
+    with quiet(), shown_by(SentLooks(connection)):
+        problems += _problems(trials)
     connection.send([asdict(problem) for problem in problems])
     connection.close()
+
+
+def _problems(trials: Iterable[Trial]) -> list[ConfigIssue]:
+    """Every problem of trials, each once; data that several of them have are looked at once."""
+    from tlx.planning.trial_plan import data_of, outline
+
+    found: list[ConfigIssue] = []
+    by_data: dict[str, list[Trial]] = {}
+    for trial in trials:
+        by_data.setdefault(repr(trial.dataset), []).append(trial)
+    for same in by_data.values():
+        data = None
+        for trial in same:
+            try:
+                data = data_of(trial, data)
+            except RequestError as error:
+                found += error.problems
+                break  # the others have it as well
+            try:
+                outline(trial, data)
+            except WeightsError:  # whether weights are there is settled when they are loaded
+                continue
+            except RequestError as error:
+                found += error.problems
+    return [one for i, one in enumerate(found) if one not in found[:i]]

@@ -46,7 +46,7 @@ def run(trial: Trial, place: RunFolder, console: Console, say: Callable[[str], N
 
     if rank() > 0:  # a process Lightning started beside the first: it computes, the first one speaks
         with stoppable(lambda line: None):
-            return train(trial)
+            return train(trial, place=place)
     say(f"trial {place.name}  ({place.identity})")
     if reason := incomplete(place.path):
         say(f"it was finished, but {reason}: it is run again")
@@ -57,7 +57,7 @@ def run(trial: Trial, place: RunFolder, console: Console, say: Callable[[str], N
     try:
         with MLflowSync(trial.tracking) as mirror, stoppable(say), TrialProgress(console) as progress:
             mirror.watch(place.path)
-            return train(trial, say, progress=progress)
+            return train(trial, say, place=place, progress=progress)
     except Stopped:
         raise
     except SystemExit as stop:

@@ -20,7 +20,7 @@ from tlx.columns.reading import PLAIN, Indices
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.schema import Trial
 from tlx.data.module import Data
-from tlx.planning.trial_plan import outline
+from tlx.planning.trial_plan import MetaModel, data_of, outline
 from tlx.strategies.phases import PhasePlan
 from tlx.tasks.network import specs
 
@@ -28,26 +28,27 @@ _ROWS, _EXAMPLES, _VIEWS = 10, 3, 3  # classes; images of each; augmentations of
 _EDGE, _GAP, _TEXT = 112, 6, 16  # pixels
 
 
-def draw(trial: Trial, software: str) -> bytes:
+def draw(trial: Trial, made: MetaModel, software: str) -> bytes:
     """Draw the sheet: a row for each class, each image followed by its augmentations.
 
     Args:
         trial: Whose images.
+        made: Its parts; data that were not fetched to make them are fetched now.
         software: What is written near its beginning, by which it is known again.
 
     Returns:
         A PNG.
 
     Raises:
-        ConfigError: The backbone reads no images.
+        RequestError: The backbone reads no images, or data that are fetched cannot be used.
     """
-    made = outline(trial)
-    expected = specs(made.model)
-    found = [(name, spec) for name, spec in expected.items() if isinstance(spec, ImageSpec)]
-    if not found:
+    if not any(isinstance(spec, ImageSpec) for spec in specs(made.model).values()):
         raise ConfigError([ConfigIssue("--figure", "draws images, and this backbone reads none", "examples")])
-    name, spec = found[0]
-    data = Data(trial.dataset, seed=trial.seed, batch_size=trial.strategy.batch_size, order_seed=trial.seed_of_order)
+    if (data := made.data) is None:
+        data = data_of(trial)
+        made = outline(trial, data)
+    expected = specs(made.model)
+    name, spec = next((name, spec) for name, spec in expected.items() if isinstance(spec, ImageSpec))
     data.prepare(expected, trial.reuse.views)
     reader = data.examples["train"].readers[name]
     plain = [phase.name for phase in made.phases if _is_plain(trial, phase)]

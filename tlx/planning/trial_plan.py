@@ -87,40 +87,69 @@ class MetaModel:
     phases: list[PhasePlan]
     rates: dict[str, tuple[float, ...]]  # parameter to full learning rate, by phase
     steps_per_epoch: int
+    data: Data | None  # what the network is built by; None where it would have to be fetched
     sampling: Sampling | None = None
-    notes: list[str] = field(default_factory=list)  # on the data
+
+    @property
+    def notes(self) -> list[str]:
+        """What is to be known of the data."""
+        return self.data.source.notes if self.data is not None else []
 
 
-def outline(trial: Trial) -> MetaModel:
-    """Everything that can be found wrong without weights or training; raises
-    :class:`~tlx.config.errors.RequestError`. Every example is looked at, as before training, once for both. A hub data
-    set is not fetched: 1000 examples of 10 labels are assumed, and ``schema.counts`` is empty.
+def outline(trial: Trial, data: Data | None = None) -> MetaModel:
+    """Find everything wrong that can be found without weights or training.
+
+    Every example is looked at, as before training, once for both. A hub data set is not fetched: 1000 examples of 10
+    labels are assumed, and ``schema.counts`` is empty.
+
+    Args:
+        trial: To be built on the meta device.
+        data: Of the trial, where somebody has them (:func:`data_of`); with them, nothing is assumed.
+
+    Raises:
+        RequestError: Something is wrong.
     """
-    data = _data(trial)
+    data = data_of(trial) if data is None and _is_here(trial) else data
     schema = data.schema if data is not None else _assumed(trial)
     drawn = sampling(data.source, data.splits["train"], trial.dataset) if data is not None else None
     whole_model.check(trial, schema)
     task, backbone, model, cut = _network(trial, schema)
     if data is not None:
-        if data.leave_out(specs(model)):
+        while data.leave_out(specs(model)):  # what is left of train says what the network expects
             schema, drawn = data.schema, sampling(data.source, data.splits["train"], trial.dataset)
             task, backbone, model, cut = _network(trial, schema)
         _check_augmentation(trial, schema, model)
         if targets := _of_val(data):
             check_validation(load_task(trial.task, schema), targets)  # that one is on the meta device
-    notes = data.source.notes if data is not None else []
     epochs = Epochs(schema.counts.get("train", _ASSUMED), trial.strategy.batch_size, trial.seed_of_order)
     optimizers.check(trial.strategy.optimizer)
     stopping.check(trial.strategy, task.metric_info)
     phases = plan(trial.strategy, cut, epochs.steps_per_epoch, trial.seed_of_init)
     check_features_precision(trial, phases)
-    table = rates(trial.strategy, cut, phases)
-    return MetaModel(schema, backbone, model, cut, phases, table, epochs.steps_per_epoch, drawn, notes)
+    return MetaModel(
+        schema=schema,
+        backbone=backbone,
+        model=model,
+        stages=cut,
+        phases=phases,
+        rates=rates(trial.strategy, cut, phases),
+        steps_per_epoch=epochs.steps_per_epoch,
+        data=data,
+        sampling=drawn,
+    )
 
 
-def plan_trial(trial: Trial) -> TrialPlan:
-    """Plan a trial, with what each phase costs; raises as :func:`outline` does."""
-    made = outline(trial)
+def plan_trial(trial: Trial, made: MetaModel | None = None) -> TrialPlan:
+    """Plan a trial, with what each phase costs.
+
+    Args:
+        trial: To be planned.
+        made: Its parts, where somebody has them.
+
+    Raises:
+        RequestError: As :func:`outline` does.
+    """
+    made = outline(trial) if made is None else made
     total = budget_steps(trial.strategy, made.steps_per_epoch)
     size = min(made.schema.counts.get("train", _ASSUMED), trial.strategy.batch_size)
     counts = Counts(made.schema.counts.get("train", _ASSUMED), made.schema.counts.get("val", 0), made.steps_per_epoch)
@@ -140,17 +169,36 @@ def plan_trial(trial: Trial) -> TrialPlan:
     expected = specs(made.model)
     inputs = [*made.schema.read_as(expected), *not_taken(getattr(trial.backbone, "input", None), expected)]
     return TrialPlan(
-        *(made.schema, made.stages, costs, made.steps_per_epoch, parameters, inputs, validations),
+        schema=made.schema,
+        stages=made.stages,
+        phases=costs,
+        steps_per_epoch=made.steps_per_epoch,
+        parameters=parameters,
+        inputs=inputs,
+        validations=validations,
         sampling=made.sampling,
         notes=made.notes,
     )
 
 
-def _data(trial: Trial) -> Data | None:
-    """The data as they are trained on, sound ones alone; None where they would have to be fetched."""
-    if "outline" in component("dataset", trial.dataset.kind).functions:
-        return None
-    return Data(trial.dataset, seed=trial.seed, batch_size=trial.strategy.batch_size, order_seed=trial.seed_of_order)
+def data_of(trial: Trial, others: Data | None = None) -> Data:
+    """The data of a trial as they are trained on, sound ones alone; fetched, where they are not here.
+
+    Args:
+        trial: Whose data.
+        others: Those of a trial with the same ``dataset``: they are not looked at again.
+
+    Raises:
+        DataError: They cannot be used.
+    """
+    seed, order_seed, batch_size = trial.seed, trial.seed_of_order, trial.strategy.batch_size
+    if others is not None:
+        return others.with_seeds(seed, order_seed, batch_size)
+    return Data(trial.dataset, seed=seed, batch_size=batch_size, order_seed=order_seed)
+
+
+def _is_here(trial: Trial) -> bool:
+    return "outline" not in component("dataset", trial.dataset.kind).functions
 
 
 def _assumed(trial: Trial) -> Schema:

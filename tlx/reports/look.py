@@ -4,12 +4,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
+
+
+@dataclass
+class _Begun:
+    """What is looked at, since when, and what was shown of it."""
+
+    verb: str
+    noun: str
+    total: int
+    at: float
+    drawn: float
+    bar: tuple[Progress, TaskID] | None = None
+    is_said: bool = False
 
 
 class Look:
@@ -30,46 +44,47 @@ class Look:
         """``within``: a bar that is shown there already, which gets a line more."""
         self._console, self._within, self._clock = console, within, clock
         self._live = console.is_terminal or console.is_jupyter
-        self._bar: tuple[Progress, TaskID] | None = None
+        self._begun: _Begun | None = None
 
     def begin(self, verb: str, noun: str, total: int) -> None:
         """Remember what is looked at."""
-        self._verb, self._noun, self._total = verb, noun, total
-        self._began = self._drawn = self._clock()
-        self._said = False
+        now = self._clock()
+        self._begun = _Begun(verb, noun, total, now, now)
 
     def step(self, done: int) -> None:
-        """Show how many there were, if it is time to."""
+        """Show how many there were, if it is time to; of a look that has not begun there is nothing to show."""
+        if (begun := self._begun) is None:
+            return
         now = self._clock()
         if not self._live:
-            if not self._said and now - self._began >= self.PLAIN:
-                self._said = True
-                line = f"{self._verb} {self._total:,} {self._noun} ..."
+            if not begun.is_said and now - begun.at >= self.PLAIN:
+                begun.is_said = True
+                line = f"{begun.verb} {begun.total:,} {begun.noun} ..."
                 self._console.print(line, markup=False, highlight=False, soft_wrap=True)
             return
-        if now - self._began < self.AFTER or now - self._drawn < self.REDRAWN:
+        if now - begun.at < self.AFTER or now - begun.drawn < self.REDRAWN:
             return
-        self._drawn = now
-        if self._bar is None:
-            self._bar = self._opened()
-        progress, task = self._bar
-        left = (now - self._began) / done * (self._total - done)
+        begun.drawn = now
+        if begun.bar is None:
+            begun.bar = self._opened(begun)
+        progress, task = begun.bar
+        left = (now - begun.at) / done * (begun.total - done)
         progress.update(task, completed=done, left=f"~{left:.0f} s left")
 
     def end(self) -> None:
         """Take the bar away."""
-        if self._bar is not None:
-            progress, task = self._bar
+        begun, self._begun = self._begun, None
+        if begun is not None and begun.bar is not None:
+            progress, task = begun.bar
             progress.remove_task(task)
             if self._within is None:
                 progress.stop()
-            self._bar = None
 
-    def _opened(self) -> tuple[Progress, TaskID]:
+    def _opened(self, begun: _Begun) -> tuple[Progress, TaskID]:
         progress = self._within
         if progress is None:
             from tlx.reports.bar import bar  # most looks are over before there is one
 
             progress = bar(self._console, transient=True)
             progress.start()
-        return progress, progress.add_task(f"{self._verb} {self._noun}", total=self._total, left="")
+        return progress, progress.add_task(f"{begun.verb} {begun.noun}", total=begun.total, left="")

@@ -30,7 +30,8 @@ _LOSS = Metric("loss", "loss", "min")
 _F1 = Metric("f1_macro", "macro F1", "max", percent=True)
 _ONE_LABEL = (_LOSS, _F1, Metric("acc", "accuracy", "max", percent=True))
 _SEVERAL = (
-    *(_LOSS, _F1),
+    _LOSS,
+    _F1,
     Metric("auroc_macro", "macro AUROC", "max", percent=True),
     Metric("ap_macro", "macro average precision", "max", percent=True),
     Metric("undefined_labels", "labels without AUROC", "min"),

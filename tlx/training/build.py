@@ -67,7 +67,7 @@ def build(trial: Trial) -> TrialComponents:
     content = content_if_finished(source.path) if source is not None else None
     pretrained = trial.strategy.init != "scratch"
     task, backbone, model, cut = network(trial, data.schema, pretrained=pretrained)
-    if data.leave_out(specs(model)):  # what is left of train says what the network expects
+    while data.leave_out(specs(model)):  # what is left of train says what the network expects
         task, backbone, model, cut = network(trial, data.schema, pretrained=pretrained)
     if source is not None and content_if_finished(source.path) != content:
         message = "was trained anew while its weights were read; run the same command again"

@@ -80,8 +80,13 @@ class TrialModule(LightningModule):
         self.predicted: Callable[[list[dict[str, Any]]], None] = lambda records: None  # hears of each test batch
         self.snapshot: Callable[[], State] = lambda: tensors(self.model, self.state.trained)  # what a validation leaves
         self.ctx = Context(
-            *(self.model, self.stages, self.phases, self.state, lambda: self.snapshot(), self.scale),
-            epochs.steps_per_epoch,
+            model=self.model,
+            stages=self.stages,
+            phases=self.phases,
+            state=self.state,
+            snapshot=lambda: self.snapshot(),
+            factor=self.scale,
+            steps_per_epoch=epochs.steps_per_epoch,
         )
         self.is_fitting = False  # else weights are only tested
         self._weights = StepWeights(task, data, epochs)

@@ -54,7 +54,7 @@ def train(
         say: Hears a line for whatever is chosen, loaded or measured.
         num_readers: Trials of a sweep, this one included, that read the same held-out examples.
         on_validation: Is shown the validation of each round, and may raise to end the trial.
-        place: Another folder than its own, for a repetition.
+        place: Where it lives, where that is known, or another folder than its own, for a repetition.
         progress: Hears of phases, steps and metrics.
 
     Returns:

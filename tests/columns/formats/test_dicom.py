@@ -5,59 +5,28 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pydicom
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydicom import uid
 from pydicom.data import get_testdata_file
-from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.dataset import Dataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
-from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut, apply_windowing, pixel_array
+from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut, pixel_array
 
-from tests.columns.formats.strategies import LIMITS, PLAIN, Array, noise
+from tests.columns.formats.dicom_files import made, shipped
+from tests.columns.formats.strategies import LIMITS, PLAIN, noise
 from tlx.columns import Image
 from tlx.columns.formats import NotInstalled, dicom, dicom_codecs, read
 from tlx.columns.formats.pixels import TooLarge
-from tlx.columns.formats.window import windowed
 
 GREY = ["CT_small", "MR_small", "MR_small_bigendian", "MR_small_implicit", "MR_small_RLE", "MR_small_jp2klossless"]
 GREY += ["MR_small_jpeg_ls_lossless", "JPEG2000", "J2K_pixelrep_mismatch", "examples_overlay", "rtdose_1frame"]
 COLOURED = ["SC_rgb_rle", "SC_rgb_rle_16bit", "SC_rgb_jpeg_gdcm", "SC_rgb_small_odd_big_endian"]
 COLOURED += ["SC_rgb_dcmtk_+eb+cy+n2", "SC_ybr_full_422_uncompressed", "SC_rgb_jls_lossy_line", "examples_rgb_color"]
-
-
-def shipped(name: str) -> Path:
-    """A test file of pydicom's."""
-    return Path(str(get_testdata_file(f"{name}.dcm", download=False)))
-
-
-def made(path: Path, stored: Array, frames: int = 1, bits: int = 0, **elements: Any) -> Path:
-    """A file with [frames * h, w] or [h, w, 3] stored values."""
-    header = Dataset()
-    header.file_meta = FileMetaDataset()
-    header.file_meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian
-    header.file_meta.MediaStorageSOPClassUID = header.SOPClassUID = uid.SecondaryCaptureImageStorage
-    header.file_meta.MediaStorageSOPInstanceUID = header.SOPInstanceUID = uid.generate_uid()
-    header.Rows, header.Columns = stored.shape[0] // frames, stored.shape[1]
-    header.SamplesPerPixel = 1 if stored.ndim == 2 else stored.shape[2]
-    header.PhotometricInterpretation = "MONOCHROME2"
-    header.BitsAllocated = 8 * stored.itemsize
-    header.BitsStored = bits or header.BitsAllocated
-    header.HighBit = header.BitsStored - 1
-    header.PixelRepresentation = int(stored.dtype.kind == "i")
-    if frames > 1:
-        header.NumberOfFrames = frames
-    header.PixelData = stored.astype(stored.dtype.newbyteorder("<")).tobytes() + b"\0" * (stored.nbytes % 2)
-    header["PixelData"].VR = "OB" if stored.itemsize == 1 else "OW"
-    for name, value in elements.items():
-        setattr(header, name, value)
-    header.save_as(path, enforce_file_format=True)
-    return path
 
 
 @pytest.mark.parametrize("name", GREY)
@@ -172,57 +141,6 @@ def test_stored_bits_slope_and_inversion(
         LIMITS,
     )
     np.testing.assert_allclose(shown, 255 - usual.values if inverse else usual.values, atol=1e-4)
-
-
-def test_each_frame_may_have_its_own_slope_and_window(folder: Path) -> None:
-    def group(slope: float, centre: float) -> Dataset:
-        found, values, shown = Dataset(), Dataset(), Dataset()
-        values.RescaleSlope, values.RescaleIntercept = str(slope), "5"
-        shown.WindowCenter, shown.WindowWidth = [str(centre), "0"], ["80", "400"]
-        found.PixelValueTransformationSequence, found.FrameVOILUTSequence = [values], [shown]
-        return found
-
-    stored = noise("i2", (9, 4))
-    groups = [group(1, 10), group(2, 20), group(3, 30)]
-    path = made(folder / "a.dcm", stored, frames=3, PerFrameFunctionalGroupsSequence=groups)
-    for k in range(3):
-        found = read(path, replace(PLAIN, frame=k), LIMITS).values
-        np.testing.assert_array_equal(found, stored[3 * k : 3 * k + 3].astype("f4") * (k + 1) + 5)
-        assert dicom.windows(path, k) == (((10 * (k + 1), 80), (0, 400)), "linear")
-        own = replace(PLAIN, frame=k, window=((10 * (k + 1), 80),))
-        named = Image("scan", window_of_file=True, frame=k).read(path)
-        np.testing.assert_array_equal(named, read(path, own, LIMITS).values)
-    assert dicom.windows(path) == dicom.windows(path, 1)
-    shared = made(folder / "b.dcm", stored, frames=3, SharedFunctionalGroupsSequence=groups[2:])
-    np.testing.assert_array_equal(read(shared, PLAIN, LIMITS).values, stored[3:6].astype("f4") * 3 + 5)
-
-
-@pytest.mark.parametrize("function", ["LINEAR", "LINEAR_EXACT", "SIGMOID"])
-@given(centre=st.integers(-300, 300), width=st.floats(5, 500))
-def test_the_window_of_a_file_has_the_function_that_the_file_names(
-    folder: Path, function: str, centre: int, width: float
-) -> None:
-    said: dict[str, Any] = {"WindowCenter": str(centre), "WindowWidth": f"{width:.4g}", "VOILUTFunction": function}
-    path = made(folder / "a.dcm", np.arange(-200, 200, dtype="i2").reshape(20, 20), bits=12, **said)
-    header = pydicom.dcmread(path)
-    expected = (apply_windowing(header.pixel_array, header) + 2048) / 4095 * 255
-    np.testing.assert_allclose(Image("scan", window_of_file=True).read(path), expected, atol=0.001)
-
-
-def test_a_function_that_the_standard_does_not_know_is_named(folder: Path) -> None:
-    path = made(folder / "a.dcm", noise("i2", (4, 4)), WindowCenter="1", WindowWidth="9", VOILUTFunction="CUBIC")
-    with pytest.raises(ValueError, match="names the window function 'cubic'"):
-        Image("scan", window_of_file=True).read(path)
-
-
-@pytest.mark.parametrize("name", ["SC_rgb_rle", "examples_palette"])
-def test_a_window_is_of_one_of_the_colours(name: str) -> None:
-    colours = read(shipped(name), PLAIN, LIMITS).values
-    with pytest.raises(ValueError, match=r"dataset\.window is for one channel, there are 3"):
-        read(shipped(name), replace(PLAIN, window=((40, 80),)), LIMITS)
-    found = read(shipped(name), replace(PLAIN, window=((100, 80),), bands=(1,)), LIMITS)
-    np.testing.assert_array_equal(found.values, windowed(colours[:, :, 1], ((100, 80),)))
-    assert found.range == (0, 255)
 
 
 def test_a_table_of_the_modality(folder: Path) -> None:

@@ -75,13 +75,18 @@ def _changes(files: Mapping[str, Path]) -> dict[str, Path]:
 def _listed(config: Table, files: Mapping[str, Path]) -> dict[str, Path]:
     """The images of a table, by where the table says they are."""
     columns = declared(config) or {}
-    images = {one.column or name: band_files_of(config, one) for name, one in columns.items() if one.type == "image"}
+    images = [  # one column of the file may name the files of several images
+        (one.column or name, band_files_of(config, one)) for name, one in columns.items() if one.type == "image"
+    ]
     found = {}
     for role, file in files.items() if images else ():
-        read = reading.read(file, "", dict.fromkeys(images, ""), config.limits, table=config.table)
-        for name, value in ((name, one) for name, cells in read.cells.items() for one in cells if one is not None):
+        wanted = dict.fromkeys((listed for listed, _ in images), "")
+        read = reading.read(file, "", wanted, config.limits, table=config.table)
+        for value, pattern in ((one, pattern) for listed, pattern in images for one in read.cells[listed]):
+            if value is None:
+                continue
             path = file.parent / str(value)
-            if pattern := images[name]:
+            if pattern:
                 whole = [(f"{role}/{value}", str(path))]
                 found.update({own: Path(of) for own, of in band_sets.files(whole, band_files.parsed(pattern))})
                 continue
@@ -158,7 +163,7 @@ def load(config: Table) -> Source:
 def _contents(place: str, images: list[str], pattern: str) -> list[str]:
     """A hash for the content of each image."""
     if pattern:
-        return band_sets.hashes(place, map(band_sets.at, images), band_files.parsed(pattern))
+        return band_sets.hashes(place, ((os.path.abspath(path), path) for path in images), band_files.parsed(pattern))
     return contents(place, [(path, os.path.abspath(path), path) for path in images])
 
 
