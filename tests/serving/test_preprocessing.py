@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from tests.columns.formats.test_dicom import made
+from tests.columns.formats.dicom_files import made
 from tlx.columns import Image
 from tlx.serving import inputs, preprocessing
 from tlx.serving.inputs import InvalidInput
