@@ -112,3 +112,25 @@ def test_what_is_cut_off_or_nearly_alike_is_said_under_any_scale(name: str, othe
     assert (f"are cut off in images: {cut} of train" in said) == (cut > 0)
     shown = np.stack([column.scaled(column.read(one)) for one in images])
     assert ("nearly alike" in said) == (float(np.ptp(shown)) < 0.05 * 255)
+
+
+@pytest.mark.parametrize(
+    ("background", "colour", "drawn", "on"), [(0, 0, "dark", "white"), (255, 255, "light", "black")]
+)
+def test_what_vanishes_on_a_background_is_said_with_another(
+    folder: Path, background: int, colour: int, drawn: str, on: str
+) -> None:
+    files = [folder / f"{i}.png" for i in range(2)]
+    for i, file in enumerate(files):  # half of it is there
+        pixels = np.full((4, 4, 4), colour, dtype=np.uint8)
+        pixels[:2, :, 3] = 0
+        pixels[0, 0] = (99 * i, 0, 0, 255)  # of the second one something is seen
+        if not i:
+            pixels[0, 0] = (colour, colour, colour, 255)
+        Pictures.fromarray(pixels).save(file)
+    column, values, _ = Image("image", background=(background,) * 3).encode([str(one) for one in files], np.arange(2))
+    seen = look()
+    assert not column.problems(values, np.arange(2), seen)
+    (said,) = [one for one in column.notes(values, {"train": np.arange(2)}, seen.seen) if "throughout" in one]
+    assert f"1 of 2 images are of one value throughout; what is {drawn} on transparent is seen on" in said
+    assert said.endswith(f"dataset.background={on}")

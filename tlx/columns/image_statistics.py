@@ -44,6 +44,10 @@ class Pictures(Protocol):
     def scale_by(self) -> str:
         """How these were found."""
 
+    @property
+    def background(self) -> tuple[int, ...]:
+        """What lies behind what is transparent."""
+
     def read(self, value: Any, limits: Limits = DEFAULT) -> Array:
         """Decode one."""
 
@@ -130,7 +134,9 @@ def _warned(
 ) -> Iterator[str]:
     flat = sum(one.low == one.high for one in seen.values())
     if flat:
-        hint = "; what is dark on transparent is seen on dataset.background=white" if column.dtype == "uint8" else ""
+        is_dark = sum(column.background) < 3 * 128
+        drawn, on = ("dark", "white") if is_dark else ("light", "black")
+        hint = f"; what is {drawn} on transparent is seen on dataset.background={on}" if column.dtype == "uint8" else ""
         yield f"{column.name}: {flat:,} of {len(seen):,} images are of one value throughout{hint}"
     if train and (share := _filled(column, train)) < _COVERED:
         hint = "so images are nearly alike: dataset.scale=percentile"
