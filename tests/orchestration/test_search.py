@@ -214,7 +214,7 @@ def test_a_search_where_everything_fails_stops(folder: Path, written: Path, swee
 
 def refused(space: dict[str, Any], **search: Any) -> str:
     """What is said of a search over a space."""
-    words = ["backbone=pixels", "dataset=digits", "strategy.validate_every=auto", "tracking=none"]
+    words = ["backbone=pixels", "dataset=digits", "strategy.validate_every=auto", "strategy.budget=100 steps"]
     base = tlx.compose(words, search={"question": "q", "space": space, **search})
     assert base.search is not None
     with pytest.raises(ConfigError) as caught:

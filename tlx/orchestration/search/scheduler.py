@@ -12,7 +12,7 @@ from typing import Any
 from tlx.composition.compose import compose
 from tlx.composition.study_rules import OF_TEST, decides_examples
 from tlx.config import output
-from tlx.config.amount import AUTO
+from tlx.config.amount import AUTO, Amount
 from tlx.config.errors import ConfigError, ConfigIssue
 from tlx.config.identity import identity_fields
 from tlx.config.schema import Trial
@@ -27,7 +27,7 @@ from tlx.orchestration.search.study import Study
 
 # what decides how long the rounds are that `strategy.validate_every=auto` finds: choices, and settings
 _CHOICES = ("strategy", "dataset")
-_SETTINGS = ("budget", "phases", "averaging", "batch_size", "controller")  # of the strategy
+_SETTINGS = ("budget", "phases", "averaging", "controller")  # of the strategy
 
 
 class SearchScheduler:
@@ -94,6 +94,14 @@ class SearchScheduler:
         return job
 
 
+def _counts_steps(base: Trial) -> bool:
+    """Is a length of a trial given in steps?"""
+    strategy = base.strategy
+    every = [strategy.controller.every] if strategy.controller is not None else []
+    lengths = [strategy.budget, *(phase.until for phase in strategy.phases), *every]
+    return any(Amount.parse(one).unit == "steps" for one in lengths if one is not None and one[:1].isdecimal())
+
+
 def verify(base: Trial, options: Search) -> dict[str, spaces.Dimension]:
     """The space; raises :class:`ConfigError` with everything wrong in a search, its outermost trials included."""
     space, problems = spaces.read(options.space)
@@ -109,7 +117,8 @@ def verify(base: Trial, options: Search) -> dict[str, spaces.Dimension]:
         problems.append(ConfigIssue("search.pruning", "pruning is for one objective; leave one of the two out"))
     if options.pruning is not None and (base.hardware.devices or 1) * base.hardware.nodes > 1:
         problems.append(ConfigIssue("search.pruning", "trials on several devices are not pruned; leave it out"))
-    lengths = tuple(f"strategy.{one}." for one in _SETTINGS)
+    steps = ("batch_size",) if _counts_steps(base) else ()  # of which an epoch has fewer the larger a batch
+    lengths = tuple(f"strategy.{one}." for one in (*_SETTINGS, *steps))
     moved = [key for key in space if key in _CHOICES or f"{key}.".startswith(lengths) or decides_examples(key)]
     if options.pruning is not None and base.strategy.validate_every == AUTO and moved:
         message = f"pruning compares trials at equal rounds, and {', '.join(moved)} decides how long they are; "
