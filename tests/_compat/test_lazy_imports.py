@@ -29,7 +29,7 @@ TRIAL = ["backbone=narrow_resnet", "strategy=fine_tune", "strategy.init=scratch"
 TRIAL += ["strategy.budget=2 steps", "strategy.audit=off"]
 
 
-@pytest.mark.parametrize("verb", ["plan", "train"])
+@pytest.mark.parametrize("verb", [pytest.param("plan", marks=pytest.mark.long), "train"])
 def test_no_verb_runs_what_a_trial_does_not_use(verb: str) -> None:
     heavy = ["matplotlib", "pandas", "scipy", "sklearn", "sympy", "torch._inductor"]
     heavy += ["transformers", "mlflow", "optuna", "tensorboard"]
@@ -213,10 +213,10 @@ def test_what_was_imported_before_stays_as_it_is() -> None:
     "code",
     [
         "from torchmetrics.classification.auroc import MulticlassAUROC; import torchmetrics; torchmetrics.Accuracy",
-        "import torchmetrics.utilities.checks; import torchmetrics.regression; dir(torchmetrics)",
         *(
             pytest.param(code, marks=pytest.mark.long)
             for code in (
+                "import torchmetrics.utilities.checks; import torchmetrics.regression; dir(torchmetrics)",
                 "from torchmetrics import MeanMetric",
                 "import torchmetrics.metric; from torchmetrics import MeanMetric",
                 "from torchmetrics.classification import *",

@@ -114,7 +114,7 @@ def write(folder: Path, found: dict[str, dict[str, Any]], own: dict[str, Any]) -
 
 
 @given(found=experiments(), own=values, typed=values, chosen=choices, lr=st.sampled_from([0.02, 0.2]))
-@settings(max_examples=max(10, settings().max_examples // 2))
+@settings(max_examples=max(8, settings().max_examples // 3))
 def test_every_way_to_a_trial_is_hydra_s(
     tmp_path_factory: pytest.TempPathFactory,
     found: dict[str, dict[str, Any]],

@@ -20,6 +20,7 @@ TRIAL = ["backbone=pixels", "strategy=feature_extraction", "dataset=digits", "st
 LONG = (  # most of the time of all pages
     *("python.md", "tables.md", "predict.md", "interruptions.md", "serving.md"),
     *("callbacks.md", "run-folder.md", "columns.md", "loggers.md", "parts.md"),
+    *("studies.md", "searches.md", "own-data.md", "foreign-runs.md"),
 )
 SAYS = {  # what a page promises of a command's output, by the command's beginning and the count of its runs
     ("interruptions.md", "tlx train", 2): "already finished; nothing was trained",

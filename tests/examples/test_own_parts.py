@@ -133,7 +133,7 @@ BROKEN = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", BROKEN)
+@pytest.mark.parametrize("how", ["syntax", *(pytest.param(how, marks=pytest.mark.long) for how in list(BROKEN)[1:])])
 def test_what_is_broken_is_named_with_its_place(project: Project, how: str) -> None:
     file, old, new, expected = BROKEN[how]
     project.change(file, old, new)

@@ -16,6 +16,7 @@ from tlx.strategies.phases import plan
 
 STRATEGIES = ("feature_extraction", "scratch", "gradual_unfreezing", "llrd")
 WITHOUT_NETWORK = ("pixels", "columns")
+LARGE = ("bert_base", "swin_tiny", "roberta", "efficientnet_b0", "gpt2", "inception_v3")  # half of the time of all
 NAMED = [name for name in search_path.options("backbone") if name not in ("timm", "transformers", *WITHOUT_NETWORK)]
 
 
@@ -39,7 +40,9 @@ def _options(strategy: str) -> Strategy:
     return tlx.compose(["backbone=resnet18", "dataset=digits", f"strategy={strategy}"]).strategy
 
 
-@pytest.mark.parametrize("backbone", NAMED)
+@pytest.mark.parametrize(
+    "backbone", [pytest.param(name, marks=pytest.mark.long) if name in LARGE else name for name in NAMED]
+)
 def test_every_backbone_with_every_strategy(backbone: str) -> None:
     found = plan_trial(tlx.compose(composed(backbone, "strategy=fine_tune")))
     assert all(p.device.type == "meta" for stage in found.stages for p in stage.parameters())

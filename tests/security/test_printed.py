@@ -78,9 +78,9 @@ def test_files_with_odd_names_are_listed_safely(folder: Path) -> None:
     ("redirection", "said"),
     [
         ("| head -c 0", "no reader"),
-        ("> /dev/full", "cannot be written"),
+        pytest.param("> /dev/full", "cannot be written", marks=pytest.mark.long),
         (">&-", "is closed"),
-        ("> /dev/full 2>&1", ""),
+        pytest.param("> /dev/full 2>&1", "", marks=pytest.mark.long),
     ],
 )
 def test_output_that_fails_does_not_end_the_work(folder: Path, redirection: str, said: str) -> None:

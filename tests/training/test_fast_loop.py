@@ -57,6 +57,7 @@ CASES: dict[str, tuple[str, ...]] = {
     "autofreeze": ("strategy=autofreeze", TWO, "strategy.controller.every=2 steps"),
     "bf16": ("strategy=lp_ft", "hardware.precision=bf16-mixed"),
 }
+ALIKE = ("head twice", "state kept", "sgd", "swa", "greedy_soup", "wise_ft", "l2_sp", "auto_rgn")  # to others
 
 
 @pytest.fixture
@@ -160,7 +161,9 @@ def same_end(trial: Trial, result: Result, other: Trial, expected: Result) -> No
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.long) if name in ALIKE else name for name in CASES]
+)
 def test_it_is_lightnings_loop(
     make: Callable[..., Trial], seen: Seen, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:

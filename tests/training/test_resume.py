@@ -50,6 +50,7 @@ WRITTEN = {  # not a preset: what is begun anew need not train, but has to be ke
     "reinit_head": "strategy.phases=[{train: [head], reinit: ['stages[-2:]'], until: 50%}, {train: [all]}]",
 }
 
+ALIKE = ("chain_thaw", "half_ft", "swa", "greedy_soup", "wise_ft", "reinit_top")  # to others
 THOROUGH = ("gradual_unfreezing", "chain_thaw")  # stopped after every validation; the others after two of them
 
 
@@ -76,7 +77,7 @@ def rounds_of(trial: Trial) -> int:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.long) if name == "chain_thaw" else name for name in CASES]
+    "name", [pytest.param(name, marks=pytest.mark.long) if name in ALIKE else name for name in CASES]
 )
 def test_stopped_anywhere_it_ends_the_same(small: Compose, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     first = (WRITTEN[name], "strategy=fine_tune") if name in WRITTEN else (f"strategy={name}",)
