@@ -146,7 +146,9 @@ def main() -> None:
     parser.add_argument("--model", default="resnet18")
     parser.add_argument("--precision", default="32-true")
     parser.add_argument("--workers", type=int, help="of every loader; none: two of others', what tlx finds")
-    parser.add_argument("--warm", type=int, default=2, help="batches left out at first")
+    parser.add_argument(
+        "--warm", type=int, default=6, help="batches left out at first: more than a loader makes in advance"
+    )
     parser.add_argument("--steps", type=int, help="batches of an arm; none: as many as there are")
     parser.add_argument("--before", default="", help="another checkout of tlx")
     parser.add_argument("--kinds", nargs="+", default=list(ARMS), choices=list(ARMS))
