@@ -2,39 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import numpy as np
 
 from tlx.columns import image_scale
 from tlx.columns.formats.pixels import Array
 from tlx.columns.image_seen import Seen
+from tlx.columns.pictures import Pictures
 
 MOST_CHANNELS = 4096  # ten times those of hyperspectral sensors; a network is built as large as a file of columns says
-
-
-class Pictures(Protocol):
-    """A column of images."""
-
-    @property
-    def channels(self) -> int:
-        """Of the images."""
-
-    @property
-    def dtype(self) -> str:
-        """What they are batched as."""
-
-    @property
-    def scale(self) -> tuple[float, ...]:
-        """Black and white."""
-
-    @property
-    def scale_by(self) -> str:
-        """How these were found."""
-
-    @property
-    def of_bands(self) -> bool:
-        """Is each channel a band of its own?"""
 
 
 def problem(values: Array) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import Protocol
 
-from tlx.columns import image_scale, image_seen, image_statistics
+from tlx.columns import image_scale, image_seen, image_statistics, pictures
 from tlx.columns.formats.pixels import Pixels
 from tlx.columns.image_scale import BYTES
 from tlx.columns.image_seen import Seen
@@ -17,7 +17,7 @@ from tlx.config.dataset_parts import Limits
 _LOOK = 64  # images looked at to find channels and type
 
 
-class Pictures(image_statistics.Pictures, Protocol):
+class Pictures(pictures.Pictures, Protocol):
     """A column of images."""
 
     def seen(self, value: object, limits: Limits = DEFAULT) -> Seen:

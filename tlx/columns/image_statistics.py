@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import Any, Protocol
 
 import numpy as np
 
 from tlx.columns.formats.pixels import Array
 from tlx.columns.image_scale import BYTES, Range, range_of
 from tlx.columns.image_seen import Seen, channels_of
+from tlx.columns.pictures import Pictures
 from tlx.columns.reading import DEFAULT, Indices, Values
 from tlx.config.dataset_parts import Limits
 from tlx.config.errors import ConfigIssue, DataError
@@ -19,40 +19,6 @@ _IMAGES = 256  # of train, evenly spaced, that statistics are taken of
 _VALUES = 10_000  # of each of them, of all channels alike, that percentiles are taken of
 _STEPS = 0.7548776662466927, 0.5698402909980532  # down and across: Roberts' R2 sequence, which has no period
 _COVERED = 0.05  # of the scale: less is said
-
-
-class Pictures(Protocol):
-    """A column of images."""
-
-    @property
-    def name(self) -> str:
-        """Of the column."""
-
-    @property
-    def channels(self) -> int:
-        """Of the images."""
-
-    @property
-    def dtype(self) -> str:
-        """What they are batched as."""
-
-    @property
-    def scale(self) -> tuple[float, ...]:
-        """Black and white."""
-
-    @property
-    def scale_by(self) -> str:
-        """How these were found."""
-
-    @property
-    def background(self) -> tuple[int, ...]:
-        """What lies behind what is transparent."""
-
-    def read(self, value: Any, limits: Limits = DEFAULT) -> Array:
-        """Decode one."""
-
-    def scaled(self, value: Array) -> Array:
-        """In 0..255."""
 
 
 def sample(column: Pictures, values: Values, limits: Limits = DEFAULT) -> Array:

@@ -8,41 +8,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
 from tlx.columns.image_scale import BYTES, Range, range_of
 from tlx.columns.image_seen import Seen
+from tlx.columns.pictures import Pictures
 
 _CONTRAST = 1 / 64  # of black to white: an image that has less was probably meant otherwise
 _MANY, _FILLED = 8, 1 / 8  # so many images together have to fill that much of it
-
-
-class Pictures(Protocol):
-    """A fitted column of images."""
-
-    @property
-    def name(self) -> str:
-        """Of the column."""
-
-    @property
-    def channels(self) -> int:
-        """Of the images."""
-
-    @property
-    def dtype(self) -> str:
-        """What they are batched as."""
-
-    @property
-    def scale(self) -> tuple[float, ...]:
-        """Black and white."""
-
-    @property
-    def scale_by(self) -> str:
-        """How these were found."""
-
-    @property
-    def windowed(self) -> bool:
-        """Are values stretched by windows of radiology?"""
 
 
 @dataclass

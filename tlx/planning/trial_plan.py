@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
-from tlx._compat.fake_tensors import FakeTensorMode
-from tlx._compat.flop_counter import FlopCounterMode
-from tlx._compat.operations import storage_of
 from tlx.backbones import load
 from tlx.backbones.backbone import Backbone
 from tlx.backbones.partition.stages import Stage
@@ -28,6 +23,7 @@ from tlx.data.order import Epochs
 from tlx.data.sampling import Sampling, check_targets, sampling
 from tlx.feature_cache.cut import FrozenPrefix
 from tlx.planning.cache_estimate import CacheEstimate, cache_estimate
+from tlx.planning.pass_cost import pass_cost
 from tlx.strategies import freezing, optimizers, stopping
 from tlx.strategies.phases import PhasePlan, budget_steps, plan
 from tlx.strategies.rates import rates, stage_rates
@@ -36,7 +32,6 @@ from tlx.tasks.check import check, check_validation
 from tlx.tasks.load import load as load_task
 from tlx.tasks.network import specs
 from tlx.tasks.protocol import Task
-from tlx.tasks.whole import WholeNetwork
 from tlx.training import whole_model
 from tlx.training.assembly import assemble
 from tlx.training.precision import check_features_precision
@@ -248,7 +243,7 @@ def _phase(
 ) -> PhaseCost:
     model = made.model
     freezing.freeze(model, phase.trainable, trial.strategy.frozen_norm)
-    forward, backward, saved = _cost(model)
+    forward, backward, saved = pass_cost(model, _PROBE)
     found = cache_estimate(
         trial,
         model,
@@ -278,36 +273,3 @@ def _phase(
         memory=4.0 * held + saved * scale,
         saving=found,
     )
-
-
-def _cost(model: nn.Module) -> tuple[float, float, float]:
-    """FLOPs forward and backward, and bytes saved for backward, of ``_PROBE`` examples."""
-    saved: dict[int, int] = {}
-    own: set[int] = set()
-
-    def keep(tensor: Tensor) -> Tensor:
-        if (storage := storage_of(tensor)) not in own:
-            saved[storage] = tensor.untyped_storage().nbytes()
-        return tensor
-
-    # fake tensors, as transformers looks into a mask unless it knows there are no values in it
-    fake, hooks = FakeTensorMode(allow_non_fake_inputs=True), torch.autograd.graph.saved_tensors_hooks
-    with fake, torch.device("meta"), hooks(keep, lambda tensor: tensor):
-        # made here, as torch imports its compiler to turn a tensor into a fake one
-        tensors = {name: _like(tensor) for name, tensor in (*model.named_parameters(), *model.named_buffers())}
-        own |= {storage_of(tensor) for tensor in tensors.values()}
-        try:
-            with FlopCounterMode(display=False) as forward:
-                outputs = functional_call(model, tensors, (model.example(_PROBE),))  # type: ignore[operator]
-            with FlopCounterMode(display=False) as backward:
-                outputs.sum().backward()
-        except Exception:  # of a model that owns its loss, which may ask for values: it costs what nobody knows
-            if not isinstance(model, WholeNetwork):
-                raise
-            return math.nan, math.nan, math.nan
-    return float(forward.get_total_flops()), float(backward.get_total_flops()), float(sum(saved.values()))
-
-
-def _like(tensor: Tensor) -> Tensor:
-    """A tensor without values, of the same shape, strides and kind."""
-    return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, requires_grad=tensor.requires_grad)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
 import torch
@@ -13,7 +14,7 @@ from tlx.tasks.mean_loss import MeanLoss
 from tlx.tasks.metrics import Added, AddedMetric
 
 
-class TaskMetrics(nn.Module):
+class TaskMetrics(nn.Module, ABC):
     """Counts batches where the network is: but for some metrics of a user, a device is waited for at the end alone."""
 
     def __init__(self, added: Mapping[str, AddedMetric] | None = None, dtype: torch.dtype = torch.float32) -> None:
@@ -27,9 +28,9 @@ class TaskMetrics(nn.Module):
         self.finite.update(outputs)
         self.loss.update(loss, weight)
 
+    @abstractmethod
     def own(self) -> dict[str, float | None]:
         """The task's own metrics by name; what is undefined is None."""
-        raise NotImplementedError
 
     def compute(self) -> dict[str, float | None]:
         """Values by name, and begin anew; what is undefined, such as the loss where nothing is known, is None.
